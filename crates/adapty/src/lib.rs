@@ -1,0 +1,1 @@
+//! Speaks Adapty: reading a profile, posting a step.

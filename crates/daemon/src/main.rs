@@ -1,0 +1,2 @@
+//! The program `grantsync`.
+fn main() {}

@@ -1,0 +1,163 @@
+//! `[[catalog]]`: which price or product opens which access level.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::error::{Origin, SettingError};
+use super::reader::{Raw, Reader};
+use super::span;
+
+/// One `[[catalog]]` entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CatalogEntry {
+    /// A price's id; exactly one of `price` and `product` is there.
+    pub(crate) price: Option<String>,
+    /// A product's id, for all its prices.
+    pub(crate) product: Option<String>,
+    /// The level it opens; never empty.
+    pub(crate) access_level: String,
+    /// The product's id at the destination; by default the destination's own rule.
+    pub(crate) vendor_product_id: Option<String>,
+    /// How long a one-time purchase lasts; not for subscriptions, which have their periods.
+    pub(crate) duration: Option<Term>,
+}
+
+/// How long a one-time purchase lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Term {
+    /// It does not end.
+    Lifetime,
+    /// So long from the payment; above zero.
+    For(Duration),
+}
+
+/// Takes every entry; the environment may replace them all by an array of tables in `GRANTSYNC__CATALOG`.
+pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CatalogEntry> {
+    refuse_other_shapes(reader);
+    let mut catalog = Vec::new();
+    let mut seen = BTreeSet::new();
+    for index in 0.. {
+        let key = format!("catalog[{index}]");
+        let Some(item) = reader.take_item(&key) else {
+            break;
+        };
+        let Some(entry) = read_entry(reader, &key, &item.origin) else {
+            continue;
+        };
+        if !seen.insert((entry.price.clone(), entry.product.clone(), entry.access_level.clone())) {
+            reader.note(SettingError::Invalid {
+                key,
+                origin: item.origin,
+                found: "the same price or product with the same level as an entry before it".to_owned(),
+                write: "each pair once".to_owned(),
+            });
+        }
+        catalog.push(entry);
+    }
+    catalog
+}
+
+/// Refuses a catalog that is not an array of tables, as one line instead of one for each key.
+fn refuse_other_shapes(reader: &mut Reader<'_>) {
+    let Some(entry) = reader.take("catalog") else {
+        return;
+    };
+    let empty = matches!(&entry.raw, Raw::List(items) if items.is_empty());
+    if !empty {
+        reader.note(SettingError::Invalid {
+            key: "catalog".to_owned(),
+            origin: entry.origin,
+            found: "not a list of tables".to_owned(),
+            write: "`[[catalog]]` above each entry, or `[{ price = \"…\", access_level = \"…\" }]`".to_owned(),
+        });
+    }
+}
+
+fn read_entry(reader: &mut Reader<'_>, key: &str, origin: &Origin) -> Option<CatalogEntry> {
+    let sub = |name: &str| format!("{key}.{name}");
+    let [price, product, level] = ["price", "product", "access_level"].map(|name| {
+        let written = reader.has_section(&sub(name));
+        (written, reader.name(&sub(name)))
+    });
+    let vendor_product_id = reader.name(&sub("vendor_product_id"));
+    let duration = reader.parsed(&sub("duration"), "`lifetime`, or a duration such as `30d`", term);
+    let found = match (price.0, product.0, level.0) {
+        (true, true, _) => "an entry with both `price` and `product`",
+        (false, false, _) => "an entry with neither `price` nor `product`",
+        (_, _, false) => "an entry without `access_level`",
+        (true, false, true) | (false, true, true) => {
+            let (price, product) = (price.1, product.1);
+            if price.is_none() && product.is_none() {
+                return None;
+            }
+            return Some(CatalogEntry { price, product, access_level: level.1?, vendor_product_id, duration });
+        }
+    };
+    reader.note(SettingError::Invalid {
+        key: key.to_owned(),
+        origin: origin.clone(),
+        found: found.to_owned(),
+        write: "one of `price` and `product`, and `access_level`".to_owned(),
+    });
+    None
+}
+
+fn term(text: &str) -> Option<Term> {
+    match text {
+        "lifetime" => Some(Term::Lifetime),
+        _ => span::duration(text).filter(|span| !span.is_zero()).map(Term::For),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Term;
+    use crate::settings::trial::{complaints, read};
+
+    #[test]
+    fn entries_keep_their_order_and_one_price_may_open_two_levels() {
+        let file = "[[catalog]]\nprice = \"price_1\"\naccess_level = \"premium\"\nduration = \"30d\"\n\
+                    [[catalog]]\nprice = \"price_1\"\naccess_level = \"extra\"\nduration = \"lifetime\"\n\
+                    [[catalog]]\nproduct = \"prod_1\"\naccess_level = \"premium\"\nvendor_product_id = \"v\"";
+        let catalog = read(file, &[]).unwrap().catalog;
+        let levels: Vec<&str> = catalog.iter().map(|entry| entry.access_level.as_str()).collect();
+        assert_eq!(levels, ["premium", "extra", "premium"]);
+        assert_eq!(catalog[0].duration, Some(Term::For(Duration::from_secs(30 * 86_400))));
+        assert_eq!(catalog[1].duration, Some(Term::Lifetime));
+        assert_eq!(catalog[2].product.as_deref(), Some("prod_1"));
+    }
+
+    #[test]
+    fn an_entry_names_one_thing_and_one_level_once() {
+        let file = "[[catalog]]\naccess_level = \"a\"\n[[catalog]]\nprice = \"p\"\nproduct = \"q\"\naccess_level = \"a\"\n\
+                    [[catalog]]\nprice = \"p\"\naccess_level = \"\"\n[[catalog]]\nprice = \"p\"\n\
+                    [[catalog]]\nprice = \"p\"\naccess_level = \"a\"\n[[catalog]]\nprice = \"p\"\nacces_level = \"a\"\naccess_level = \"a\"\n";
+        let found = [
+            "`catalog[0]` is an entry with neither `price` nor `product` (`grantsync.toml` line 1)",
+            "`catalog[1]` is an entry with both `price` and `product` (`grantsync.toml` line 3)",
+            "`catalog[2].access_level` is empty (`grantsync.toml` line 9)",
+            "`catalog[3]` is an entry without `access_level` (`grantsync.toml` line 10)",
+            "`catalog[5]` is the same price or product with the same level as an entry before it (`grantsync.toml` line 15)",
+            "unknown key `catalog[5].acces_level` (`grantsync.toml` line 17): write `catalog[5].access_level`",
+        ];
+        let told = complaints(file, &[]);
+        assert_eq!(told.len(), found.len(), "{told:#?}");
+        for (told, found) in told.iter().zip(found) {
+            assert!(told.starts_with(found), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_environment_replaces_the_whole_catalog() {
+        let file = "[[catalog]]\nprice = \"p\"\naccess_level = \"a\"\n[[catalog]]\nprice = \"q\"\naccess_level = \"a\"";
+        let one = "[{ product = \"prod\", access_level = \"b\" }]";
+        let catalog = read(file, &[("GRANTSYNC__CATALOG", one)]).unwrap().catalog;
+        assert_eq!((catalog.len(), catalog[0].access_level.as_str()), (1, "b"));
+        assert!(read(file, &[("GRANTSYNC__CATALOG", "[]")]).unwrap().catalog.is_empty());
+        let told = complaints("[catalog]\nprice = \"p\"", &[]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("`catalog` is not a list of tables"), "{told:?}");
+    }
+}

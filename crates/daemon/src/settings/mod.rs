@@ -1,0 +1,186 @@
+//! The settings: a file, then the environment, read once at start.
+//!
+//! Each section is read by the file that defines it, through one [`reader::Reader`] that remembers which
+//! keys exist. What nobody asked for is therefore an unknown key, and there is no second list to keep.
+//! All faults are gathered and told together, one line each; none of them repeats a secret.
+
+pub(crate) mod adapty;
+pub(crate) mod catalog;
+mod choice;
+pub(crate) mod database;
+mod environment;
+pub(crate) mod error;
+mod file;
+pub(crate) mod iaphub;
+pub(crate) mod identity;
+mod neighbour;
+pub(crate) mod policy;
+mod reader;
+mod reference;
+pub(crate) mod rounds;
+pub(crate) mod secret;
+pub(crate) mod server;
+mod span;
+pub(crate) mod stripe;
+#[cfg(test)]
+mod trial;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use adapty::Adapty;
+use catalog::CatalogEntry;
+use database::Database;
+use error::{SettingError, SettingsError};
+use iaphub::Iaphub;
+use identity::Identity;
+use policy::Policy;
+use reader::{Entries, Reader};
+use rounds::{CatchUp, Inbox, Reconcile, Retention};
+use server::Server;
+use stripe::Stripe;
+
+/// Everything an operator can set.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Addresses, the admin token and the waiting room of the webhooks.
+    pub(crate) server: Server,
+    /// Where the book is kept.
+    pub(crate) database: Database,
+    /// The Stripe account that is followed.
+    pub(crate) stripe: Stripe,
+    /// The Adapty app that is written to.
+    pub(crate) adapty: Adapty,
+    /// The IAPHUB app that is read; `None` unless the section stands in the settings.
+    pub(crate) iaphub: Option<Iaphub>,
+    /// Where a user id is looked for.
+    pub(crate) identity: Identity,
+    /// What the decision does where opinions differ.
+    pub(crate) policy: Policy,
+    /// What is kept of a webhook.
+    pub(crate) inbox: Inbox,
+    /// The nightly round.
+    pub(crate) reconcile: Reconcile,
+    /// Fetching the events that no webhook brought.
+    pub(crate) catch_up: CatchUp,
+    /// How long the book remembers.
+    pub(crate) retention: Retention,
+    /// Which price or product opens which access level; empty by default.
+    pub(crate) catalog: Vec<CatalogEntry>,
+    /// What looks wrong but is not refused, one line each; never a secret.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the file at `path`, else at `GRANTSYNC_CONFIG`, else `grantsync.toml` if there is one, and lays
+    /// the `GRANTSYNC__…` variables of `environment` over it.
+    ///
+    /// Credentials may be absent here, since most commands do without; see [`Settings::require_for_serve`].
+    pub(crate) fn load(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Settings, SettingsError> {
+        let environment: BTreeMap<String, String> = environment.collect();
+        let mut entries = file::read(path, &environment)?;
+        environment::overlay(&mut entries, &environment);
+        Settings::from_entries(entries, &environment)
+    }
+
+    fn from_entries(entries: Entries, environment: &BTreeMap<String, String>) -> Result<Settings, SettingsError> {
+        let mut reader = Reader::new(entries, environment);
+        let mut settings = Settings {
+            server: Server::read(&mut reader),
+            database: Database::read(&mut reader),
+            stripe: Stripe::read(&mut reader),
+            adapty: Adapty::read(&mut reader),
+            iaphub: Iaphub::read(&mut reader),
+            identity: Identity::read(&mut reader),
+            policy: Policy::read(&mut reader),
+            inbox: Inbox::read(&mut reader),
+            reconcile: Reconcile::read(&mut reader),
+            catch_up: CatchUp::read(&mut reader),
+            retention: Retention::read(&mut reader),
+            catalog: catalog::read(&mut reader),
+            warnings: Vec::new(),
+        };
+        settings.warnings = reader.finish()?;
+        Ok(settings)
+    }
+
+    /// Answers an error that names every credential without which the daemon cannot run.
+    pub(crate) fn require_for_serve(&self) -> Result<(), SettingsError> {
+        let missing = [
+            self.stripe.secret_key.missing(),
+            self.stripe.webhook_secrets.missing(),
+            self.adapty.secret_key.missing(),
+            self.iaphub.as_ref().and_then(|iaphub| iaphub.api_key.missing()),
+        ];
+        let errors: Vec<SettingError> = missing.into_iter().flatten().cloned().collect();
+        if errors.is_empty() { Ok(()) } else { Err(SettingsError { errors }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Settings;
+    use super::trial::{complaints, read};
+
+    const CONVENTIONAL: [(&str, &str); 3] = [
+        ("STRIPE_SECRET_KEY", "sk_test_1"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_1"),
+        ("ADAPTY_SECRET_KEY", "secret_live_1"),
+    ];
+
+    #[test]
+    fn no_file_and_the_conventional_variables_suffice() {
+        let settings = read("", &CONVENTIONAL).unwrap();
+        settings.require_for_serve().unwrap();
+        assert_eq!(settings.stripe.secret_key.require().unwrap().expose(), "sk_test_1");
+        assert!(settings.iaphub.is_none());
+        assert!(settings.warnings.is_empty());
+    }
+
+    #[test]
+    fn load_takes_the_environment_it_is_given() {
+        let environment = [("GRANTSYNC__STRIPE__SECRET_KEY".to_owned(), "rk_live_2".to_owned())];
+        let settings = Settings::load(None, environment.into_iter()).unwrap();
+        assert_eq!(settings.stripe.secret_key.require().unwrap().expose(), "rk_live_2");
+    }
+
+    #[test]
+    fn without_credentials_all_but_serve_works() {
+        let settings = read("[iaphub]\napp_id = \"1\"", &[]).unwrap();
+        let told = settings.require_for_serve().unwrap_err().to_string();
+        assert_eq!(told.lines().count(), 4, "{told}");
+        assert_eq!(
+            told.lines().next().unwrap(),
+            "`stripe.secret_key` is missing, `STRIPE_SECRET_KEY` is not set or empty: set `STRIPE_SECRET_KEY`, or write `secret_key` under `[stripe]`"
+        );
+    }
+
+    #[test]
+    fn several_faults_are_told_together_one_line_each() {
+        let told = complaints("[policy]\nmode = \"observed\"\npast_due_grace = \"soon\"\n[serber]\nlisten = 1", &[]);
+        assert_eq!(told.len(), 3, "{told:?}");
+    }
+
+    #[test]
+    fn a_secret_never_prints() {
+        let file = "[server]\nadmin_token = \"open-sesame\"\n[database]\nurl = \"postgres://u:open-sesame@h/d\"\n\
+                    [stripe]\nsecret_key = \"sk_live_sesame\"\nwebhook_secrets = [\"whsec_sesame\"]";
+        let settings = read(file, &[("ADAPTY_SECRET_KEY", "secret_live_sesame")]).unwrap();
+        let printed = format!("{settings:?} {}", settings.stripe.secret_key.require().unwrap());
+        assert!(printed.contains("[redacted]"));
+        assert!(!printed.contains("sesame"), "{printed}");
+    }
+
+    #[test]
+    fn a_refused_secret_is_not_repeated() {
+        let file = "[server]\nadmin_token = \"open sesame\"\n[stripe]\nsecret_key = \"sk live sesame\"\n\
+                    webhook_secrets = \"[whsec_sesame\"\n[adapty]\nsecret_key = \"env:sk_live_sesame\"\n\
+                    api = \"sk_live_sesame\"\n[database]\nurl = \"sesame\"";
+        let told = complaints(file, &[]);
+        assert_eq!(told.len(), 5, "{told:#?}");
+        assert!(!told.concat().contains("sesame"), "{told:#?}");
+    }
+}

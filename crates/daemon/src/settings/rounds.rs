@@ -1,0 +1,95 @@
+//! The small sections: inbox, reconcile, catch_up and retention.
+
+use std::time::Duration;
+
+use chrono::NaiveTime;
+
+use super::reader::Reader;
+use super::span::{self, DAY, MINUTE};
+
+/// The section `[inbox]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Inbox {
+    /// Whether the bodies of webhooks that could be read are kept; default `false`.
+    pub(crate) keep_bodies: bool,
+}
+
+/// The section `[reconcile]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Reconcile {
+    /// Time of day in UTC of the nightly round, `None` for `off`; default 03:00.
+    pub(crate) nightly_at: Option<NaiveTime>,
+}
+
+/// The section `[catch_up]`.
+#[derive(Debug, Clone)]
+pub(crate) struct CatchUp {
+    /// How often missed events are looked for, above zero; default 5 minutes.
+    pub(crate) every: Duration,
+}
+
+/// The section `[retention]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Retention {
+    /// How long webhooks are remembered, above zero; default 30 days.
+    pub(crate) inbox: Duration,
+    /// How long settled steps are remembered, above zero; default 400 days.
+    pub(crate) ledger: Duration,
+}
+
+impl Inbox {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Inbox {
+        let keep_bodies = reader.parsed("inbox.keep_bodies", "`true` or `false`", |text| text.parse().ok());
+        Inbox { keep_bodies: keep_bodies.unwrap_or(false) }
+    }
+}
+
+impl Reconcile {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Reconcile {
+        let nightly_at = reader.parsed("reconcile.nightly_at", "a time of day such as `03:00`, or `off`", |text| {
+            if text == "off" { Some(None) } else { span::time_of_day(text).map(Some) }
+        });
+        Reconcile { nightly_at: nightly_at.unwrap_or(NaiveTime::from_hms_opt(3, 0, 0)) }
+    }
+}
+
+impl CatchUp {
+    pub(super) fn read(reader: &mut Reader<'_>) -> CatchUp {
+        CatchUp { every: reader.span_above_zero("catch_up.every", 5 * MINUTE) }
+    }
+}
+
+impl Retention {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Retention {
+        Retention {
+            inbox: reader.span_above_zero("retention.inbox", 30 * DAY),
+            ledger: reader.span_above_zero("retention.ledger", 400 * DAY),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::trial::{complaints, read};
+
+    #[test]
+    fn the_nightly_round_has_a_time_or_is_off() {
+        let nightly = |at: &str| read(&format!("[reconcile]\nnightly_at = {at}"), &[]).unwrap().reconcile.nightly_at;
+        let printed = |at: &str| nightly(at).map(|time| time.to_string());
+        assert_eq!(printed("\"04:30\"").as_deref(), Some("04:30:00"));
+        assert_eq!(printed("04:30:00").as_deref(), Some("04:30:00"));
+        assert_eq!(printed("\"off\""), None);
+        assert_eq!(read("", &[]).unwrap().reconcile.nightly_at.unwrap().to_string(), "03:00:00");
+    }
+
+    #[test]
+    fn a_span_that_may_not_be_zero_says_so() {
+        assert_eq!(
+            complaints("[catch_up]\nevery = \"0s\"\n[inbox]\nkeep_bodies = 1", &[]),
+            [
+                "`inbox.keep_bodies` is `1` (`grantsync.toml` line 4): write `true` or `false`",
+                "`catch_up.every` is `0s` (`grantsync.toml` line 2): write a duration such as `5s`, `2h` or `3d`, at most 100 years and above zero",
+            ]
+        );
+    }
+}

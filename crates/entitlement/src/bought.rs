@@ -1,0 +1,121 @@
+//! What one-time purchases give.
+
+use std::collections::BTreeMap;
+
+use crate::billing::{Purchase, PurchaseLine, PurchaseState};
+use crate::catalog::{Offering, Term};
+use crate::clock::{Timestamp, after};
+use crate::entitle::{ordered, withheld};
+use crate::names::AccessLevel;
+use crate::plan::{Entitlement, Refund, Unsure, Until, Verdict};
+use crate::reason::Reason;
+use crate::refund::{self, Standing};
+use crate::rules::{Rules, TestClocks};
+use crate::transaction;
+
+/// Where the spans bought of one level with one product end so far.
+type Runs = BTreeMap<(AccessLevel, String), Timestamp>;
+
+/// One-time purchases: spans of one product follow one another, in the order of payment.
+pub fn bought(purchases: &[Purchase], rules: &Rules, verdict: &mut Verdict) {
+    let mut runs = Runs::new();
+    let mut purchases = ordered(purchases, |purchase| &purchase.id);
+    purchases.sort_by_key(|purchase| paid_at(purchase));
+    for purchase in purchases {
+        if purchase.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
+            let because = Reason::SimulatedTime { chain: purchase.id.clone() };
+            verdict.unsure.push(Unsure { chain: Some(purchase.id.clone()), because });
+            continue;
+        }
+        purchased(purchase, rules, &mut runs, verdict);
+    }
+}
+
+fn paid_at(purchase: &Purchase) -> Timestamp {
+    match purchase.state {
+        PurchaseState::Paid(at) => at,
+        PurchaseState::Waiting | PurchaseState::Unknown(_) => purchase.created,
+    }
+}
+
+fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, verdict: &mut Verdict) {
+    for line in &purchase.lines {
+        let offerings = rules.catalog.of(&line.price, &line.product);
+        if offerings.is_empty() {
+            let (chain, price, product) = (purchase.id.clone(), line.price.clone(), line.product.clone());
+            let because = Reason::UnmappedPrice { chain: chain.clone(), price, product };
+            verdict.unsure.push(Unsure { chain: Some(chain), because });
+        }
+        for offering in offerings {
+            if let Some((term, paid_at)) = counts(purchase, line, offering, rules, verdict) {
+                let until = lasts(term, paid_at, line, offering, runs);
+                verdict.owed.push(right(purchase, line, offering, paid_at, until));
+            }
+        }
+    }
+}
+
+/// The term and the moment of payment of a line that gives its level; else says why not.
+fn counts(
+    purchase: &Purchase,
+    line: &PurchaseLine,
+    offering: &Offering,
+    rules: &Rules,
+    verdict: &mut Verdict,
+) -> Option<(Term, Timestamp)> {
+    let chain = purchase.id.clone();
+    let unsure = |because| Unsure { chain: Some(chain.clone()), because };
+    let Some(term) = offering.term else {
+        verdict.unsure.push(unsure(Reason::NoDuration { payment: chain.clone(), price: line.price.clone() }));
+        return None;
+    };
+    let paid_at = match &purchase.state {
+        PurchaseState::Paid(at) => *at,
+        PurchaseState::Waiting => {
+            let because = Reason::NotPaidYet { chain: chain.clone(), status: "unpaid".into() };
+            verdict.withheld.push(withheld(&offering.level, &chain, Refund::No, &because));
+            return None;
+        }
+        PurchaseState::Unknown(status) => {
+            verdict.unsure.push(unsure(Reason::UnknownStatus { chain: chain.clone(), status: status.clone() }));
+            return None;
+        }
+    };
+    match refund::standing(&chain, purchase.total.minor, &purchase.money_back, &rules.policy) {
+        Standing::Stands => {}
+        Standing::StandsBut(because) => verdict.alarms.push(because),
+        Standing::Withheld(refund, because) => {
+            verdict.withheld.push(withheld(&offering.level, &chain, refund, &because));
+            return None;
+        }
+    }
+    Some((term, paid_at))
+}
+
+/// When what was bought ends: several passes of one product follow one another.
+fn lasts(term: Term, paid_at: Timestamp, line: &PurchaseLine, offering: &Offering, runs: &mut Runs) -> Until {
+    let Some(span) = term.span() else { return Until::Lifetime };
+    let copies = i64::try_from(line.quantity).unwrap_or(i64::MAX);
+    let whole = chrono::Duration::try_seconds(span.num_seconds().saturating_mul(copies));
+    let run = runs.entry((offering.level.clone(), line.product.clone())).or_insert(paid_at);
+    *run = after((*run).max(paid_at), whole.unwrap_or(chrono::Duration::MAX));
+    Until::At(*run)
+}
+
+fn right(
+    purchase: &Purchase,
+    line: &PurchaseLine,
+    offering: &Offering,
+    paid_at: Timestamp,
+    until: Until,
+) -> Entitlement {
+    Entitlement {
+        level: offering.level.clone(),
+        until,
+        starts_at: Some(paid_at),
+        transaction: transaction::of_purchase(purchase, line, offering),
+        will_renew: false,
+        in_grace: false,
+        because: Reason::BoughtOnce { payment: purchase.id.clone(), until },
+    }
+}

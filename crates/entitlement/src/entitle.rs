@@ -1,0 +1,138 @@
+//! From what is billed to what is owed: knows billing and nothing of destinations.
+//!
+//! Expiry follows money, not the calendar: a source moves the period before it is paid.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use crate::billing::{About, Billing, Item, Status, Subscription};
+use crate::bought::bought;
+use crate::clock::Timestamp;
+use crate::names::AccessLevel;
+use crate::plan::{Entitlement, Refund, Unsure, Until, Verdict, Withheld};
+use crate::reason::Reason;
+use crate::rules::{Rules, TestClocks};
+use crate::transaction;
+use crate::worth::{Worth, worth};
+
+/// Everything that is owed for `billing` at `now`.
+#[must_use]
+pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Verdict {
+    let mut verdict = Verdict::default();
+    if billing.mode != rules.mode {
+        verdict.unsure.push(Unsure { chain: None, because: Reason::OtherMode });
+        return verdict;
+    }
+    gaps(billing, &mut verdict);
+    for subscription in ordered(&billing.subscriptions, |subscription| &subscription.id) {
+        subscribed(subscription, rules, now, &mut verdict);
+    }
+    bought(&billing.purchases, rules, &mut verdict);
+    settle(&mut verdict, now);
+    verdict
+}
+
+pub(crate) fn ordered<T>(of: &[T], id: impl Fn(&T) -> &String) -> Vec<&T> {
+    let mut all: Vec<_> = of.iter().collect();
+    all.sort_by(|a, b| id(a).cmp(id(b)));
+    all
+}
+
+fn gaps(billing: &Billing, verdict: &mut Verdict) {
+    for gap in ordered(&billing.gaps, |gap| &gap.what) {
+        let because = Reason::NotRead { what: gap.what.clone() };
+        match &gap.about {
+            About::Everything => verdict.unsure.push(Unsure { chain: None, because }),
+            About::Chain(chain) => verdict.unsure.push(Unsure { chain: Some(chain.clone()), because }),
+            About::MoneyBack => verdict.alarms.push(because),
+        }
+    }
+}
+
+fn subscribed(subscription: &Subscription, rules: &Rules, now: Timestamp, verdict: &mut Verdict) {
+    if subscription.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
+        let because = Reason::SimulatedTime { chain: subscription.id.clone() };
+        verdict.unsure.push(Unsure { chain: Some(subscription.id.clone()), because });
+        return;
+    }
+    for item in ordered(&subscription.items, |item| &item.id) {
+        item_worth(subscription, item, rules, now, verdict);
+    }
+}
+
+fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Timestamp, verdict: &mut Verdict) {
+    let offerings = rules.catalog.of(&item.price, &item.product);
+    if offerings.is_empty() {
+        unmapped(subscription, item, verdict);
+        return;
+    }
+    let worth = worth(subscription, item, &rules.policy, &mut verdict.alarms, now);
+    for offering in offerings {
+        match &worth {
+            Worth::Until { at, renews, grace, because } => verdict.owed.push(Entitlement {
+                level: offering.level.clone(),
+                until: Until::At(*at),
+                starts_at: Some(subscription.started.unwrap_or(subscription.created)),
+                transaction: transaction::of_item(subscription, item, offering),
+                will_renew: *renews,
+                in_grace: *grace,
+                because: because.clone(),
+            }),
+            Worth::Nothing(refund, because) => {
+                verdict.withheld.push(withheld(&offering.level, &subscription.id, *refund, because));
+            }
+            Worth::Unsure(because) => {
+                verdict.unsure.push(Unsure { chain: Some(subscription.id.clone()), because: because.clone() });
+            }
+        }
+    }
+}
+
+/// An unmapped price holds what its chain was granted. One that is over concerns nobody.
+fn unmapped(subscription: &Subscription, item: &Item, verdict: &mut Verdict) {
+    if matches!(subscription.status, Status::Canceled | Status::IncompleteExpired | Status::Incomplete) {
+        return;
+    }
+    let chain = subscription.id.clone();
+    let because =
+        Reason::UnmappedPrice { chain: chain.clone(), price: item.price.clone(), product: item.product.clone() };
+    verdict.unsure.push(Unsure { chain: Some(chain), because });
+}
+
+pub(crate) fn withheld(level: &AccessLevel, chain: &str, refund: Refund, because: &Reason) -> Withheld {
+    Withheld { level: level.clone(), chain: chain.to_owned(), refund, because: because.clone() }
+}
+
+/// Moves what is over to the withheld, keeps the longest right of each level, and finds when time alone matters.
+fn settle(verdict: &mut Verdict, now: Timestamp) {
+    let mut best: BTreeMap<AccessLevel, Entitlement> = BTreeMap::new();
+    for right in std::mem::take(&mut verdict.owed) {
+        if !right.until.is_after(now) {
+            verdict.withheld.push(over(right));
+            continue;
+        }
+        if let Some(at) = right.until.at() {
+            verdict.look_again = Some(verdict.look_again.map_or(at, |soonest| soonest.min(at)));
+        }
+        let longer = best.get(&right.level).is_none_or(|held| wins(&right, held));
+        if longer {
+            best.insert(right.level.clone(), right);
+        }
+    }
+    verdict.owed = best.into_values().collect();
+}
+
+/// The longest right wins; of equal ones the chain with the smaller id, so that the choice is stable.
+fn wins(right: &Entitlement, held: &Entitlement) -> bool {
+    let rank =
+        |of: &Entitlement| (of.until, Reverse((of.transaction.original.clone(), of.transaction.base_plan.clone())));
+    rank(right) > rank(held)
+}
+
+fn over(right: Entitlement) -> Withheld {
+    let because = match (&right.because, right.until) {
+        (Reason::Ended { .. } | Reason::InvoiceNotPaid { .. }, _) | (_, Until::Lifetime) => right.because.clone(),
+        (_, Until::At(at)) => Reason::PaidTimeOver { chain: right.transaction.original.clone(), at },
+    };
+    Withheld { level: right.level, chain: right.transaction.original, refund: Refund::No, because }
+}

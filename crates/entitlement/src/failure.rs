@@ -1,0 +1,57 @@
+//! What went wrong with a request, as far as it matters for what to do next.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A failed request to an upstream, classified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub class: Class,
+    /// What was being done and what came back, in words; never a body, a secret or an e-mail address.
+    pub what: String,
+    /// HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// The upstream's own code for the error, for example `profile_does_not_exist`.
+    pub code: Option<String>,
+    /// Whole seconds the upstream asked to wait.
+    pub retry_after: Option<i64>,
+}
+
+/// What a failure asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// It may work later: network, 408, 425, 429, 5xx, an unreadable answer.
+    Transient,
+    /// It will never work as it is: other 4xx.
+    Permanent,
+    /// The key is wrong or was revoked: 401, 403.
+    Credentials,
+    /// The object is not there: 404.
+    Missing,
+}
+
+impl Failure {
+    /// A failure without an answer.
+    #[must_use]
+    pub fn new(class: Class, what: impl Into<String>) -> Self {
+        Self { class, what: what.into(), status: None, code: None, retry_after: None }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if let Some(status) = self.status {
+            write!(f, " (status {status}")?;
+            if let Some(code) = &self.code {
+                write!(f, ", `{code}`")?;
+            }
+            f.write_str(")")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

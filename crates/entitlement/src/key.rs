@@ -1,0 +1,137 @@
+//! The key under which a step is known for ever.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::names::{Customer, Mode};
+use crate::plan::{Grant, Offer, Refund, Revoke, Step};
+
+/// Hash of destination, environment, customer, subject, content, and the key of the last confirmed step on that subject.
+///
+/// A retry anywhere finds the same entry; wanting old content again later is a new link with a new key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepKey(String);
+
+impl StepKey {
+    /// The key of `step` for `customer`, following `previous`.
+    #[must_use]
+    pub fn of(destination: &str, mode: Mode, customer: &Customer, step: &Step, previous: Option<&Self>) -> Self {
+        let mut hash = Fields(Sha256::new());
+        hash.add(destination);
+        hash.add(mode.as_str());
+        hash.add(customer.as_str());
+        hash.step(step);
+        hash.add(previous.map_or("", Self::as_str));
+        Self(hash.finish())
+    }
+
+    /// A key as the database keeps it.
+    #[must_use]
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The key in hexadecimal.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A number in `0..span` that depends on the key and `salt` alone: jitter without chance.
+    #[must_use]
+    pub fn spread(&self, salt: u32, span: u64) -> u64 {
+        let mut hash = Fields(Sha256::new());
+        hash.add(&self.0);
+        hash.add(&salt.to_string());
+        let digest = hash.0.finalize();
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
+        number.checked_rem(span).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for StepKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Fields hashed with their lengths, so that no two lists of fields read alike.
+struct Fields(Sha256);
+
+impl Fields {
+    fn add(&mut self, field: &str) {
+        self.0.update((field.len() as u64).to_be_bytes());
+        self.0.update(field.as_bytes());
+    }
+
+    fn step(&mut self, step: &Step) {
+        self.add(step.kind());
+        self.add(&step.level().0);
+        match step {
+            Step::Grant(grant) => self.grant(grant),
+            Step::Revoke(revoke) => self.revoke(revoke),
+        }
+    }
+
+    fn grant(&mut self, grant: &Grant) {
+        let transaction = &grant.transaction;
+        self.add(&grant.until.to_string());
+        self.add(&grant.starts_at.map_or_else(String::new, |at| at.timestamp().to_string()));
+        self.add(&grant.store);
+        self.add(&transaction.original);
+        self.add(&transaction.id);
+        self.add(&transaction.product);
+        self.add(&transaction.base_plan);
+        self.add(
+            &transaction.price.as_ref().map_or_else(String::new, |price| format!("{} {}", price.major(), price.code())),
+        );
+        self.add(match transaction.offer {
+            Some(Offer::FreeTrial) => "free_trial",
+            None => "",
+        });
+        self.add(if grant.sandbox { "sandbox" } else { "production" });
+    }
+
+    fn revoke(&mut self, revoke: &Revoke) {
+        self.add(match revoke.refund {
+            Refund::Yes => "refund",
+            Refund::No => "",
+        });
+    }
+
+    fn finish(self) -> String {
+        hex::encode(&self.0.finalize()[..16])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::AccessLevel;
+
+    fn revoke(level: &str) -> Step {
+        Step::Revoke(Revoke { level: AccessLevel(level.into()), refund: Refund::No })
+    }
+
+    #[test]
+    fn the_same_wish_after_another_confirmation_is_a_new_key() {
+        let customer = Customer::new("u1").unwrap();
+        let key = |previous| StepKey::of("adapty", Mode::Live, &customer, &revoke("premium"), previous);
+        let first = key(None);
+        assert_eq!(first, key(None));
+        assert_ne!(first, key(Some(&first)));
+        assert_ne!(first, StepKey::of("adapty", Mode::Test, &customer, &revoke("premium"), None));
+        assert_ne!(first, StepKey::of("adapty", Mode::Live, &customer, &revoke("gold"), None));
+        assert_eq!(first.as_str().len(), 32);
+    }
+
+    #[test]
+    fn spread_stays_in_its_span() {
+        let key = StepKey::stored("k".into());
+        assert!((0..100).all(|salt| key.spread(salt, 7) < 7));
+        assert_eq!(key.spread(1, 0), 0);
+    }
+}

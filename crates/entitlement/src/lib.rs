@@ -1,0 +1,26 @@
+//! What a customer is owed, and what to do about it.
+//!
+//! Pure: no IO, no clock, no randomness, no panic. [`decide::decide`] takes three pictures (what the source bills, what
+//! the destination shows, what the ledger remembers) and the time, and answers with a [`plan::Plan`] that leaves nothing
+//! to choose when it is carried out.
+
+pub mod billing;
+pub mod bought;
+pub mod catalog;
+pub mod clock;
+pub mod decide;
+pub mod entitle;
+pub mod failure;
+pub mod key;
+pub mod ledger;
+pub mod money;
+pub mod names;
+pub mod plan;
+pub mod profile;
+pub mod reason;
+pub mod reconcile;
+pub mod refund;
+pub mod retry;
+pub mod rules;
+pub mod transaction;
+pub mod worth;

@@ -1,0 +1,167 @@
+//! Names that must not be mixed up: account, customer, access level.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A customer as one *source* knows it: `stripe:cus_…`, `stripe:cs_…` for a guest checkout,
+/// `stripe:acct_…/cus_…` for a Connect account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Account(String);
+
+impl Account {
+    /// The account of object `id` at Stripe; `connect` is the connected account (`acct_…`) it lives in, if any.
+    #[must_use]
+    pub fn stripe(connect: Option<&str>, id: &str) -> Self {
+        match connect {
+            Some(acct) => Self(format!("stripe:{acct}/{id}")),
+            None => Self(format!("stripe:{id}")),
+        }
+    }
+
+    /// Reads `source:id`, as operators type it and the database keeps it.
+    ///
+    /// # Errors
+    /// Says what an account looks like when `text` is not one.
+    pub fn parse(text: &str) -> Result<Self, NotAnAccount> {
+        match text.split_once(':') {
+            Some((source, id)) if !source.is_empty() && !id.is_empty() => Ok(Self(text.to_owned())),
+            _ => Err(NotAnAccount(text.to_owned())),
+        }
+    }
+
+    /// The source before the colon, for example `stripe`.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.0.split_once(':').map_or("", |(source, _)| source)
+    }
+
+    /// The object's id at the source, without the connected account.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        let local = self.0.split_once(':').map_or(self.0.as_str(), |(_, local)| local);
+        local.rsplit_once('/').map_or(local, |(_, id)| id)
+    }
+
+    /// The connected account (`acct_…`) this account lives in.
+    #[must_use]
+    pub fn connect(&self) -> Option<&str> {
+        let (_, local) = self.0.split_once(':')?;
+        local.split_once('/').map(|(acct, _)| acct)
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text is not `source:id`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAnAccount(String);
+
+impl fmt::Display for NotAnAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not an account; write `stripe:cus_…`", self.0)
+    }
+}
+
+impl std::error::Error for NotAnAccount {}
+
+/// The same human as the *destination* knows it: the app's own user id (`customer_user_id`).
+///
+/// It may be an e-mail address, so it is kept out of logs; [`Customer::as_str`] is for requests and the database.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Customer(String);
+
+impl Customer {
+    /// `None` when nothing but white space is left of `id`.
+    #[must_use]
+    pub fn new(id: &str) -> Option<Self> {
+        let id = id.trim();
+        (!id.is_empty()).then(|| Self(id.to_owned()))
+    }
+
+    /// The id itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Customer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Customer(…)")
+    }
+}
+
+/// The name of a right at the destination, for example `premium`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccessLevel(pub String);
+
+impl fmt::Display for AccessLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether real money moves. The two never mix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Live,
+    Test,
+}
+
+impl Mode {
+    /// From Stripe's `livemode`.
+    #[must_use]
+    pub fn of_livemode(livemode: bool) -> Self {
+        if livemode { Self::Live } else { Self::Test }
+    }
+
+    /// `live` or `test`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Test => "test",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_of_a_connected_account_keeps_both_ids() {
+        let account = Account::stripe(Some("acct_1"), "cus_1");
+        assert_eq!(account.as_str(), "stripe:acct_1/cus_1");
+        assert_eq!((account.source(), account.connect(), account.id()), ("stripe", Some("acct_1"), "cus_1"));
+        assert_eq!(Account::stripe(None, "cus_1").connect(), None);
+    }
+
+    #[test]
+    fn a_customer_never_prints() {
+        let customer = Customer::new(" ann@example.com ").unwrap();
+        assert_eq!(customer.as_str(), "ann@example.com");
+        assert!(!format!("{customer:?}").contains("ann"));
+        assert_eq!(Customer::new("  "), None);
+    }
+
+    #[test]
+    fn text_without_a_source_is_not_an_account() {
+        assert!(Account::parse("cus_1").unwrap_err().to_string().contains("stripe:cus_"));
+    }
+}

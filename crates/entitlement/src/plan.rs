@@ -1,0 +1,202 @@
+//! What is owed, and the writes that bring the destination there.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::key::StepKey;
+use crate::money::Money;
+use crate::names::AccessLevel;
+use crate::reason::Reason;
+
+/// The end of a right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    At(Timestamp),
+    /// Never ends; sorts after every moment.
+    Lifetime,
+}
+
+impl Until {
+    /// Whether the end lies after `moment`.
+    #[must_use]
+    pub fn is_after(self, moment: Timestamp) -> bool {
+        match self {
+            Self::At(at) => at > moment,
+            Self::Lifetime => true,
+        }
+    }
+
+    /// The moment, unless it never ends.
+    #[must_use]
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Lifetime => None,
+        }
+    }
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => write!(f, "{}", at.format("%Y-%m-%dT%H:%M:%SZ")),
+            Self::Lifetime => f.write_str("for life"),
+        }
+    }
+}
+
+/// One paid, free or refunded period of a chain, as the destination is told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Id of the chain: `sub_…`, or the purchase's own id.
+    pub original: String,
+    /// Own id; equal to `original` for a first purchase, `in_…` for each later paid invoice.
+    pub id: String,
+    /// The destination's product.
+    pub product: String,
+    /// The source's price.
+    pub base_plan: String,
+    /// What was charged for this product; `None` when the source did not say.
+    pub price: Option<Money>,
+    pub offer: Option<Offer>,
+}
+
+/// The introductory offer a transaction was made under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Offer {
+    FreeTrial,
+}
+
+/// Our verdict: this level, until then, because of that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entitlement {
+    pub level: AccessLevel,
+    pub until: Until,
+    pub starts_at: Option<Timestamp>,
+    pub transaction: Transaction,
+    pub will_renew: bool,
+    pub in_grace: bool,
+    pub because: Reason,
+}
+
+/// A right that is knowingly not owed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    pub level: AccessLevel,
+    /// Original transaction id of the chain it would come from.
+    pub chain: String,
+    pub refund: Refund,
+    pub because: Reason,
+}
+
+/// Whether money went back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refund {
+    Yes,
+    No,
+}
+
+/// Something that nobody can say yet; what was granted stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsure {
+    /// Only rights of this chain are unsure; `None`: all.
+    pub chain: Option<String>,
+    pub because: Reason,
+}
+
+/// Everything that is owed to one customer, with reasons.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The longest right of each level, by level.
+    pub owed: Vec<Entitlement>,
+    pub withheld: Vec<Withheld>,
+    pub unsure: Vec<Unsure>,
+    /// Worth an operator's eye; nothing is withheld for it.
+    pub alarms: Vec<Reason>,
+    /// The first moment at which time alone changes this verdict.
+    pub look_again: Option<Timestamp>,
+}
+
+/// One write to a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    Grant(Grant),
+    Revoke(Revoke),
+}
+
+impl Step {
+    /// The level the step is about.
+    #[must_use]
+    pub fn level(&self) -> &AccessLevel {
+        match self {
+            Self::Grant(grant) => &grant.level,
+            Self::Revoke(revoke) => &revoke.level,
+        }
+    }
+
+    /// `grant` or `revoke`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Grant(_) => "grant",
+            Self::Revoke(_) => "revoke",
+        }
+    }
+}
+
+/// Give a level, with the transaction that carries it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    pub level: AccessLevel,
+    pub until: Until,
+    pub starts_at: Option<Timestamp>,
+    pub store: String,
+    pub transaction: Transaction,
+    /// True in test mode.
+    pub sandbox: bool,
+}
+
+/// Take a level back, now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revoke {
+    pub level: AccessLevel,
+    pub refund: Refund,
+}
+
+/// A step, its key and its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    pub key: StepKey,
+    /// Key of the last confirmed step on the same subject.
+    pub previous: Option<StepKey>,
+    pub step: Step,
+    pub because: Reason,
+}
+
+/// All there is to do for one customer, and when to look again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    pub verdict: Verdict,
+    /// To be sent now, in this order.
+    pub steps: Vec<Planned>,
+    /// Intended earlier and visible by now: settle, do not send.
+    pub seen: Vec<StepKey>,
+    /// Intended earlier and no longer wanted: drop.
+    pub moot: Vec<StepKey>,
+    /// Why something that is owed or withheld needs no step.
+    pub notes: Vec<Note>,
+    pub look_again: Option<Timestamp>,
+}
+
+/// Why nothing is done about a level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    pub level: AccessLevel,
+    pub because: Reason,
+}

@@ -1,0 +1,53 @@
+//! A destination's whole picture of one customer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::names::{AccessLevel, Customer};
+use crate::plan::Until;
+
+/// What the destination shows; `levels` is empty for a profile that does not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    pub customer: Customer,
+    /// False when the destination does not know the customer yet.
+    pub exists: bool,
+    /// One entry a level.
+    pub levels: Vec<Shown>,
+}
+
+/// One right as the destination shows it, running or over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    pub level: AccessLevel,
+    /// Its end; it may lie in the past.
+    pub until: Until,
+    pub starts_at: Option<Timestamp>,
+    /// The store it came from, for example `stripe`, `app_store`.
+    pub store: Option<String>,
+    pub product: Option<String>,
+    pub transaction: Option<String>,
+    pub original: Option<String>,
+}
+
+impl Shown {
+    /// Whether the right is not over yet; one that starts later counts.
+    #[must_use]
+    pub fn runs(&self, now: Timestamp) -> bool {
+        self.until.is_after(now)
+    }
+}
+
+impl Profile {
+    /// The profile of a customer the destination does not know.
+    #[must_use]
+    pub fn absent(customer: Customer) -> Self {
+        Self { customer, exists: false, levels: Vec::new() }
+    }
+
+    /// The entry of `level`.
+    #[must_use]
+    pub fn level(&self, level: &AccessLevel) -> Option<&Shown> {
+        self.levels.iter().find(|shown| &shown.level == level)
+    }
+}

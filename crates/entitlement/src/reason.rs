@@ -1,0 +1,169 @@
+//! Why: every verdict and every step says it in a sentence.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::plan::Until;
+
+/// The reason of a verdict, a step, or the absence of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Reason {
+    // owed
+    Paid { chain: String, end: Timestamp },
+    PaidAndEnds { chain: String, end: Timestamp },
+    Trial { chain: String, end: Timestamp },
+    AwaitingPayment { chain: String, invoice: String, paid_end: Timestamp },
+    NotBilledYet { chain: String, paid_end: Timestamp },
+    Grace { chain: String, unpaid_since: Timestamp },
+    CollectionPaused { chain: String, end: Timestamp },
+    SentInvoiceTrusted { chain: String, invoice: String },
+    BoughtOnce { payment: String, until: Until },
+    // withheld
+    NotPaidYet { chain: String, status: String },
+    PaymentFailedForGood { chain: String },
+    Paused { chain: String },
+    CollectionPausedWithholds { chain: String },
+    Ended { chain: String, at: Timestamp },
+    PaidTimeOver { chain: String, at: Timestamp },
+    InvoiceNotPaid { chain: String, invoice: String },
+    Refunded { payment: String },
+    RefundedPartly { payment: String },
+    DisputeLost { payment: String },
+    DisputeOpen { payment: String },
+    NothingOrdered { chain: String },
+    SimulatedTime { chain: String },
+    OtherMode,
+    NothingGivesIt,
+    // unsure
+    UnknownStatus { chain: String, status: String },
+    UnknownDispute { payment: String, status: String },
+    UnmappedPrice { chain: String, price: String, product: String },
+    NoDuration { payment: String, price: String },
+    NotRead { what: String },
+    // why no step is needed, or none can be made
+    AlreadyThere,
+    OtherStoreLasts { store: String, until: Until },
+    OtherStoreKeeps { store: String },
+    Unsure { because: Box<Reason> },
+    WaitsForProfile,
+    AcceptedButNotShown { times: u32 },
+    WaitsForRetry { due: Timestamp },
+    Refusal { why: String },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence())
+    }
+}
+
+impl Reason {
+    /// The reason as a sentence without its full stop.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        self.owed().or_else(|| self.withheld()).or_else(|| self.unsure()).unwrap_or_else(|| self.idle())
+    }
+
+    fn owed(&self) -> Option<String> {
+        Some(match self {
+            Self::Paid { chain, end } => format!("`{chain}` is paid to {} and renews", day(end)),
+            Self::PaidAndEnds { chain, end } => format!("`{chain}` is paid to {} and ends then", day(end)),
+            Self::Trial { chain, end } => format!("`{chain}` is on trial to {}", day(end)),
+            Self::AwaitingPayment { chain, invoice, paid_end } => {
+                format!("`{chain}` was paid to {}; the next invoice `{invoice}` is not paid yet", day(paid_end))
+            }
+            Self::NotBilledYet { chain, paid_end } => {
+                format!("`{chain}` was paid to {}; the next invoice is not made yet", day(paid_end))
+            }
+            Self::Grace { chain, unpaid_since } => {
+                format!("the payment of `{chain}` failed; grace since the unpaid period began at {}", day(unpaid_since))
+            }
+            Self::CollectionPaused { chain, end } => {
+                format!("collection of `{chain}` is paused and access kept; its period ends at {}", day(end))
+            }
+            Self::SentInvoiceTrusted { chain, invoice } => {
+                format!("invoice `{invoice}` of `{chain}` was sent and is trusted to be paid")
+            }
+            Self::BoughtOnce { payment, until } => format!("bought once with `{payment}`, lasting {}", span(*until)),
+            _ => return None,
+        })
+    }
+
+    fn withheld(&self) -> Option<String> {
+        Some(match self {
+            Self::NotPaidYet { chain, status } => format!("the first payment of `{chain}` is not made (`{status}`)"),
+            Self::PaymentFailedForGood { chain } => format!("all tries to collect `{chain}` failed"),
+            Self::Paused { chain } => format!("`{chain}` is paused"),
+            Self::CollectionPausedWithholds { chain } => {
+                format!("collection of `{chain}` is paused and `policy.pause_collection` revokes")
+            }
+            Self::Ended { chain, at } => format!("`{chain}` ended at {}", day(at)),
+            Self::PaidTimeOver { chain, at } => format!("what `{chain}` covers was over at {}", day(at)),
+            Self::InvoiceNotPaid { chain, invoice } => format!("invoice `{invoice}` of `{chain}` is not paid"),
+            Self::Refunded { payment } => format!("`{payment}` was refunded in full"),
+            Self::RefundedPartly { payment } => {
+                format!("`{payment}` was refunded in part and `policy.partial_refund` revokes")
+            }
+            Self::DisputeLost { payment } => format!("the dispute of `{payment}` was lost"),
+            Self::DisputeOpen { payment } => format!("`{payment}` is disputed and `policy.dispute_opened` revokes"),
+            Self::NothingOrdered { chain } => format!("the quantity of `{chain}` is 0"),
+            Self::NothingGivesIt => "nothing that is billed gives this level any more".into(),
+            _ => return None,
+        })
+    }
+
+    fn unsure(&self) -> Option<String> {
+        Some(match self {
+            Self::SimulatedTime { chain } => {
+                format!("`{chain}` lives on a test clock; allow it with `policy.test_clocks = \"allow\"`")
+            }
+            Self::OtherMode => "what is billed is of the other mode (test or live) than the key".into(),
+            Self::UnknownStatus { chain, status } => {
+                format!("`{chain}` has the status `{status}`, which this version does not know")
+            }
+            Self::UnknownDispute { payment, status } => {
+                format!("the dispute of `{payment}` has the status `{status}`, which this version does not know")
+            }
+            Self::UnmappedPrice { chain, price, product } => {
+                format!("`{chain}` sells price `{price}` of product `{product}`, which no [[catalog]] entry maps")
+            }
+            Self::NoDuration { payment, price } => {
+                format!("`{payment}` sold price `{price}` once; its [[catalog]] entry needs `duration`")
+            }
+            Self::NotRead { what } => format!("not everything could be read: {what}"),
+            _ => return None,
+        })
+    }
+
+    /// Why there is no step, or none yet.
+    fn idle(&self) -> String {
+        match self {
+            Self::OtherStoreLasts { store, until } => {
+                format!("the right from `{store}` lasts at least as long ({})", span(*until))
+            }
+            Self::OtherStoreKeeps { store } => format!("the right shown comes from `{store}` and is not ours to take"),
+            Self::Unsure { because } => format!("kept as it is, since {because}"),
+            Self::WaitsForProfile => "just written; the profile may lag".into(),
+            Self::AcceptedButNotShown { times } => {
+                format!("the destination accepted it {times} times and does not show it")
+            }
+            Self::WaitsForRetry { due } => format!("failed before; tried again at {}", day(due)),
+            Self::Refusal { why } => format!("the destination refused it: {why}"),
+            _ => "the destination shows just that".into(),
+        }
+    }
+}
+
+fn day(at: &Timestamp) -> impl fmt::Display {
+    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn span(until: Until) -> String {
+    match until {
+        Until::At(_) => format!("until {until}"),
+        Until::Lifetime => until.to_string(),
+    }
+}

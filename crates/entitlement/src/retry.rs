@@ -1,0 +1,88 @@
+//! When a failed step or look is tried again: a rule, not a mood.
+
+use chrono::Duration;
+
+use crate::clock::{Timestamp, after as later};
+use crate::failure::{Class, Failure};
+use crate::key::StepKey;
+
+/// What to do after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Try again at this moment.
+    At(Timestamp),
+    /// Never by itself; it is for a human now.
+    Never,
+}
+
+/// First wait, in seconds.
+const FIRST: i64 = 1;
+/// Longest wait, in seconds.
+const LONGEST: i64 = 3600;
+/// Tries after which it is over: 12 doublings to an hour, then hourly, make three days.
+const TRIES: u32 = 82;
+/// How often a destination whose key was refused is asked again, in seconds.
+const CREDENTIALS: i64 = 60;
+
+/// When to try again after the `attempts`-th failure (counted from 1) at `now`.
+///
+/// Transient failures wait from a second, doubling, to an hour, with jitter of a quarter that depends on `key` alone, for
+/// about three days (the horizon of Stripe's own retries). What the upstream asked for in `Retry-After` is kept, and
+/// capped at a day. A refused key is tried every minute for ever, since the cure comes from outside.
+#[must_use]
+pub fn after(failure: &Failure, attempts: u32, key: &StepKey, now: Timestamp) -> Next {
+    match failure.class {
+        Class::Permanent | Class::Missing => Next::Never,
+        Class::Credentials => Next::At(later(now, Duration::seconds(CREDENTIALS))),
+        Class::Transient if attempts >= TRIES => Next::Never,
+        Class::Transient => Next::At(later(now, wait(failure, attempts, key))),
+    }
+}
+
+fn wait(failure: &Failure, attempts: u32, key: &StepKey) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(12);
+    let seconds = (FIRST << doublings).min(LONGEST);
+    let quarter = u64::try_from(seconds * 250).unwrap_or(0);
+    let jitter = i64::try_from(key.spread(attempts, quarter.max(1))).unwrap_or(0);
+    let own = Duration::milliseconds(seconds * 1000 + jitter);
+    let asked = Duration::seconds(failure.retry_after.unwrap_or(0).clamp(0, 24 * 3600));
+    own.max(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment() -> Timestamp {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn seconds(class: Class, attempts: u32, retry_after: Option<i64>) -> Option<i64> {
+        let failure = Failure { retry_after, ..Failure::new(class, "sending") };
+        match after(&failure, attempts, &StepKey::stored("k".into()), moment()) {
+            Next::At(at) => Some((at - moment()).num_seconds()),
+            Next::Never => None,
+        }
+    }
+
+    #[test]
+    fn waits_double_from_a_second_to_an_hour_and_end_after_three_days() {
+        assert_eq!(seconds(Class::Transient, 1, None), Some(1));
+        assert!((8..=10).contains(&seconds(Class::Transient, 4, None).unwrap()));
+        assert!((3600..=4500).contains(&seconds(Class::Transient, 40, None).unwrap()));
+        let total: i64 = (1..).map_while(|attempts| seconds(Class::Transient, attempts, None)).sum();
+        assert!((3 * 86_400..=4 * 86_400).contains(&total), "{total}");
+    }
+
+    #[test]
+    fn what_the_upstream_asks_for_is_kept() {
+        assert_eq!(seconds(Class::Transient, 1, Some(30)), Some(30));
+        assert_eq!(seconds(Class::Transient, 1, Some(i64::MAX)), Some(86_400));
+    }
+
+    #[test]
+    fn a_refusal_is_final_and_a_refused_key_is_tried_every_minute() {
+        assert_eq!(seconds(Class::Permanent, 1, None), None);
+        assert_eq!(seconds(Class::Credentials, 1000, None), Some(60));
+    }
+}

@@ -1,0 +1,81 @@
+//! Which transaction ids a right is told under: the one rule, in one place.
+//!
+//! The original id of a subscription's chain is the subscription's. Its first term carries that same id (equal ids mean
+//! "first purchase" to Adapty); each later paid invoice that bills the item is a transaction of its own. A one-time
+//! purchase carries its payment's id twice. A change without a new paid invoice keeps the last transaction.
+
+use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Purchase, PurchaseLine, Subscription};
+use crate::catalog::Offering;
+use crate::money::Money;
+use crate::plan::{Offer, Transaction};
+use crate::worth::bills;
+
+/// The transaction that carries what `item` gives by `offering`.
+#[must_use]
+pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering) -> Transaction {
+    let later = latest_paid(subscription, item);
+    let first = first_paid(subscription);
+    let trial = later.is_none() && began_with_trial(subscription);
+    let price = match (later, first) {
+        (Some(invoice), _) => Some(charged(invoice, item)),
+        (None, _) if trial => Some(Money::zero(&subscription.currency)),
+        (None, Some(invoice)) => Some(charged(invoice, item)),
+        (None, None) => None,
+    };
+    Transaction {
+        original: subscription.id.clone(),
+        id: later.map_or_else(|| subscription.id.clone(), |invoice| invoice.id.clone()),
+        product: offering.vendor_product_id.clone().unwrap_or_else(|| item.product.clone()),
+        base_plan: item.price.clone(),
+        price,
+        offer: trial.then_some(Offer::FreeTrial),
+    }
+}
+
+/// The transaction of one line of a one-time purchase.
+#[must_use]
+pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering) -> Transaction {
+    let same_product = purchase.lines.iter().filter(|other| other.product == line.product);
+    let minor = same_product.map(|other| other.amount).fold(0_i64, i64::saturating_add);
+    Transaction {
+        original: purchase.id.clone(),
+        id: purchase.id.clone(),
+        product: offering.vendor_product_id.clone().unwrap_or_else(|| line.product.clone()),
+        base_plan: line.price.clone(),
+        price: Some(Money { minor, currency: purchase.total.currency.clone() }),
+        offer: None,
+    }
+}
+
+/// The newest paid invoice after the first that bills `item`.
+fn latest_paid<'a>(subscription: &'a Subscription, item: &Item) -> Option<&'a Invoice> {
+    subscription
+        .invoices
+        .iter()
+        .filter(|invoice| invoice.status == InvoiceStatus::Paid && invoice.reason != InvoiceReason::SubscriptionCreate)
+        .filter(|invoice| invoice.lines.iter().any(|line| bills(line, item) && line.amount >= 0))
+        .max_by_key(|invoice| (invoice.created, &invoice.id))
+}
+
+fn first_paid(subscription: &Subscription) -> Option<&Invoice> {
+    subscription
+        .invoices
+        .iter()
+        .find(|invoice| invoice.status == InvoiceStatus::Paid && invoice.reason == InvoiceReason::SubscriptionCreate)
+}
+
+/// Whether the first term is a trial; a trial added later belongs to no first purchase.
+fn began_with_trial(subscription: &Subscription) -> bool {
+    let begin = subscription.started.unwrap_or(subscription.created).min(subscription.created);
+    subscription.trial.is_some_and(|trial| trial.start <= begin + chrono::Duration::days(1) && trial.end > begin)
+}
+
+/// What `invoice` charged for the product of `item`.
+fn charged(invoice: &Invoice, item: &Item) -> Money {
+    let for_product = invoice.lines.iter().filter(|line| match &line.product {
+        Some(product) => product == &item.product,
+        None => line.price.as_ref() == Some(&item.price),
+    });
+    let minor = for_product.map(|line| line.amount).fold(0_i64, i64::saturating_add);
+    Money { minor: minor.max(0), currency: invoice.total.currency.clone() }
+}

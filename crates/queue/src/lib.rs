@@ -1,0 +1,1 @@
+//! apalis workers fed from the worklist.

@@ -1,0 +1,61 @@
+//! Both vendors started together, with one journal between them.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::adapty::Adapty;
+use crate::journal::Journal;
+use crate::server::{Desk, serve};
+use crate::stripe::Stripe;
+
+/// A Stripe and an Adapty that listen until this is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    /// The Stripe: its state, its moves and its faults.
+    pub stripe: Stripe,
+    /// The Adapty: its state and its faults.
+    pub adapty: Adapty,
+    /// Every request that either of them has received.
+    pub journal: Journal,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts both on free ports of the loopback interface.
+    pub async fn start() -> io::Result<Sandbox> {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Sandbox::start_on(any, any).await
+    }
+
+    /// Starts both on given addresses; port 0 takes a free one.
+    pub async fn start_on(stripe: SocketAddr, adapty: SocketAddr) -> io::Result<Sandbox> {
+        let stripe_door = TcpListener::bind(stripe).await?;
+        let adapty_door = TcpListener::bind(adapty).await?;
+        let journal = Journal::default();
+        let stripe = Stripe::new(stripe_door.local_addr()?);
+        let adapty = Adapty::new(adapty_door.local_addr()?);
+        let stripe_desk = Desk::stripe(stripe.clone(), journal.clone());
+        let adapty_desk = Desk::adapty(adapty.clone(), journal.clone());
+        let tasks = vec![
+            tokio::spawn(serve(stripe_door, stripe_desk)),
+            tokio::spawn(serve(adapty_door, adapty_desk)),
+        ];
+        Ok(Sandbox {
+            stripe,
+            adapty,
+            journal,
+            tasks,
+        })
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

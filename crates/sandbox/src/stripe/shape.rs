@@ -1,0 +1,124 @@
+//! Objects as one API version shows them.
+//!
+//! 2025-03-31 moved the period from the subscription to its items, took the invoice off charges and
+//! payment intents, and put the links of invoices and lines under `parent` and `pricing`.
+
+use serde_json::{Value, json};
+
+use super::world::{World, rows, text};
+
+/// The API version that answers and events are written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shape {
+    /// 2025-03-31 and later.
+    #[default]
+    Current,
+    /// Before 2025-03-31.
+    PreBasil,
+}
+
+impl Shape {
+    pub(super) fn api_version(self) -> &'static str {
+        match self {
+            Shape::Current => "2026-09-30.endive",
+            Shape::PreBasil => "2024-06-20",
+        }
+    }
+}
+
+/// A stored object as the world's API version shows it, with nothing expanded.
+pub(super) fn render(world: &World, stored: &Value) -> Value {
+    let mut shown = stored.clone();
+    match text(stored, "/object") {
+        "subscription" => subscription(world, &mut shown),
+        "subscription_item" => item(world, &mut shown),
+        "invoice" => invoice(world, &mut shown),
+        "line_item" => line(world, &mut shown),
+        "charge" | "payment_intent" if world.shape == Shape::Current => remove(&mut shown, &["invoice"]),
+        "checkout.session" => remove(&mut shown, &["line_items"]),
+        _ => {}
+    }
+    shown
+}
+
+/// A list object; `data` is what it shows of all there is.
+pub(super) fn list(url: &str, data: Vec<Value>, has_more: bool) -> Value {
+    json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
+}
+
+/// The page of an array that an object embeds.
+pub(super) fn embedded(world: &World, all: &[Value], url: &str) -> Value {
+    let shown = all.iter().take(world.embedded_page).map(|row| render(world, row));
+    let mut page = list(url, shown.collect(), all.len() > world.embedded_page);
+    if world.shape == Shape::PreBasil {
+        page["total_count"] = all.len().into();
+    }
+    page
+}
+
+fn subscription(world: &World, shown: &mut Value) {
+    let url = format!("/v1/subscription_items?subscription={}", text(shown, "/id"));
+    let items = rows(shown, "items").to_vec();
+    if world.shape == Shape::PreBasil {
+        // All items of an old subscription share one period.
+        let first = items.first().unwrap_or(&Value::Null);
+        for field in ["current_period_start", "current_period_end"] {
+            shown[field] = first.get(field).cloned().unwrap_or_default();
+        }
+        shown["plan"] = if items.len() == 1 { first["plan"].clone() } else { Value::Null };
+        shown["quantity"] = if items.len() == 1 { first["quantity"].clone() } else { Value::Null };
+        shown["discount"] = Value::Null;
+        remove(shown, &["billing_mode", "billing_schedules", "status_details"]);
+    }
+    shown["items"] = embedded(world, &items, &url);
+}
+
+fn item(world: &World, shown: &mut Value) {
+    if world.shape == Shape::PreBasil {
+        remove(shown, &["current_period_start", "current_period_end"]);
+    }
+}
+
+fn invoice(world: &World, shown: &mut Value) {
+    let id = text(shown, "/id").to_owned();
+    let lines = rows(shown, "lines").to_vec();
+    shown["lines"] = embedded(world, &lines, &format!("/v1/invoices/{id}/lines"));
+    if world.shape == Shape::Current {
+        return;
+    }
+    let details = shown.pointer("/parent/subscription_details").cloned().unwrap_or_default();
+    shown["subscription"] = details.get("subscription").cloned().unwrap_or_default();
+    shown["subscription_details"] = json!({ "metadata": details.get("metadata") });
+    shown["payment_intent"] = world.intent_of(&id).into();
+    shown["charge"] = world.charge_of(&id).into();
+    shown["paid"] = (shown["status"] == "paid").into();
+    shown["paid_out_of_band"] = (shown["paid"] == true && shown["charge"].is_null() && shown["total"] != 0).into();
+    shown["discount"] = Value::Null;
+    shown["tax"] = Value::Null;
+    shown["total_tax_amounts"] = shown["total_taxes"].clone();
+    remove(shown, &["parent", "total_taxes", "amount_overpaid", "total_pretax_credit_amounts"]);
+}
+
+fn line(world: &World, shown: &mut Value) {
+    if world.shape == Shape::Current {
+        return;
+    }
+    let details = shown.pointer("/parent/subscription_item_details").cloned().unwrap_or_default();
+    let price = world.get(text(shown, "/pricing/price_details/price")).cloned();
+    let of_item = !details.is_null() && details["invoice_item"].is_null();
+    shown["type"] = if of_item { "subscription" } else { "invoiceitem" }.into();
+    for field in ["subscription", "subscription_item", "invoice_item"] {
+        shown[field] = details.get(field).cloned().unwrap_or_default();
+    }
+    shown["proration"] = details.get("proration").cloned().unwrap_or(false.into());
+    shown["price"] = price.into();
+    shown["tax_amounts"] = shown["taxes"].clone();
+    shown["tax_rates"] = json!([]);
+    remove(shown, &["parent", "pricing", "taxes", "subtotal", "pretax_credit_amounts"]);
+}
+
+fn remove(object: &mut Value, fields: &[&str]) {
+    if let Some(object) = object.as_object_mut() {
+        object.retain(|name, _| !fields.contains(&name.as_str()));
+    }
+}

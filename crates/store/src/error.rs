@@ -1,0 +1,37 @@
+//! What can go wrong with the memory.
+
+use std::path::PathBuf;
+
+/// The memory could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("`database.url` does not name a database; write `sqlite:grantsync.db` or `postgres://…`")]
+    Url(#[source] sqlx::Error),
+    #[error("opening the database `{file}`", file = .file.display())]
+    Open { file: PathBuf, source: sqlx::Error },
+    #[error("bringing the database up to date; if it was written by a newer grantsync, run that version")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+/// A read or write failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused; what was being written is not there.
+    #[error("the database refused while {doing}")]
+    Database { doing: &'static str, source: sqlx::Error },
+    /// A row holds what this program never writes.
+    #[error("the row of `{table}` is not readable: {what}")]
+    Row { table: &'static str, what: String },
+    /// The writer is gone: the program is shutting down.
+    #[error("the database writer has stopped")]
+    Stopped,
+    /// A write failed together with others; its own cause was logged by the writer.
+    #[error("the database did not take the write: {0}")]
+    Refused(String),
+}
+
+impl StoreError {
+    pub(crate) fn on(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { doing, source }
+    }
+}

@@ -1,0 +1,34 @@
+//! Small facts the daemon keeps about itself.
+
+use sqlx::{Row, SqliteConnection};
+
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::writer::Op;
+
+impl Store {
+    /// The fact kept under `name`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let query = sqlx::query("SELECT value FROM notes WHERE name = $1").bind(name);
+        let row = query.fetch_optional(&self.reads).await.map_err(StoreError::on("reading a note"))?;
+        Ok(row.map(|row| row.get(0)))
+    }
+
+    /// Keeps a fact under `name`.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn keep_note(&self, name: &str, value: String) -> Result<(), StoreError> {
+        self.write(|reply| Op::Note(name.to_owned(), value, reply)).await
+    }
+}
+
+pub(crate) async fn keep(connection: &mut SqliteConnection, name: &str, value: &str) -> Result<(), StoreError> {
+    let query = sqlx::query(
+        "INSERT INTO notes (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    );
+    query.bind(name).bind(value).execute(connection).await.map(|_| ()).map_err(StoreError::on("keeping a note"))
+}

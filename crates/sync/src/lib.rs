@@ -1,0 +1,1 @@
+//! One account, start to end.

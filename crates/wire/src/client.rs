@@ -1,0 +1,61 @@
+//! The one pool of connections that every upstream shares.
+
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+
+/// How long a connection may take to stand.
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
+/// How long an unused connection is kept; below the minute after which common load balancers drop it.
+const IDLE: Duration = Duration::from_secs(50);
+/// How often a quiet HTTP/2 connection is asked whether it still stands, and how long it may take to say so.
+const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+
+/// One pooled HTTP client; clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client with TLS by `rustls` and `ring`, for HTTP/1.1 and HTTP/2.
+    ///
+    /// It follows no redirect (a redirected `POST` would arrive as something else, perhaps elsewhere), asks for no
+    /// compression and reads no proxy from the environment.
+    ///
+    /// # Errors
+    /// When the machine has no certificates to trust, or TLS cannot be set up.
+    pub fn new() -> Result<Self, SetupError> {
+        // An error says that a provider stands already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("grantsync/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(PING.0)
+            .http2_keep_alive_timeout(PING.1)
+            .build()
+            .map_err(SetupError::Client)?;
+        Ok(Self { http })
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+}
+
+/// Why a client or an upstream cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("the HTTP client cannot be set up; are the system's CA certificates installed?")]
+    Client(#[source] reqwest::Error),
+    /// The base is not printed: a key pasted into it would be, too.
+    #[error("the base address of `{upstream}` is not usable; write for example `https://api.example.com`")]
+    Base { upstream: &'static str },
+    #[error("the value of header `{header}` for `{upstream}` has characters that no header may have; is the key whole?")]
+    Header { upstream: &'static str, header: &'static str },
+}

@@ -1,1 +1,12 @@
 //! Speaks Adapty: reading a profile, posting a step.
+//!
+//! [`adapty::Adapty`] is the whole of it for the other rooms. What differs between Adapty's API generations (paths,
+//! bodies, codes) stands in one module each, [`v1`] for now; what they answer is read by one lenient reader, [`read`],
+//! that takes both generations' names.
+
+pub mod adapty;
+pub mod date;
+pub mod path;
+pub mod read;
+pub mod setup;
+pub mod v1;

@@ -1,2 +1,71 @@
-//! The program `grantsync`.
-fn main() {}
+//! The program `grantsync`: reads settings, wires the rooms, runs the commands.
+
+mod admin;
+mod cli;
+mod clock;
+mod commands;
+mod demo;
+mod failed;
+mod gauges;
+mod health;
+mod logs;
+mod rules;
+mod serve;
+mod settings;
+mod table;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::failed::Failed;
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    logs::start(cli.log, cli.log_filter.as_deref().unwrap_or(quiet));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(Failed::because("starting the runtime", error)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => failed.tell(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), Failed> {
+    match cli.command {
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::Decide { case } => commands::decide::run(&case),
+        command => {
+            let settings = Settings::load(cli.config.as_deref(), environment())?;
+            for warning in &settings.warnings {
+                tracing::warn!("{warning}");
+            }
+            with_settings(command, settings).await
+        }
+    }
+}
+
+async fn with_settings(command: Command, settings: Settings) -> Result<(), Failed> {
+    match command {
+        Command::Serve(serve) => serve::run(&settings, &serve).await,
+        Command::Migrate => commands::migrate::run(&settings).await,
+        Command::Resync(resync) => commands::resync::run(&settings, resync).await,
+        Command::Link { account, user } => commands::link::run(&settings, &account, &user).await,
+        Command::Parked(parked) => commands::parked::run(&settings, parked).await,
+        Command::Ledger(ledger) => commands::ledger::run(&settings, ledger).await,
+        Command::Events(events) => commands::events::run(&settings, events).await,
+        Command::Demo(_) | Command::Decide { .. } => Ok(()),
+    }
+}
+
+/// The environment; a variable that is not UTF-8 cannot be one of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}

@@ -177,6 +177,9 @@ pub struct Planned {
     pub previous: Option<StepKey>,
     pub step: Step,
     pub because: Reason,
+    /// Sends that failed so far.
+    #[serde(default)]
+    pub attempts: u32,
 }
 
 /// All there is to do for one customer, and when to look again.
@@ -189,6 +192,8 @@ pub struct Plan {
     pub seen: Vec<StepKey>,
     /// Intended earlier and no longer wanted: drop.
     pub moot: Vec<StepKey>,
+    /// Wanted, and refused before: a human must settle it.
+    pub refused: Vec<Refused>,
     /// Why something that is owed or withheld needs no step.
     pub notes: Vec<Note>,
     pub look_again: Option<Timestamp>,
@@ -199,4 +204,12 @@ pub struct Plan {
 pub struct Note {
     pub level: AccessLevel,
     pub because: Reason,
+}
+
+/// A wanted step that the destination will not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    pub key: StepKey,
+    pub step: Step,
+    pub why: String,
 }

@@ -8,7 +8,7 @@ use crate::clock::{Timestamp, after};
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
 use crate::names::{AccessLevel, Mode};
-use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Revoke, Step, Until, Verdict};
+use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Refused, Revoke, Step, Until, Verdict};
 use crate::profile::{Profile, Shown};
 use crate::reason::Reason;
 use crate::rules::Rules;
@@ -39,7 +39,7 @@ struct Subject<'a> {
 
 /// What is to be done about one level.
 enum Wish {
-    Step(Step, Reason),
+    Step(Box<Step>, Reason),
     Nothing(Option<Reason>),
     /// Nothing before that moment.
     Wait(Timestamp, Reason),
@@ -56,7 +56,7 @@ impl<'a> Subject<'a> {
         plan.seen.extend(seen.iter().map(|entry| entry.key.clone()));
         let last = self.last(&seen);
         let wanted = match self.wish(&plan.verdict, last, &seen) {
-            Wish::Step(step, because) => self.plan(step, because, last, plan),
+            Wish::Step(step, because) => self.plan(*step, because, last, plan),
             Wish::Nothing(because) => {
                 self.note(because, plan);
                 None
@@ -116,7 +116,7 @@ impl<'a> Subject<'a> {
         }
         match last {
             Some(entry) if told => self.again(entry, right.because.clone()),
-            _ => Wish::Step(Step::Grant(grant), right.because.clone()),
+            _ => Wish::Step(Box::new(Step::Grant(grant)), right.because.clone()),
         }
     }
 
@@ -129,7 +129,7 @@ impl<'a> Subject<'a> {
         let wait = lag.checked_mul(doubled).unwrap_or(Duration::MAX).min(Duration::days(1)).max(lag);
         let at = after(last.confirmed_at().unwrap_or(self.now), wait);
         if at <= self.now {
-            return Wish::Step(last.step.clone(), because);
+            return Wish::Step(Box::new(last.step.clone()), because);
         }
         let why = if times > 1 { Reason::AcceptedButNotShown { times } } else { Reason::WaitsForProfile };
         Wish::Wait(at, why)
@@ -144,7 +144,7 @@ impl<'a> Subject<'a> {
             verdict.withheld.iter().find(|no| &no.level == self.level && no.chain == held.transaction.original);
         let (refund, because) =
             withheld.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()));
-        let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund });
+        let revoke = Box::new(Step::Revoke(Revoke { level: self.level.clone(), refund }));
         match last {
             Some(entry) if matches!(entry.step, Step::Revoke(_)) => match self.again(entry, because) {
                 Wish::Step(_, because) => Wish::Step(revoke, because),
@@ -222,9 +222,15 @@ impl<'a> Subject<'a> {
                 self.note(Some(Reason::WaitsForRetry { due: *due }), plan);
                 look_again(plan, *due);
             }
-            Some(State::Refused { why, .. }) => self.note(Some(Reason::Refusal { why: why.clone() }), plan),
-            Some(State::Intended { .. } | State::Dropped { .. } | State::Confirmed { .. }) | None => {
-                plan.steps.push(Planned { key: key.clone(), previous, step, because });
+            Some(State::Refused { why, .. }) => {
+                self.note(Some(Reason::Refusal { why: why.clone() }), plan);
+                plan.refused.push(Refused { key: key.clone(), step, why: why.clone() });
+            }
+            Some(State::Intended { attempts, .. }) => {
+                plan.steps.push(Planned { key: key.clone(), previous, step, because, attempts: *attempts });
+            }
+            Some(State::Dropped { .. } | State::Confirmed { .. }) | None => {
+                plan.steps.push(Planned { key: key.clone(), previous, step, because, attempts: 0 });
             }
         }
         Some(key)

@@ -200,12 +200,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     fn new(status: u16, code: &'static str, source: Option<&str>, message: &str) -> Refusal {
-        Refusal {
-            status,
-            code,
-            source: source.map(str::to_owned),
-            message: message.to_owned(),
-        }
+        Refusal { status, code, source: source.map(str::to_owned), message: message.to_owned() }
     }
 
     fn invalid(code: &'static str, field: &str, message: &str) -> Refusal {

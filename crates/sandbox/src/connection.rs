@@ -84,11 +84,7 @@ impl AsyncRead for Line {
 }
 
 impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let passing = match self.wire.allowed(buffer) {
             None => buffer,
             Some(0) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),

@@ -24,11 +24,7 @@ impl Match {
     /// Requests of this method whose path contains this.
     #[must_use]
     pub fn on(method: &str, path_contains: &str) -> Match {
-        Match {
-            method: Some(method.to_owned()),
-            path_contains: Some(path_contains.to_owned()),
-            nth: None,
-        }
+        Match { method: Some(method.to_owned()), path_contains: Some(path_contains.to_owned()), nth: None }
     }
 
     /// The same, from the `nth` such request on.
@@ -133,11 +129,7 @@ pub struct Faults(Arc<Mutex<State>>);
 impl Faults {
     /// Adds a fault behind those that are there.
     pub fn inject(&self, fault: Fault) {
-        let rule = Rule {
-            fault,
-            seen: 0,
-            played: 0,
-        };
+        let rule = Rule { fault, seen: 0, played: 0 };
         self.with(|state| state.rules.push(rule));
     }
 

@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::clock;
 use crate::fault::What;
 
 /// Which of the two a request was for.
@@ -123,11 +122,7 @@ impl Journal {
     }
 
     /// Waits until the requests are so; woken by every arrival and every answer.
-    pub async fn wait_for(
-        &self,
-        timeout: Duration,
-        mut is_so: impl FnMut(&[Request]) -> bool,
-    ) -> Result<(), TimedOut> {
+    pub async fn wait_for(&self, timeout: Duration, mut is_so: impl FnMut(&[Request]) -> bool) -> Result<(), TimedOut> {
         let mut changes = self.0.changed.subscribe();
         let wait = changes.wait_for(|_| self.read(&mut is_so));
         let ended = tokio::time::timeout(timeout, wait).await.is_ok();

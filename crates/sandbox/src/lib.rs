@@ -9,10 +9,10 @@
 
 pub mod adapty;
 pub mod clock;
+mod connection;
 pub mod fault;
 pub mod journal;
 pub mod sandbox;
 pub mod server;
 pub mod stripe;
 pub mod webhook;
-mod connection;

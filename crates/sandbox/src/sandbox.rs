@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::adapty::Adapty;
 use crate::journal::Journal;
@@ -20,7 +20,8 @@ pub struct Sandbox {
     pub adapty: Adapty,
     /// Every request that either of them has received.
     pub journal: Journal,
-    tasks: Vec<JoinHandle<()>>,
+    /// Both servers stop when these are dropped.
+    _open: [oneshot::Sender<()>; 2],
 }
 
 impl Sandbox {
@@ -39,23 +40,11 @@ impl Sandbox {
         let adapty = Adapty::new(adapty_door.local_addr()?);
         let stripe_desk = Desk::stripe(stripe.clone(), journal.clone());
         let adapty_desk = Desk::adapty(adapty.clone(), journal.clone());
-        let tasks = vec![
-            tokio::spawn(serve(stripe_door, stripe_desk)),
-            tokio::spawn(serve(adapty_door, adapty_desk)),
-        ];
-        Ok(Sandbox {
-            stripe,
-            adapty,
-            journal,
-            tasks,
-        })
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
+        let (stripe_open, stripe_closed) = oneshot::channel();
+        let (adapty_open, adapty_closed) = oneshot::channel();
+        tokio::spawn(serve(stripe_door, stripe_desk, stripe_closed));
+        tokio::spawn(serve(adapty_door, adapty_desk, adapty_closed));
+        let _open = [stripe_open, adapty_open];
+        Ok(Sandbox { stripe, adapty, journal, _open })
     }
 }

@@ -10,6 +10,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, Request as HttpRequest, Response, header};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use crate::adapty::{self, Adapty};
 use crate::clock;
@@ -21,8 +22,7 @@ use crate::stripe::{self, Stripe};
 /// The largest body that is read; the vendors' own limits are far below.
 const BODY_LIMIT: usize = 4 << 20;
 
-const BAD_GATEWAY: &str =
-    "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
+const BAD_GATEWAY: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n";
 
 /// A request as the two vendors see it.
 #[derive(Debug)]
@@ -56,21 +56,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) fn json(status: u16, body: &Value) -> Answer {
-        Answer {
-            status,
-            headers: Vec::new(),
-            content_type: "application/json",
-            body: body.to_string(),
-        }
+        Answer { status, headers: Vec::new(), content_type: "application/json", body: body.to_string() }
     }
 
     fn text(status: u16, content_type: &'static str, body: &str) -> Answer {
-        Answer {
-            status,
-            headers: Vec::new(),
-            content_type,
-            body: body.to_owned(),
-        }
+        Answer { status, headers: Vec::new(), content_type, body: body.to_owned() }
     }
 
     fn with(mut self, name: &str, value: &str) -> Answer {
@@ -130,12 +120,15 @@ impl Desk {
     }
 }
 
-/// Answers until the task is dropped.
-pub(crate) async fn serve(listener: TcpListener, desk: Desk) {
+/// Answers until the other end of `closed` is dropped; idle connections are then closed as well.
+pub(crate) async fn serve(listener: TcpListener, desk: Desk, closed: oneshot::Receiver<()>) {
     let app = Router::new().fallback(respond).with_state(Arc::new(desk));
     let app = app.into_make_service_with_connect_info::<Wire>();
+    let closed = async {
+        let _ = closed.await;
+    };
     // `axum::serve` never returns an error: a failed accept is tried again.
-    let _ = axum::serve(Door(listener), app).await;
+    let _ = axum::serve(Door(listener), app).with_graceful_shutdown(closed).await;
 }
 
 async fn respond(
@@ -206,10 +199,7 @@ fn spoil(desk: &Desk, call: &Call, fault: What) -> Answer {
         What::Html502 => Answer::text(502, "text/html", BAD_GATEWAY),
         What::WrongContentType => {
             let answer = (desk.handle)(call);
-            Answer {
-                content_type: "text/plain; charset=utf-8",
-                ..answer
-            }
+            Answer { content_type: "text/plain; charset=utf-8", ..answer }
         }
         What::Redirect(to) => Answer::text(307, "text/html", "").with("location", &to),
         What::RetryAfter(seconds) => {

@@ -38,11 +38,7 @@ pub struct Stripe {
 
 impl Stripe {
     pub(crate) fn new(address: SocketAddr) -> Stripe {
-        Stripe {
-            faults: Faults::default(),
-            address,
-            world: Arc::new(Mutex::new(World::new())),
-        }
+        Stripe { faults: Faults::default(), address, world: Arc::new(Mutex::new(World::new())) }
     }
 
     /// `http://127.0.0.1:port`; the API is below `/v1`.

@@ -32,11 +32,7 @@ impl Webhooks {
     pub fn new(url: impl Into<String>, secret: impl Into<String>) -> Webhooks {
         // An error says that the program has a provider already, and any will do for loopback.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Webhooks {
-            url: url.into(),
-            secret: secret.into(),
-            client: reqwest::Client::new(),
-        }
+        Webhooks { url: url.into(), secret: secret.into(), client: reqwest::Client::new() }
     }
 
     /// Delivers an event once, signed now.

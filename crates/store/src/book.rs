@@ -10,7 +10,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::record::{Held, Intent, Sent, SentOutcome, Settlement};
+use crate::record::{Held, Intent, Outcomes, Sent, SentOutcome, Settlement};
 use crate::statements::{json, millis, moment, rows};
 use crate::writer::Op;
 
@@ -57,6 +57,14 @@ impl Store {
     /// When the database refuses.
     pub async fn intend(&self, intent: Intent) -> Result<Held, StoreError> {
         self.write(|reply| Op::Intend(Box::new(intent), reply)).await
+    }
+
+    /// Writes what became of steps, while the look goes on.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn close(&self, outcomes: Outcomes) -> Result<Held, StoreError> {
+        self.write(|reply| Op::Close(Box::new(outcomes), reply)).await
     }
 
     /// Ends a look.

@@ -44,6 +44,14 @@ pub enum SentOutcome {
     },
 }
 
+/// Outcomes written before the look ends, under the same lease.
+#[derive(Clone, Debug)]
+pub struct Outcomes {
+    pub account: Account,
+    pub lease: Lease,
+    pub sent: Vec<Sent>,
+}
+
 /// The end of a look: outcomes, what is parked, and when to look again.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -91,6 +99,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::UnknownCustomer,
+        Self::UnmappedPrice,
+        Self::RefusedStep,
+        Self::UnreadableEvent,
+        Self::UnknownState,
+        Self::LookFailed,
+    ];
+
     /// The name in the database, on the command line and in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

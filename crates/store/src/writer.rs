@@ -15,7 +15,7 @@ use crate::event::{Event, Kept, Outcome};
 use crate::open::Store;
 use crate::parked::Which;
 use crate::people::{Link, Linked};
-use crate::record::{Held, Intent, Sent, Settlement};
+use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
 use crate::{book, inbox, notes, parked, people, worklist};
 
 /// Writes taken into one transaction at the most.
@@ -32,6 +32,7 @@ pub(crate) enum Op {
     Claim(Lease, usize, Duration, Reply<Claimed>),
     Renew(String, Duration, Reply<()>),
     Intend(Box<Intent>, Reply<Held>),
+    Close(Box<Outcomes>, Reply<Held>),
     Settle(Box<Settlement>, Reply<Held>),
     Link(Link, Option<Lease>, Reply<Linked>),
     Release(Which, Reply<u64>),
@@ -94,6 +95,7 @@ struct Answers {
 enum Rare {
     Nothing,
     Claimed(Claimed),
+    Held(Held),
     Linked(Linked),
     Count(u64),
 }
@@ -269,14 +271,25 @@ async fn write_rare(op: &Op, connection: &mut SqliteConnection, now: Timestamp) 
         Op::Link(link, lease, _) => people::learn(connection, link, lease.as_ref(), now).await.map(Rare::Linked),
         Op::Release(which, _) => parked::release(connection, which, now).await.map(Rare::Count),
         Op::DropParked(which, reason, _) => parked::drop_for_good(connection, which, reason).await.map(Rare::Count),
+        Op::Close(outcomes, _) => close(outcomes, connection, now).await.map(Rare::Held),
         Op::Note(name, value, _) => notes::keep(connection, name, value).await.map(|()| Rare::Nothing),
         Op::Ring(..) | Op::Touch(..) | Op::Intend(..) | Op::Settle(..) => Ok(Rare::Nothing),
     }
 }
 
+async fn close(outcomes: &Outcomes, connection: &mut SqliteConnection, now: Timestamp) -> Result<Held, StoreError> {
+    let held = worklist::fence(connection, &[(&outcomes.account, &outcomes.lease)], now).await?;
+    if held.is_empty() {
+        return Ok(Held::Lost);
+    }
+    book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
+    Ok(Held::Yes)
+}
+
 fn answer_rare(op: Op, rare: Rare) {
     match (op, rare) {
         (Op::Claim(.., reply), Rare::Claimed(claimed)) => tell(reply, Ok(claimed)),
+        (Op::Close(_, reply), Rare::Held(held)) => tell(reply, Ok(held)),
         (Op::Link(.., reply), Rare::Linked(linked)) => tell(reply, Ok(linked)),
         (Op::Release(_, reply) | Op::DropParked(.., reply), Rare::Count(count)) => tell(reply, Ok(count)),
         (Op::Renew(.., reply) | Op::Note(.., reply), Rare::Nothing) => tell(reply, Ok(())),
@@ -291,7 +304,9 @@ fn refuse_rare(op: Op, why: &str) {
         Op::Claim(.., reply) => tell(reply, Err(error())),
         Op::Link(.., reply) => tell(reply, Err(error())),
         Op::Release(_, reply) | Op::DropParked(.., reply) => tell(reply, Err(error())),
-        Op::Intend(_, reply) | Op::Settle(_, reply) => tell(reply, Err(error())),
+        Op::Intend(_, reply) => tell(reply, Err(error())),
+        Op::Close(_, reply) => tell(reply, Err(error())),
+        Op::Settle(_, reply) => tell(reply, Err(error())),
         Op::Touch(.., reply) | Op::Renew(.., reply) | Op::Note(.., reply) => tell(reply, Err(error())),
     }
 }

@@ -247,3 +247,6 @@ fn kind(name: &Named<'_>, id: &Named<'_>) -> Option<Kind> {
         None => id.get().and_then(Kind::of_id),
     }
 }
+
+#[cfg(test)]
+mod tests;

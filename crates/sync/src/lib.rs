@@ -1,1 +1,7 @@
-//! One account, start to end.
+//! One account, start to end: gather, decide, carry out.
+
+pub mod carry;
+pub mod findings;
+pub mod gather;
+pub mod look;
+pub mod telling;

@@ -1,4 +1,4 @@
-//! What a status or a broken connection asks for, in a class and in words.
+//! What a status or a broken connection asks for.
 
 use std::error::Error;
 use std::io;

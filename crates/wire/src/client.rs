@@ -56,6 +56,8 @@ pub enum SetupError {
     /// The base is not printed: a key pasted into it would be, too.
     #[error("the base address of `{upstream}` is not usable; write for example `https://api.example.com`")]
     Base { upstream: &'static str },
-    #[error("the value of header `{header}` for `{upstream}` has characters that no header may have; is the key whole?")]
+    #[error(
+        "the value of header `{header}` for `{upstream}` has characters that no header may have; is the key whole?"
+    )]
     Header { upstream: &'static str, header: &'static str },
 }

@@ -1,8 +1,8 @@
 //! One HTTP client for every upstream.
 //!
-//! [`client::Client`] is the one pool of connections. An [`upstream::Upstream`] is a vendor behind it, with its key, its
-//! rate limit, its time limit and its pauses. Whatever goes wrong comes back as an [`entitlement::failure::Failure`] that
-//! says what it asks for and prints no key, no path and no body.
+//! [`client::Client`] is the one pool of connections. An [`upstream::Upstream`] is a vendor behind it, with its key,
+//! its rate limit, its time limit and its pauses. Whatever goes wrong comes back as an
+//! [`entitlement::failure::Failure`] that says what it asks for and prints no key, no path and no body.
 //!
 //! Tries that a second attempt cures at once are made here ([`upstream`]); every longer wait belongs to the queue.
 
@@ -10,7 +10,6 @@ pub mod bucket;
 pub mod classify;
 pub mod client;
 pub mod exchange;
-pub mod message;
 pub mod pause;
 pub mod retry_after;
 pub mod schedule;

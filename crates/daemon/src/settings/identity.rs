@@ -1,6 +1,6 @@
 //! `[identity]`: where a user id is looked for.
 
-use std::fmt;
+use stripe::identity::UserIdSource;
 
 use super::error::SettingError;
 use super::reader::Reader;
@@ -13,59 +13,10 @@ pub(crate) struct Identity {
     pub(crate) user_id: Vec<UserIdSource>,
 }
 
-/// A place where a user id may stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum UserIdSource {
-    /// `subscription.metadata.<key>`
-    SubscriptionMetadata(String),
-    /// `checkout_session.client_reference_id`
-    CheckoutSessionReference,
-    /// `checkout_session.metadata.<key>`
-    CheckoutSessionMetadata(String),
-    /// `customer.metadata.<key>`
-    CustomerMetadata(String),
-    /// `customer.email`
-    CustomerEmail,
-    /// `customer.id`
-    CustomerId,
-}
-
 const FORMS: &str = "`subscription.metadata.<key>`, `checkout_session.client_reference_id`, \
                      `checkout_session.metadata.<key>`, `customer.metadata.<key>`, `customer.email` or `customer.id`";
 
 const DEFAULT_KEY: &str = "customer_user_id";
-
-impl UserIdSource {
-    fn of(text: &str) -> Option<UserIdSource> {
-        match text {
-            "checkout_session.client_reference_id" => return Some(UserIdSource::CheckoutSessionReference),
-            "customer.email" => return Some(UserIdSource::CustomerEmail),
-            "customer.id" => return Some(UserIdSource::CustomerId),
-            _ => {}
-        }
-        let (object, key) = text.split_once(".metadata.")?;
-        let key = Some(key.to_owned()).filter(|key| !key.is_empty())?;
-        match object {
-            "subscription" => Some(UserIdSource::SubscriptionMetadata(key)),
-            "checkout_session" => Some(UserIdSource::CheckoutSessionMetadata(key)),
-            "customer" => Some(UserIdSource::CustomerMetadata(key)),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for UserIdSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            UserIdSource::SubscriptionMetadata(key) => write!(f, "subscription.metadata.{key}"),
-            UserIdSource::CheckoutSessionReference => f.write_str("checkout_session.client_reference_id"),
-            UserIdSource::CheckoutSessionMetadata(key) => write!(f, "checkout_session.metadata.{key}"),
-            UserIdSource::CustomerMetadata(key) => write!(f, "customer.metadata.{key}"),
-            UserIdSource::CustomerEmail => f.write_str("customer.email"),
-            UserIdSource::CustomerId => f.write_str("customer.id"),
-        }
-    }
-}
 
 impl Identity {
     pub(super) fn read(reader: &mut Reader<'_>) -> Identity {
@@ -74,9 +25,9 @@ impl Identity {
         };
         let mut user_id = Vec::new();
         for text in &texts {
-            match UserIdSource::of(&text.value) {
-                Some(source) => user_id.push(source),
-                None => reader.refuse_value(text, &format!("one of {FORMS}")),
+            match text.value.parse() {
+                Ok(source) => user_id.push(source),
+                Err(_) => reader.refuse_value(text, &format!("one of {FORMS}")),
             }
         }
         if texts.is_empty() {
@@ -94,8 +45,8 @@ fn by_default() -> Vec<UserIdSource> {
     let key = || DEFAULT_KEY.to_owned();
     vec![
         UserIdSource::SubscriptionMetadata(key()),
-        UserIdSource::CheckoutSessionReference,
-        UserIdSource::CheckoutSessionMetadata(key()),
+        UserIdSource::CheckoutClientReference,
+        UserIdSource::CheckoutMetadata(key()),
         UserIdSource::CustomerMetadata(key()),
     ]
 }

@@ -10,16 +10,8 @@ use super::{Refusal, grant, view};
 use crate::clock;
 use crate::server::{Answer, Call, percent_decoded};
 
-const ATTRIBUTES: [&str; 8] = [
-    "ip_country",
-    "email",
-    "phone_number",
-    "first_name",
-    "last_name",
-    "gender",
-    "birthday",
-    "custom_attributes",
-];
+const ATTRIBUTES: [&str; 8] =
+    ["ip_country", "email", "phone_number", "first_name", "last_name", "gender", "birthday", "custom_attributes"];
 
 type Outcome = Result<Answer, Refusal>;
 

@@ -1,4 +1,4 @@
-//! The life of an invoice: drafted, finalised, paid or not, and the money behind it.
+//! The life of an invoice, and the money behind it.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -16,12 +16,11 @@ pub(super) fn term(world: &World, price: &Value, start: i64) -> Period {
     Period { start, end }
 }
 
-/// Drafts the invoice for the terms that the items of a subscription are in now.
-pub(super) fn bill_term(world: &mut World, subscription: &str, reason: &str, period: Period) -> String {
-    let stored = world.need(subscription).clone();
-    let free = stored["status"] == "trialing";
+/// Drafts the invoice for the terms that the items are in now; the caller links and tells it.
+pub(super) fn bill_term(world: &mut World, subscription: &Value, reason: &str, period: Period) -> String {
+    let free = subscription["status"] == "trialing";
     let mut lines = Vec::new();
-    for item in rows(&stored, "items") {
+    for item in rows(subscription, "items") {
         let quantity = number(item, "/quantity");
         let full = number(item, "/price/unit_amount") * quantity;
         let line_id = world.mint("il");
@@ -30,7 +29,7 @@ pub(super) fn bill_term(world: &mut World, subscription: &str, reason: &str, per
             amount: if free { 0 } else { full },
             quantity,
             period: period_of(item),
-            item: Some((subscription, text(item, "/id"))),
+            item: Some((text(subscription, "/id"), text(item, "/id"))),
             proration: None,
         };
         lines.push(invoice::line(&line_id, &charged));
@@ -40,37 +39,30 @@ pub(super) fn bill_term(world: &mut World, subscription: &str, reason: &str, per
 
 /// The term that an item is in.
 pub(super) fn period_of(item: &Value) -> Period {
-    Period {
-        start: number(item, "/current_period_start"),
-        end: number(item, "/current_period_end"),
-    }
+    Period { start: number(item, "/current_period_start"), end: number(item, "/current_period_end") }
 }
 
-/// Drafts an invoice of these lines and makes it the latest of the subscription.
+/// Drafts an invoice of these lines for a subscription; the caller links and tells it.
 pub(super) fn bill_lines(
     world: &mut World,
-    subscription: &str,
+    subscription: &Value,
     reason: &str,
     period: Period,
     lines: Vec<Value>,
 ) -> String {
-    let stored = world.need(subscription).clone();
     let id = world.mint("in");
     let bill = Bill {
-        customer: stored["customer"].clone(),
+        customer: subscription["customer"].clone(),
         reason,
-        collection_method: text(&stored, "/collection_method"),
-        currency: text(&stored, "/currency"),
+        collection_method: text(subscription, "/collection_method"),
+        currency: text(subscription, "/currency"),
         lines,
-        parent: invoice::parent(subscription, &stored["metadata"]),
+        parent: invoice::parent(text(subscription, "/id"), &subscription["metadata"]),
         period,
         now: world.now(),
         livemode: world.livemode,
     };
-    world.put(invoice::invoice(&id, bill));
-    world.set(subscription, "latest_invoice", id.as_str());
-    world.emit("invoice.created", &id);
-    id
+    world.put(invoice::invoice(&id, bill))
 }
 
 /// Opens a draft; when there is something to pay it gets a payment intent.

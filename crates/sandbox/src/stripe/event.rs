@@ -81,11 +81,7 @@ pub(super) fn thin(event: &Event) -> Event {
     if let Some(account) = full.get("account") {
         body["account"] = account.clone();
     }
-    Event {
-        kind: format!("v1.{}", event.kind),
-        body: body.to_string(),
-        ..event.clone()
-    }
+    Event { kind: format!("v1.{}", event.kind), body: body.to_string(), ..event.clone() }
 }
 
 fn path_of(kind: &str, id: &str) -> String {

@@ -45,11 +45,11 @@ fn hidden_list(world: &World, shown: &Value, field: &str) -> Option<Value> {
             let url = format!("/v1/checkout/sessions/{id}/line_items");
             return Some(shape::embedded(world, rows, &url));
         }
-        ("invoice", "payments") if world.shape == Shape::Current => ("invoice_payment", "/invoice", "/v1/invoice_payments".to_owned()),
-        ("charge", "refunds") => ("refund", "/charge", format!("/v1/charges/{id}/refunds")),
-        ("customer", "subscriptions") => {
-            ("subscription", "/customer", format!("/v1/customers/{id}/subscriptions"))
+        ("invoice", "payments") if world.shape == Shape::Current => {
+            ("invoice_payment", "/invoice", "/v1/invoice_payments".to_owned())
         }
+        ("charge", "refunds") => ("refund", "/charge", format!("/v1/charges/{id}/refunds")),
+        ("customer", "subscriptions") => ("subscription", "/customer", format!("/v1/customers/{id}/subscriptions")),
         _ => return None,
     };
     let rows: Vec<Value> = world.having(kind, pointer, id).rev().cloned().collect();

@@ -16,11 +16,7 @@ pub(super) struct Listing {
     pub(super) filters: &'static [(&'static str, &'static str)],
 }
 
-const fn listing(
-    path: &'static str,
-    kind: &'static str,
-    filters: &'static [(&'static str, &'static str)],
-) -> Listing {
+const fn listing(path: &'static str, kind: &'static str, filters: &'static [(&'static str, &'static str)]) -> Listing {
     Listing { path, kind, filters }
 }
 
@@ -33,11 +29,7 @@ const CHARGE: (&str, &str) = ("charge", "/charge");
 pub(super) const LISTINGS: [Listing; 13] = [
     // `status` and `price` are looked at in `fits`.
     listing("subscriptions", "subscription", &[CUSTOMER, ("status", ""), ("price", "")]),
-    listing(
-        "invoices",
-        "invoice",
-        &[CUSTOMER, STATUS, ("subscription", "/parent/subscription_details/subscription")],
-    ),
+    listing("invoices", "invoice", &[CUSTOMER, STATUS, ("subscription", "/parent/subscription_details/subscription")]),
     listing(
         "invoice_payments",
         "invoice_payment",
@@ -49,11 +41,7 @@ pub(super) const LISTINGS: [Listing; 13] = [
         ],
     ),
     listing("customers", "customer", &[("email", "/email")]),
-    listing(
-        "checkout/sessions",
-        "checkout.session",
-        &[CUSTOMER, INTENT, STATUS, ("subscription", "/subscription")],
-    ),
+    listing("checkout/sessions", "checkout.session", &[CUSTOMER, INTENT, STATUS, ("subscription", "/subscription")]),
     listing("charges", "charge", &[CUSTOMER, INTENT]),
     listing("refunds", "refund", &[CHARGE, INTENT]),
     listing("disputes", "dispute", &[CHARGE, INTENT]),
@@ -110,9 +98,8 @@ pub(super) fn refuse_unknown_in_list(call: &Call, own: &[&str]) -> Result<(), Re
 /// Whether an object is one of those that a list call asks for.
 pub(super) fn fits(call: &Call, listing: &Listing, object: &Value) -> bool {
     let plain = listing.filters.iter().filter(|(_, pointer)| !pointer.is_empty());
-    let plain_fit = plain.into_iter().all(|(name, pointer)| {
-        call.param(name).is_none_or(|wanted| text(object, pointer) == wanted)
-    });
+    let plain_fit =
+        plain.into_iter().all(|(name, pointer)| call.param(name).is_none_or(|wanted| text(object, pointer) == wanted));
     let own_fit = match listing.kind {
         "subscription" => subscription_fits(call, object),
         "event" => event_fits(call, object),

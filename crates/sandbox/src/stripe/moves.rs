@@ -53,13 +53,7 @@ impl NewPrice {
     /// A price in dollars that is paid once.
     #[must_use]
     pub fn one_time(id: &str, product: &str, amount: i64) -> NewPrice {
-        NewPrice {
-            id: id.to_owned(),
-            product: product.to_owned(),
-            amount,
-            currency: "usd".to_owned(),
-            every: None,
-        }
+        NewPrice { id: id.to_owned(), product: product.to_owned(), amount, currency: "usd".to_owned(), every: None }
     }
 }
 

@@ -17,12 +17,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn of_param(code: &'static str, param: &str, message: String) -> Refusal {
-        Refusal {
-            status: 400,
-            code: Some(code),
-            param: Some(param.to_owned()),
-            message,
-        }
+        Refusal { status: 400, code: Some(code), param: Some(param.to_owned()), message }
     }
 
     fn missing(kind: &str, id: &str) -> Refusal {
@@ -35,12 +30,7 @@ impl Refusal {
     }
 
     fn plain(status: u16, message: String) -> Refusal {
-        Refusal {
-            status,
-            code: None,
-            param: None,
-            message,
-        }
+        Refusal { status, code: None, param: None, message }
     }
 
     fn into_answer(self) -> Answer {

@@ -100,7 +100,12 @@ impl World {
     }
 
     /// All objects of a kind whose field is so, oldest first.
-    pub(super) fn having<'a>(&'a self, kind: &str, pointer: &'a str, wanted: &'a str) -> impl DoubleEndedIterator<Item = &'a Value> {
+    pub(super) fn having<'a>(
+        &'a self,
+        kind: &str,
+        pointer: &'a str,
+        wanted: &'a str,
+    ) -> impl DoubleEndedIterator<Item = &'a Value> {
         self.all(kind).iter().filter(move |row| text(row, pointer) == wanted)
     }
 

@@ -17,12 +17,7 @@ impl Stripe {
                 world.put(catalog::product(&new.product, now, livemode));
                 world.emit("product.created", &new.product);
             }
-            let terms = Terms {
-                product: &new.product,
-                amount: new.amount,
-                currency: &new.currency,
-                every: new.every,
-            };
+            let terms = Terms { product: &new.product, amount: new.amount, currency: &new.currency, every: new.every };
             world.put(catalog::price(&new.id, &terms, now, livemode));
             if let Some(every) = new.every {
                 world.terms.insert(new.id.clone(), every);

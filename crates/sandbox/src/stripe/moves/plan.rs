@@ -65,12 +65,12 @@ fn moved(old: &Value, price: &Value, period: Period) -> Value {
 /// Gives back the rest of the old term and bills the rest of the new one.
 fn bill_difference(world: &mut World, subscription: &str, old: &Value, new: &Value) {
     let now = world.now();
-    let lines = vec![
-        proration(world, subscription, old, -1, now),
-        proration(world, subscription, new, 1, now),
-    ];
+    let lines = vec![proration(world, subscription, old, -1, now), proration(world, subscription, new, 1, now)];
     let period = Period { start: now, end: now };
-    let invoice = bill_lines(world, subscription, "subscription_update", period, lines);
+    let stored = world.need(subscription).clone();
+    let invoice = bill_lines(world, &stored, "subscription_update", period, lines);
+    world.set(subscription, "latest_invoice", invoice.as_str());
+    world.emit("invoice.created", &invoice);
     finalize(world, &invoice);
     pay(world, &invoice);
 }

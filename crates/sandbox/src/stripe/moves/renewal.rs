@@ -1,7 +1,5 @@
 //! Terms that follow one another, paid or not.
 
-use serde_json::Value;
-
 use crate::stripe::Stripe;
 use crate::stripe::billing::{bill_term, fail, finalize, give_up, pay, period_of, term};
 use crate::stripe::event::Event;
@@ -66,27 +64,20 @@ fn latest_invoice(world: &World, subscription: &str) -> Option<String> {
 fn start(world: &mut World, subscription: &str) {
     let stored = world.need(subscription).clone();
     let last = rows(&stored, "items").first().map_or(Period { start: 0, end: 0 }, period_of);
-    let mut items = stored["items"].clone();
-    for item in items.as_array_mut().into_iter().flatten() {
-        let next = term(world, &item["price"], period_of(item).end);
-        item["current_period_start"] = next.start.into();
-        item["current_period_end"] = next.end.into();
+    let mut next = stored.clone();
+    for item in next["items"].as_array_mut().into_iter().flatten() {
+        let period = term(world, &item["price"], period_of(item).end);
+        item["current_period_start"] = period.start.into();
+        item["current_period_end"] = period.end.into();
+    }
+    if next["status"] == "trialing" {
+        next["status"] = "active".into();
     }
     // The draft comes into being with the change, so the event of the change already names it.
-    let status = text(&stored, "/status").to_owned();
-    let status = if status == "trialing" { "active".to_owned() } else { status };
-    let before = world.outbox.len();
-    world.set(subscription, "status", status.as_str());
-    world.set(subscription, "items", items.clone());
-    let invoice = bill_term(world, subscription, "subscription_cycle", last);
-    let drafted = world.outbox.split_off(before);
-    *world.get_mut(subscription) = stored;
-    world.update(UPDATED, subscription, |stored: &mut Value| {
-        stored["status"] = status.into();
-        stored["items"] = items;
-        stored["latest_invoice"] = invoice.into();
-    });
-    world.outbox.extend(drafted);
+    let invoice = bill_term(world, &next, "subscription_cycle", last);
+    next["latest_invoice"] = invoice.as_str().into();
+    world.update(UPDATED, subscription, |stored| *stored = next);
+    world.emit("invoice.created", &invoice);
 }
 
 /// Pays the latest invoice and brings the subscription back to active.

@@ -27,7 +27,10 @@ fn begin(world: &mut World, new: &NewSubscription) -> Subscribed {
     let customer = new.customer.clone().unwrap_or_else(|| add_customer(world, &NewCustomer::default()));
     let (subscription, items) = create(world, new, &customer);
     let now = world.now();
-    let invoice = bill_term(world, &subscription, "subscription_create", Period { start: now, end: now });
+    let stored = world.need(&subscription).clone();
+    let invoice = bill_term(world, &stored, "subscription_create", Period { start: now, end: now });
+    world.set(&subscription, "latest_invoice", invoice.as_str());
+    world.emit("invoice.created", &invoice);
     finalize(world, &invoice);
     world.emit("customer.subscription.created", &subscription);
     first_payment(world, &subscription, &invoice, new);
@@ -41,14 +44,7 @@ fn begin(world: &mut World, new: &NewSubscription) -> Subscribed {
     if let Some(session) = &session {
         complete_session(world, session, &invoice, new.first_payment);
     }
-    Subscribed {
-        customer,
-        subscription,
-        items,
-        invoice,
-        session,
-        events: Vec::new(),
-    }
+    Subscribed { customer, subscription, items, invoice, session, events: Vec::new() }
 }
 
 fn create(world: &mut World, new: &NewSubscription, customer: &str) -> (String, Vec<String>) {

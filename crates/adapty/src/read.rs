@@ -1,0 +1,138 @@
+//! Reads Adapty's profiles, whichever generation wrote them.
+//!
+//! Lenient about form (map, list or null; either generation's names; any form of date), strict about meaning: a level
+//! whose end cannot be told makes the whole profile unreadable, since a level left out would look like one never given.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::DateTime;
+use entitlement::clock::Timestamp;
+use entitlement::names::{AccessLevel, Customer};
+use entitlement::plan::Until;
+use entitlement::profile::{Profile, Shown};
+use serde_json::{Map, Value};
+
+use crate::date;
+
+/// Where the answer makes no sense; names fields and levels, never values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable(String);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer cannot be read at `{}`", self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// The profile in `body`, an object `{"data": {…}}`.
+///
+/// Levels are `paid_access_levels` (v1) or `access_levels` (v2), or both; one that is listed twice counts with its
+/// later end.
+///
+/// # Errors
+/// When it is no JSON, has no levels (not even `null`), or a level's end or start cannot be told.
+pub fn profile(customer: &Customer, body: &[u8]) -> Result<Profile, Unreadable> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| Unreadable("/".to_owned()))?;
+    let data = body.get("data").and_then(Value::as_object).ok_or_else(|| Unreadable("data".to_owned()))?;
+    let mut found = BTreeMap::new();
+    let mut told = false;
+    for field in ["paid_access_levels", "access_levels"] {
+        if let Some(listed) = data.get(field) {
+            told = true;
+            collect(listed, field, &mut found)?;
+        }
+    }
+    if !told {
+        return Err(Unreadable("data.paid_access_levels".to_owned()));
+    }
+    Ok(Profile { customer: customer.clone(), exists: true, levels: found.into_values().collect() })
+}
+
+fn collect(listed: &Value, field: &str, found: &mut BTreeMap<AccessLevel, Shown>) -> Result<(), Unreadable> {
+    let place = format!("data.{field}");
+    let mut levels = Vec::new();
+    if let Some(map) = listed.as_object() {
+        for (name, entry) in map {
+            levels.push(level(Some(name), entry, &format!("{place}.{name}"))?);
+        }
+    } else if let Some(list) = listed.as_array() {
+        for (index, entry) in list.iter().enumerate() {
+            levels.push(level(None, entry, &format!("{place}[{index}]"))?);
+        }
+    } else if !listed.is_null() {
+        return Err(Unreadable(place));
+    }
+    for shown in levels {
+        let later = found.get(&shown.level).is_none_or(|known| shown.until > known.until);
+        if later {
+            found.insert(shown.level.clone(), shown);
+        }
+    }
+    Ok(())
+}
+
+/// One access level; `name` is its key in a map.
+fn level(name: Option<&str>, entry: &Value, place: &str) -> Result<Shown, Unreadable> {
+    let fields = entry.as_object().ok_or_else(|| Unreadable(place.to_owned()))?;
+    let own = || text(fields, &["access_level_id", "id"]);
+    let name = name.map(ToOwned::to_owned).or_else(own).ok_or_else(|| Unreadable(format!("{place}.id")))?;
+    Ok(Shown {
+        level: AccessLevel(name),
+        until: until(fields, place)?,
+        starts_at: moment(fields, "starts_at", place)?,
+        store: text(fields, &["store"]),
+        product: text(fields, &["vendor_product_id", "store_product_id"]),
+        transaction: text(fields, &["vendor_transaction_id", "store_transaction_id"]),
+        original: text(fields, &["vendor_original_transaction_id", "store_original_transaction_id"]),
+    })
+}
+
+/// When the level ends.
+///
+/// v1 says `is_lifetime`, and `is_active` as of the answer; v2 says neither, and a null `expires_at` is for life.
+/// Where v1 contradicts itself: a lifetime that is not active and has an end was revoked then; no end, not for life
+/// and not active is over (since nobody knows when, since ever); no end, not for life and yet active has no end that
+/// anyone could name.
+fn until(fields: &Map<String, Value>, place: &str) -> Result<Until, Unreadable> {
+    let expires_at = moment(fields, "expires_at", place)?;
+    let lifetime = flag(fields, "is_lifetime", place)?;
+    let active = flag(fields, "is_active", place)?;
+    match (expires_at, lifetime, active) {
+        (Some(at), Some(true), Some(false)) => Ok(Until::At(at)),
+        (_, Some(true), _) => Ok(Until::Lifetime),
+        (Some(at), _, _) => Ok(Until::At(at)),
+        (None, _, Some(false)) => Ok(Until::At(DateTime::UNIX_EPOCH)),
+        (None, _, Some(true)) => Ok(Until::Lifetime),
+        (None, None, None) if fields.contains_key("expires_at") => Ok(Until::Lifetime),
+        (None, _, None) => Err(Unreadable(format!("{place}.expires_at"))),
+    }
+}
+
+fn moment(fields: &Map<String, Value>, name: &str, place: &str) -> Result<Option<Timestamp>, Unreadable> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => {
+            let read = value.as_str().and_then(date::read);
+            read.map(Some).ok_or_else(|| Unreadable(format!("{place}.{name}")))
+        }
+    }
+}
+
+fn flag(fields: &Map<String, Value>, name: &str, place: &str) -> Result<Option<bool>, Unreadable> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => value.as_bool().map(Some).ok_or_else(|| Unreadable(format!("{place}.{name}"))),
+    }
+}
+
+/// The first of `names` that holds text.
+fn text(fields: &Map<String, Value>, names: &[&str]) -> Option<String> {
+    let found = names.iter().find_map(|name| fields.get(*name)?.as_str())?;
+    (!found.is_empty()).then(|| found.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! Every form in which Adapty has been seen to write a profile.
+
+use serde_json::json;
+
+use super::*;
+
+fn read(body: &Value) -> Result<Profile, Unreadable> {
+    profile(&Customer::new("u1").unwrap(), body.to_string().as_bytes())
+}
+
+/// A profile whose only level, `premium`, has these fields.
+fn shown(fields: &Value) -> Result<Shown, Unreadable> {
+    let body = json!({"data": {"paid_access_levels": {"premium": fields}}});
+    read(&body).map(|profile| profile.levels.into_iter().next().unwrap())
+}
+
+fn until(fields: &Value) -> Result<Until, Unreadable> {
+    shown(fields).map(|shown| shown.until)
+}
+
+fn at(text: &str) -> Until {
+    Until::At(text.parse().unwrap())
+}
+
+/// The sample of v1's page, with the fields of the page's table.
+const SAMPLE: &str = r#"{"data":{"app_id":"a","profile_id":"77112400-89f1-4465-b9c9-5437e58c6688","customer_user_id":"u1",
+ "paid_access_levels":{"premium":{"id":"premium","is_active":true,"is_lifetime":false,
+   "expires_at":"2023-03-29T15:30:34.000000+0000","starts_at":null,"will_renew":false,
+   "vendor_product_id":"adapty_server_side_product","base_plan_id":"premium_autorenewing",
+   "vendor_transaction_id":"1000000630116569","vendor_original_transaction_id":"1000000625263604",
+   "store":"adapty","activated_at":"2020-03-26T16:24:19.497674+0000","renewed_at":"2020-03-26T16:24:19.497674+0000",
+   "unsubscribed_at":null,"billing_issue_detected_at":null,"is_in_grace_period":false,
+   "active_introductory_offer_type":"free_trial","active_promotional_offer_type":null,
+   "active_promotional_offer_id":null,"cancellation_reason":null}},
+ "subscriptions":{}, "non_subscriptions":null, "custom_attributes":{}, "total_revenue_usd":9.99}}"#;
+
+#[test]
+fn the_sample_of_v1_is_read_whole() {
+    let customer = Customer::new("u1").unwrap();
+    let premium = Shown {
+        level: AccessLevel("premium".into()),
+        until: at("2023-03-29T15:30:34Z"),
+        starts_at: None,
+        store: Some("adapty".into()),
+        product: Some("adapty_server_side_product".into()),
+        transaction: Some("1000000630116569".into()),
+        original: Some("1000000625263604".into()),
+    };
+    let expected = Profile { customer: customer.clone(), exists: true, levels: vec![premium] };
+    assert_eq!(profile(&customer, SAMPLE.as_bytes()), Ok(expected));
+}
+
+#[test]
+fn a_profile_of_v2_is_read_with_its_own_names() {
+    let body = json!({"data": {"app_id": "a", "profile_id": "p", "customer_user_id": "u1", "access_levels": [
+        {"access_level_id": "premium", "store": "stripe", "store_product_id": "prod_1", "store_base_plan_id": "price_1",
+         "store_transaction_id": "in_2", "store_original_transaction_id": "sub_1", "offer": null, "starts_at": null,
+         "purchased_at": "2024-12-24T10:50:23+00:00", "originally_purchased_at": "2024-11-24T10:50:23+00:00",
+         "expires_at": "2025-01-24T10:50:47.461425+00:00", "is_in_grace_period": false},
+        {"access_level_id": "gold", "store": "adapty", "store_product_id": "adapty_promotion", "expires_at": null,
+         "starts_at": "2024-12-24T10:50:23+00:00"},
+    ], "subscriptions": [], "non_subscriptions": []}});
+    let levels = read(&body).unwrap().levels;
+    let (gold, premium) = (&levels[0], &levels[1]);
+    assert_eq!((gold.level.0.as_str(), gold.until), ("gold", Until::Lifetime));
+    assert_eq!(gold.starts_at, Some("2024-12-24T10:50:23Z".parse().unwrap()));
+    assert_eq!((premium.level.0.as_str(), premium.until), ("premium", at("2025-01-24T10:50:47.461425Z")));
+    assert_eq!(premium.product.as_deref(), Some("prod_1"));
+    assert_eq!((premium.transaction.as_deref(), premium.original.as_deref()), (Some("in_2"), Some("sub_1")));
+}
+
+#[test]
+fn levels_come_as_map_or_list_or_null() {
+    let level = json!({"id": "premium", "is_active": true, "expires_at": "2026-01-01T00:00:00Z"});
+    for levels in [json!({"premium": level}), json!([level])] {
+        for field in ["paid_access_levels", "access_levels"] {
+            assert_eq!(read(&json!({"data": {field: levels}})).unwrap().levels.len(), 1, "{field} {levels}");
+        }
+    }
+    for levels in [json!(null), json!({}), json!([])] {
+        let profile = read(&json!({"data": {"paid_access_levels": levels}})).unwrap();
+        assert!(profile.exists && profile.levels.is_empty());
+    }
+    let both = json!({"data": {"paid_access_levels": null, "access_levels": [level]}});
+    assert_eq!(read(&both).unwrap().levels.len(), 1);
+}
+
+#[test]
+fn a_level_that_is_listed_twice_counts_with_its_later_end() {
+    let entry = |end: Value| json!({"access_level_id": "premium", "expires_at": end});
+    let (early, late) = (entry(json!("2026-01-01T00:00:00Z")), entry(json!("2027-01-01T00:00:00Z")));
+    for list in [[&early, &late], [&late, &early]] {
+        let levels = read(&json!({"data": {"access_levels": list}})).unwrap().levels;
+        assert_eq!((levels.len(), levels[0].until), (1, at("2027-01-01T00:00:00Z")));
+    }
+    let levels = read(&json!({"data": {"access_levels": [entry(json!(null)), late]}})).unwrap().levels;
+    assert_eq!(levels[0].until, Until::Lifetime);
+}
+
+#[test]
+fn an_end_is_told_by_date_or_lifetime() {
+    let date = "2026-01-01T00:00:00.000000+0000";
+    let over = Ok(Until::At(DateTime::UNIX_EPOCH));
+    let table = [
+        (json!({"is_lifetime": true, "is_active": true, "expires_at": null}), Ok(Until::Lifetime)),
+        (json!({"is_lifetime": true, "is_active": true}), Ok(Until::Lifetime)),
+        (json!({"is_lifetime": false, "is_active": true, "expires_at": date}), Ok(at("2026-01-01T00:00:00Z"))),
+        (json!({"is_lifetime": false, "is_active": false, "expires_at": date}), Ok(at("2026-01-01T00:00:00Z"))),
+        (json!({"is_lifetime": null, "is_active": null, "expires_at": date}), Ok(at("2026-01-01T00:00:00Z"))),
+        (json!({"expires_at": null}), Ok(Until::Lifetime)),
+        // Contradictory, or saying too little.
+        (json!({"is_lifetime": true, "is_active": true, "expires_at": date}), Ok(Until::Lifetime)),
+        (json!({"is_lifetime": true, "is_active": false, "expires_at": date}), Ok(at("2026-01-01T00:00:00Z"))),
+        (json!({"is_lifetime": true, "is_active": false, "expires_at": null}), Ok(Until::Lifetime)),
+        (json!({"is_lifetime": false, "is_active": false, "expires_at": null}), over.clone()),
+        (json!({"is_active": false, "expires_at": null}), over),
+        (json!({"is_lifetime": false, "is_active": true, "expires_at": null}), Ok(Until::Lifetime)),
+    ];
+    for (fields, expected) in table {
+        assert_eq!(until(&fields), expected, "{fields}");
+    }
+}
+
+#[test]
+fn a_level_that_cannot_be_told_is_never_left_out() {
+    let place = |name: &str| Err(Unreadable(format!("data.paid_access_levels.premium.{name}")));
+    for fields in [
+        json!({}),
+        json!({"is_lifetime": false, "expires_at": null}),
+        json!({"is_active": true, "expires_at": "soon"}),
+        json!({"is_active": true, "expires_at": ""}),
+        json!({"is_active": true, "expires_at": 1_767_225_600}),
+        json!({"is_lifetime": true, "expires_at": "soon"}),
+    ] {
+        assert_eq!(until(&fields), place("expires_at"), "{fields}");
+    }
+    assert_eq!(until(&json!({"expires_at": null, "starts_at": "soon"})), place("starts_at"));
+    assert_eq!(until(&json!({"expires_at": null, "is_active": "yes"})), place("is_active"));
+    assert!(until(&json!("premium")).is_err());
+}
+
+#[test]
+fn what_is_no_profile_is_unreadable() {
+    for body in [
+        json!({}),
+        json!([]),
+        json!({"data": null}),
+        json!({"data": []}),
+        json!({"data": {}}),
+        json!({"data": {"profile_id": "p"}}),
+        json!({"data": {"paid_access_levels": "premium"}}),
+        json!({"data": {"access_levels": [{"expires_at": null}]}}),
+        json!({"errors": [], "error_code": "x", "status_code": 400}),
+    ] {
+        assert!(read(&body).is_err(), "{body}");
+    }
+    for body in ["", "<html>", r#"{"data":"#] {
+        assert!(profile(&Customer::new("u1").unwrap(), body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+#[test]
+fn no_error_prints_a_value() {
+    let fault = until(&json!({"expires_at": "ann@example.com"})).unwrap_err();
+    assert_eq!(fault.to_string(), "the answer cannot be read at `data.paid_access_levels.premium.expires_at`");
+}
+
+#[test]
+fn fields_of_other_types_are_not_known() {
+    let shown = shown(&json!({"expires_at": null, "store": 7, "vendor_product_id": null, "vendor_transaction_id": ""}));
+    let shown = shown.unwrap();
+    assert_eq!((shown.store, shown.product, shown.transaction), (None, None, None));
+}

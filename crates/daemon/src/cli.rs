@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::logs::LogForm;
+
+/// Keeps mobile app access in sync with web subscriptions: Stripe's webhooks come in, access stands in Adapty.
+#[derive(Debug, Parser)]
+#[command(name = "grantsync", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// The settings file [default: grantsync.toml, if there is one].
+    #[arg(long, global = true, value_name = "PATH", env = "GRANTSYNC_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Form of the log lines on standard error.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) log: LogForm,
+
+    /// What to log: a level, or a filter such as `info,sync=debug`.
+    #[arg(long, global = true, value_name = "FILTER", env = "GRANTSYNC_LOG")]
+    pub(crate) log_filter: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  grantsync demo                                 the whole story, nothing to sign up for
+  grantsync serve                                the daemon, with grantsync.toml or the environment
+  grantsync parked list                          what waits for a human
+  grantsync link stripe:cus_9s6XKzkNRiz8i3 u-42  say whose account it is
+  grantsync resync stripe:cus_9s6XKzkNRiz8i3     look at one account again
+
+Exit status: 0 done, 1 failed, 2 usage or settings.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon: take in webhooks, work them off, serve health and metrics.
+    Serve(Serve),
+    /// Tell the whole story on this machine, with a Stripe and an Adapty of our own.
+    Demo(Demo),
+    /// Bring the database up to date (`serve` does it too).
+    Migrate,
+    /// Look at an account again, as a webhook would make it.
+    Resync(Resync),
+    /// Say which app user an account belongs to.
+    Link {
+        /// For example stripe:cus_9s6XKzkNRiz8i3.
+        account: String,
+        /// The app's own user id.
+        user: String,
+    },
+    /// What waits for a human.
+    #[command(subcommand)]
+    Parked(Parked),
+    /// The book of steps.
+    #[command(subcommand)]
+    Ledger(Ledger),
+    /// Events seen.
+    #[command(subcommand)]
+    Events(Events),
+    /// Replay a saved case offline: what is owed, what would be done, and why.
+    Decide {
+        /// A case as JSON, for example tests/cases/renewal_paid.json.
+        case: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Run only one half; the other may run in another process on the same database.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Half>,
+
+    /// Accounts looked at at once.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Half {
+    /// Take in webhooks.
+    Ingest,
+    /// Work them off.
+    Work,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Stay up after the story, to look around.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync resync stripe:cus_9s6XKzkNRiz8i3 --wait
+  grantsync resync --user u-42")]
+pub(crate) struct Resync {
+    /// The account, for example stripe:cus_9s6XKzkNRiz8i3.
+    #[arg(required_unless_present = "user", conflicts_with = "user")]
+    pub(crate) account: Option<String>,
+
+    /// All accounts of this app user.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+
+    /// Wait until a running daemon has looked, for a minute at the most.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Parked {
+    /// List what is parked: what, since when, and what to do.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look again; refused steps are sent again.
+    Release(Chosen),
+    /// Take off the list for good.
+    Drop {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Kept with it.
+        #[arg(long, default_value = "dropped by an operator")]
+        reason: String,
+    },
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Chosen {
+    /// Ids, as listed.
+    pub(crate) ids: Vec<i64>,
+    /// All of one kind, for example unmapped_price.
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Everything.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ledger {
+    /// List the newest steps.
+    List {
+        /// Only of this app user.
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Events {
+    /// List the newest events.
+    List {
+        /// Only those that rang for this account.
+        #[arg(long)]
+        account: Option<String>,
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+        #[arg(long)]
+        json: bool,
+    },
+}

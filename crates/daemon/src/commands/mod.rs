@@ -1,0 +1,23 @@
+//! The commands that work on the database, with or without a running daemon.
+
+pub(crate) mod decide;
+pub(crate) mod events;
+pub(crate) mod ledger;
+pub(crate) mod link;
+pub(crate) mod migrate;
+pub(crate) mod parked;
+pub(crate) mod resync;
+
+use entitlement::names::{Account, Customer};
+
+use crate::failed::Failed;
+
+/// An account as it was typed.
+pub(crate) fn account(text: &str) -> Result<Account, Failed> {
+    Account::parse(text).map_err(|error| Failed::Usage(error.to_string()))
+}
+
+/// An app user as it was typed.
+pub(crate) fn customer(text: &str) -> Result<Customer, Failed> {
+    Customer::new(text).ok_or_else(|| Failed::Usage("the user id is empty".into()))
+}

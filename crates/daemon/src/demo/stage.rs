@@ -1,0 +1,218 @@
+//! The stage of the demo: two vendors, a daemon, a scratch database.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use sandbox::adapty::world::Level;
+use sandbox::sandbox::Sandbox;
+use sandbox::stripe::event::Event;
+use sandbox::webhook::Webhooks;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::failed::Failed;
+use crate::{clock, table};
+
+/// How long a month lasts here, in seconds.
+pub(super) const MONTH: i64 = 6;
+/// `policy.past_due_grace`, in seconds.
+pub(super) const GRACE: i64 = 3;
+/// `policy.renewal_slack`, in seconds.
+pub(super) const SLACK: i64 = 2;
+
+const SECRET: &str = "whsec_demo_0123456789";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Everything the story is played on.
+pub(super) struct Stage {
+    pub(super) sandbox: Sandbox,
+    webhooks: Webhooks,
+    /// Addresses of the daemon.
+    front: String,
+    back: String,
+    daemon: Child,
+    environment: BTreeMap<String, String>,
+    /// Names of the people in the story, in order of appearance.
+    pub(super) people: Vec<&'static str>,
+    scratch: TempDir,
+}
+
+impl Stage {
+    /// Starts the vendors, and the daemon as a process of its own.
+    pub(super) async fn set() -> Result<Self, Failed> {
+        let sandbox = Sandbox::start().await.map_err(|error| Failed::because("starting the sandbox", error))?;
+        let scratch = tempfile::tempdir().map_err(|error| Failed::because("making a scratch directory", error))?;
+        let (listen, admin) = (free_port()?, free_port()?);
+        let file = scratch.path().join("grantsync.toml");
+        std::fs::write(&file, CATALOG).map_err(|error| Failed::because("writing the demo's settings", error))?;
+        let database = format!("sqlite:{}", scratch.path().join("grantsync.db").display());
+        let mut environment = environment(&sandbox, &listen, &admin, &database);
+        environment.insert("GRANTSYNC_CONFIG".into(), file.display().to_string());
+        let (front, back) = (format!("http://{listen}"), format!("http://{admin}"));
+        let daemon = start(&environment, &scratch)?;
+        let webhooks = Webhooks::new(format!("{front}/webhooks/stripe"), SECRET);
+        let people = Vec::new();
+        let mut stage = Self { sandbox, webhooks, front, back, daemon, environment, people, scratch };
+        stage.until_ready().await?;
+        Ok(stage)
+    }
+
+    async fn until_ready(&mut self) -> Result<(), Failed> {
+        let up = async {
+            while self.get("/health/ready").await.is_none() {
+                if let Ok(Some(status)) = self.daemon.try_wait() {
+                    return Err(self.broke(status));
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(PATIENCE, up).await.map_err(|_| Failed::Sentence("the daemon is not ready".into()))?
+    }
+
+    fn broke(&self, status: ExitStatus) -> Failed {
+        let log = std::fs::read_to_string(self.scratch.path().join(LOG)).unwrap_or_default();
+        Failed::Sentence(format!("the daemon ended with {status}:\n{log}"))
+    }
+
+    async fn get(&self, path: &str) -> Option<String> {
+        let answer = reqwest::get(format!("{}{path}", self.back)).await.ok()?;
+        if answer.status().is_success() { answer.text().await.ok() } else { None }
+    }
+
+    /// Runs a command of the program, as the operator would.
+    pub(super) async fn operator(&self, arguments: &[&str]) -> Result<Output, Failed> {
+        let mut command = program(&self.environment)?;
+        command.args(arguments).output().await.map_err(|error| Failed::because("running a command", error))
+    }
+
+    /// Ends when the daemon has nothing due: asked at its own metrics.
+    pub(super) async fn calm(&self) -> Result<(), Failed> {
+        let calm = async {
+            loop {
+                let metrics = self.get("/metrics").await.unwrap_or_default();
+                if metrics.lines().any(|line| line == "grantsync_due_accounts 0") {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let late = |_| Failed::Sentence("the daemon did not come to rest".into());
+        tokio::time::timeout(PATIENCE, calm).await.map_err(late)
+    }
+
+    /// Delivers events in order, each until it is answered with 200.
+    pub(super) async fn deliver(&self, events: &[Event]) -> Result<(), Failed> {
+        for event in events {
+            let answer = self.webhooks.deliver(event).await;
+            let status = answer.map_err(|error| Failed::because("delivering a webhook", error.without_url()))?;
+            if !status.is_success() {
+                return Err(Failed::Sentence(format!("the webhook `{}` was answered {status}", event.kind)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until `user`'s level is as wanted, and answers whether it came so.
+    pub(super) async fn shows(&self, user: &str, wanted: impl FnMut(Option<&Level>) -> bool) -> bool {
+        self.sandbox.adapty.wait_for_level(user, "premium", PATIENCE, wanted).await.is_ok()
+    }
+
+    pub(super) fn welcome(&self) -> String {
+        format!(
+            "A Stripe plays on {}, an Adapty on {}; the daemon in between is the real one.\n\
+             A month lasts {MONTH} s here, grace {GRACE} s, slack {SLACK} s.\n",
+            self.sandbox.stripe.url(),
+            self.sandbox.adapty.url()
+        )
+    }
+
+    pub(super) fn still_up(&self) -> String {
+        format!("Still up: webhooks on {}, metrics on {}/metrics. Ctrl-C ends it.", self.front, self.back)
+    }
+
+    /// Who has what in Adapty in the end.
+    pub(super) fn end_state(&self) -> Vec<String> {
+        let now = clock::now();
+        let row = |user: &&str| {
+            let level = self.sandbox.adapty.level(user, "premium");
+            let runs = level.as_ref().is_some_and(|level| level.is_lifetime || level.expires_at > Some(now));
+            let until = match &level {
+                Some(level) if level.is_lifetime => "for life".to_owned(),
+                Some(level) => level.expires_at.map_or_else(|| "-".to_owned(), |at| at.format("%H:%M:%S").to_string()),
+                None => "never had it".to_owned(),
+            };
+            let transactions = self.sandbox.adapty.transactions(user);
+            let revenue = self.sandbox.adapty.revenue(user);
+            let revenue: Vec<String> = revenue.iter().map(|(code, sum)| format!("{sum:.2} {code}")).collect();
+            let runs = if runs { "yes" } else { "no" };
+            vec![(*user).to_owned(), runs.to_owned(), until, transactions.len().to_string(), revenue.join(", ")]
+        };
+        let rows: Vec<Vec<String>> = self.people.iter().map(row).collect();
+        let mut lines = vec![String::new(), "In Adapty, in the end:".to_owned()];
+        lines.extend(table::lines(&["user", "premium", "until", "transactions", "revenue"], &rows));
+        lines
+    }
+
+    /// Ends the daemon as a service manager would.
+    pub(super) async fn strike(mut self) -> Result<(), Failed> {
+        let pid = self.daemon.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let ended = pid.map(|pid| kill_process(pid, Signal::TERM));
+        if !matches!(ended, Some(Ok(()))) {
+            return Err(Failed::Sentence("the daemon was gone before the end".into()));
+        }
+        let status = self.daemon.wait().await.map_err(|error| Failed::because("stopping the daemon", error))?;
+        if status.success() { Ok(()) } else { Err(self.broke(status)) }
+    }
+}
+
+/// Where the daemon logs, in the scratch directory.
+const LOG: &str = "daemon.log";
+
+fn start(environment: &BTreeMap<String, String>, scratch: &TempDir) -> Result<Child, Failed> {
+    let log = File::create(scratch.path().join(LOG)).map_err(|error| Failed::because("making a log file", error))?;
+    let mut command = program(environment)?;
+    let started = command.arg("serve").stdin(Stdio::null()).stderr(log).kill_on_drop(true).spawn();
+    started.map_err(|error| Failed::because("starting the daemon", error))
+}
+
+/// This very program, with the demo's settings and nothing of the user's.
+fn program(environment: &BTreeMap<String, String>) -> Result<Command, Failed> {
+    let own: PathBuf = std::env::current_exe().map_err(|error| Failed::because("finding this program", error))?;
+    let mut command = Command::new(own);
+    command.env_clear().envs(environment);
+    Ok(command)
+}
+
+/// A port of this machine that nobody listens on.
+fn free_port() -> Result<String, Failed> {
+    let found = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    found.map(|address| address.to_string()).map_err(|error| Failed::because("finding a free port", error))
+}
+
+const CATALOG: &str = "[[catalog]]\nproduct = \"prod_premium\"\naccess_level = \"premium\"\n";
+
+fn environment(sandbox: &Sandbox, listen: &str, admin: &str, database: &str) -> BTreeMap<String, String> {
+    let set = |name: &str, value: &str| (format!("GRANTSYNC__{name}"), value.to_owned());
+    BTreeMap::from([
+        set("SERVER__LISTEN", listen),
+        set("SERVER__ADMIN_LISTEN", admin),
+        set("DATABASE__URL", database),
+        set("STRIPE__SECRET_KEY", "sk_test_sandbox"),
+        set("STRIPE__WEBHOOK_SECRETS", SECRET),
+        set("STRIPE__API_BASE", &sandbox.stripe.url()),
+        set("STRIPE__REQUESTS_PER_SECOND", "500"),
+        set("ADAPTY__SECRET_KEY", "secret_live_sandbox.key"),
+        set("ADAPTY__API_BASE", &sandbox.adapty.url()),
+        set("ADAPTY__REQUESTS_PER_SECOND", "500"),
+        set("POLICY__PAST_DUE_GRACE", &format!("{GRACE}s")),
+        set("POLICY__RENEWAL_SLACK", &format!("{SLACK}s")),
+        set("POLICY__PROFILE_LAG", "1s"),
+    ])
+}

@@ -1,0 +1,71 @@
+//! The metrics, and the gauges that are read from the database.
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use store::open::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::failed::Failed;
+
+/// How often the gauges are read.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Bounds of all histograms, in seconds: from a millisecond to five minutes.
+const BOUNDS: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Installs the recorder of the process.
+pub(crate) fn install() -> Result<PrometheusHandle, Failed> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BOUNDS);
+    let builder = builder.map_err(|error| Failed::because("setting up metrics", error))?;
+    let handle = builder.install_recorder().map_err(|error| Failed::because("setting up metrics", error))?;
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    metrics::describe_counter!("grantsync_events_total", "Webhook events taken in, by type and outcome.");
+    metrics::describe_counter!("grantsync_webhooks_refused_total", "Webhook requests refused, by reason.");
+    metrics::describe_histogram!("grantsync_event_to_grant_seconds", "From a bell to the confirmed step.");
+    metrics::describe_counter!("grantsync_steps_total", "Writes to a destination, by kind and outcome.");
+    metrics::describe_counter!("grantsync_looks_total", "Looks at accounts, by outcome.");
+    metrics::describe_histogram!("grantsync_look_seconds", "How long a look took.");
+    metrics::describe_counter!("grantsync_upstream_requests_total", "Requests to upstreams, by status.");
+    metrics::describe_histogram!("grantsync_upstream_seconds", "How long upstreams took to answer.");
+    metrics::describe_gauge!("grantsync_due_accounts", "Accounts that are due and not settled.");
+    metrics::describe_gauge!("grantsync_oldest_due_seconds", "How long the oldest due account has waited.");
+    metrics::describe_gauge!("grantsync_parked", "Things that wait for a human, by kind.");
+}
+
+/// Reads the gauges until `stop`.
+pub(crate) async fn keep(store: Store, handle: PrometheusHandle, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        handle.run_upkeep();
+        if let Err(error) = read(&store).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the gauges could not be read");
+        }
+    }
+}
+
+/// Reads the gauges once.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^52")]
+pub(crate) async fn read(store: &Store) -> Result<(), store::error::StoreError> {
+    let backlog = store.backlog().await?;
+    let waited = backlog.oldest.and_then(|oldest| (clock::now() - oldest).to_std().ok());
+    metrics::gauge!("grantsync_due_accounts").set(backlog.due as f64);
+    metrics::gauge!("grantsync_oldest_due_seconds").set(waited.unwrap_or_default().as_secs_f64());
+    let parked = store.parked_counts().await?;
+    for kind in store::record::Kind::ALL {
+        let count = parked.get(kind.as_str()).copied().unwrap_or(0);
+        metrics::gauge!("grantsync_parked", "kind" => kind.as_str()).set(count as f64);
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! Log lines: for people by default, as JSON for machines.
+
+use std::io::IsTerminal;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::ChronoUtc;
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// One readable line for one thing that happened.
+    #[default]
+    Text,
+    /// The same as one JSON object a line.
+    Json,
+}
+
+/// Sends logs to standard error. `filter` is in the form of `RUST_LOG`; a filter that cannot be read logs at `info`.
+pub(crate) fn start(form: LogForm, filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match form {
+        LogForm::Text => logs
+            .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".into()))
+            .with_ansi(std::io::stderr().is_terminal())
+            .init(),
+        LogForm::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
+    }
+}

@@ -1,0 +1,161 @@
+//! `serve`: the daemon.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use metrics_exporter_prometheus::PrometheusHandle;
+use queue::run::Look;
+use store::claim::Urgency;
+use store::open::Store;
+use store::record::Kind;
+use sync::look::Sync;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Half, Serve};
+use crate::failed::Failed;
+use crate::health::Health;
+use crate::settings::Settings;
+use crate::{admin, clock, gauges, health, wiring};
+
+/// How long requests under way may take at shutdown.
+const SHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed> {
+    settings.require_for_serve()?;
+    let metrics = gauges::install()?;
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    start(settings, serve, metrics, stop).await
+}
+
+/// Runs until `stop`. The demo calls it too, so that its daemon is the real one.
+pub(crate) async fn start(
+    settings: &Settings,
+    serve: &Serve,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> Result<(), Failed> {
+    let store = wiring::store(settings).await?;
+    let upstreams = wiring::upstreams(settings)?;
+    let health = Health { store: store.clone(), upstreams: vec![upstreams.stripe.clone(), upstreams.adapty.clone()] };
+    let mut rooms: JoinSet<Result<(), Failed>> = JoinSet::new();
+
+    let mut front = health::routes(health.clone());
+    if serve.only != Some(Half::Work) {
+        front = front.merge(ingest::stripe_webhook::routes(wiring::ingest(settings, &store)?));
+    }
+    rooms.spawn(listen("webhooks", settings.server.listen, front, stop.clone()).await?);
+    let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
+    let back = admin::routes(address, token, health, metrics.clone());
+    rooms.spawn(listen("admin", address, back, stop.clone()).await?);
+    if serve.only != Some(Half::Ingest) {
+        let sync = wiring::sync(settings, &store, &upstreams)?;
+        release_after_mending(&store, settings).await?;
+        rooms.spawn(work(store.clone(), sync, usize::from(serve.concurrency), stop.clone()));
+    }
+    let gauging = gauges::keep(store, metrics, stop.clone());
+    rooms.spawn(async move {
+        gauging.await;
+        Ok(())
+    });
+    until_all_end(rooms, &stop).await
+}
+
+/// Waits for every room; the first that fails stops the others.
+async fn until_all_end(mut rooms: JoinSet<Result<(), Failed>>, stop: &CancellationToken) -> Result<(), Failed> {
+    let mut outcome = Ok(());
+    while let Some(ended) = rooms.join_next().await {
+        let ended = ended.unwrap_or_else(|error| Err(Failed::because("running the daemon", error)));
+        stop.cancel();
+        outcome = outcome.and(ended);
+    }
+    tracing::info!("stopped");
+    outcome
+}
+
+async fn listen(
+    what: &'static str,
+    address: SocketAddr,
+    routes: Router,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = Result<(), Failed>>, Failed> {
+    let listener = TcpListener::bind(address).await;
+    let listener =
+        listener.map_err(|error| Failed::Sentence(format!("listening on `{address}` for {what}: {error}")))?;
+    let bound = listener.local_addr().map_err(|error| Failed::because("listening", error))?;
+    tracing::info!(address = %bound, "listening for {what} on {bound}");
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's delay");
+        }
+    });
+    let stopping = stop.clone();
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
+    Ok(async move {
+        let late = async {
+            stop.cancelled().await;
+            tokio::time::sleep(SHUTDOWN).await;
+        };
+        tokio::select! {
+            served = serving => served.map_err(|error| Failed::because("serving requests", error)),
+            () = late => Ok(()),
+        }
+    })
+}
+
+async fn work(store: Store, sync: Sync, concurrency: usize, stop: CancellationToken) -> Result<(), Failed> {
+    let settings = queue::run::Settings { owner: owner(), concurrency, clock: clock::now };
+    let sync = Arc::new(sync);
+    let look: Look = Arc::new(move |claim| {
+        let sync = Arc::clone(&sync);
+        Box::pin(async move { sync.look(claim).await })
+    });
+    queue::run::run(store, look, settings, stop).await.map_err(|error| Failed::because("working", error))
+}
+
+/// A name that no other start of the program has.
+fn owner() -> String {
+    let start = clock::now().timestamp_nanos_opt().unwrap_or_default();
+    format!("{}-{start:x}", std::process::id())
+}
+
+/// What waits for a catalog entry is looked at again when the catalog has changed.
+async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(), Failed> {
+    let catalog = serde_json::to_string(&crate::rules::of(settings).catalog)
+        .map_err(|error| Failed::because("comparing the catalog", error))?;
+    if store.note("catalog").await?.as_deref() == Some(catalog.as_str()) {
+        return Ok(());
+    }
+    let parked = store.parked().await?;
+    let waiting = parked.iter().filter(|parked| parked.kind == Kind::UnmappedPrice.as_str());
+    let accounts: Vec<_> =
+        waiting.filter_map(|parked| entitlement::names::Account::parse(&parked.account).ok()).collect();
+    if !accounts.is_empty() {
+        tracing::info!(
+            accounts = accounts.len(),
+            "the catalog changed: accounts that waited for it are looked at again"
+        );
+        store.touch(accounts, Urgency::Fresh).await?;
+    }
+    Ok(store.keep_note("catalog", catalog).await?)
+}
+
+fn stop_on_signal(stop: CancellationToken) -> Result<(), Failed> {
+    let on = |kind| signal(kind).map_err(|error| Failed::because("waiting for signals", error));
+    let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is under way"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: finishing what is under way"),
+        }
+        stop.cancel();
+    });
+    Ok(())
+}

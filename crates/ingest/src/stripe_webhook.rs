@@ -1,0 +1,160 @@
+//! `POST /webhooks/stripe`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use entitlement::clock::{Clock, Timestamp};
+use entitlement::names::{Account, Mode};
+use sha2::{Digest, Sha256};
+use store::event::{Event, Kept, Outcome};
+use store::open::Store;
+use stripe::envelope::{self, Envelope, NotAnEvent};
+
+use stripe::signature::Verifier;
+
+/// Largest body taken in. Stripe documents none; the largest events seen are below 10 kB.
+const LARGEST_BODY: usize = 1024 * 1024;
+
+/// What the route needs.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    pub store: Store,
+    pub verifier: Arc<Verifier>,
+    /// The mode of the configured key; events of the other mode are kept and not acted on.
+    pub mode: Option<Mode>,
+    pub bodies: Bodies,
+    pub clock: Clock,
+}
+
+/// Whether the inbox keeps whole events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    Keep,
+    Forget,
+}
+
+/// Why a request is refused. Nothing of it is stored.
+#[derive(Debug)]
+enum Refusal {
+    /// Too much waits for the database.
+    Busy,
+    Signature(stripe::signature::BadSignature),
+    NotJson,
+    Database,
+}
+
+/// The route that takes Stripe's webhooks.
+pub fn routes(ingest: Ingest) -> Router {
+    Router::new()
+        .route("/webhooks/stripe", post(take_in))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(Arc::new(ingest))
+}
+
+async fn take_in(State(ingest): State<Arc<Ingest>>, headers: HeaderMap, body: Bytes) -> Response {
+    match ingest.accept(&headers, &body).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+impl Ingest {
+    async fn accept(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+        // asked first: refusing must be cheaper than accepting
+        let seat = self.store.seat().ok_or(Refusal::Busy)?;
+        let now = (self.clock)();
+        let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.verifier.verify(signature, body, now).map_err(Refusal::Signature)?;
+        let event = self.event(body, now)?;
+        let (kind, outcome) = (event.kind.clone(), event.outcome.as_str());
+        let account = match &event.outcome {
+            Outcome::Rung(account) => Some(account.clone()),
+            Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
+        };
+        let id = event.id.clone();
+        let kept = seat.ring(event).await.map_err(|_| Refusal::Database)?;
+        tell(&id, kind, account.as_ref(), outcome, kept);
+        Ok(())
+    }
+
+    fn event(&self, body: &[u8], now: Timestamp) -> Result<Event, Refusal> {
+        match envelope::read(body) {
+            Ok(envelope) => Ok(self.read(envelope, body)),
+            Err(NotAnEvent::NotJsonObject) => Err(Refusal::NotJson),
+            Err(unreadable @ NotAnEvent::Unreadable(_)) => Ok(Event {
+                id: fingerprint(body),
+                kind: "unreadable".into(),
+                object: None,
+                outcome: Outcome::Unreadable { reason: unreadable.to_string() },
+                created: now,
+                body: Some(String::from_utf8_lossy(body).into_owned()),
+            }),
+        }
+    }
+
+    fn read(&self, envelope: Envelope, body: &[u8]) -> Event {
+        let outcome = self.outcome(&envelope);
+        Event {
+            id: Account::stripe(envelope.connect.as_deref(), &envelope.id).as_str().to_owned(),
+            kind: envelope.kind,
+            object: envelope.object,
+            outcome,
+            created: envelope.created,
+            body: match self.bodies {
+                Bodies::Keep => Some(String::from_utf8_lossy(body).into_owned()),
+                Bodies::Forget => None,
+            },
+        }
+    }
+
+    fn outcome(&self, envelope: &Envelope) -> Outcome {
+        let other = |mode: &Mode| self.mode.as_ref().is_some_and(|own| own != mode);
+        if envelope.mode.as_ref().is_some_and(other) {
+            return Outcome::OtherMode;
+        }
+        if !envelope::rings(&envelope.kind) {
+            return Outcome::Nobody;
+        }
+        envelope.account().map_or(Outcome::Nobody, Outcome::Rung)
+    }
+}
+
+/// A name for something that has none of its own, so that the same thing sent again is kept once.
+fn fingerprint(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    Account::stripe(None, &format!("unreadable_{}", hex::encode(&digest[..12]))).as_str().to_owned()
+}
+
+fn tell(id: &str, kind: String, account: Option<&Account>, outcome: &'static str, kept: Kept) {
+    let outcome = match kept {
+        Kept::New => outcome,
+        Kept::Duplicate => "duplicate",
+    };
+    let account = account.map_or("-", Account::as_str);
+    tracing::debug!(event.id = %id, event.kind = %kind, account.id = %account, outcome, "took in an event");
+    metrics::counter!("grantsync_events_total", "type" => kind, "outcome" => outcome).increment(1);
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, outcome, text) = match self {
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "too many events wait; try again".to_owned()),
+            Self::Database => {
+                (StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not answer; try again".to_owned())
+            }
+            Self::Signature(bad) => (StatusCode::BAD_REQUEST, "bad_signature", bad.to_string()),
+            Self::NotJson => (StatusCode::BAD_REQUEST, "not_json", "the body is not a JSON object".to_owned()),
+        };
+        metrics::counter!("grantsync_webhooks_refused_total", "reason" => outcome).increment(1);
+        let mut response = (status, text).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        }
+        response
+    }
+}

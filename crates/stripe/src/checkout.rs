@@ -1,0 +1,212 @@
+//! Completed checkout sessions: purchases, and who bought.
+
+use entitlement::billing::{About, Gap, MoneyBack, Purchase, PurchaseLine, PurchaseState};
+use entitlement::failure::Failure;
+use entitlement::money::Money;
+use entitlement::names::Account;
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+use serde_json::Value;
+use stripe_checkout::CheckoutSessionStatus;
+use stripe_checkout::checkout_session::{ListCheckoutSession, ListLineItemsCheckoutSession, RetrieveCheckoutSession};
+use stripe_client_core::StripeRequest;
+
+use crate::api::Api;
+use crate::charge::Payments;
+use crate::shape::{Expandable, List, Metadata, Price, Ref, Seconds, id_of, read};
+
+/// A session as Stripe writes it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Session {
+    id: String,
+    created: Seconds,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    mode: Option<String>,
+    #[serde(default)]
+    payment_status: Option<String>,
+    #[serde(default)]
+    pub(crate) payment_intent: Ref,
+    #[serde(default)]
+    invoice: Ref,
+    #[serde(default)]
+    amount_total: Option<i64>,
+    #[serde(default)]
+    currency: Option<String>,
+    #[serde(default)]
+    line_items: Option<List>,
+    #[serde(default)]
+    pub(crate) client_reference_id: Option<String>,
+    #[serde(default)]
+    pub(crate) metadata: Metadata,
+    #[serde(default)]
+    customer_details: Option<Details>,
+    #[serde(default)]
+    pub(crate) livemode: Option<bool>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Details {
+    #[serde(default)]
+    email: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct WrittenLine {
+    #[serde(default)]
+    price: Option<Expandable<Price>>,
+    #[serde(default)]
+    quantity: Option<i64>,
+    amount_total: i64,
+}
+
+/// Whether the lines of the sessions are wanted, or only what they say of the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    Wanted,
+    NotWanted,
+}
+
+/// The completed sessions of a customer, newest first; one that cannot be read leaves a gap.
+pub(crate) async fn of_customer(
+    api: Api<'_>,
+    customer: &str,
+    lines: Lines,
+) -> Result<(Vec<Session>, Vec<Gap>), Failure> {
+    let request = |after: Option<String>| {
+        let list = ListCheckoutSession::new().customer(customer).status(CheckoutSessionStatus::Complete).limit(100);
+        let list = if lines == Lines::Wanted { list.expand(vec!["data.line_items".to_owned()]) } else { list };
+        after.into_iter().fold(list, ListCheckoutSession::starting_after).build()
+    };
+    let list = api.all(&format!("checkout sessions of `{customer}`"), request).await?;
+    let (mut sessions, mut gaps) = (Vec::new(), Vec::new());
+    for object in &list.data {
+        match session(object) {
+            Ok(session) if session.is_complete() => sessions.push(session),
+            Ok(_) => {}
+            Err(gap) => gaps.push(gap),
+        }
+    }
+    if lines == Lines::Wanted {
+        try_join_all(sessions.iter_mut().map(|session| complete(api, session))).await?;
+    }
+    sessions.sort_by(|one, other| (other.created.0, &other.id).cmp(&(one.created.0, &one.id)));
+    Ok((sessions, gaps))
+}
+
+/// One session by its id; `None` and a gap when it cannot be read.
+pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<(Option<Session>, Vec<Gap>), Failure> {
+    let request = RetrieveCheckoutSession::new(id).expand(vec!["line_items".to_owned()]).build();
+    let object: Value = api.get(&format!("checkout session `{id}`"), request).await?;
+    match session(&object) {
+        Ok(mut session) => {
+            complete(api, &mut session).await?;
+            Ok((Some(session), Vec::new()))
+        }
+        Err(gap) => Ok((None, vec![gap])),
+    }
+}
+
+fn session(object: &Value) -> Result<Session, Gap> {
+    read(object).map_err(|why| match id_of(object) {
+        Some(id) => gap(id, id, &why),
+        None => Gap { about: About::Everything, what: "a checkout session without `id`".to_owned() },
+    })
+}
+
+fn gap(chain: &str, session: &str, why: &str) -> Gap {
+    Gap { about: About::Chain(chain.to_owned()), what: format!("checkout session `{session}`: {why}") }
+}
+
+/// Reads the lines of a purchase that it does not carry.
+async fn complete(api: Api<'_>, session: &mut Session) -> Result<(), Failure> {
+    if !session.is_purchase() {
+        return Ok(());
+    }
+    let id = session.id.clone();
+    let request = |after: Option<String>| {
+        let list = ListLineItemsCheckoutSession::new(id.as_str()).limit(100);
+        after.into_iter().fold(list, ListLineItemsCheckoutSession::starting_after).build()
+    };
+    let carried = session.line_items.take().unwrap_or_else(List::unread);
+    session.line_items = Some(api.rest(&format!("line items of checkout session `{id}`"), carried, request).await?);
+    Ok(())
+}
+
+/// The purchases among `sessions`, with their payments; one that cannot be read leaves a gap.
+pub(crate) fn purchases(
+    sessions: &[Session],
+    account: &Account,
+    payments: &Payments,
+    on_test_clock: bool,
+) -> (Vec<Purchase>, Vec<Gap>) {
+    let (mut purchases, mut gaps) = (Vec::new(), Vec::new());
+    for session in sessions.iter().filter(|session| session.is_purchase()) {
+        match session.purchase(account, payments) {
+            Ok(purchase) => purchases.push(Purchase { on_test_clock, ..purchase }),
+            Err(why) => gaps.push(gap(session.chain(), &session.id, &why)),
+        }
+    }
+    (purchases, gaps)
+}
+
+impl Session {
+    pub(crate) fn is_complete(&self) -> bool {
+        self.status.as_deref() == Some("complete")
+    }
+
+    fn is_purchase(&self) -> bool {
+        self.is_complete() && self.mode.as_deref() == Some("payment")
+    }
+
+    /// The address a guest checked out with.
+    pub(crate) fn email(&self) -> Option<&str> {
+        self.customer_details.as_ref()?.email.as_deref()
+    }
+
+    /// The id the purchase is told under: nothing due leaves no payment, and without an invoice only the session.
+    fn chain(&self) -> &str {
+        self.payment_intent.get().or_else(|| self.invoice.get()).unwrap_or(&self.id)
+    }
+
+    fn purchase(&self, account: &Account, payments: &Payments) -> Result<Purchase, String> {
+        let minor = self.amount_total.ok_or("missing field `amount_total`")?;
+        let currency = self.currency.as_ref().ok_or("missing field `currency`")?.to_ascii_lowercase();
+        let lines = self.line_items.as_ref().map_or(&[][..], |lines| lines.data.as_slice());
+        let mut purchase = Purchase {
+            account: account.clone(),
+            id: self.chain().to_owned(),
+            state: self.state(payments),
+            created: self.created.0,
+            total: Money { minor, currency },
+            lines: lines.iter().map(line).collect::<Result<_, _>>()?,
+            money_back: MoneyBack::default(),
+            on_test_clock: false,
+        };
+        payments.attach_to_purchase(&mut purchase);
+        Ok(purchase)
+    }
+
+    fn state(&self, payments: &Payments) -> PurchaseState {
+        let paid_at = || self.payment_intent.get().and_then(|intent| payments.paid_at(intent));
+        match self.payment_status.as_deref() {
+            Some("paid" | "no_payment_required") => PurchaseState::Paid(paid_at().unwrap_or(self.created.0)),
+            Some("unpaid") => PurchaseState::Waiting,
+            Some(other) => PurchaseState::Unknown(other.to_owned()),
+            None => PurchaseState::Unknown("missing".to_owned()),
+        }
+    }
+}
+
+fn line(object: &Value) -> Result<PurchaseLine, String> {
+    let missing = |field: &str| format!("line item: missing field `{field}`");
+    let line: WrittenLine = read(object).map_err(|why| format!("line item: {why}"))?;
+    let price = line.price.as_ref().ok_or_else(|| missing("price"))?;
+    Ok(PurchaseLine {
+        price: price.id().ok_or_else(|| missing("price.id"))?.to_owned(),
+        product: price.product().ok_or_else(|| missing("price.product"))?.to_owned(),
+        quantity: line.quantity.map_or(1, |quantity| u64::try_from(quantity).unwrap_or(0)),
+        amount: line.amount_total,
+    })
+}

@@ -1,0 +1,137 @@
+//! Lines of invoices, before and after the version 2025-03-31.
+
+use entitlement::billing::{Line, Period};
+use serde::Deserialize;
+
+use crate::shape::{Expandable, Price, Ref, Seconds};
+
+/// A line as Stripe writes it: `pricing` and `parent` of now, `price`, `plan` and flat fields of before.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Written {
+    amount: i64,
+    #[serde(default)]
+    discount_amounts: Option<Vec<Amount>>,
+    #[serde(default)]
+    taxes: Option<Vec<Tax>>,
+    #[serde(default)]
+    tax_amounts: Option<Vec<Tax>>,
+    #[serde(default)]
+    period: Option<Span>,
+    #[serde(default)]
+    pricing: Option<Pricing>,
+    #[serde(default)]
+    price: Option<Expandable<Price>>,
+    #[serde(default)]
+    plan: Option<Expandable<Price>>,
+    #[serde(default)]
+    parent: Option<LineParent>,
+    #[serde(default)]
+    subscription_item: Ref,
+    #[serde(default)]
+    proration: Option<bool>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Amount {
+    #[serde(default)]
+    amount: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Tax {
+    #[serde(default)]
+    amount: i64,
+    /// `exclusive` or `inclusive`.
+    #[serde(default)]
+    tax_behavior: Option<String>,
+    /// Of old versions.
+    #[serde(default)]
+    inclusive: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Span {
+    start: Seconds,
+    end: Seconds,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Pricing {
+    #[serde(default)]
+    price_details: Option<PriceDetails>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PriceDetails {
+    #[serde(default)]
+    price: Ref,
+    #[serde(default)]
+    product: Ref,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct LineParent {
+    #[serde(default)]
+    subscription_item_details: Option<ParentDetails>,
+    #[serde(default)]
+    invoice_item_details: Option<ParentDetails>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ParentDetails {
+    #[serde(default)]
+    subscription_item: Ref,
+    #[serde(default)]
+    proration: Option<bool>,
+}
+
+impl Written {
+    pub(crate) fn billing(self) -> Line {
+        let details = self.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
+        let before = self.price.as_ref().or(self.plan.as_ref());
+        let price = details.and_then(|details| details.price.get()).or_else(|| before?.id());
+        let product = details.and_then(|details| details.product.get()).or_else(|| before?.product());
+        Line {
+            price: price.map(str::to_owned),
+            product: product.map(str::to_owned),
+            item: self.item(),
+            amount: self.charged(),
+            period: self.period.map(|span| Period { start: span.start.0, end: span.end.0 }),
+            proration: self.prorates(),
+        }
+    }
+
+    /// The amount, less its discounts, with the taxes that are not in it yet.
+    fn charged(&self) -> i64 {
+        let discounts = self.discount_amounts.iter().flatten().map(|discount| discount.amount);
+        let taxes = self.taxes.as_ref().or(self.tax_amounts.as_ref()).into_iter().flatten();
+        let added = taxes.filter(|tax| tax.is_exclusive()).map(|tax| tax.amount);
+        let reduced = discounts.fold(self.amount, i64::saturating_sub);
+        added.fold(reduced, i64::saturating_add)
+    }
+
+    fn parents(&self) -> impl Iterator<Item = &ParentDetails> {
+        let parent = self.parent.as_ref();
+        let of_item = parent.and_then(|parent| parent.subscription_item_details.as_ref());
+        of_item.into_iter().chain(parent.and_then(|parent| parent.invoice_item_details.as_ref()))
+    }
+
+    fn item(&self) -> Option<String> {
+        let named = self.parents().find_map(|details| details.subscription_item.owned());
+        named.or_else(|| self.subscription_item.owned())
+    }
+
+    fn prorates(&self) -> bool {
+        self.parents().find_map(|details| details.proration).or(self.proration).unwrap_or(false)
+    }
+}
+
+impl Tax {
+    fn is_exclusive(&self) -> bool {
+        match (&self.tax_behavior, self.inclusive) {
+            (Some(behavior), _) => behavior == "exclusive",
+            (None, Some(inclusive)) => !inclusive,
+            (None, None) => false,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Reads everything Stripe bills to one account.
+
+use entitlement::billing::{Billing, Status};
+use entitlement::failure::{Class, Failure};
+use entitlement::names::{Account, Customer, Mode};
+use wire::upstream::Upstream;
+
+use crate::api::Api;
+use crate::charge::{self, Payer};
+use crate::checkout::{self, Lines, Session};
+use crate::customer;
+use crate::identity::{Identity, UserIdSource};
+use crate::kind::Kind;
+use crate::subscription;
+
+/// A Stripe account, read with one key.
+#[derive(Clone)]
+pub struct Stripe {
+    pub(crate) upstream: Upstream,
+    mode: Option<Mode>,
+    identity: Vec<UserIdSource>,
+}
+
+impl std::fmt::Debug for Stripe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stripe").field("mode", &self.mode).field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+/// What has to be read for the catalog at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The catalog has entries that are bought once, so checkout sessions are read too.
+    pub sells_once: bool,
+}
+
+/// What one look at an account found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    pub billing: Billing,
+    /// The user behind the account; `None` when none of the configured sources says.
+    pub identity: Option<Identity>,
+    /// The customer was deleted. Known only when an identity source had the customer read.
+    pub deleted: bool,
+}
+
+impl Stripe {
+    /// A reader over `upstream` (see [`crate::api::setup`]). `mode` is that of the key, where it tells; `identity` are
+    /// the places of the user id, the best first.
+    #[must_use]
+    pub fn new(upstream: Upstream, mode: Option<Mode>, identity: Vec<UserIdSource>) -> Self {
+        Self { upstream, mode, identity }
+    }
+
+    /// Everything billed to `account`, a customer or the checkout session of a guest.
+    ///
+    /// What cannot be read or understood becomes a gap; only what makes the whole picture doubtful is an error.
+    ///
+    /// # Errors
+    /// The failed request; `Class::Missing` when Stripe does not know the account, `Class::Permanent` when it is
+    /// neither a customer nor a session (see [`Stripe::resolve`]).
+    pub async fn look(&self, account: &Account, scope: Scope) -> Result<Looked, Failure> {
+        let api = Api::new(&self.upstream, account.connect());
+        match Kind::of_id(account.id()) {
+            None | Some(Kind::Customer) => self.customer(api, account, scope).await,
+            Some(Kind::CheckoutSession) => self.guest(api, account).await,
+            Some(_) => {
+                let what = format!("account `{account}` is neither a customer nor a checkout session");
+                Err(Failure::new(Class::Permanent, what))
+            }
+        }
+    }
+
+    async fn customer(&self, api: Api<'_>, account: &Account, scope: Scope) -> Result<Looked, Failure> {
+        let id = account.id();
+        let sold = async {
+            if scope.sells_once { checkout::of_customer(api, id, Lines::Wanted).await.map(Some) } else { Ok(None) }
+        };
+        let (subscriptions, payments, sold) = tokio::try_join!(
+            subscription::of_customer(api, account),
+            charge::payments(api, Payer::Customer(id)),
+            sold
+        )?;
+        let ((subscriptions, mut gaps), (payments, unseen)) = (subscriptions, payments);
+        gaps.extend(unseen);
+        let (sessions, unread) = sold.map_or((None, Vec::new()), |(sessions, unread)| (Some(sessions), unread));
+        gaps.extend(unread);
+        let mut known = Known { api, id, subscriptions: &subscriptions, sessions, customer: None };
+        let identity = known.identity(&self.identity).await?;
+
+        let on_test_clock = known.customer.as_ref().is_some_and(customer::Read::on_test_clock)
+            || subscriptions.iter().any(|read| read.billing.on_test_clock);
+        let sessions = known.sessions.as_deref().filter(|_| scope.sells_once).unwrap_or_default();
+        let (purchases, unread) = checkout::purchases(sessions, account, &payments, on_test_clock);
+        gaps.extend(unread);
+        let deleted = known.customer.as_ref().is_some_and(|customer| customer.deleted);
+        let mode = self.mode_of(known.livemodes());
+        let attached = |read: subscription::Read| {
+            let mut subscription = read.billing;
+            subscription.invoices.iter_mut().for_each(|invoice| payments.attach_to_invoice(invoice));
+            subscription
+        };
+        let subscriptions = subscriptions.into_iter().map(attached).collect();
+        Ok(Looked { billing: Billing { mode, subscriptions, purchases, gaps }, identity, deleted })
+    }
+
+    async fn guest(&self, api: Api<'_>, account: &Account) -> Result<Looked, Failure> {
+        let (session, mut gaps) = checkout::by_id(api, account.id()).await?;
+        let Some(session) = session else {
+            let billing = Billing { gaps, ..Billing::empty(self.mode_of([])) };
+            return Ok(Looked { billing, identity: None, deleted: false });
+        };
+        let (payments, unseen) = match session.payment_intent.get() {
+            Some(intent) => charge::payments(api, Payer::Intent(intent)).await?,
+            None => Default::default(),
+        };
+        gaps.extend(unseen);
+        let sessions = std::slice::from_ref(&session);
+        let (purchases, unread) = checkout::purchases(sessions, account, &payments, false);
+        gaps.extend(unread);
+        let mode = self.mode_of([session.livemode]);
+        let identity = self.identity.iter().find_map(|source| of_guest(source, &session));
+        let billing = Billing { mode, subscriptions: Vec::new(), purchases, gaps };
+        Ok(Looked { billing, identity, deleted: false })
+    }
+
+    /// The key's mode; that of an object which does not fit it, since nothing may be done with those.
+    fn mode_of(&self, livemodes: impl IntoIterator<Item = Option<bool>>) -> Mode {
+        let mut modes = livemodes.into_iter().flatten().map(Mode::of_livemode);
+        match self.mode {
+            Some(own) => modes.find(|mode| *mode != own).unwrap_or(own),
+            None => modes.next().unwrap_or(Mode::Live),
+        }
+    }
+}
+
+/// What is known of a customer; sessions and the customer itself are read when a source first asks for them.
+struct Known<'a> {
+    api: Api<'a>,
+    id: &'a str,
+    subscriptions: &'a [subscription::Read],
+    sessions: Option<Vec<Session>>,
+    customer: Option<customer::Read>,
+}
+
+impl Known<'_> {
+    async fn identity(&mut self, sources: &[UserIdSource]) -> Result<Option<Identity>, Failure> {
+        for source in sources {
+            let found = match source {
+                UserIdSource::SubscriptionMetadata(key) => of_subscriptions(self.subscriptions, key),
+                UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_) => {
+                    self.sessions().await?.iter().find_map(|session| of_session(source, session))
+                }
+                UserIdSource::CustomerMetadata(key) => self.customer().await?.metadata.get(key).and_then(Customer::new),
+                UserIdSource::CustomerEmail => self.customer().await?.email.as_deref().and_then(Customer::new),
+                UserIdSource::CustomerId => Customer::new(self.id),
+            };
+            if let Some(customer) = found {
+                return Ok(Some(Identity { customer, origin: source.to_string() }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn sessions(&mut self) -> Result<&[Session], Failure> {
+        if self.sessions.is_none() {
+            let (sessions, _) = checkout::of_customer(self.api, self.id, Lines::NotWanted).await?;
+            self.sessions = Some(sessions);
+        }
+        Ok(self.sessions.as_deref().unwrap_or_default())
+    }
+
+    async fn customer(&mut self) -> Result<&customer::Read, Failure> {
+        let read = match self.customer.take() {
+            Some(read) => read,
+            None => customer::by_id(self.api, self.id).await?,
+        };
+        Ok(self.customer.insert(read))
+    }
+
+    fn livemodes(&self) -> impl Iterator<Item = Option<bool>> {
+        let of_subscriptions = self.subscriptions.iter().map(|read| read.livemode);
+        let of_sessions = self.sessions.iter().flatten().map(|session| session.livemode);
+        of_subscriptions.chain(of_sessions).chain(self.customer.iter().map(|customer| customer.livemode))
+    }
+}
+
+/// A running subscription tells before an ended one, then the newer before the older.
+fn of_subscriptions(subscriptions: &[subscription::Read], key: &str) -> Option<Customer> {
+    let told = |read: &subscription::Read| read.metadata.get(key).and_then(Customer::new);
+    let rank = |read: &subscription::Read| (!has_ended(&read.billing.status), read.billing.created);
+    let telling = subscriptions.iter().filter_map(|read| Some((rank(read), &read.billing.id, told(read)?)));
+    telling.max_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1))).map(|(_, _, customer)| customer)
+}
+
+fn has_ended(status: &Status) -> bool {
+    match status {
+        Status::Canceled | Status::IncompleteExpired => true,
+        Status::Incomplete
+        | Status::Trialing
+        | Status::Active
+        | Status::PastDue
+        | Status::Unpaid
+        | Status::Paused
+        | Status::Unknown(_) => false,
+    }
+}
+
+fn of_session(source: &UserIdSource, session: &Session) -> Option<Customer> {
+    let text = match source {
+        UserIdSource::CheckoutClientReference => session.client_reference_id.as_deref(),
+        UserIdSource::CheckoutMetadata(key) => session.metadata.get(key),
+        UserIdSource::SubscriptionMetadata(_)
+        | UserIdSource::CustomerMetadata(_)
+        | UserIdSource::CustomerEmail
+        | UserIdSource::CustomerId => None,
+    };
+    text.and_then(Customer::new)
+}
+
+/// A guest has no customer object, but may have left an address.
+fn of_guest(source: &UserIdSource, session: &Session) -> Option<Identity> {
+    let customer = match source {
+        UserIdSource::CustomerEmail => session.email().and_then(Customer::new),
+        UserIdSource::SubscriptionMetadata(_)
+        | UserIdSource::CheckoutClientReference
+        | UserIdSource::CheckoutMetadata(_)
+        | UserIdSource::CustomerMetadata(_)
+        | UserIdSource::CustomerId => of_session(source, session),
+    };
+    Some(Identity { customer: customer?, origin: source.to_string() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! A small Stripe for tests; remembers what it was asked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use entitlement::names::{Account, Mode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use wire::client::Client;
+use wire::upstream::Upstream;
+
+use crate::identity::UserIdSource;
+use crate::reader::{Looked, Scope, Stripe};
+
+/// Answers by path and query, brackets decoded; a key without `?` answers every query of that path.
+#[derive(Clone, Default)]
+pub(crate) struct Fake {
+    answers: BTreeMap<String, (u16, Value)>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        let empty = list(&[]);
+        Self::default().with("/v1/subscriptions", empty.clone()).with("/v1/charges", empty)
+    }
+
+    pub(crate) fn with(self, path: &str, answer: Value) -> Self {
+        self.status(path, 200, answer)
+    }
+
+    pub(crate) fn status(mut self, path: &str, status: u16, answer: Value) -> Self {
+        self.answers.insert(path.to_owned(), (status, answer));
+        self
+    }
+
+    /// What was asked so far: path and query, and `@acct_…` after it for a connected account.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(crate) async fn stripe(&self, identity: &[&str]) -> Stripe {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let fake = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(fake.clone().serve(stream));
+            }
+        });
+        let setup = crate::api::setup(base, "sk_test_1", 0, Duration::from_secs(5));
+        let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
+        let identity = identity.iter().map(|source| source.parse::<UserIdSource>().unwrap()).collect();
+        Stripe::new(upstream, Some(Mode::Test), identity)
+    }
+
+    /// Looks at `cus_1` with the places of the user id given.
+    pub(crate) async fn look(&self, identity: &[&str], sells_once: bool) -> Looked {
+        let account = Account::stripe(None, "cus_1");
+        self.stripe(identity).await.look(&account, Scope { sells_once }).await.unwrap()
+    }
+
+    async fn serve(self, mut stream: TcpStream) {
+        let mut head = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+            head.extend_from_slice(&buffer[..read]);
+            while let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+                let request = String::from_utf8(head.drain(..end + 4).collect()).unwrap();
+                let (status, body) = self.answer(&request);
+                let length = body.len();
+                let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        }
+    }
+
+    fn answer(&self, request: &str) -> (u16, String) {
+        let path = request.split(' ').nth(1).unwrap().replace("%5B", "[").replace("%5D", "]");
+        let header = |name: &str| {
+            let mut lines = request.lines().filter_map(|line| line.split_once(": "));
+            lines.find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+        };
+        assert_eq!(header("authorization").as_deref(), Some("Bearer sk_test_1"));
+        assert_eq!(header("stripe-version").as_deref(), Some("2026-09-30.endive"));
+        let connect = header("stripe-account").map_or(String::new(), |acct| format!(" @{acct}"));
+        self.asked.lock().unwrap().push(format!("{path}{connect}"));
+        let bare = path.split('?').next().unwrap();
+        match self.answers.get(&path).or_else(|| self.answers.get(bare)) {
+            Some((status, body)) => (*status, body.to_string()),
+            None => (404, json!({"error": {"type": "invalid_request_error", "code": "resource_missing"}}).to_string()),
+        }
+    }
+}
+
+/// A whole list.
+pub(crate) fn list(data: &[Value]) -> Value {
+    json!({"object": "list", "data": data, "has_more": false})
+}
+
+/// A list with more to come.
+pub(crate) fn page(data: &[Value]) -> Value {
+    json!({"object": "list", "data": data, "has_more": true})
+}
+
+pub(crate) const START: i64 = 1_767_225_600;
+pub(crate) const END: i64 = 1_769_904_000;
+
+/// `base` with the fields of `change` in their place; null takes one out.
+pub(crate) fn changed(mut base: Value, change: Value) -> Value {
+    let Value::Object(fields) = change else { panic!("a change is an object") };
+    for (key, value) in fields {
+        if value.is_null() {
+            base.as_object_mut().unwrap().remove(&key);
+        } else {
+            base[key] = value;
+        }
+    }
+    base
+}
+
+/// An active monthly subscription, paid, in the shape of now.
+pub(crate) fn subscription() -> Value {
+    json!({
+        "id": "sub_1", "object": "subscription", "status": "active", "customer": "cus_1", "livemode": false,
+        "created": START, "start_date": START, "currency": "eur", "collection_method": "charge_automatically",
+        "cancel_at_period_end": false, "cancel_at": null, "ended_at": null, "trial_start": null, "trial_end": null,
+        "pause_collection": null, "test_clock": null, "metadata": {"uid": "user-1"}, "latest_invoice": invoice(),
+        "items": {"object": "list", "has_more": false, "data": [{
+            "id": "si_1", "object": "subscription_item", "quantity": 1,
+            "current_period_start": START, "current_period_end": END,
+            "price": {"id": "price_1", "object": "price", "product": "prod_1", "currency": "eur"}
+        }]}
+    })
+}
+
+/// Its first invoice, paid, in the shape of now.
+pub(crate) fn invoice() -> Value {
+    json!({
+        "id": "in_1", "object": "invoice", "status": "paid", "billing_reason": "subscription_create",
+        "created": START, "total": 999, "currency": "eur", "customer": "cus_1",
+        "status_transitions": {"paid_at": START + 5},
+        "parent": {"type": "subscription_details", "subscription_details": {"subscription": "sub_1"}},
+        "lines": {"object": "list", "has_more": false, "data": [{
+            "id": "il_1", "object": "line_item", "amount": 999, "period": {"start": START, "end": END},
+            "discount_amounts": [], "taxes": [],
+            "pricing": {"type": "price_details", "price_details": {"price": "price_1", "product": "prod_1"}},
+            "parent": {"type": "subscription_item_details",
+                "subscription_item_details": {"subscription_item": "si_1", "proration": false}}
+        }]}
+    })
+}

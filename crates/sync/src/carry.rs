@@ -1,0 +1,120 @@
+//! Carries a plan out, step by step.
+
+use entitlement::clock::{Timestamp, after};
+use entitlement::failure::{Class, Failure};
+use entitlement::names::Customer;
+use entitlement::plan::{Plan, Planned, Step};
+use entitlement::profile::Profile;
+use entitlement::reconcile::shows;
+use entitlement::retry::{self, Next};
+use store::claim::Claim;
+use store::record::{Held, Outcomes, Sent, SentOutcome};
+
+use crate::look::{Outcome, Sync, Trouble};
+use crate::{findings, telling};
+
+impl Sync {
+    /// Sends the steps of `plan`, each of which stands in the ledger by now.
+    pub(crate) async fn carry_out(
+        &self,
+        claim: &Claim,
+        customer: &Customer,
+        exists: bool,
+        plan: &Plan,
+        outcome: &mut Outcome,
+    ) {
+        let mut exists = exists;
+        for planned in &plan.steps {
+            let answer = self.send(customer, planned, &mut exists).await;
+            let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
+            self.note(claim, customer, planned, answer, outcome);
+            if refused_key {
+                // the rest would be refused alike; it stands in the ledger and is tried with this one
+                break;
+            }
+        }
+    }
+
+    /// Sends one step; makes the profile first when the destination does not know the customer.
+    async fn send(&self, customer: &Customer, planned: &Planned, exists: &mut bool) -> Result<Profile, Failure> {
+        if !*exists {
+            *exists = self.adapty.create(customer).await?.exists;
+        }
+        match self.adapty.carry_out(customer, &planned.step).await {
+            Err(failure) if failure.class == Class::Missing && matches!(planned.step, Step::Grant(_)) => {
+                // it was there when we read it; someone deleted it in between
+                self.adapty.create(customer).await?;
+                self.adapty.carry_out(customer, &planned.step).await
+            }
+            answer => answer,
+        }
+    }
+
+    fn note(
+        &self,
+        claim: &Claim,
+        customer: &Customer,
+        planned: &Planned,
+        answer: Result<Profile, Failure>,
+        outcome: &mut Outcome,
+    ) {
+        let now = (self.clock)();
+        let sent = match answer {
+            Ok(profile) => {
+                telling::confirmed(claim, planned, now);
+                if !visible(&profile, &planned.step, now) {
+                    outcome.look_again(after(now, self.rules.policy.lag()));
+                }
+                SentOutcome::Confirmed
+            }
+            Err(failure) => self.failed_step(claim, customer, planned, &failure, now, outcome),
+        };
+        outcome.sent.push(Sent { key: planned.key.clone(), outcome: sent });
+    }
+
+    fn failed_step(
+        &self,
+        claim: &Claim,
+        customer: &Customer,
+        planned: &Planned,
+        failure: &Failure,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) -> SentOutcome {
+        let why = failure.to_string();
+        match retry::after(failure, planned.attempts.saturating_add(1), &planned.key, now) {
+            Next::At(due) => {
+                telling::step_failed(claim, planned, failure, due);
+                outcome.look_again(due);
+                outcome.pending = true;
+                SentOutcome::Again { due, why }
+            }
+            Next::Never => {
+                telling::step_refused(claim, planned, failure);
+                outcome.parked.push(findings::refused(customer, &planned.key, &planned.step, &why));
+                SentOutcome::Refused { why }
+            }
+        }
+    }
+
+    /// Writes outcomes of a customer who is not the one the look ends with, under the same lease.
+    pub(crate) async fn close_early(&self, claim: &Claim, sent: Vec<Sent>) -> Result<(), Trouble> {
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent };
+        match self.store.close(outcomes).await? {
+            Held::Yes => Ok(()),
+            Held::Lost => Err(Trouble::LeaseLost),
+        }
+    }
+}
+
+/// Whether the answer already shows what the step asked for.
+fn visible(profile: &Profile, step: &Step, now: Timestamp) -> bool {
+    let shown = profile.level(step.level()).filter(|shown| shown.runs(now));
+    match step {
+        Step::Grant(grant) => shown.is_some_and(|shown| shows(shown, grant)),
+        Step::Revoke(_) => shown.is_none(),
+    }
+}

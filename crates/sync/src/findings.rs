@@ -1,0 +1,92 @@
+//! What a look finds for a human, and what to do about it in a sentence.
+
+use entitlement::billing::Billing;
+use entitlement::key::StepKey;
+use entitlement::names::{Account, Customer};
+use entitlement::plan::{Plan, Step};
+use entitlement::reason::Reason;
+use store::record::{Finding, Kind};
+
+use crate::look::Outcome;
+
+/// A customer nobody knows. An account that is billed nothing concerns nobody.
+pub(crate) fn nobody(account: &Account, billing: &Billing, sources: &str) -> Outcome {
+    let nothing = billing.subscriptions.is_empty() && billing.purchases.is_empty() && billing.gaps.is_empty();
+    if nothing {
+        return Outcome::default();
+    }
+    tracing::warn!(account.id = %account, "no app user is known for the account; it is parked");
+    let finding = Finding {
+        kind: Kind::UnknownCustomer,
+        customer: None,
+        subject: account.as_str().to_owned(),
+        reason: format!("none of `identity.user_id` ({sources}) names an app user"),
+        hint: format!("set the metadata at Stripe, or run `grantsync link {account} USER`; it is released by itself"),
+    };
+    Outcome { parked: vec![finding], ..Outcome::default() }
+}
+
+/// What is parked after a decision, and when it wants another look.
+pub(crate) fn of_plan(customer: &Customer, plan: &Plan) -> Outcome {
+    let mut parked: Vec<Finding> = plan
+        .verdict
+        .unsure
+        .iter()
+        .map(|unsure| unsure_of(customer, unsure.chain.as_deref(), &unsure.because))
+        .collect();
+    parked.dedup();
+    parked
+        .extend(plan.refused.iter().map(|refused| self::refused(customer, &refused.key, &refused.step, &refused.why)));
+    let pending = plan.notes.iter().any(|note| matches!(note.because, Reason::WaitsForRetry { .. }));
+    Outcome { sent: Vec::new(), parked, next: plan.look_again, pending }
+}
+
+fn unsure_of(customer: &Customer, chain: Option<&str>, because: &Reason) -> Finding {
+    let whole = || chain.unwrap_or("everything").to_owned();
+    let (kind, subject, hint) = match because {
+        Reason::UnmappedPrice { price, product, .. } => {
+            let hint = format!(
+                "add a [[catalog]] entry with `price = \"{price}\"` or `product = \"{product}\"` and its access_level, \
+                 then restart; it is released by itself"
+            );
+            (Kind::UnmappedPrice, price.clone(), hint)
+        }
+        Reason::NoDuration { price, .. } => {
+            let hint = "add `duration = \"30d\"` or `duration = \"lifetime\"` to its [[catalog]] entry, then restart";
+            (Kind::UnmappedPrice, price.clone(), hint.to_owned())
+        }
+        Reason::OtherMode => {
+            (Kind::UnknownState, whole(), "check that the Stripe key is of the mode that is sold in".to_owned())
+        }
+        Reason::SimulatedTime { .. } => {
+            (Kind::UnknownState, whole(), "set `policy.test_clocks = \"allow\"` if it is meant to count".to_owned())
+        }
+        _ => (Kind::UnknownState, whole(), "nothing is taken away meanwhile; update grantsync or report it".to_owned()),
+    };
+    Finding { kind, customer: Some(customer.clone()), subject, reason: because.sentence(), hint }
+}
+
+/// A step that the destination will not take.
+pub(crate) fn refused(customer: &Customer, key: &StepKey, step: &Step, why: &str) -> Finding {
+    Finding {
+        kind: Kind::RefusedStep,
+        customer: Some(customer.clone()),
+        subject: key.as_str().to_owned(),
+        reason: format!("the {} of `{}` was refused: {why}", step.kind(), step.level()),
+        hint: format!(
+            "make the access level `{}` known to the destination, then `grantsync parked release`",
+            step.level()
+        ),
+    }
+}
+
+/// A look that cannot succeed as things are.
+pub(crate) fn look_failed(account: &Account, why: String, gone: bool) -> Finding {
+    let hint = if gone {
+        "the source does not know it: wrong key or mode, or deleted; what was granted stays to its end".to_owned()
+    } else {
+        format!("mend the cause, then `grantsync resync {account}`; what was granted stays to its end")
+    };
+    let subject = account.as_str().to_owned();
+    Finding { kind: Kind::LookFailed, customer: None, subject, reason: why, hint }
+}

@@ -1,0 +1,96 @@
+//! Gathers the three pictures: what is billed, what is shown, what was done.
+
+use entitlement::billing::{About, Billing, Gap};
+use entitlement::failure::Class;
+use entitlement::ledger::Ledger;
+use entitlement::names::{Account, Customer};
+use entitlement::profile::Profile;
+use store::people::{Link, OPERATOR};
+use stripe::reader::{Looked, Scope};
+
+use crate::look::{Sync, Trouble};
+
+/// Whom an account belongs to, and where that was learnt.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) customer: Customer,
+    pub(crate) origin: String,
+}
+
+/// What was gathered of one account.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    pub(crate) billing: Billing,
+    pub(crate) identity: Option<Identity>,
+    /// The link as it stood before.
+    pub(crate) before: Option<Link>,
+    pub(crate) deleted: bool,
+    /// Read beside the billing, when the customer was known before.
+    pub(crate) early: Option<Early>,
+}
+
+/// What a destination shows and what it was told, of one customer.
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(crate) customer: Customer,
+    pub(crate) profile: Profile,
+    pub(crate) ledger: Ledger,
+}
+
+impl Sync {
+    /// Reads the account's billing, and beside it what is known of its customer already.
+    pub(crate) async fn gather(&self, account: &Account, known: Option<&Customer>) -> Result<Gathered, Trouble> {
+        let (looked, before, early) = tokio::join!(self.read(account), self.store.link_of(account), async {
+            match known {
+                Some(customer) => Some(self.shown_and_told(customer).await),
+                None => None,
+            }
+        });
+        let (looked, before) = (looked?, before?);
+        // a failed early read is not yet a failure: it is read again when it is needed
+        let early = early.and_then(Result::ok);
+        let identity = identity(&looked, before.as_ref());
+        Ok(Gathered { billing: looked.billing, identity, before, deleted: looked.deleted, early })
+    }
+
+    async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
+        let scope = Scope { sells_once: self.rules.catalog.sells_once() };
+        Ok(self.stripe.look(account, scope).await?)
+    }
+
+    pub(crate) async fn shown_and_told(&self, customer: &Customer) -> Result<Early, Trouble> {
+        let (profile, ledger) =
+            tokio::join!(self.adapty.profile(customer), self.store.ledger(customer, &self.rules.destination));
+        Ok(Early { customer: customer.clone(), profile: profile?, ledger: ledger? })
+    }
+
+    /// Adds what the customer's other accounts are billed.
+    pub(crate) async fn with_other_accounts(
+        &self,
+        mut billing: Billing,
+        account: &Account,
+        customer: &Customer,
+    ) -> Result<Billing, Trouble> {
+        let accounts = self.store.accounts_of(customer).await?;
+        for other in accounts.iter().filter(|other| *other != account) {
+            match self.read(other).await {
+                Ok(looked) => billing.merge(looked.billing),
+                Err(Trouble::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {
+                    billing.gaps.push(Gap { about: About::Everything, what: format!("`{other}`: {failure}") });
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Ok(billing)
+    }
+}
+
+/// The operator's word wins; then what the source says now; then what it said before.
+fn identity(looked: &Looked, before: Option<&Link>) -> Option<Identity> {
+    let kept = || before.map(|link| Identity { customer: link.customer.clone(), origin: link.origin.clone() });
+    if before.is_some_and(|link| link.origin == OPERATOR) {
+        return kept();
+    }
+    let read = looked.identity.as_ref();
+    read.map(|found| Identity { customer: found.customer.clone(), origin: found.origin.clone() }).or_else(kept)
+}

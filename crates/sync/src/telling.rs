@@ -1,0 +1,88 @@
+//! What a look tells: one log line for one thing that happened, and the counters beside it.
+
+use entitlement::clock::Timestamp;
+use entitlement::failure::Failure;
+use entitlement::names::Account;
+use entitlement::plan::{Plan, Planned, Step};
+use store::claim::Claim;
+use store::error::StoreError;
+
+use crate::look::{Conduct, Outcome, Trouble};
+
+pub(crate) fn looked(outcome: &Result<Outcome, Trouble>, began: Timestamp, ended: Timestamp) {
+    let how = match outcome {
+        Ok(_) => "done",
+        Err(Trouble::Busy) => "yielded",
+        Err(Trouble::LeaseLost) => "lease_lost",
+        Err(Trouble::Upstream(_) | Trouble::Store(_)) => "failed",
+    };
+    metrics::counter!("grantsync_looks_total", "outcome" => how).increment(1);
+    metrics::histogram!("grantsync_look_seconds").record(seconds(began, ended));
+}
+
+pub(crate) fn decided(account: &Account, plan: &Plan, conduct: Conduct) {
+    for planned in &plan.steps {
+        let (kind, level, because) = (planned.step.kind(), planned.step.level(), planned.because.sentence());
+        match conduct {
+            Conduct::Enforce => tracing::debug!(account.id = %account, %level, %because, "decided to {kind} `{level}`"),
+            Conduct::Observe => {
+                metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "observed").increment(1);
+                tracing::info!(account.id = %account, %level, %because, "observing: would {kind} `{level}`");
+            }
+        }
+    }
+    for unsure in &plan.verdict.unsure {
+        tracing::warn!(account.id = %account, "unsure, so nothing is taken away: {}", unsure.because);
+    }
+    for alarm in &plan.verdict.alarms {
+        tracing::warn!(account.id = %account, "{alarm}");
+    }
+}
+
+pub(crate) fn confirmed(claim: &Claim, planned: &Planned, now: Timestamp) {
+    let (level, because) = (planned.step.level(), planned.because.sentence());
+    metrics::counter!("grantsync_steps_total", "kind" => planned.step.kind(), "outcome" => "confirmed").increment(1);
+    if let Some(rung_at) = claim.rung_at {
+        metrics::histogram!("grantsync_event_to_grant_seconds").record(seconds(rung_at, now));
+    }
+    let (account, key) = (&claim.account, &planned.key);
+    match &planned.step {
+        Step::Grant(grant) => tracing::info!(
+            account.id = %account, step.key = %key, transaction.id = %grant.transaction.id, %because,
+            "granted `{level}` until {}", grant.until
+        ),
+        Step::Revoke(_) => tracing::info!(account.id = %account, step.key = %key, %because, "revoked `{level}`"),
+    }
+}
+
+pub(crate) fn step_failed(claim: &Claim, planned: &Planned, failure: &Failure, due: Timestamp) {
+    let (kind, level) = (planned.step.kind(), planned.step.level());
+    metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "failed").increment(1);
+    tracing::warn!(
+        account.id = %claim.account, step.key = %planned.key, attempt = planned.attempts + 1, error = %failure,
+        "the {kind} of `{level}` failed; trying again at {}", due.format("%Y-%m-%dT%H:%M:%SZ")
+    );
+}
+
+pub(crate) fn step_refused(claim: &Claim, planned: &Planned, failure: &Failure) {
+    let (kind, level) = (planned.step.kind(), planned.step.level());
+    metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "refused").increment(1);
+    tracing::error!(
+        account.id = %claim.account, step.key = %planned.key, error = %failure,
+        "the {kind} of `{level}` was refused and is parked"
+    );
+}
+
+pub(crate) fn look_failed(account: &Account, failure: &Failure, next: Timestamp) {
+    let next = next.format("%Y-%m-%dT%H:%M:%SZ");
+    tracing::warn!(account.id = %account, error = %failure, "a look failed; trying again at {next}");
+}
+
+pub(crate) fn unsettled(account: &Account, error: &StoreError) {
+    let error = error as &dyn std::error::Error;
+    tracing::error!(account.id = %account, error, "a look could not be written; it is done again");
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    (to - from).to_std().map_or(0.0, |span| span.as_secs_f64())
+}

@@ -1,0 +1,152 @@
+//! One request and its answer, read whole within limits.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use entitlement::failure::{Class, Failure};
+use reqwest::header::HeaderMap;
+use reqwest::{RequestBuilder, Response};
+use tokio::time::Instant;
+
+use crate::pause::{SHORT, Verdict};
+use crate::upstream::{Answer, Forbidden};
+use crate::{classify, retry_after};
+
+/// The longest body that is read.
+const LONGEST: usize = 8 * 1024 * 1024;
+/// The longest body of an error that is read for its code.
+const LONGEST_ERROR: usize = 64 * 1024;
+
+/// Why there is no successful answer.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The connection never stood, so nothing arrived.
+    Unsent(String),
+    /// Nobody knows whether it arrived.
+    Lost { words: String, timed_out: bool },
+    /// The answer is longer than anything that is read.
+    TooLong,
+    /// A status that is not 2xx.
+    Answered { status: u16, code: Option<String>, retry_after: Option<i64> },
+}
+
+impl Fault {
+    /// The failure to hand on; `what` is what was being done.
+    pub(crate) fn failure(&self, what: &str, upstream: &str) -> Failure {
+        let text = |words: &str| format!("{what} at {upstream}: {words}");
+        match self {
+            Self::Unsent(words) | Self::Lost { words, .. } => Failure::new(Class::Transient, text(words)),
+            Self::TooLong => {
+                Failure::new(Class::Transient, text(&format!("the answer is longer than {} MiB", LONGEST >> 20)))
+            }
+            Self::Answered { status, code, retry_after } => Failure {
+                class: classify::status(*status),
+                what: text(&format!("answered {status}")),
+                status: Some(*status),
+                code: code.clone(),
+                retry_after: *retry_after,
+            },
+        }
+    }
+
+    /// What it says about the key.
+    pub(crate) fn verdict(&self, forbidden: Forbidden) -> Verdict {
+        match self {
+            Self::Answered { status: 403, .. } if forbidden == Forbidden::Call => Verdict::Good,
+            Self::Answered { status, .. } => match classify::status(*status) {
+                Class::Credentials => Verdict::Bad,
+                Class::Permanent | Class::Missing => Verdict::Good,
+                Class::Transient => Verdict::Open,
+            },
+            Self::Unsent(_) | Self::Lost { .. } | Self::TooLong => Verdict::Open,
+        }
+    }
+
+    /// The seconds for which the upstream wants to be left alone by everyone.
+    pub(crate) fn hold(&self) -> Option<i64> {
+        match self {
+            Self::Answered { status: 429 | 503, retry_after, .. } => *retry_after,
+            Self::Answered { .. } | Self::Unsent(_) | Self::Lost { .. } | Self::TooLong => None,
+        }
+    }
+
+    /// How long to wait before a quick second try, given the schedule's own `wait`; `None` when none is due.
+    ///
+    /// A request that changes something (`writes`) is only sent again when it surely did nothing: it never left, or was
+    /// turned away by the rate limit. A time-out is never tried again at once: it has cost long enough.
+    pub(crate) fn again(&self, writes: bool, wait: Duration) -> Option<Duration> {
+        match self {
+            Self::Unsent(_) => Some(wait),
+            Self::Lost { timed_out, .. } => (!writes && !timed_out).then_some(wait),
+            Self::TooLong => None,
+            Self::Answered { status, retry_after, .. } => {
+                let asked = Duration::from_secs(retry_after.unwrap_or(0).max(0).unsigned_abs());
+                let cured = *status == 429 || (!writes && matches!(status, 502..=504));
+                (cured && asked <= SHORT).then(|| wait.max(asked))
+            }
+        }
+    }
+}
+
+/// Sends `request` once, and counts and times it.
+pub(crate) async fn once(upstream: &'static str, request: RequestBuilder, timeout: Duration) -> Result<Answer, Fault> {
+    let begun = Instant::now();
+    let (outcome, request_id) = match request.timeout(timeout).send().await {
+        Ok(response) => {
+            let request_id = request_id(response.headers());
+            (receive(response, request_id.clone(), timeout).await, request_id)
+        }
+        Err(fault) => (Err(broken(&fault, timeout)), None),
+    };
+    let status = label(&outcome);
+    let seconds = begun.elapsed().as_secs_f64();
+    tracing::debug!(upstream.name = upstream, upstream.request_id = request_id, %status, seconds, "asked an upstream");
+    metrics::counter!("grantsync_upstream_requests_total", "upstream" => upstream, "status" => status).increment(1);
+    metrics::histogram!("grantsync_upstream_seconds", "upstream" => upstream).record(seconds);
+    outcome
+}
+
+async fn receive(response: Response, request_id: Option<String>, timeout: Duration) -> Result<Answer, Fault> {
+    let status = response.status().as_u16();
+    if response.status().is_success() {
+        let body = body(response, LONGEST, timeout).await?;
+        return Ok(Answer { status, body, request_id });
+    }
+    let retry_after = retry_after::seconds(response.headers());
+    // The status has said enough; a body that breaks off only takes the code with it.
+    let code = body(response, LONGEST_ERROR, timeout).await.ok().and_then(|body| classify::code(&body));
+    Err(Fault::Answered { status, code, retry_after })
+}
+
+/// Reads the body piece by piece, up to `longest` bytes; the announced length is not believed.
+async fn body(mut response: Response, longest: usize, timeout: Duration) -> Result<Bytes, Fault> {
+    let mut whole = BytesMut::new();
+    while let Some(piece) = response.chunk().await.map_err(|fault| broken(&fault, timeout))? {
+        if whole.len() + piece.len() > longest {
+            return Err(Fault::TooLong);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
+}
+
+fn broken(fault: &reqwest::Error, timeout: Duration) -> Fault {
+    let words = classify::words(fault, timeout);
+    if fault.is_connect() { Fault::Unsent(words) } else { Fault::Lost { words, timed_out: fault.is_timeout() } }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("request-id").or_else(|| headers.get("x-request-id"))?.to_str().ok()?;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (value.len() <= 128 && value.bytes().all(plain)).then(|| value.to_owned())
+}
+
+/// The value of the metric's `status`.
+fn label(outcome: &Result<Answer, Fault>) -> Cow<'static, str> {
+    match outcome {
+        Ok(Answer { status, .. }) | Err(Fault::Answered { status, .. }) => Cow::Owned(status.to_string()),
+        Err(Fault::Lost { timed_out: true, .. }) => Cow::Borrowed("timeout"),
+        Err(Fault::Unsent(_) | Fault::Lost { .. } | Fault::TooLong) => Cow::Borrowed("error"),
+    }
+}

@@ -1,0 +1,187 @@
+//! When an upstream is left alone: it refused the key, or asked to wait.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How long an upstream that refused the key is left alone.
+const REFUSED: Duration = Duration::from_secs(60);
+/// The longest pause that a `Retry-After` brings about; after it one call finds out.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// A pause this short is waited for in place; the queue owns longer ones.
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
+
+/// A time in which an upstream is sent nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub until: Instant,
+    pub why: Why,
+}
+
+/// Why an upstream is paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It answered 401 or 403.
+    Credentials,
+    /// It answered 429 or 503 with a `Retry-After`.
+    Asked,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => "it refuses the key",
+            Self::Asked => "it asked to be left alone for a while",
+        })
+    }
+}
+
+/// What an answer says about the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Good,
+    Bad,
+    /// Nothing: the network, an overloaded upstream.
+    Open,
+}
+
+/// What a verdict changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    None,
+    BecamePaused,
+    Recovered,
+}
+
+/// The pauses of one upstream, shared by its clones.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    refused: Option<Refused>,
+    /// End of the wait that was asked for.
+    asked: Option<Instant>,
+}
+
+/// The key was refused, and has not been accepted since.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
+    since: Instant,
+    /// When one call may find out.
+    until: Instant,
+}
+
+impl Pauses {
+    /// The pause that stands at `now`.
+    pub(crate) fn at(&self, now: Instant) -> Option<Pause> {
+        self.lock().at(now)
+    }
+
+    /// Like [`Pauses::at`], and when none stands, the caller goes ahead.
+    ///
+    /// After a refusal that makes it the probe: the others stay out for another minute, or until it has its answer.
+    pub(crate) fn enter(&self, now: Instant) -> Option<Pause> {
+        let mut state = self.lock();
+        let pause = state.at(now);
+        if let (None, Some(refused)) = (pause, &mut state.refused) {
+            refused.until = now + REFUSED;
+        }
+        pause
+    }
+
+    /// Leaves the upstream alone for `seconds` from `now`; never shortens a pause.
+    pub(crate) fn hold(&self, now: Instant, seconds: i64) {
+        let span = Duration::from_secs(seconds.max(0).unsigned_abs()).min(LONGEST);
+        let mut state = self.lock();
+        state.asked = state.asked.max(Some(now + span));
+    }
+
+    /// Takes in what the answer to a request sent at `sent` says about the key.
+    ///
+    /// A good answer to a request that was under way before the refusal proves nothing.
+    pub(crate) fn settle(&self, sent: Instant, now: Instant, verdict: Verdict) -> Change {
+        let mut state = self.lock();
+        match (verdict, state.refused) {
+            (Verdict::Bad, None) => {
+                state.refused = Some(Refused { since: now, until: now + REFUSED });
+                Change::BecamePaused
+            }
+            (Verdict::Bad, Some(refused)) => {
+                state.refused = Some(Refused { until: now + REFUSED, ..refused });
+                Change::None
+            }
+            (Verdict::Good, Some(refused)) if sent >= refused.since => {
+                state.refused = None;
+                Change::Recovered
+            }
+            (Verdict::Open, Some(refused)) if sent >= refused.since => {
+                state.refused = Some(Refused { until: now, ..refused });
+                Change::None
+            }
+            (Verdict::Good | Verdict::Open, _) => Change::None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn at(&self, now: Instant) -> Option<Pause> {
+        let refused = self.refused.map(|refused| Pause { until: refused.until, why: Why::Credentials });
+        let asked = self.asked.map(|until| Pause { until, why: Why::Asked });
+        [refused, asked].into_iter().flatten().find(|pause| pause.until > now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn after_a_minute_one_call_finds_out_whether_the_key_works() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        assert_eq!(pauses.settle(start, start, Verdict::Bad), Change::BecamePaused);
+        assert_eq!(pauses.enter(start + 59 * SECOND).map(|pause| pause.why), Some(Why::Credentials));
+        let later = start + 60 * SECOND;
+        assert_eq!(pauses.enter(later), None);
+        assert!(pauses.enter(later).is_some());
+        assert_eq!(pauses.settle(later, later, Verdict::Bad), Change::None);
+        assert_eq!(pauses.settle(later + 60 * SECOND, later + 61 * SECOND, Verdict::Good), Change::Recovered);
+        assert_eq!(pauses.enter(later + 61 * SECOND), None);
+    }
+
+    #[test]
+    fn a_probe_without_an_answer_lets_the_next_one_try() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        pauses.settle(start, start, Verdict::Bad);
+        let later = start + 60 * SECOND;
+        assert_eq!(pauses.enter(later), None);
+        pauses.settle(later, later + SECOND, Verdict::Open);
+        assert_eq!(pauses.enter(later + SECOND), None);
+    }
+
+    #[test]
+    fn an_answer_from_before_the_refusal_proves_nothing() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        pauses.settle(start, start + SECOND, Verdict::Bad);
+        assert_eq!(pauses.settle(start, start + 2 * SECOND, Verdict::Good), Change::None);
+        assert!(pauses.at(start + 2 * SECOND).is_some());
+    }
+
+    #[test]
+    fn a_wait_that_was_asked_for_is_never_shortened_and_has_a_limit() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        pauses.hold(start, 30);
+        pauses.hold(start, 1);
+        assert_eq!(pauses.at(start), Some(Pause { until: start + 30 * SECOND, why: Why::Asked }));
+        pauses.hold(start, i64::MAX);
+        assert_eq!(pauses.at(start).map(|pause| pause.until), Some(start + LONGEST));
+    }
+}

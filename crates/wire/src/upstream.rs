@@ -1,0 +1,298 @@
+//! A vendor's API: its key, its limits, and what is asked of it.
+//!
+//! A failed request is tried again here only where a moment's wait cures it ([`crate::schedule`]): a read after a
+//! broken connection, 502, 503 or 504, anything that was never sent, and 429 with a `Retry-After` of two seconds at
+//! most. Every longer wait belongs to the queue, which remembers it across a restart.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use entitlement::failure::{Class, Failure};
+use reqwest::Url;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::bucket::Bucket;
+use crate::client::{Client, SetupError};
+use crate::exchange::{self, Fault};
+use crate::pause::{Change, Pause, Pauses, SHORT, Verdict, Why};
+use crate::schedule::{Schedule, TOTAL, TRIES};
+
+/// What there is to know about an upstream.
+pub struct Setup {
+    /// For errors, logs and metrics: `adapty`.
+    pub name: &'static str,
+    /// Where its paths begin: `https://api.adapty.io`.
+    pub base: String,
+    /// Headers of every request, the key among them. The values are secrets.
+    pub headers: Vec<(&'static str, String)>,
+    /// Requests a second, with a burst of one second's worth; 0 is no limit.
+    pub per_second: u32,
+    /// Longest time from sending a request to the last byte of its answer.
+    pub timeout: Duration,
+    pub forbidden: Forbidden,
+}
+
+/// What the upstream means by 403.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// The key is worth nothing: everything waits, as after a 401.
+    Key,
+    /// The key may not do this one thing; a bad key would be answered 401.
+    Call,
+}
+
+impl fmt::Debug for Setup {
+    /// The headers hold the key, and a base may hold one by mistake.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A vendor's API behind the pool; clones share limits and pauses.
+#[derive(Clone)]
+pub struct Upstream(Arc<Inner>);
+
+struct Inner {
+    name: &'static str,
+    http: reqwest::Client,
+    /// Without a slash at its end.
+    base: String,
+    headers: HeaderMap,
+    timeout: Duration,
+    forbidden: Forbidden,
+    bucket: Bucket,
+    pauses: Pauses,
+}
+
+/// One request, without its body.
+pub struct Call {
+    /// What is being done, for errors: `reading the profile`. Never names a customer.
+    pub what: String,
+    /// Path and query, encoded, beginning with `/`.
+    pub path: String,
+    /// Headers besides the upstream's own; they replace those of the same name.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// The method of a request that changes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Post,
+    Patch,
+    Delete,
+}
+
+/// A successful (2xx) answer, whole.
+#[derive(Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Bytes,
+    /// `Request-Id` or `X-Request-Id`, as the upstream's support wants to hear it.
+    pub request_id: Option<String>,
+}
+
+impl Upstream {
+    /// An upstream behind `client`.
+    ///
+    /// # Errors
+    /// When the base is no plain `http` or `https` address, or a header cannot be sent.
+    pub fn new(client: &Client, setup: Setup) -> Result<Self, SetupError> {
+        let Setup { name, base, headers, per_second, timeout, forbidden } = setup;
+        let base = usable(&base).ok_or(SetupError::Base { upstream: name })?;
+        let mut map = HeaderMap::new();
+        for (header, value) in &headers {
+            insert(&mut map, header, value).ok_or(SetupError::Header { upstream: name, header })?;
+        }
+        let (bucket, pauses) = (Bucket::new(per_second), Pauses::default());
+        let http = client.http().clone();
+        Ok(Self(Arc::new(Inner { name, http, base, headers: map, timeout, forbidden, bucket, pauses })))
+    }
+
+    /// The name it was set up with.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// The pause that stands, for reports; a call finds out by itself.
+    #[must_use]
+    pub fn paused(&self) -> Option<Pause> {
+        self.0.pauses.at(Instant::now())
+    }
+
+    /// Reads; tried up to three times within five seconds.
+    ///
+    /// # Errors
+    /// [`Failure`], classified; [`Class::Credentials`] or [`Class::Transient`] without a request while paused.
+    pub async fn get(&self, call: Call) -> Result<Answer, Failure> {
+        self.ask(reqwest::Method::GET, call, None).await
+    }
+
+    /// Changes something, with `body` as JSON; sent again only when it surely did not arrive, or on 429.
+    ///
+    /// # Errors
+    /// Like [`Upstream::get`]. After a [`Class::Transient`] the change may have happened nevertheless.
+    pub async fn send(&self, method: Method, call: Call, body: &serde_json::Value) -> Result<Answer, Failure> {
+        let method = match method {
+            Method::Post => reqwest::Method::POST,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        self.ask(method, call, Some(Bytes::from(body.to_string()))).await
+    }
+
+    async fn ask(&self, method: reqwest::Method, call: Call, body: Option<Bytes>) -> Result<Answer, Failure> {
+        let (url, headers) = self.address(&call, body.is_some())?;
+        let mut schedule = Schedule::new();
+        let mut latest = None;
+        let mut tries = 0;
+        loop {
+            self.admit(&call.what).await?;
+            let mut request = self.0.http.request(method.clone(), url.clone()).headers(headers.clone());
+            if let Some(body) = &body {
+                request = request.body(body.clone());
+            }
+            let sent = Instant::now();
+            let latest = *latest.get_or_insert(sent + TOTAL);
+            let outcome = exchange::once(self.0.name, request, self.0.timeout).await;
+            self.settle(sent, &outcome);
+            let fault = match outcome {
+                Ok(answer) => return Ok(answer),
+                Err(fault) => fault,
+            };
+            tries += 1;
+            match fault.again(body.is_some(), schedule.wait()) {
+                Some(wait) if tries < TRIES && Instant::now() + wait <= latest => sleep(wait).await,
+                Some(_) | None => return Err(fault.failure(&call.what, self.0.name)),
+            }
+        }
+    }
+
+    /// Where the call goes, and with which headers.
+    fn address(&self, call: &Call, body: bool) -> Result<(Url, HeaderMap), Failure> {
+        let wrong = |part: &str| Failure::new(Class::Permanent, format!("{} at {}: {part}", call.what, self.0.name));
+        if !call.path.starts_with('/') {
+            return Err(wrong("the path does not begin with `/`"));
+        }
+        let url = Url::parse(&format!("{}{}", self.0.base, call.path)).map_err(|_| wrong("the path is not valid"))?;
+        let mut headers = self.0.headers.clone();
+        for (header, value) in &call.headers {
+            insert(&mut headers, header, value).ok_or_else(|| wrong(&format!("header `{header}` is not valid")))?;
+        }
+        if body && !headers.contains_key(CONTENT_TYPE) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        Ok((url, headers))
+    }
+
+    /// Waits for the rate limit and for a short pause; fails at once in a long one.
+    async fn admit(&self, what: &str) -> Result<(), Failure> {
+        loop {
+            if let Some(pause) = self.paused() {
+                self.outlast(pause, what).await?;
+                continue;
+            }
+            self.0.bucket.take().await;
+            // A pause may have begun in the meantime; then this token is forgone.
+            match self.0.pauses.enter(Instant::now()) {
+                Some(pause) => self.outlast(pause, what).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn outlast(&self, pause: Pause, what: &str) -> Result<(), Failure> {
+        let left = pause.until.saturating_duration_since(Instant::now());
+        let words = |words| format!("{what} at {}: {words}", self.0.name);
+        match pause.why {
+            Why::Credentials => Err(Failure::new(Class::Credentials, words("not asked, since it refused the key"))),
+            Why::Asked if left <= SHORT => {
+                sleep_until(pause.until).await;
+                Ok(())
+            }
+            Why::Asked => {
+                let seconds = i64::try_from(left.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+                let what = words("not asked, since it wants to be left alone for now");
+                Err(Failure { retry_after: Some(seconds), ..Failure::new(Class::Transient, what) })
+            }
+        }
+    }
+
+    /// Draws the conclusions for everyone from what came back.
+    fn settle(&self, sent: Instant, outcome: &Result<Answer, Fault>) {
+        let (now, name) = (Instant::now(), self.0.name);
+        let (verdict, hold) = match outcome {
+            Ok(_) => (Verdict::Good, None),
+            Err(fault) => (fault.verdict(self.0.forbidden), fault.hold()),
+        };
+        if let Some(seconds) = hold {
+            self.0.pauses.hold(now, seconds);
+        }
+        match self.0.pauses.settle(sent, now, verdict) {
+            Change::None => {}
+            Change::BecamePaused => {
+                tracing::error!(upstream.name = name, "{name} refuses the key; work is kept and tried every minute");
+            }
+            Change::Recovered => tracing::info!(upstream.name = name, "{name} accepts the key again"),
+        }
+    }
+}
+
+impl Answer {
+    /// Reads the body as JSON; `what` is what was being done.
+    ///
+    /// # Errors
+    /// [`Class::Transient`] when it cannot be read, with the place of the fault, never with content.
+    pub fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|fault| {
+            let (line, column) = (fault.line(), fault.column());
+            let words = format!("{what}: the answer cannot be read (line {line}, column {column})");
+            Failure { status: Some(self.status), ..Failure::new(Class::Transient, words) }
+        })
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Upstream").field(&self.0.name).finish()
+    }
+}
+
+impl fmt::Debug for Call {
+    /// Paths and headers name customers and keys, so neither is printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Answer {
+    /// Bodies hold personal data, so only the size is printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (status, bytes) = (self.status, self.body.len());
+        f.debug_struct("Answer").field("status", &status).field("bytes", &bytes).finish_non_exhaustive()
+    }
+}
+
+/// The base without its last slash, if requests can go there.
+fn usable(base: &str) -> Option<String> {
+    let url = Url::parse(base).ok()?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    let whole = url.query().is_none() && url.fragment().is_none();
+    let web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    (plain && whole && web).then(|| url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Option<()> {
+    let name = HeaderName::try_from(name).ok()?;
+    let mut value = HeaderValue::try_from(value).ok()?;
+    value.set_sensitive(true);
+    headers.insert(name, value);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! An upstream against a server that misbehaves on demand.
+
+mod server;
+
+use serde_json::{Value, json};
+
+use self::server::{Reply, Server};
+use super::*;
+
+const KEY: &str = "Api-Key secret_live_abc";
+
+fn answer(head: &'static str) -> Reply {
+    Reply::Answer(head, r#"{"error_code":"some_code"}"#.to_owned())
+}
+
+fn upstream(base: &str) -> Upstream {
+    let headers = vec![("authorization", KEY.to_owned())];
+    let timeout = Duration::from_millis(500);
+    let setup =
+        Setup { name: "adapty", base: base.to_owned(), headers, per_second: 0, timeout, forbidden: Forbidden::Key };
+    Upstream::new(&Client::new().unwrap(), setup).unwrap()
+}
+
+fn call() -> Call {
+    Call {
+        what: "reading the profile".to_owned(),
+        path: "/profiles/ann%40example.com/?a=1".to_owned(),
+        headers: vec![],
+    }
+}
+
+async fn get(server: &Server) -> Result<Answer, Failure> {
+    upstream(&server.base).get(call()).await
+}
+
+async fn post(server: &Server) -> Result<Answer, Failure> {
+    upstream(&server.base).send(Method::Post, call(), &json!({"a": 1})).await
+}
+
+#[tokio::test]
+async fn a_request_goes_out_whole_and_its_answer_comes_back() {
+    let server = Server::start(vec![Reply::Answer("200 OK\r\nrequest-id: req_1", r#"{"a":2}"#.to_owned())]).await;
+    let answer = post(&server).await.unwrap();
+    assert_eq!((answer.status, answer.request_id.as_deref()), (200, Some("req_1")));
+    assert_eq!(answer.json::<Value>("reading").unwrap(), json!({"a": 2}));
+    let seen = server.seen().remove(0);
+    assert!(seen.starts_with("POST /profiles/ann%40example.com/?a=1 HTTP/1.1\r\n"), "{seen}");
+    for part in
+        ["authorization: Api-Key secret_live_abc\r\n", "content-type: application/json\r\n", "\r\n\r\n{\"a\":1}"]
+    {
+        assert!(seen.contains(part), "{part} in {seen}");
+    }
+    assert!(seen.contains("user-agent: grantsync/") && !seen.contains("accept-encoding"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_get_is_tried_again_after_a_502() {
+    let server = Server::start(vec![answer("502 Bad Gateway"), answer("200 OK")]).await;
+    assert_eq!(get(&server).await.unwrap().status, 200);
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_get_is_tried_three_times_at_most() {
+    let server = Server::start(vec![answer("503 Service Unavailable")]).await;
+    let failure = get(&server).await.unwrap_err();
+    assert_eq!((failure.class, failure.status), (Class::Transient, Some(503)));
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn a_get_is_tried_again_after_a_reset() {
+    let server = Server::start(vec![Reply::Reset, answer("200 OK")]).await;
+    assert_eq!(get(&server).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_write_is_not_tried_again_after_a_reset() {
+    for reply in [Reply::Reset, answer("502 Bad Gateway"), answer("503 Service Unavailable")] {
+        let server = Server::start(vec![reply, answer("200 OK")]).await;
+        assert_eq!(post(&server).await.unwrap_err().class, Class::Transient);
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_the_rate_limit_turned_away_is_tried_again() {
+    for reply in [answer("429 Too Many Requests"), answer("429 Too Many Requests\r\nretry-after: 0")] {
+        let server = Server::start(vec![reply, answer("200 OK")]).await;
+        assert_eq!(post(&server).await.unwrap().status, 200);
+        assert_eq!(server.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_time_out_is_not_tried_again() {
+    let server = Server::start(vec![Reply::Silence]).await;
+    let failure = get(&server).await.unwrap_err();
+    assert_eq!(failure.what, "reading the profile at adapty: timed out after 500ms");
+    assert_eq!(failure.class, Class::Transient);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_retry_after_pauses_everyone() {
+    for head in ["429 Too Many Requests\r\nretry-after: 30", "503 Service Unavailable\r\nretry-after: 30"] {
+        let server = Server::start(vec![answer(head), answer("200 OK")]).await;
+        let upstream = upstream(&server.base);
+        let first = upstream.get(call()).await.unwrap_err();
+        assert_eq!((first.class, first.retry_after), (Class::Transient, Some(30)));
+        let other = upstream.clone().send(Method::Post, call(), &json!({})).await.unwrap_err();
+        assert_eq!((other.class, other.retry_after, other.status), (Class::Transient, Some(30), None));
+        assert_eq!(upstream.paused().map(|pause| pause.why), Some(Why::Asked));
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_is_tried_once_a_minute() {
+    let server = Server::start(vec![answer("401 Unauthorized"), answer("200 OK")]).await;
+    let upstream = upstream(&server.base);
+    assert_eq!(upstream.get(call()).await.unwrap_err().status, Some(401));
+    let kept = upstream.get(call()).await.unwrap_err();
+    assert_eq!((kept.class, kept.status, server.seen().len()), (Class::Credentials, None, 1));
+    assert_eq!(upstream.paused().map(|pause| pause.why), Some(Why::Credentials));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    assert_eq!(upstream.get(call()).await.unwrap().status, 200);
+    assert_eq!(upstream.paused(), None);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let server = Server::start(vec![answer("307 Temporary Redirect\r\nlocation: /elsewhere")]).await;
+    let failure = post(&server).await.unwrap_err();
+    assert_eq!((failure.class, failure.status), (Class::Transient, Some(307)));
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_huge_body_is_cut_off() {
+    let server = Server::start(vec![Reply::Endless(64 * 1024 * 1024)]).await;
+    let failure = get(&server).await.unwrap_err();
+    assert_eq!(failure.what, "reading the profile at adapty: the answer is longer than 8 MiB");
+    assert_eq!(failure.class, Class::Transient);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_no_answer() {
+    let server = Server::start(vec![Reply::Answer("200 OK\r\ncontent-length: 9000", "{}".to_owned())]).await;
+    assert_eq!(get(&server).await.unwrap_err().class, Class::Transient);
+}
+
+#[tokio::test]
+async fn what_was_never_sent_is_tried_again_and_told_in_words() {
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let failure = upstream(&base).send(Method::Post, call(), &json!({})).await.unwrap_err();
+    assert_eq!(failure, Failure::new(Class::Transient, "reading the profile at adapty: connection refused"));
+}
+
+#[tokio::test]
+async fn no_error_prints_the_key_or_the_path() {
+    let replies = [
+        answer("401 Unauthorized"),
+        answer("404 Not Found"),
+        answer("422 Unprocessable Content"),
+        answer("502 Bad Gateway"),
+        answer("302 Found\r\nlocation: /profiles/ann"),
+        Reply::Reset,
+        Reply::Silence,
+        Reply::Answer("200 OK\r\ncontent-length: 9000", "secret ann".to_owned()),
+        Reply::Answer("400 Bad Request", r#"{"error_code":"ann@example.com","errors":["secret ann"]}"#.to_owned()),
+    ];
+    for reply in replies {
+        let server = Server::start(vec![reply]).await;
+        let failure = post(&server).await.unwrap_err();
+        let text = format!("{failure} {failure:?} {:?} {:?}", call(), upstream(&server.base));
+        let silent = ["secret", "ann", "/profiles", "127.0.0.1"].iter().all(|part| !text.contains(part));
+        assert!(silent, "{text}");
+    }
+    let body = Bytes::from_static(br#"{"email":"ann@example.com"}"#);
+    let answer = Answer { status: 200, body, request_id: None };
+    let failure = answer.json::<Vec<u8>>("reading").unwrap_err();
+    assert!(!format!("{answer:?} {failure:?}").contains("ann@"));
+}
+
+#[tokio::test]
+async fn the_rate_limit_holds_for_all_clones() {
+    let server = Server::start(vec![answer("200 OK")]).await;
+    let setup = Setup {
+        name: "adapty",
+        base: server.base.clone(),
+        headers: vec![],
+        per_second: 2,
+        timeout: Duration::from_secs(5),
+        forbidden: Forbidden::Key,
+    };
+    let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
+    let start = Instant::now();
+    for _ in 0..3 {
+        upstream.clone().get(call()).await.unwrap();
+    }
+    assert!(start.elapsed() >= Duration::from_millis(450));
+}
+
+#[test]
+fn what_cannot_work_is_refused_when_it_is_set_up() {
+    let client = Client::new().unwrap();
+    let setup = |base: &str, key: &str| {
+        let headers = vec![("authorization", key.to_owned())];
+        Setup {
+            name: "adapty",
+            base: base.to_owned(),
+            headers,
+            per_second: 1,
+            timeout: Duration::from_secs(1),
+            forbidden: Forbidden::Key,
+        }
+    };
+    for base in ["", "api.adapty.io", "ftp://a.b", "https://", "https://key@a.b", "https://a.b/?c", "file:///a"] {
+        let fault = Upstream::new(&client, setup(base, "k")).unwrap_err();
+        assert!(matches!(fault, SetupError::Base { upstream: "adapty" }), "{base}");
+    }
+    let fault = Upstream::new(&client, setup("https://a.b", "secret\n")).unwrap_err();
+    assert!(fault.to_string().contains("`authorization`") && !format!("{fault:?}").contains("secret"), "{fault}");
+}

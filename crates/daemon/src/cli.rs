@@ -61,6 +61,8 @@ pub(crate) enum Command {
     /// Events seen.
     #[command(subcommand)]
     Events(Events),
+    /// Say why a customer has what they have: what is owed, what is shown, what was done, what happens next.
+    Explain(Explain),
     /// Replay a saved case offline: what is owed, what would be done, and why.
     Decide {
         /// A case as JSON, for example tests/cases/renewal_paid.json.
@@ -110,6 +112,27 @@ pub(crate) struct Resync {
     /// Wait until a running daemon has looked, for a minute at the most.
     #[arg(long)]
     pub(crate) wait: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync explain --user u-42
+  grantsync explain stripe:cus_9s6XKzkNRiz8i3 --save case.json && grantsync decide case.json")]
+pub(crate) struct Explain {
+    /// The account, for example stripe:cus_9s6XKzkNRiz8i3.
+    #[arg(required_unless_present = "user", conflicts_with = "user")]
+    pub(crate) account: Option<String>,
+
+    /// All accounts of this app user.
+    #[arg(long, value_name = "ID")]
+    pub(crate) user: Option<String>,
+
+    /// Save the case, without personal data, for `decide` or a bug report.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -58,6 +58,7 @@ async fn with_settings(command: Command, settings: Settings) -> Result<(), Faile
         Command::Migrate => commands::migrate::run(&settings).await,
         Command::Resync(resync) => commands::resync::run(&settings, resync).await,
         Command::Link { account, user } => commands::link::run(&settings, &account, &user).await,
+        Command::Explain(explain) => commands::explain::run(&settings, explain).await,
         Command::Parked(parked) => commands::parked::run(&settings, parked).await,
         Command::Ledger(ledger) => commands::ledger::run(&settings, ledger).await,
         Command::Events(events) => commands::events::run(&settings, events).await,

@@ -245,7 +245,7 @@ pub struct Gap {
 }
 
 /// What a [`Gap`] is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
     /// Something that could carry any right: nothing may be taken away.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::billing::{Purchase, PurchaseLine, PurchaseState};
 use crate::catalog::{Offering, Term};
 use crate::clock::{Timestamp, after};
-use crate::entitle::{ordered, withheld};
+use crate::entitle::{each_once, ordered, withheld};
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Refund, Unsure, Until, Verdict};
+use crate::plan::{Entitlement, Gives, Refund, Unsure, Until, Verdict};
 use crate::reason::Reason;
 use crate::refund::{self, Standing};
 use crate::rules::{Rules, TestClocks};
@@ -19,12 +19,12 @@ type Runs = BTreeMap<(AccessLevel, String), Timestamp>;
 /// One-time purchases: spans of one product follow one another, in the order of payment.
 pub fn bought(purchases: &[Purchase], rules: &Rules, verdict: &mut Verdict) {
     let mut runs = Runs::new();
-    let mut purchases = ordered(purchases, |purchase| &purchase.id);
+    let mut purchases = each_once(purchases, |purchase| &purchase.id);
     purchases.sort_by_key(|purchase| paid_at(purchase));
     for purchase in purchases {
         if purchase.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
             let because = Reason::SimulatedTime { chain: purchase.id.clone() };
-            verdict.unsure.push(Unsure { chain: Some(purchase.id.clone()), because });
+            verdict.unsure.push(Unsure { chain: Some(purchase.id.clone()), gives: Gives::Nothing, because });
             continue;
         }
         purchased(purchase, rules, &mut runs, verdict);
@@ -39,12 +39,12 @@ fn paid_at(purchase: &Purchase) -> Timestamp {
 }
 
 fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, verdict: &mut Verdict) {
-    for line in &purchase.lines {
+    for line in ordered(&purchase.lines, |line| &line.price) {
         let offerings = rules.catalog.of(&line.price, &line.product);
         if offerings.is_empty() {
             let (chain, price, product) = (purchase.id.clone(), line.price.clone(), line.product.clone());
             let because = Reason::UnmappedPrice { chain: chain.clone(), price, product };
-            verdict.unsure.push(Unsure { chain: Some(chain), because });
+            verdict.unsure.push(Unsure { chain: Some(chain), gives: Gives::Anything, because });
         }
         for offering in offerings {
             if let Some((term, paid_at)) = counts(purchase, line, offering, rules, verdict) {
@@ -64,7 +64,13 @@ fn counts(
     verdict: &mut Verdict,
 ) -> Option<(Term, Timestamp)> {
     let chain = purchase.id.clone();
-    let unsure = |because| Unsure { chain: Some(chain.clone()), because };
+    let gives = || Gives::Level(offering.level.clone());
+    let unsure = |because| Unsure { chain: Some(chain.clone()), gives: gives(), because };
+    if line.quantity == 0 {
+        let because = Reason::NothingOrdered { chain: chain.clone() };
+        verdict.withheld.push(withheld(&offering.level, &chain, Refund::No, &because));
+        return None;
+    }
     let Some(term) = offering.term else {
         verdict.unsure.push(unsure(Reason::NoDuration { payment: chain.clone(), price: line.price.clone() }));
         return None;

@@ -9,7 +9,7 @@ use crate::billing::{About, Billing, Item, Status, Subscription};
 use crate::bought::bought;
 use crate::clock::Timestamp;
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Refund, Unsure, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Gives, Refund, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
 use crate::rules::{Rules, TestClocks};
 use crate::transaction;
@@ -20,11 +20,11 @@ use crate::worth::{Worth, worth};
 pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::default();
     if billing.mode != rules.mode {
-        verdict.unsure.push(Unsure { chain: None, because: Reason::OtherMode });
+        verdict.unsure.push(Unsure { chain: None, gives: Gives::Anything, because: Reason::OtherMode });
         return verdict;
     }
     gaps(billing, &mut verdict);
-    for subscription in ordered(&billing.subscriptions, |subscription| &subscription.id) {
+    for subscription in each_once(&billing.subscriptions, |subscription| &subscription.id) {
         subscribed(subscription, rules, now, &mut verdict);
     }
     bought(&billing.purchases, rules, &mut verdict);
@@ -38,21 +38,35 @@ pub(crate) fn ordered<T>(of: &[T], id: impl Fn(&T) -> &String) -> Vec<&T> {
     all
 }
 
+/// In order; what is billed through two accounts of one customer counts once.
+pub(crate) fn each_once<T>(of: &[T], id: impl Fn(&T) -> &String) -> Vec<&T> {
+    let mut all = ordered(of, &id);
+    all.dedup_by(|a, b| id(a) == id(b));
+    all
+}
+
 fn gaps(billing: &Billing, verdict: &mut Verdict) {
-    for gap in ordered(&billing.gaps, |gap| &gap.what) {
+    let mut gaps: Vec<_> = billing.gaps.iter().collect();
+    gaps.sort_by_key(|gap| (&gap.what, &gap.about));
+    gaps.dedup();
+    for gap in gaps {
         let because = Reason::NotRead { what: gap.what.clone() };
-        match &gap.about {
-            About::Everything => verdict.unsure.push(Unsure { chain: None, because }),
-            About::Chain(chain) => verdict.unsure.push(Unsure { chain: Some(chain.clone()), because }),
-            About::MoneyBack => verdict.alarms.push(because),
-        }
+        let chain = match &gap.about {
+            About::Everything => None,
+            About::Chain(chain) => Some(chain.clone()),
+            About::MoneyBack => {
+                verdict.alarms.push(because);
+                continue;
+            }
+        };
+        verdict.unsure.push(Unsure { chain, gives: Gives::Anything, because });
     }
 }
 
 fn subscribed(subscription: &Subscription, rules: &Rules, now: Timestamp, verdict: &mut Verdict) {
     if subscription.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
         let because = Reason::SimulatedTime { chain: subscription.id.clone() };
-        verdict.unsure.push(Unsure { chain: Some(subscription.id.clone()), because });
+        verdict.unsure.push(Unsure { chain: Some(subscription.id.clone()), gives: Gives::Nothing, because });
         return;
     }
     for item in ordered(&subscription.items, |item| &item.id) {
@@ -81,14 +95,16 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
             Worth::Nothing(refund, because) => {
                 verdict.withheld.push(withheld(&offering.level, &subscription.id, *refund, because));
             }
-            Worth::Unsure(because) => {
-                verdict.unsure.push(Unsure { chain: Some(subscription.id.clone()), because: because.clone() });
-            }
+            Worth::Unsure(because) => verdict.unsure.push(Unsure {
+                chain: Some(subscription.id.clone()),
+                gives: Gives::Level(offering.level.clone()),
+                because: because.clone(),
+            }),
         }
     }
 }
 
-/// An unmapped price holds what its chain was granted. One that is over concerns nobody.
+/// An unmapped price may give any level, so it holds what was granted. One that is over concerns nobody.
 fn unmapped(subscription: &Subscription, item: &Item, verdict: &mut Verdict) {
     if matches!(subscription.status, Status::Canceled | Status::IncompleteExpired | Status::Incomplete) {
         return;
@@ -96,7 +112,7 @@ fn unmapped(subscription: &Subscription, item: &Item, verdict: &mut Verdict) {
     let chain = subscription.id.clone();
     let because =
         Reason::UnmappedPrice { chain: chain.clone(), price: item.price.clone(), product: item.product.clone() };
-    verdict.unsure.push(Unsure { chain: Some(chain), because });
+    verdict.unsure.push(Unsure { chain: Some(chain), gives: Gives::Anything, because });
 }
 
 pub(crate) fn withheld(level: &AccessLevel, chain: &str, refund: Refund, because: &Reason) -> Withheld {

@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod clock;
 pub mod decide;
 pub mod entitle;
+pub mod explain;
 pub mod failure;
 pub mod key;
 pub mod ledger;
@@ -24,3 +25,6 @@ pub mod retry;
 pub mod rules;
 pub mod transaction;
 pub mod worth;
+
+#[cfg(test)]
+mod tests;

@@ -106,7 +106,36 @@ pub enum Refund {
 pub struct Unsure {
     /// Only rights of this chain are unsure; `None`: all.
     pub chain: Option<String>,
+    /// What else the chain may give, whoever gave it before.
+    #[serde(default)]
+    pub gives: Gives,
     pub because: Reason,
+}
+
+/// What an unsure chain may give.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gives {
+    /// Nothing that it was not granted before.
+    #[default]
+    Nothing,
+    Level(AccessLevel),
+    /// Nobody can say which level.
+    Anything,
+}
+
+impl Unsure {
+    /// Whether it leaves open if `level`, held under `chain`, is owed.
+    #[must_use]
+    pub fn concerns(&self, level: &AccessLevel, chain: &str) -> bool {
+        let same_chain = self.chain.as_ref().is_none_or(|of| of == chain);
+        same_chain
+            || match &self.gives {
+                Gives::Nothing => false,
+                Gives::Level(given) => given == level,
+                Gives::Anything => true,
+            }
+    }
 }
 
 /// Everything that is owed to one customer, with reasons.

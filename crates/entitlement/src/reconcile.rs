@@ -52,10 +52,10 @@ impl<'a> Subject<'a> {
     }
 
     fn settle(&self, plan: &mut Plan) {
-        let seen: Vec<_> = self.intended().filter(|entry| self.visible(&entry.step)).collect();
+        let seen = self.seen();
         plan.seen.extend(seen.iter().map(|entry| entry.key.clone()));
         let last = self.last(&seen);
-        let wanted = match self.wish(&plan.verdict, last, &seen) {
+        let wanted = match self.wish(&plan.verdict, last) {
             Wish::Step(step, because) => self.plan(*step, because, last, plan),
             Wish::Nothing(because) => {
                 self.note(because, plan);
@@ -67,6 +67,7 @@ impl<'a> Subject<'a> {
                 None
             }
         };
+        self.look_when_pictures_change(last, plan);
         self.drop_moot(&seen, wanted.as_ref(), plan);
     }
 
@@ -74,7 +75,13 @@ impl<'a> Subject<'a> {
         self.entries.iter().copied().filter(|entry| matches!(entry.state, State::Intended { .. }))
     }
 
-    /// Whether the profile shows that `step` arrived.
+    /// What was intended and shows. While the profile may lag, it must be such as nothing older can have made.
+    fn seen(&self) -> Vec<&'a Entry> {
+        let calm = self.entries.iter().all(|entry| self.catches_up(entry).is_none());
+        self.intended().filter(|entry| self.visible(&entry.step) && (calm || self.is_new(entry))).collect()
+    }
+
+    /// Whether the profile shows what `step` asks for.
     fn visible(&self, step: &Step) -> bool {
         match step {
             Step::Grant(grant) => self.shown.is_some_and(|shown| shows(shown, grant)),
@@ -82,87 +89,113 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The last step that is known to have arrived.
+    /// Whether no other entry can have made the profile show what `entry` asks for.
+    fn is_new(&self, entry: &Entry) -> bool {
+        let older = |other: &&Entry| other.key != entry.key && self.visible(&other.step);
+        matches!(entry.step, Step::Grant(_)) && !self.entries.iter().copied().any(|other| older(&other))
+    }
+
+    /// The moment up to which the profile may lag behind what became of `entry`, if that is to come.
+    fn catches_up(&self, entry: &Entry) -> Option<Timestamp> {
+        let at = match entry.state {
+            State::Confirmed { at } | State::Dropped { at } => after(at, self.rules.policy.lag()),
+            State::Intended { .. } | State::Refused { .. } => return None,
+        };
+        (at > self.now).then_some(at)
+    }
+
+    /// The last step that is known to have arrived. Each is intended after the one before it arrived, so the place in
+    /// the book tells, whatever the clock did.
     fn last(&self, seen: &[&'a Entry]) -> Option<&'a Entry> {
         let arrived =
             |entry: &&&Entry| entry.confirmed_at().is_some() || seen.iter().any(|other| other.key == entry.key);
-        self.entries
-            .iter()
-            .filter(arrived)
-            .max_by_key(|entry| (entry.confirmed_at().unwrap_or(self.now), entry.seq))
-            .copied()
+        self.entries.iter().rev().find(arrived).copied()
     }
 
-    fn wish(&self, verdict: &Verdict, last: Option<&Entry>, seen: &[&Entry]) -> Wish {
-        let fresh = last.is_some_and(|entry| seen.iter().any(|other| other.key == entry.key));
+    fn wish(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
         match verdict.owed.iter().find(|right| &right.level == self.level) {
-            Some(right) => self.wish_owed(right, verdict, last, fresh),
+            Some(right) => self.wish_owed(right, verdict, last),
             None => self.wish_not_owed(verdict, last),
         }
     }
 
-    fn wish_owed(&self, right: &Entitlement, verdict: &Verdict, last: Option<&Entry>, fresh: bool) -> Wish {
+    fn wish_owed(&self, right: &Entitlement, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
         let grant = self.grant(right);
-        if let Some(because) = self.held(verdict, &grant) {
+        if let Some(because) = self.kept(verdict, &grant, last) {
             return Wish::Nothing(Some(because));
         }
         let told = last.is_some_and(|entry| entry.step == Step::Grant(grant.clone()));
-        let there = self.shown.is_some_and(|shown| shows(shown, &grant));
-        if told && (there || fresh) {
+        if told && self.shown.is_some_and(|shown| shows(shown, &grant)) {
             return Wish::Nothing(Some(Reason::AlreadyThere));
         }
         if let Some(because) = self.other_store_lasts(&grant) {
             return Wish::Nothing(Some(because));
         }
         match last {
-            Some(entry) if told => self.again(entry, right.because.clone()),
+            Some(entry) if told => self.again(entry, entry.step.clone(), right.because.clone()),
             _ => Wish::Step(Box::new(Step::Grant(grant)), right.because.clone()),
         }
     }
 
     /// Something accepted and not shown is written again after the profile's lag, then ever more rarely.
-    fn again(&self, last: &Entry, because: Reason) -> Wish {
-        let times = self.entries.iter().rev().take_while(|entry| entry.step == last.step).count();
-        let times = u32::try_from(times).unwrap_or(u32::MAX);
+    fn again(&self, last: &Entry, step: Step, because: Reason) -> Wish {
+        let times = self.times(last);
         let doubled = 1_i32.checked_shl(times.saturating_sub(1).min(20)).unwrap_or(i32::MAX);
-        let lag = self.rules.policy.lag();
+        let lag = self.rules.policy.lag().max(Duration::seconds(1));
         let wait = lag.checked_mul(doubled).unwrap_or(Duration::MAX).min(Duration::days(1)).max(lag);
         let at = after(last.confirmed_at().unwrap_or(self.now), wait);
         if at <= self.now {
-            return Wish::Step(Box::new(last.step.clone()), because);
+            return Wish::Step(Box::new(step), because);
         }
         let why = if times > 1 { Reason::AcceptedButNotShown { times } } else { Reason::WaitsForProfile };
         Wish::Wait(at, why)
     }
 
-    fn wish_not_owed(&self, verdict: &Verdict, last: Option<&Entry>) -> Wish {
-        let Some(held) = self.held_by_us(last) else { return self.nothing_of_ours() };
-        if let Some(because) = unsure(verdict, &held.transaction.original) {
+    /// How many times in a row the step of `last` was accepted, with nothing else accepted in between.
+    fn times(&self, last: &Entry) -> u32 {
+        let accepted = self.entries.iter().rev().filter(|entry| entry.confirmed_at().is_some());
+        u32::try_from(accepted.take_while(|entry| entry.step == last.step).count()).unwrap_or(u32::MAX)
+    }
+
+    fn wish_not_owed(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
+        let recent = last.and_then(|entry| self.recent(entry));
+        let Some(held) = recent.or_else(|| self.shown_of_ours()) else { return self.nothing_of_ours() };
+        if let Some(because) = unsure(verdict, self.level, &held.transaction.original) {
             return Wish::Nothing(Some(because));
         }
-        let withheld =
-            verdict.withheld.iter().find(|no| &no.level == self.level && no.chain == held.transaction.original);
-        let (refund, because) =
-            withheld.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()));
-        let revoke = Box::new(Step::Revoke(Revoke { level: self.level.clone(), refund }));
+        let (refund, because) = self.withheld(verdict, &held.transaction.original);
+        let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund });
         match last {
-            Some(entry) if matches!(entry.step, Step::Revoke(_)) => match self.again(entry, because) {
-                Wish::Step(_, because) => Wish::Step(revoke, because),
-                wait => wait,
-            },
-            _ => Wish::Step(revoke, because),
+            Some(entry) if matches!(entry.step, Step::Revoke(_)) => self.again(entry, revoke, because),
+            Some(entry) if self.shown.is_some() && self.shown_of_ours().is_none() => {
+                // the profile may lag, or a right of another store stands in front of ours
+                Wish::Wait(self.catches_up(entry).unwrap_or(self.now), Reason::WaitsForProfile)
+            }
+            _ => Wish::Step(Box::new(revoke), because),
         }
     }
 
-    /// The grant of ours that runs: shown under our transaction, or confirmed so recently that the profile may lag.
-    fn held_by_us(&self, last: Option<&'a Entry>) -> Option<&'a Grant> {
-        if let Some(shown) = self.shown {
-            return self.grants().rev().find(|grant| same_chain(shown, grant));
+    /// Why `chain` does not give the level; money that went back before any other reason.
+    fn withheld(&self, verdict: &Verdict, chain: &str) -> (Refund, Reason) {
+        let mut found = verdict.withheld.iter().filter(|no| &no.level == self.level && no.chain == chain);
+        let first = found.clone().next();
+        let no = found.find(|no| no.refund == Refund::Yes).or(first);
+        no.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()))
+    }
+
+    /// The grant of `entry`, when it runs and was accepted so recently that the profile may lag behind it.
+    fn recent(&self, entry: &'a Entry) -> Option<&'a Grant> {
+        self.catches_up(entry)?;
+        match &entry.step {
+            Step::Grant(grant) => grant.until.is_after(self.now).then_some(grant),
+            Step::Revoke(_) => None,
         }
-        let entry = last?;
-        let Step::Grant(grant) = &entry.step else { return None };
-        let recent = entry.confirmed_at().is_some_and(|at| after(at, self.rules.policy.lag()) > self.now);
-        (recent && grant.until.is_after(self.now)).then_some(grant)
+    }
+
+    /// The newest grant of ours on the chain that the profile shows.
+    fn shown_of_ours(&self) -> Option<&'a Grant> {
+        let shown = self.shown?;
+        self.grants().rev().find(|grant| same_chain(shown, grant))
     }
 
     fn nothing_of_ours(&self) -> Wish {
@@ -170,7 +203,7 @@ impl<'a> Subject<'a> {
         Wish::Nothing(store.map(|store| Reason::OtherStoreKeeps { store }))
     }
 
-    fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> + '_ {
+    fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> {
         self.entries.iter().filter_map(|entry| match &entry.step {
             Step::Grant(grant) => Some(grant),
             Step::Revoke(_) => None,
@@ -188,16 +221,15 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// An unsure picture neither extends nor shortens what was granted.
-    fn held(&self, verdict: &Verdict, grant: &Grant) -> Option<Reason> {
+    /// A picture that is unsure altogether changes nothing; one that is unsure of this level shortens nothing.
+    fn kept(&self, verdict: &Verdict, grant: &Grant, last: Option<&'a Entry>) -> Option<Reason> {
         if let Some(because) = unsure_of_all(verdict) {
             return Some(because);
         }
-        let held = self
-            .shown
-            .and_then(|shown| self.grants().rev().find(|ours| same_chain(shown, ours)).map(|ours| (shown, ours)));
-        let (shown, ours) = held?;
-        (shown.until > grant.until).then(|| unsure(verdict, &ours.transaction.original)).flatten()
+        let recent = last.and_then(|entry| self.recent(entry)).map(|ours| (ours.until, ours));
+        let shown = || self.shown.and_then(|shown| self.shown_of_ours().map(|ours| (shown.until, ours)));
+        let (until, ours) = recent.or_else(shown)?;
+        (until > grant.until).then(|| unsure(verdict, self.level, &ours.transaction.original)).flatten()
     }
 
     /// A right that is not ours and lasts at least as long needs nothing from us.
@@ -213,9 +245,7 @@ impl<'a> Subject<'a> {
 
     /// Puts a step into the plan, unless its entry says that it is not due or was refused. Returns its key.
     fn plan(&self, step: Step, because: Reason, last: Option<&Entry>, plan: &mut Plan) -> Option<StepKey> {
-        let previous = last.map(|entry| entry.key.clone());
-        let Rules { destination, mode, .. } = self.rules;
-        let key = StepKey::of(destination, *mode, &self.profile.customer, &step, previous.as_ref());
+        let (previous, key) = self.next_link(&step, last);
         let entry = self.entries.iter().find(|entry| entry.key == key);
         match entry.map(|entry| &entry.state) {
             Some(State::Intended { due, .. }) if *due > self.now => {
@@ -234,6 +264,33 @@ impl<'a> Subject<'a> {
             }
         }
         Some(key)
+    }
+
+    /// The key of `step` after `last`, and the key before it. A confirmed key is never taken twice.
+    fn next_link(&self, step: &Step, last: Option<&Entry>) -> (Option<StepKey>, StepKey) {
+        let Rules { destination, mode, .. } = self.rules;
+        let after =
+            |previous: Option<&StepKey>| StepKey::of(destination, *mode, &self.profile.customer, step, previous);
+        let mut previous = last.map(|entry| entry.key.clone());
+        let mut key = after(previous.as_ref());
+        while self.entries.iter().any(|entry| entry.key == key && entry.confirmed_at().is_some()) {
+            let next = after(Some(&key));
+            previous = Some(std::mem::replace(&mut key, next));
+        }
+        (previous, key)
+    }
+
+    /// The pictures change by themselves: the profile catches up, and what it shows runs out.
+    fn look_when_pictures_change(&self, last: Option<&Entry>, plan: &mut Plan) {
+        let dropped = self.entries.iter().copied().filter(|entry| matches!(entry.state, State::Dropped { .. }));
+        let hidden = last.filter(|entry| !self.visible(&entry.step));
+        for at in dropped.chain(hidden).filter_map(|entry| self.catches_up(entry)) {
+            look_again(plan, at);
+        }
+        let revokes = |planned: &Planned| planned.step.level() == self.level && matches!(planned.step, Step::Revoke(_));
+        let open = self.intended().next().is_some() || plan.steps.iter().any(revokes);
+        let runs_out = self.shown.filter(|_| open).and_then(|shown| shown.until.at());
+        runs_out.into_iter().for_each(|at| look_again(plan, at));
     }
 
     /// What was intended, has not shown up, and is no longer wanted. It may still arrive: look again after the lag.
@@ -280,8 +337,7 @@ fn unsure_of_all(verdict: &Verdict) -> Option<Reason> {
     Some(Reason::Unsure { because: Box::new(of_all.because.clone()) })
 }
 
-fn unsure(verdict: &Verdict, chain: &str) -> Option<Reason> {
-    let about = |of: &Option<String>| of.as_ref().is_none_or(|of| of == chain);
-    let found = verdict.unsure.iter().find(|unsure| about(&unsure.chain))?;
+fn unsure(verdict: &Verdict, level: &AccessLevel, chain: &str) -> Option<Reason> {
+    let found = verdict.unsure.iter().find(|unsure| unsure.concerns(level, chain))?;
     Some(Reason::Unsure { because: Box::new(found.because.clone()) })
 }

@@ -4,7 +4,7 @@
 //! "first purchase" to Adapty); each later paid invoice that bills the item is a transaction of its own. A one-time
 //! purchase carries its payment's id twice. A change without a new paid invoice keeps the last transaction.
 
-use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Purchase, PurchaseLine, Subscription};
+use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
 use crate::catalog::Offering;
 use crate::money::Money;
 use crate::plan::{Offer, Transaction};
@@ -17,9 +17,9 @@ pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering) ->
     let first = first_paid(subscription);
     let trial = later.is_none() && began_with_trial(subscription);
     let price = match (later, first) {
-        (Some(invoice), _) => Some(charged(invoice, item)),
+        (Some(invoice), _) => charged(invoice, item),
         (None, _) if trial => Some(Money::zero(&subscription.currency)),
-        (None, Some(invoice)) => Some(charged(invoice, item)),
+        (None, Some(invoice)) => charged(invoice, item),
         (None, None) => None,
     };
     Transaction {
@@ -53,7 +53,7 @@ fn latest_paid<'a>(subscription: &'a Subscription, item: &Item) -> Option<&'a In
         .invoices
         .iter()
         .filter(|invoice| invoice.status == InvoiceStatus::Paid && invoice.reason != InvoiceReason::SubscriptionCreate)
-        .filter(|invoice| invoice.lines.iter().any(|line| bills(line, item) && line.amount >= 0))
+        .filter(|invoice| invoice.lines.is_empty() || invoice.lines.iter().any(|line| charges(line, item)))
         .max_by_key(|invoice| (invoice.created, &invoice.id))
 }
 
@@ -61,7 +61,13 @@ fn first_paid(subscription: &Subscription) -> Option<&Invoice> {
     subscription
         .invoices
         .iter()
-        .find(|invoice| invoice.status == InvoiceStatus::Paid && invoice.reason == InvoiceReason::SubscriptionCreate)
+        .filter(|invoice| invoice.status == InvoiceStatus::Paid && invoice.reason == InvoiceReason::SubscriptionCreate)
+        .max_by_key(|invoice| (invoice.created, &invoice.id))
+}
+
+/// Whether `line` bills `item` and is no credit for it.
+fn charges(line: &Line, item: &Item) -> bool {
+    bills(line, item) && line.amount >= 0
 }
 
 /// Whether the first term is a trial; a trial added later belongs to no first purchase.
@@ -70,12 +76,15 @@ fn began_with_trial(subscription: &Subscription) -> bool {
     subscription.trial.is_some_and(|trial| trial.start <= begin + chrono::Duration::days(1) && trial.end > begin)
 }
 
-/// What `invoice` charged for the product of `item`.
-fn charged(invoice: &Invoice, item: &Item) -> Money {
+/// What `invoice` charged for the product of `item`; an invoice without lines does not say.
+fn charged(invoice: &Invoice, item: &Item) -> Option<Money> {
+    if invoice.lines.is_empty() {
+        return None;
+    }
     let for_product = invoice.lines.iter().filter(|line| match &line.product {
         Some(product) => product == &item.product,
         None => line.price.as_ref() == Some(&item.price),
     });
     let minor = for_product.map(|line| line.amount).fold(0_i64, i64::saturating_add);
-    Money { minor: minor.max(0), currency: invoice.total.currency.clone() }
+    Some(Money { minor: minor.max(0), currency: invoice.total.currency.clone() })
 }

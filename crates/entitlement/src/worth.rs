@@ -77,21 +77,15 @@ fn active(subscription: &Subscription, item: &Item, policy: &Policy) -> Worth {
     match &term.status {
         InvoiceStatus::Paid => paid(subscription, item, policy),
         InvoiceStatus::Draft | InvoiceStatus::Open => awaiting(subscription, item, term, policy),
-        InvoiceStatus::Void | InvoiceStatus::Uncollectible => Worth::Until {
-            at: item.period.start,
-            renews: false,
-            grace: false,
-            because: Reason::InvoiceNotPaid { chain: subscription.id.clone(), invoice: term.id.clone() },
-        },
-        InvoiceStatus::Unknown(status) => {
-            Worth::Unsure(Reason::UnknownStatus { chain: term.id.clone(), status: status.clone() })
-        }
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, term),
+        InvoiceStatus::Unknown(status) => unknown_invoice(term, status),
     }
 }
 
 fn paid(subscription: &Subscription, item: &Item, policy: &Policy) -> Worth {
-    let (chain, end) = (subscription.id.clone(), item.period.end);
-    let renews = renews(subscription, end);
+    let (chain, period_end) = (subscription.id.clone(), item.period.end);
+    let renews = renews(subscription, period_end);
+    let end = subscription.cancel_at.map_or(period_end, |cancel_at| cancel_at.min(period_end));
     let because = if renews { Reason::Paid { chain, end } } else { Reason::PaidAndEnds { chain, end } };
     Worth::Until { at: held(end, renews, policy), renews, grace: false, because }
 }
@@ -130,22 +124,37 @@ fn collection_paused(subscription: &Subscription, item: &Item, policy: &Policy) 
     }
 }
 
+/// The payment of the running period failed: access from its start for as long as grace lasts.
 fn past_due(subscription: &Subscription, item: &Item, policy: &Policy) -> Worth {
     let (chain, unpaid_since) = (subscription.id.clone(), item.period.start);
-    let at = match term(subscription, item) {
+    let renews = renews(subscription, item.period.end);
+    let at = after(unpaid_since, policy.grace());
+    let grace = Reason::Grace { chain: chain.clone(), unpaid_since };
+    let in_grace = Worth::Until { at, renews, grace: true, because: grace };
+    let Term::Billed(term) = term(subscription, item) else { return in_grace };
+    match &term.status {
         // the running term is paid; some other invoice is overdue
-        Term::Billed(term) if term.status == InvoiceStatus::Paid => {
-            let (at, because) = (item.period.end, Reason::PaidAndEnds { chain, end: item.period.end });
-            return Worth::Until { at, renews: false, grace: false, because };
+        InvoiceStatus::Paid => {
+            let because = Reason::PaidAndEnds { chain, end: item.period.end };
+            Worth::Until { at: at.max(item.period.end), renews: false, grace: false, because }
         }
-        Term::Billed(term) if matches!(term.status, InvoiceStatus::Void | InvoiceStatus::Uncollectible) => unpaid_since,
-        Term::Billed(term) if term.reason == InvoiceReason::SubscriptionCreate => {
-            let invoice = term.id.clone();
-            return Worth::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice });
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, term),
+        InvoiceStatus::Draft | InvoiceStatus::Open if term.reason == InvoiceReason::SubscriptionCreate => {
+            Worth::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice: term.id.clone() })
         }
-        Term::Billed(_) | Term::NotBilledYet | Term::Untold => after(unpaid_since, policy.grace()),
-    };
-    Worth::Until { at, renews: true, grace: true, because: Reason::Grace { chain, unpaid_since } }
+        InvoiceStatus::Draft | InvoiceStatus::Open => in_grace,
+        InvoiceStatus::Unknown(status) => unknown_invoice(term, status),
+    }
+}
+
+/// The running term will not be paid: access ends where it began.
+fn never_paid(subscription: &Subscription, item: &Item, term: &Invoice) -> Worth {
+    let because = Reason::InvoiceNotPaid { chain: subscription.id.clone(), invoice: term.id.clone() };
+    Worth::Until { at: item.period.start, renews: false, grace: false, because }
+}
+
+fn unknown_invoice(term: &Invoice, status: &str) -> Worth {
+    Worth::Unsure(Reason::UnknownStatus { chain: term.id.clone(), status: status.to_owned() })
 }
 
 /// Whether another period follows the one that ends at `end`.
@@ -176,18 +185,29 @@ enum Term<'a> {
     Billed(&'a Invoice),
 }
 
-/// The newest of the first invoice and the renewals that concerns `item`.
+/// The newest invoice that begins a term of `item`.
 fn term<'a>(subscription: &'a Subscription, item: &Item) -> Term<'a> {
-    let begins_term = |invoice: &&Invoice| {
-        matches!(invoice.reason, InvoiceReason::SubscriptionCreate | InvoiceReason::SubscriptionCycle)
-    };
-    let concerns = |invoice: &&Invoice| invoice.lines.is_empty() || invoice.lines.iter().any(|line| bills(line, item));
-    let terms = subscription.invoices.iter().filter(begins_term).filter(concerns);
+    let terms = subscription.invoices.iter().filter(|invoice| begins_term(invoice, item));
     match terms.max_by_key(|invoice| (invoice.created, &invoice.id)) {
         None => Term::Untold,
         Some(newest) if is_former(newest, item) => Term::NotBilledYet,
         Some(newest) => Term::Billed(newest),
     }
+}
+
+/// The first invoice, a renewal, or a change that begins a whole new period (monthly to yearly).
+fn begins_term(invoice: &Invoice, item: &Item) -> bool {
+    let whole_period = |line: &Line| bills(line, item) && !line.proration && line.period == Some(item.period);
+    match &invoice.reason {
+        InvoiceReason::SubscriptionCreate | InvoiceReason::SubscriptionCycle => concerns(invoice, item),
+        InvoiceReason::SubscriptionUpdate => invoice.lines.iter().any(whole_period),
+        InvoiceReason::SubscriptionThreshold | InvoiceReason::Manual | InvoiceReason::Other(_) => false,
+    }
+}
+
+/// Whether `invoice` bills `item`; one whose lines are not told bills everything.
+fn concerns(invoice: &Invoice, item: &Item) -> bool {
+    invoice.lines.is_empty() || invoice.lines.iter().any(|line| bills(line, item))
 }
 
 /// Whether `line` bills `item`, under its price of now or a former one.

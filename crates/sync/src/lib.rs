@@ -3,5 +3,6 @@
 pub mod carry;
 pub mod findings;
 pub mod gather;
+pub mod inspect;
 pub mod look;
 pub mod telling;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use entitlement::decide::{Case, decide};
+use entitlement::explain::explain;
 
 use crate::failed::Failed;
 use crate::table;
@@ -12,6 +13,6 @@ pub(crate) fn run(file: &Path) -> Result<(), Failed> {
         .map_err(|error| Failed::Sentence(format!("reading the case `{}`: {error}", file.display())))?;
     let case: Case = serde_json::from_str(&text)
         .map_err(|error| Failed::Sentence(format!("`{}` is not a case: {error}", file.display())))?;
-    table::json(&decide(&case))?;
+    table::say(explain(&case, &decide(&case)).trim_end());
     Ok(())
 }

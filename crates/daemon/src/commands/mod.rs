@@ -2,6 +2,7 @@
 
 pub(crate) mod decide;
 pub(crate) mod events;
+pub(crate) mod explain;
 pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod migrate;

@@ -10,10 +10,13 @@ pub(crate) struct Iaphub {
     /// API key; by default `IAPHUB_API_KEY`.
     pub(crate) api_key: Needed<Secret>,
     /// The app; has no default.
+    #[allow(dead_code, reason = "checked at start; IAPHUB is not read yet")]
     pub(crate) app_id: String,
     /// Default `production`.
+    #[allow(dead_code, reason = "checked at start; IAPHUB is not read yet")]
     pub(crate) environment: String,
     /// Default `https://api.iaphub.com`; never ends in a slash.
+    #[allow(dead_code, reason = "checked at start; IAPHUB is not read yet")]
     pub(crate) api_base: String,
 }
 

@@ -60,10 +60,13 @@ pub(crate) struct Settings {
     /// What is kept of a webhook.
     pub(crate) inbox: Inbox,
     /// The nightly round.
+    #[allow(dead_code, reason = "checked at start; the nightly round is still to come")]
     pub(crate) reconcile: Reconcile,
     /// Fetching the events that no webhook brought.
+    #[allow(dead_code, reason = "checked at start; catching up is still to come")]
     pub(crate) catch_up: CatchUp,
     /// How long the book remembers.
+    #[allow(dead_code, reason = "checked at start; retention is still to come")]
     pub(crate) retention: Retention,
     /// Which price or product opens which access level; empty by default.
     pub(crate) catalog: Vec<CatalogEntry>,

@@ -1,0 +1,251 @@
+//! What was done before, what shows, and what is ours.
+
+use super::*;
+use crate::ledger::Entry;
+
+fn granted() -> Case {
+    later(of(day(3), [first_month()]), day(4), [first_month()])
+}
+
+fn paused() -> Subscription {
+    Subscription { status: Status::Paused, ..first_month() }
+}
+
+/// The case whose first grant was written down, and nothing more.
+fn intended(now: i64) -> Case {
+    let mut case = of(day(3), [first_month()]);
+    let plan = decide(&case);
+    write_down(&mut case.ledger, &plan, day(3));
+    case.now = day(3) + seconds(now);
+    case
+}
+
+fn state(case: &mut Case) -> &mut State {
+    &mut case.ledger.entries.last_mut().unwrap().state
+}
+
+#[test]
+fn what_was_told_and_shows_needs_nothing() {
+    assert_eq!((steps(&granted()), notes(&granted())), (vec![], vec!["the destination shows just that".to_owned()]));
+}
+
+#[test]
+fn an_intended_step_that_does_not_show_is_sent_under_the_same_key() {
+    let case = intended(5);
+    let plan = decide(&case);
+    assert_eq!(plan.steps[0].key, case.ledger.entries[0].key);
+    assert_eq!((plan.seen.len(), plan.moot.len()), (0, 0));
+}
+
+#[test]
+fn an_intended_step_that_shows_is_settled_and_not_sent() {
+    let mut case = intended(5);
+    show(&mut case.profile, &case.ledger.entries[0].step.clone(), day(3));
+    let plan = decide(&case);
+    assert_eq!((plan.seen.as_slice(), plan.steps.len()), ([case.ledger.entries[0].key.clone()].as_slice(), 0));
+}
+
+#[test]
+fn a_step_that_failed_waits_for_its_time() {
+    let mut case = intended(5);
+    *state(&mut case) = State::Intended { attempts: 2, due: day(4) };
+    let plan = decide(&case);
+    assert_eq!((plan.steps, plan.look_again), (vec![], Some(day(4))));
+    assert_eq!(notes(&case), ["failed before; tried again at 2026-01-05T00:00:00Z"]);
+    case.now = day(4);
+    assert_eq!(decide(&case).steps[0].attempts, 2);
+}
+
+#[test]
+fn a_refused_step_is_not_sent_again_but_another_is() {
+    let mut case = intended(5);
+    *state(&mut case) = State::Refused { at: day(3), why: "no such level".into() };
+    let plan = decide(&case);
+    assert_eq!((plan.steps.len(), plan.refused.len()), (0, 1));
+    assert_eq!(notes(&case), ["the destination refused it: no such level"]);
+    case.billing.subscriptions[0].stops_at_period_end = true;
+    assert_eq!(steps(&case), ["grant premium until 2026-01-31T00:00:00Z by sub_1"]);
+}
+
+#[test]
+fn an_intended_step_that_is_no_longer_wanted_is_dropped_and_looked_after() {
+    let mut case = intended(5);
+    case.billing.subscriptions = vec![paused()];
+    let plan = decide(&case);
+    assert_eq!((plan.moot.len(), plan.steps.len(), plan.look_again), (1, 0, Some(case.now + seconds(30))));
+    write_down(&mut case.ledger, &plan, case.now);
+    case.now += seconds(10);
+    assert_eq!(decide(&case).look_again, Some(case.now + seconds(20)), "also when the first look was cut off");
+    show(&mut case.profile, &case.ledger.entries[0].step.clone(), day(3));
+    assert_eq!(steps(&case), ["revoke premium"], "it arrived after all");
+}
+
+#[test]
+fn a_dropped_step_that_is_wanted_again_keeps_its_key() {
+    let mut case = intended(5);
+    *state(&mut case) = State::Dropped { at: day(3) };
+    assert_eq!(decide(&case).steps[0].key, case.ledger.entries[0].key);
+}
+
+#[test]
+fn a_profile_that_lags_is_waited_for_and_then_believed() {
+    let mut case = granted();
+    case.profile.levels.clear();
+    case.now = day(3) + seconds(29);
+    assert_eq!((steps(&case), notes(&case)), (vec![], vec!["just written; the profile may lag".to_owned()]));
+    assert_eq!(decide(&case).look_again, Some(day(3) + seconds(30)));
+    case.now = day(3) + seconds(30);
+    let plan = decide(&case);
+    assert_eq!(plan.steps.len(), 1);
+    assert_eq!(plan.steps[0].previous.as_ref(), Some(&case.ledger.entries[0].key));
+    assert_ne!(plan.steps[0].key, case.ledger.entries[0].key);
+}
+
+#[test]
+fn a_profile_that_lags_behind_a_revoke_is_waited_for() {
+    let mut case = later(granted(), day(4), [paused()]);
+    let before = case.profile.clone();
+    carry_out(&mut case);
+    case.profile = before;
+    case.now += seconds(10);
+    assert_eq!((steps(&case), decide(&case).look_again), (vec![], Some(day(4) + seconds(30))));
+    case.now += seconds(20);
+    assert_eq!(steps(&case), ["revoke premium"]);
+}
+
+#[test]
+fn a_profile_that_lags_does_not_prove_a_revoke() {
+    let mut case = of(day(3), [first_month()]);
+    let before = case.profile.clone();
+    carry_out(&mut case);
+    (case.profile, case.now) = (before, day(3) + seconds(5));
+    case.billing.subscriptions = vec![paused()];
+    let plan = decide(&case);
+    assert_eq!(steps(&case), ["revoke premium"]);
+    write_down(&mut case.ledger, &plan, case.now);
+    case.now += seconds(5);
+    let again = decide(&case);
+    assert_eq!((again.seen.len(), again.steps[0].key.clone()), (0, plan.steps[0].key.clone()));
+    assert_eq!(again.look_again, Some(day(3) + seconds(30)));
+}
+
+#[test]
+fn a_profile_that_lags_does_not_prove_a_grant_told_before() {
+    let mut case = later(granted(), day(4), [paused()]);
+    let shown = case.profile.clone();
+    carry_out(&mut case);
+    (case.profile, case.billing.subscriptions) = (shown, vec![first_month()]);
+    case.now += seconds(5);
+    let plan = decide(&case);
+    write_down(&mut case.ledger, &plan, case.now);
+    case.now += seconds(5);
+    assert_eq!((decide(&case).seen, decide(&case).steps.len()), (vec![], 1));
+}
+
+#[test]
+fn what_is_accepted_and_never_shown_is_written_ever_more_rarely() {
+    let mut case = granted();
+    let mut waits = vec![];
+    case.profile.levels.clear();
+    case.now = day(3) + seconds(30);
+    for _ in 0..4 {
+        carry_out(&mut case);
+        case.profile.levels.clear();
+        let next = decide(&case).look_again.unwrap();
+        waits.push((next - case.now).num_seconds());
+        case.now = next;
+    }
+    assert_eq!(waits, [60, 120, 240, 480]);
+}
+
+#[test]
+fn a_right_that_vanished_is_written_again_at_once() {
+    let mut case = granted();
+    case.profile.levels.clear();
+    assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
+}
+
+#[test]
+fn a_right_that_was_changed_by_hand_is_mended() {
+    let mut case = granted();
+    case.profile.levels[0].until = Until::At(day(300));
+    assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
+}
+
+#[test]
+fn the_clock_may_go_back_without_a_key_being_sent_twice() {
+    let mut case = later(granted(), day(4), [paused()]);
+    case.now = day(2);
+    carry_out(&mut case);
+    case.now = day(5);
+    assert_eq!(steps(&case), Vec::<String>::new());
+}
+
+#[test]
+fn a_right_of_another_store_is_never_taken_or_shortened() {
+    let mut case = later(granted(), day(5), [paused()]);
+    case.profile.levels = vec![foreign("premium", Until::At(day(300)))];
+    let keeps = "the right shown comes from `app_store` and is not ours to take";
+    assert_eq!((steps(&case), notes(&case)), (vec![], vec![keeps.to_owned()]));
+    case.billing.subscriptions = vec![first_month()];
+    let lasts = "the right from `app_store` lasts at least as long (until 2026-10-28T00:00:00Z)";
+    assert_eq!((steps(&case), notes(&case)), (vec![], vec![lasts.to_owned()]));
+}
+
+#[test]
+fn a_shorter_right_of_another_store_is_outlasted() {
+    let mut case = of(day(3), [first_month()]);
+    case.profile.levels = vec![foreign("premium", Until::At(day(10)))];
+    assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
+}
+
+#[test]
+fn a_right_of_another_store_in_front_of_a_fresh_one_of_ours_is_waited_for() {
+    let mut case = later(of(day(3), [first_month()]), day(3) + seconds(5), [paused()]);
+    case.profile.levels = vec![foreign("premium", Until::At(day(10)))];
+    assert_eq!((steps(&case), decide(&case).look_again), (vec![], Some(day(3) + seconds(30))));
+}
+
+#[test]
+fn a_level_that_we_never_granted_is_never_touched() {
+    let mut case = of(day(3), [paused()]);
+    case.profile.levels = vec![foreign("gold", Until::Lifetime)];
+    assert_eq!(decide(&case).steps, vec![]);
+    case.profile.levels[0].store = Some("stripe".into());
+    assert_eq!(decide(&case).steps, vec![]);
+}
+
+#[test]
+fn a_profile_that_names_no_transaction_is_ours_by_its_store() {
+    let mut case = later(granted(), day(5), [paused()]);
+    for (store, taken) in [(Some("stripe"), 1), (None, 0), (Some("app_store"), 0)] {
+        let shown = &mut case.profile.levels[0];
+        (shown.original, shown.transaction, shown.store) = (None, None, store.map(Into::into));
+        assert_eq!(steps(&case).len(), taken, "{store:?}");
+    }
+}
+
+#[test]
+fn a_customer_the_destination_does_not_know_is_granted_all_the_same() {
+    let mut case = of(day(3), [first_month()]);
+    case.profile = Profile::absent(case.profile.customer);
+    assert_eq!(steps(&case).len(), 1);
+}
+
+#[test]
+fn a_confirmed_key_is_passed_over_even_in_a_book_out_of_order() {
+    let mut case = granted();
+    case.profile.levels.clear();
+    let next = decide(&case).steps.remove(0);
+    let at = State::Confirmed { at: day(3) };
+    case.ledger.entries.push(Entry { seq: 0, key: next.key.clone(), step: next.step, state: at });
+    assert_ne!(decide(&case).steps[0].key, next.key);
+}
+
+#[test]
+fn a_step_is_written_down_once() {
+    let mut case = intended(5);
+    let plan: Plan = decide(&case);
+    intend(&mut case.ledger, &plan.steps[0], case.now);
+    assert_eq!(case.ledger.entries.len(), 1);
+}

@@ -1,0 +1,297 @@
+//! Builders, so that a test says only what it is about.
+
+use crate::billing::{
+    Billing, Collection, Dispute, DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, MoneyBack, Period,
+    Purchase, PurchaseLine, PurchaseState, Status, Subscription,
+};
+use crate::catalog::{Catalog, Offering, Sold, Term};
+use crate::clock::Timestamp;
+use crate::decide::{Case, decide};
+use crate::ledger::{Entry, Ledger, State};
+use crate::money::Money;
+use crate::names::{AccessLevel, Account, Customer, Mode};
+use crate::plan::{Entitlement, Plan, Planned, Refund, Revoke, Step, Until};
+use crate::profile::{Profile, Shown};
+use crate::rules::{Policy, Rules};
+use chrono::Duration;
+
+/// Day `number` of the tests' year, at midnight.
+pub(super) fn day(number: i64) -> Timestamp {
+    "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + Duration::days(number)
+}
+
+pub(super) fn hours(number: i64) -> Duration {
+    Duration::hours(number)
+}
+
+pub(super) fn seconds(number: i64) -> Duration {
+    Duration::seconds(number)
+}
+
+pub(super) fn level(name: &str) -> AccessLevel {
+    AccessLevel(name.into())
+}
+
+pub(super) fn offering(price: &str, gives: &str, term: Option<Term>) -> Offering {
+    Offering { sold: Sold::Price(price.into()), level: level(gives), vendor_product_id: None, term }
+}
+
+/// `month` and `year` give premium, `gold` gives gold; `pass` (30 days) and `life` are sold once and give premium.
+pub(super) fn rules() -> Rules {
+    let pass = Some(Term::Seconds(30 * 86_400));
+    let sold = [
+        offering("month", "premium", None),
+        offering("year", "premium", None),
+        offering("gold", "gold", None),
+        offering("pass", "premium", pass),
+        offering("life", "premium", Some(Term::Lifetime)),
+    ];
+    Rules {
+        destination: "adapty".into(),
+        mode: Mode::Live,
+        store: "stripe".into(),
+        catalog: Catalog(sold.to_vec()),
+        policy: Policy::default(),
+    }
+}
+
+pub(super) fn customer() -> Customer {
+    Customer::new("user").unwrap()
+}
+
+/// A case with nothing in it, at `now`.
+pub(super) fn case(now: Timestamp) -> Case {
+    let billing = Billing::empty(Mode::Live);
+    let profile = Profile { exists: true, ..Profile::absent(customer()) };
+    Case { billing, profile, ledger: Ledger::default(), rules: rules(), now }
+}
+
+/// A case of these subscriptions.
+pub(super) fn of(now: Timestamp, subscriptions: impl IntoIterator<Item = Subscription>) -> Case {
+    let mut case = case(now);
+    case.billing.subscriptions.extend(subscriptions);
+    case
+}
+
+pub(super) fn period(start: i64, end: i64) -> Period {
+    Period { start: day(start), end: day(end) }
+}
+
+pub(super) fn item(id: &str, price: &str, period: Period) -> Item {
+    Item { id: id.into(), price: price.into(), product: format!("prod_{price}"), quantity: 1, period }
+}
+
+/// An active subscription `id` to `price` since the start of `period`, without any invoice.
+pub(super) fn sub(id: &str, price: &str, period: Period) -> Subscription {
+    Subscription {
+        id: id.into(),
+        account: Account::stripe(None, "cus_1"),
+        status: Status::Active,
+        created: period.start,
+        started: Some(period.start),
+        trial: None,
+        stops_at_period_end: false,
+        cancel_at: None,
+        ended_at: None,
+        currency: "usd".into(),
+        collection: Collection::Automatic,
+        collection_paused: false,
+        items: vec![item("si_1", price, period)],
+        invoices: vec![],
+        on_test_clock: false,
+    }
+}
+
+/// An invoice of 9.99 for item `si_1`, made at the start of `period`.
+pub(super) fn invoice(id: &str, reason: InvoiceReason, status: InvoiceStatus, price: &str, period: Period) -> Invoice {
+    let line = Line {
+        price: Some(price.into()),
+        product: Some(format!("prod_{price}")),
+        item: Some("si_1".into()),
+        amount: 999,
+        period: Some(period),
+        proration: false,
+    };
+    Invoice {
+        id: id.into(),
+        paid_at: (status == InvoiceStatus::Paid).then_some(period.start),
+        status,
+        reason,
+        created: period.start,
+        total: Money { minor: 999, currency: "usd".into() },
+        lines: vec![line],
+        money_back: MoneyBack::default(),
+    }
+}
+
+/// Bought on day 0 and paid to day 30.
+pub(super) fn first_month() -> Subscription {
+    let mut sub = sub("sub_1", "month", period(0, 30));
+    let first = InvoiceReason::SubscriptionCreate;
+    sub.invoices.push(invoice("in_1", first, InvoiceStatus::Paid, "month", period(0, 30)));
+    sub
+}
+
+/// The first month, and a second to day 60 whose invoice is in `status`.
+pub(super) fn second_month(status: InvoiceStatus) -> Subscription {
+    let mut sub = first_month();
+    sub.items[0].period = period(30, 60);
+    sub.invoices.push(invoice("in_2", InvoiceReason::SubscriptionCycle, status, "month", period(30, 60)));
+    sub
+}
+
+/// On trial from day 0 to day 7.
+pub(super) fn trial() -> Subscription {
+    let mut sub = first_month();
+    let trial = period(0, 7);
+    (sub.status, sub.trial, sub.items[0].period) = (Status::Trialing, Some(trial), trial);
+    sub.invoices[0].total.minor = 0;
+    sub.invoices[0].lines[0].amount = 0;
+    sub.invoices[0].lines[0].period = Some(trial);
+    sub
+}
+
+/// A one-time purchase of `price` for 20.00.
+pub(super) fn purchase(id: &str, price: &str, paid: Timestamp) -> Purchase {
+    let line = PurchaseLine { price: price.into(), product: format!("prod_{price}"), quantity: 1, amount: 2000 };
+    Purchase {
+        account: Account::stripe(None, "cus_1"),
+        id: id.into(),
+        state: PurchaseState::Paid(paid),
+        created: paid,
+        total: Money { minor: 2000, currency: "usd".into() },
+        lines: vec![line],
+        money_back: MoneyBack::default(),
+        on_test_clock: false,
+    }
+}
+
+pub(super) fn refund(minor: i64) -> MoneyBack {
+    MoneyBack { refunded: minor, disputes: vec![] }
+}
+
+pub(super) fn dispute(state: DisputeState) -> MoneyBack {
+    MoneyBack { refunded: 0, disputes: vec![Dispute { state, amount: 999 }] }
+}
+
+/// What the destination shows once `step` arrived; a revoked right is over at `now`.
+pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
+    profile.exists = true;
+    match step {
+        Step::Revoke(Revoke { level, .. }) => {
+            let end = |shown: &mut Shown| shown.until = shown.until.min(Until::At(now));
+            profile.levels.iter_mut().filter(|shown| &shown.level == level).for_each(end);
+        }
+        Step::Grant(grant) => {
+            profile.levels.retain(|shown| shown.level != grant.level);
+            profile.levels.push(Shown {
+                level: grant.level.clone(),
+                until: grant.until,
+                starts_at: grant.starts_at,
+                store: Some(grant.store.clone()),
+                product: Some(grant.transaction.product.clone()),
+                transaction: Some(grant.transaction.id.clone()),
+                original: Some(grant.transaction.original.clone()),
+            });
+        }
+    }
+}
+
+/// Writes a planned step down, as the store does: what was dropped is intended once more, the rest stays.
+pub(super) fn intend(ledger: &mut Ledger, planned: &Planned, now: Timestamp) {
+    let state = State::Intended { attempts: 0, due: now };
+    let next = ledger.entries.iter().map(|entry| entry.seq).max().unwrap_or(0) + 1;
+    match ledger.entries.iter_mut().find(|entry| entry.key == planned.key) {
+        Some(entry) if matches!(entry.state, State::Dropped { .. }) => entry.state = state,
+        Some(_) => {}
+        None => {
+            ledger.entries.push(Entry { seq: next, key: planned.key.clone(), step: planned.step.clone(), state });
+        }
+    }
+}
+
+/// Settles the entries that `plan` saw or dropped, and writes down its steps.
+pub(super) fn write_down(ledger: &mut Ledger, plan: &Plan, now: Timestamp) {
+    for entry in ledger.entries.iter_mut().filter(|entry| matches!(entry.state, State::Intended { .. })) {
+        if plan.seen.contains(&entry.key) {
+            entry.state = State::Confirmed { at: now };
+        } else if plan.moot.contains(&entry.key) {
+            entry.state = State::Dropped { at: now };
+        }
+    }
+    plan.steps.iter().for_each(|planned| intend(ledger, planned, now));
+}
+
+/// Carries the plan of `case` out: all its steps arrive and are confirmed.
+pub(super) fn carry_out(case: &mut Case) -> Plan {
+    let plan = decide(case);
+    write_down(&mut case.ledger, &plan, case.now);
+    for planned in &plan.steps {
+        show(&mut case.profile, &planned.step, case.now);
+        let mut entries = case.ledger.entries.iter_mut();
+        entries.find(|entry| entry.key == planned.key).unwrap().state = State::Confirmed { at: case.now };
+    }
+    plan
+}
+
+/// The case after its plan was carried out, at another time and with other subscriptions.
+pub(super) fn later(mut case: Case, now: Timestamp, subscriptions: impl IntoIterator<Item = Subscription>) -> Case {
+    carry_out(&mut case);
+    case.now = now;
+    case.billing.subscriptions = subscriptions.into_iter().collect();
+    case
+}
+
+/// A right of the App Store on the profile.
+pub(super) fn foreign(name: &str, until: Until) -> Shown {
+    Shown {
+        level: level(name),
+        until,
+        starts_at: None,
+        store: Some("app_store".into()),
+        product: Some("ios".into()),
+        transaction: Some("2000000123".into()),
+        original: Some("2000000001".into()),
+    }
+}
+
+/// The one right that is owed.
+pub(super) fn owed(case: &Case) -> Entitlement {
+    let mut owed = decide(case).verdict.owed;
+    assert_eq!(owed.len(), 1, "{owed:?}");
+    owed.remove(0)
+}
+
+/// Until when the only right is owed, with its reason as a sentence.
+pub(super) fn until(case: &Case) -> (Timestamp, String) {
+    let right = owed(case);
+    (right.until.at().unwrap(), right.because.to_string())
+}
+
+/// Nothing is owed, for these reasons.
+pub(super) fn withheld(case: &Case) -> Vec<String> {
+    let verdict = decide(case).verdict;
+    assert_eq!(verdict.owed, vec![]);
+    verdict.withheld.iter().map(|no| no.because.to_string()).collect()
+}
+
+/// The steps, as `grant premium until …` or `revoke premium (refund)`.
+pub(super) fn steps(case: &Case) -> Vec<String> {
+    decide(case).steps.iter().map(|planned| step(&planned.step)).collect()
+}
+
+fn step(step: &Step) -> String {
+    match step {
+        Step::Grant(grant) => {
+            let transaction = &grant.transaction;
+            format!("grant {} until {} by {}", grant.level, grant.until, transaction.id)
+        }
+        Step::Revoke(Revoke { level, refund: Refund::Yes }) => format!("revoke {level} as refund"),
+        Step::Revoke(Revoke { level, refund: Refund::No }) => format!("revoke {level}"),
+    }
+}
+
+/// The notes, as sentences.
+pub(super) fn notes(case: &Case) -> Vec<String> {
+    decide(case).notes.iter().map(|note| note.because.to_string()).collect()
+}

@@ -1,0 +1,28 @@
+//! The rules as sentences, laws, saved cases and a small world.
+
+mod laws;
+mod ledger_and_profile;
+mod make;
+mod purchases;
+mod refunds;
+mod renewal;
+mod several;
+mod some;
+mod statuses;
+mod transactions;
+mod unknown;
+
+use crate::billing::{
+    About, Collection, DisputeState, Gap, InvoiceReason, InvoiceStatus, MoneyBack, PurchaseState, Status, Subscription,
+};
+use crate::decide::{Case, decide};
+use crate::ledger::State;
+use crate::names::{Account, Mode};
+use crate::plan::{Gives, Offer, Plan, Refund, Step, Until};
+use crate::profile::Profile;
+use crate::rules::{Choice, TestClocks, Unpaid};
+use make::{
+    carry_out, case, day, dispute, first_month, foreign, hours, intend, invoice, item, later, level, notes, of,
+    offering, owed, period, purchase, refund, rules, second_month, seconds, show, steps, sub, trial, until, withheld,
+    write_down,
+};

@@ -1,0 +1,92 @@
+//! What is bought once.
+
+use super::*;
+use crate::billing::Purchase;
+
+fn bought(now: i64, purchases: impl IntoIterator<Item = Purchase>) -> Case {
+    let mut case = case(day(now));
+    case.billing.purchases.extend(purchases);
+    case
+}
+
+#[test]
+fn a_purchase_for_life_never_ends() {
+    let case = bought(1, [purchase("pi_1", "life", day(0))]);
+    let right = owed(&case);
+    assert_eq!((right.until, right.will_renew), (Until::Lifetime, false));
+    assert_eq!(right.because.to_string(), "bought once with `pi_1`, lasting for life");
+    assert_eq!((right.transaction.id.as_str(), right.transaction.original.as_str()), ("pi_1", "pi_1"));
+    assert_eq!(steps(&case), ["grant premium until for life by pi_1"]);
+    assert_eq!(decide(&case).look_again, None);
+}
+
+#[test]
+fn a_pass_lasts_its_span_from_the_payment_without_slack() {
+    let case = bought(1, [purchase("pi_1", "pass", day(0))]);
+    assert_eq!(until(&case), (day(30), "bought once with `pi_1`, lasting until 2026-01-31T00:00:00Z".into()));
+}
+
+#[test]
+fn passes_of_one_product_follow_one_another() {
+    let both = [purchase("pi_1", "pass", day(0)), purchase("pi_2", "pass", day(10))];
+    assert_eq!(until(&bought(11, both)).0, day(60));
+    let apart = [purchase("pi_1", "pass", day(0)), purchase("pi_2", "pass", day(40))];
+    assert_eq!(until(&bought(41, apart)).0, day(70));
+    let mut two = purchase("pi_1", "pass", day(0));
+    two.lines[0].quantity = 2;
+    assert_eq!(until(&bought(1, [two])).0, day(60));
+}
+
+#[test]
+fn the_same_pass_read_through_two_accounts_counts_once() {
+    let twice = [purchase("pi_1", "pass", day(0)), purchase("pi_1", "pass", day(0))];
+    assert_eq!(until(&bought(1, twice)).0, day(30));
+}
+
+#[test]
+fn a_refunded_pass_takes_its_span_out() {
+    let both = [purchase("pi_1", "pass", day(0)), purchase("pi_2", "pass", day(10))];
+    let mut case = bought(11, both);
+    carry_out(&mut case);
+    case.billing.purchases[0].money_back = refund(2000);
+    assert_eq!(steps(&case), ["grant premium until 2026-02-10T00:00:00Z by pi_2"]);
+    case.billing.purchases[1].money_back = refund(2000);
+    assert_eq!(steps(&case), ["revoke premium as refund"]);
+}
+
+#[test]
+fn a_purchase_that_is_not_settled_waits() {
+    let waiting = Purchase { state: PurchaseState::Waiting, ..purchase("cs_1", "life", day(0)) };
+    assert_eq!(withheld(&bought(1, [waiting])), ["the first payment of `cs_1` is not made (`unpaid`)"]);
+}
+
+#[test]
+fn a_purchase_of_none_gives_nothing() {
+    let mut none = purchase("pi_1", "life", day(0));
+    none.lines[0].quantity = 0;
+    assert_eq!(withheld(&bought(1, [none])), ["the quantity of `pi_1` is 0"]);
+}
+
+#[test]
+fn a_purchase_without_a_duration_is_for_a_human() {
+    let plan = decide(&bought(1, [purchase("pi_1", "gold", day(0))]));
+    assert_eq!(plan.steps, vec![]);
+    assert!(plan.verdict.unsure[0].because.to_string().contains("needs `duration`"));
+    assert_eq!(plan.verdict.unsure[0].gives, Gives::Level(level("gold")));
+}
+
+#[test]
+fn a_purchase_for_life_outlasts_the_subscription_beside_it() {
+    let mut case = bought(1, [purchase("pi_1", "life", day(0))]);
+    case.billing.subscriptions.push(first_month());
+    assert_eq!(owed(&case).until, Until::Lifetime);
+    case.billing.purchases[0].money_back = refund(2000);
+    assert_eq!(until(&case).0, day(30) + hours(2));
+}
+
+#[test]
+fn the_price_told_is_the_sum_of_the_lines_of_the_product() {
+    let mut two = purchase("pi_1", "pass", day(0));
+    two.lines.push(two.lines[0].clone());
+    assert_eq!(owed(&bought(1, [two])).transaction.price.unwrap().minor, 4000);
+}

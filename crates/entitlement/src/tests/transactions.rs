@@ -1,0 +1,88 @@
+//! The ids and the price that a right is told under.
+
+use super::*;
+use crate::billing::{Invoice, Line};
+
+fn told(sub: Subscription) -> (String, Option<i64>, Option<Offer>) {
+    let transaction = owed(&of(day(31), [sub])).transaction;
+    assert_eq!(transaction.original, "sub_1");
+    (transaction.id, transaction.price.map(|price| price.minor), transaction.offer)
+}
+
+fn credit(invoice: &Invoice, amount: i64) -> Line {
+    Line { amount, proration: true, ..invoice.lines[0].clone() }
+}
+
+#[test]
+fn the_first_term_carries_the_chains_own_id_and_each_later_one_its_invoice() {
+    let long = |mut sub: Subscription| {
+        sub.items[0].period.end = day(90);
+        sub
+    };
+    assert_eq!(told(long(first_month())), ("sub_1".into(), Some(999), None));
+    assert_eq!(told(second_month(InvoiceStatus::Paid)), ("in_2".into(), Some(999), None));
+    assert_eq!(told(long(sub("sub_1", "month", period(0, 30)))), ("sub_1".into(), None, None));
+}
+
+#[test]
+fn a_trial_is_free_and_says_so() {
+    let transaction = owed(&of(day(1), [trial()])).transaction;
+    assert_eq!((transaction.id.as_str(), transaction.original.as_str()), ("sub_1", "sub_1"));
+    assert_eq!((transaction.price.unwrap().minor, transaction.offer), (0, Some(Offer::FreeTrial)));
+}
+
+#[test]
+fn an_invoice_that_is_not_paid_is_no_transaction() {
+    let sub = Subscription { status: Status::PastDue, ..second_month(InvoiceStatus::Open) };
+    assert_eq!(told(sub).0, "sub_1");
+}
+
+#[test]
+fn a_renewal_for_nothing_is_a_transaction_of_price_zero() {
+    let mut free = second_month(InvoiceStatus::Paid);
+    free.invoices[1].total.minor = 0;
+    free.invoices[1].lines[0].amount = 0;
+    assert_eq!(told(free), ("in_2".into(), Some(0), None));
+}
+
+#[test]
+fn the_price_is_the_sum_of_the_lines_for_the_product() {
+    let mut sub = second_month(InvoiceStatus::Paid);
+    let discount = credit(&sub.invoices[1], -300);
+    let setup = Line { product: Some("setup".into()), item: None, ..credit(&sub.invoices[1], 5000) };
+    sub.invoices[1].lines.extend([discount, setup]);
+    assert_eq!(told(sub).1, Some(699));
+}
+
+#[test]
+fn a_plan_changed_without_a_new_invoice_is_told_for_nothing() {
+    let mut sub = second_month(InvoiceStatus::Paid);
+    sub.items[0] = item("si_1", "gold", period(30, 60));
+    assert_eq!(told(sub), ("in_2".into(), Some(0), None));
+}
+
+#[test]
+fn an_invoice_whose_lines_are_not_told_says_no_price() {
+    let mut sub = second_month(InvoiceStatus::Paid);
+    sub.invoices[1].lines.clear();
+    assert_eq!(told(sub), ("in_2".into(), None, None));
+}
+
+#[test]
+fn an_invoice_that_only_credits_is_no_transaction() {
+    let mut sub = second_month(InvoiceStatus::Paid);
+    let change = InvoiceReason::SubscriptionUpdate;
+    let mut credited = invoice("in_3", change, InvoiceStatus::Paid, "month", period(31, 60));
+    credited.lines = vec![credit(&credited, -100)];
+    sub.invoices.push(credited);
+    assert_eq!(told(sub).0, "in_2");
+}
+
+#[test]
+fn the_catalog_may_name_the_product() {
+    let mut case = of(day(3), [first_month()]);
+    assert_eq!(owed(&case).transaction.product, "prod_month");
+    case.rules.catalog.0[0].vendor_product_id = Some("com.app.month".into());
+    let transaction = owed(&case).transaction;
+    assert_eq!((transaction.product.as_str(), transaction.base_plan.as_str()), ("com.app.month", "month"));
+}

@@ -1,0 +1,106 @@
+//! Unknown is not no.
+
+use super::*;
+
+/// A month that was granted, and what is billed a day later.
+fn next_day(sub: Subscription) -> Case {
+    later(of(day(3), [first_month()]), day(4), [sub])
+}
+
+#[test]
+fn a_status_newer_than_us_keeps_what_was_granted() {
+    let case = next_day(Subscription { status: Status::Unknown("dormant".into()), ..first_month() });
+    let sentence = "kept as it is, since `sub_1` has the status `dormant`, which this version does not know";
+    assert_eq!((steps(&case), notes(&case)), (vec![], vec![sentence.to_owned()]));
+    let fresh = of(day(3), case.billing.subscriptions);
+    assert_eq!(steps(&fresh), Vec::<String>::new(), "nor does it grant");
+}
+
+#[test]
+fn a_price_without_a_catalog_entry_keeps_what_was_granted() {
+    let mut sub = first_month();
+    sub.items[0] = item("si_1", "other", period(0, 30));
+    let case = next_day(sub);
+    assert_eq!(steps(&case), Vec::<String>::new());
+    assert!(notes(&case)[0].contains("which no [[catalog]] entry maps"));
+}
+
+#[test]
+fn an_unmapped_price_that_is_over_concerns_nobody() {
+    let mut sub = Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
+    sub.items[0] = item("si_1", "other", period(0, 30));
+    assert_eq!(steps(&next_day(sub)), ["revoke premium"]);
+}
+
+#[test]
+fn a_gap_keeps_what_was_granted() {
+    for about in [About::Everything, About::Chain("sub_1".into())] {
+        let mut case = later(of(day(3), [first_month()]), day(4), []);
+        case.billing.gaps.push(Gap { about, what: "subscriptions".into() });
+        assert_eq!(steps(&case), Vec::<String>::new());
+        assert_eq!(notes(&case), ["kept as it is, since not everything could be read: subscriptions"]);
+    }
+}
+
+#[test]
+fn refunds_that_could_not_be_read_only_alarm() {
+    let mut case = of(day(3), [first_month()]);
+    case.billing.gaps.push(Gap { about: About::MoneyBack, what: "refunds".into() });
+    let plan = decide(&case);
+    assert_eq!((plan.steps.len(), plan.verdict.alarms.len()), (1, 1));
+}
+
+#[test]
+fn an_invoice_status_newer_than_us_keeps_what_was_granted() {
+    for status in [Status::Active, Status::PastDue] {
+        let unknown = InvoiceStatus::Unknown("frozen".into());
+        let sub = Subscription { status, ..second_month(unknown) };
+        let case = later(of(day(31), [second_month(InvoiceStatus::Paid)]), day(32), [sub]);
+        assert_eq!((steps(&case), decide(&case).verdict.owed), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn what_may_be_covered_by_an_unknown_chain_is_not_taken() {
+    let ended = Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
+    let dormant = Status::Unknown("dormant".into());
+    for (price, taken) in [("month", 0), ("gold", 1), ("other", 0)] {
+        let status = if price == "other" { Status::Active } else { dormant.clone() };
+        let other = Subscription { status, ..sub("sub_2", price, period(4, 34)) };
+        let case = later(of(day(3), [first_month()]), day(5), [ended.clone(), other]);
+        assert_eq!(steps(&case).len(), taken, "{price}");
+    }
+}
+
+#[test]
+fn an_unknown_chain_shortens_nothing_but_another_may_extend() {
+    let unknown = Subscription { status: Status::Unknown("dormant".into()), ..first_month() };
+    for (end, taken) in [(20, 0), (40, 1)] {
+        let other = sub("sub_2", "month", period(4, end));
+        let case = later(of(day(3), [first_month()]), day(5), [unknown.clone(), other]);
+        assert_eq!(steps(&case).len(), taken);
+    }
+}
+
+#[test]
+fn simulated_time_counts_only_when_allowed() {
+    let mut case = of(day(3), [Subscription { on_test_clock: true, ..first_month() }]);
+    assert_eq!(steps(&case), Vec::<String>::new());
+    case.rules.policy.test_clocks = TestClocks::Allow;
+    assert_eq!(steps(&case).len(), 1);
+}
+
+#[test]
+fn the_other_mode_changes_nothing() {
+    let mut case = next_day(first_month());
+    case.billing.mode = Mode::Test;
+    assert_eq!((steps(&case), decide(&case).verdict.owed), (vec![], vec![]));
+}
+
+#[test]
+fn test_mode_grants_are_sandbox_grants() {
+    let mut case = of(day(3), [first_month()]);
+    (case.billing.mode, case.rules.mode) = (Mode::Test, Mode::Test);
+    let Step::Grant(grant) = decide(&case).steps.remove(0).step else { panic!("a grant") };
+    assert!(grant.sandbox);
+}

@@ -1,0 +1,147 @@
+//! The program as a child process: started, asked, signalled, restarted.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+/// How long anything may take before a test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a daemon is asked about its state.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// A running `grantsync serve`.
+pub struct Daemon {
+    child: Child,
+    directory: PathBuf,
+    environment: BTreeMap<String, String>,
+    client: reqwest::Client,
+    pub front: String,
+    pub back: String,
+}
+
+/// The answer of a command of the program.
+pub struct Told {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Daemon {
+    /// Starts the program in `directory` on free ports and waits until it is ready.
+    pub async fn start(directory: &Path, mut environment: BTreeMap<String, String>) -> Self {
+        let (front, back) = (free_address(), free_address());
+        environment.insert("GRANTSYNC__SERVER__LISTEN".into(), front.clone());
+        environment.insert("GRANTSYNC__SERVER__ADMIN_LISTEN".into(), back.clone());
+        Self::start_on(directory, environment, format!("http://{front}"), format!("http://{back}")).await
+    }
+
+    async fn start_on(directory: &Path, environment: BTreeMap<String, String>, front: String, back: String) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(directory.join("daemon.log")).unwrap();
+        let child = spawn(directory, &environment, log);
+        // reqwest asks for a TLS provider even for loopback; another test of this binary may have installed it
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let client = reqwest::Client::new();
+        let mut daemon = Self { child, directory: directory.to_owned(), environment, client, front, back };
+        daemon.until_ready().await;
+        daemon
+    }
+
+    async fn until_ready(&mut self) {
+        let ready = async {
+            while self.get("/health/ready").await.is_none_or(|(status, _)| status != 200) {
+                if let Ok(Some(status)) = self.child.try_wait() {
+                    panic!("the daemon ended with {status}:\n{}", self.log());
+                }
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, ready).await.is_ok(), "the daemon is not ready:\n{}", self.log());
+    }
+
+    /// Status and text of a path on the admin side; `None` when nobody answers.
+    pub async fn get(&self, path: &str) -> Option<(u16, String)> {
+        let answer = self.client.get(format!("{}{path}", self.back)).send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.text().await.ok()?))
+    }
+
+    /// The value of a metric without labels, or with exactly `labels`.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let (_, text) = self.get("/metrics").await?;
+        let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// Ends when nothing is due any more.
+    pub async fn calm(&self) {
+        let calm = async {
+            while self.metric("grantsync_due_accounts").await != Some(0.0) {
+                tokio::time::sleep(ASK_EVERY).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, calm).await.is_ok(), "the daemon does not rest:\n{}", self.log());
+    }
+
+    /// Everything it logged so far, over all starts.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("daemon.log")).unwrap_or_default()
+    }
+
+    /// Runs a command of the program with the same settings.
+    pub async fn command(&self, arguments: &[&str]) -> Told {
+        told(&self.directory, &self.environment, arguments).await
+    }
+
+    /// SIGKILL: as a power cut would.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        let pid = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").unwrap()
+    }
+
+    /// Starts it again where it was, with changed settings.
+    pub async fn restart(&mut self, changes: &[(&str, &str)]) {
+        drop(self.child.kill().await);
+        for (key, value) in changes {
+            self.environment.insert(format!("GRANTSYNC__{key}"), (*value).to_owned());
+        }
+        let log = OpenOptions::new().create(true).append(true).open(self.directory.join("daemon.log")).unwrap();
+        self.child = spawn(&self.directory, &self.environment, log);
+        self.until_ready().await;
+    }
+}
+
+fn spawn(directory: &Path, environment: &BTreeMap<String, String>, log: File) -> Child {
+    program(directory, environment).arg("serve").stdin(Stdio::null()).stderr(log).kill_on_drop(true).spawn().unwrap()
+}
+
+fn program(directory: &Path, environment: &BTreeMap<String, String>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grantsync"));
+    command.env_clear().envs(environment).current_dir(directory);
+    command
+}
+
+/// Runs the program once.
+pub async fn told(directory: &Path, environment: &BTreeMap<String, String>, arguments: &[&str]) -> Told {
+    let output = program(directory, environment).args(arguments).stdin(Stdio::null()).output().await.unwrap();
+    Told {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}

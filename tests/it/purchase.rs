@@ -1,0 +1,65 @@
+//! A purchase, and everything that may go differently with it.
+
+use sandbox::stripe::moves::NewSubscription;
+use sandbox::stripe::shape::Shape;
+
+use crate::harness::world::{SLACK, World};
+
+#[tokio::test]
+async fn a_purchase_of_a_user_whom_adapty_does_not_know_ends_granted() {
+    let world = World::start().await;
+    let bought = world.buys("u-1", "price_premium");
+    assert!(world.sandbox.adapty.profile("u-1").is_none());
+    world.deliver(&bought.events).await;
+    let level = world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!(level.store, "stripe");
+    let transactions = world.sandbox.adapty.transactions("u-1");
+    assert_eq!(transactions.len(), 1);
+    let first = &transactions[0];
+    assert_eq!(
+        (first.id.as_str(), first.original.as_str()),
+        (bought.subscription.as_str(), bought.subscription.as_str())
+    );
+    assert_eq!((first.product.as_str(), first.base_plan.as_deref()), ("prod_premium", Some("price_premium")));
+    assert_eq!((first.price, first.currency.as_str(), first.is_sandbox), (9.99, "USD", true));
+}
+
+#[tokio::test]
+async fn twenty_duplicates_make_one_grant() {
+    let world = World::start().await;
+    let bought = world.buys("u-1", "price_premium");
+    for _ in 0..20 {
+        world.deliver(&bought.events).await;
+    }
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.calm().await;
+    assert_eq!(world.written("/grant/"), 1);
+    assert_eq!(world.sandbox.adapty.transactions("u-1").len(), 1);
+}
+
+#[tokio::test]
+async fn events_and_answers_of_an_old_api_version_lead_to_the_same_grant() {
+    let world = World::start().await;
+    world.sandbox.stripe.set_shape(Shape::PreBasil);
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver(&bought.events).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!(world.sandbox.adapty.transactions("u-1")[0].price, 9.99);
+}
+
+#[tokio::test]
+async fn a_purchase_without_a_user_id_is_parked_until_it_is_linked() {
+    let world = World::start().await;
+    let prices = vec![("price_premium".to_owned(), 1)];
+    let bought = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
+    world.deliver_and_rest(&bought.events).await;
+    assert_eq!(world.written("/grant/"), 0);
+    let account = format!("stripe:{}", bought.customer);
+    let listed = world.daemon.command(&["parked", "list", "--json"]).await;
+    let parked: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!((&parked[0]["kind"], &parked[0]["account"]), (&"unknown_customer".into(), &account.as_str().into()));
+    assert!(world.daemon.command(&["link", &account, "u-7"]).await.status.success());
+    world.until_held("u-7", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.calm().await;
+    assert_eq!(world.daemon.command(&["parked", "list", "--json"]).await.stdout.trim(), "[]");
+}

@@ -16,9 +16,14 @@ pub(crate) enum LogForm {
     Json,
 }
 
+/// Libraries whose finer lines would show paths with user ids in them, or statements, at nobody's gain.
+const CAPPED: [&str; 6] = ["h2=info", "hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "sqlx=warn"];
+
 /// Sends logs to standard error. `filter` is in the form of `RUST_LOG`; a filter that cannot be read logs at `info`.
 pub(crate) fn start(form: LogForm, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let capped = CAPPED.iter().filter_map(|directive| directive.parse().ok());
+    let filter = capped.fold(filter, EnvFilter::add_directive);
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match form {
         LogForm::Text => logs

@@ -12,7 +12,7 @@ use crate::plan::{Entitlement, Offer, Plan, Planned, Refund, Step, Transaction, 
 pub fn explain(case: &Case, plan: &Plan) -> String {
     let mut text = Text(String::new());
     let Case { rules, now, .. } = case;
-    text.line(0, format_args!("{} of {} at {}", rules.mode.as_str(), rules.destination, day(*now)));
+    text.line(0, format_args!("at {}: {}, {} mode", day(*now), rules.destination, rules.mode.as_str()));
     verdict(&plan.verdict, &mut text);
     steps(plan, &mut text);
     text.list("notes", &plan.notes, |note| format!("{}: {}", note.level, note.because));

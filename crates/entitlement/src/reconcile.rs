@@ -67,7 +67,7 @@ impl<'a> Subject<'a> {
                 None
             }
         };
-        self.look_when_pictures_change(last, plan);
+        self.look_when_pictures_change(&seen, last, plan);
         self.drop_moot(&seen, wanted.as_ref(), plan);
     }
 
@@ -281,11 +281,13 @@ impl<'a> Subject<'a> {
     }
 
     /// The pictures change by themselves: the profile catches up, and what it shows runs out.
-    fn look_when_pictures_change(&self, last: Option<&Entry>, plan: &mut Plan) {
-        let dropped = self.entries.iter().copied().filter(|entry| matches!(entry.state, State::Dropped { .. }));
-        let hidden = last.filter(|entry| !self.visible(&entry.step));
-        for at in dropped.chain(hidden).filter_map(|entry| self.catches_up(entry)) {
-            look_again(plan, at);
+    fn look_when_pictures_change(&self, seen: &[&Entry], last: Option<&Entry>, plan: &mut Plan) {
+        let doubted = self.intended().filter(|entry| self.visible(&entry.step)).count() > seen.len();
+        let hidden = |entry: &Entry| last.is_some_and(|last| last.key == entry.key) && !self.visible(&entry.step);
+        for entry in &self.entries {
+            let matters = doubted || hidden(entry) || matches!(entry.state, State::Dropped { .. });
+            let at = self.catches_up(entry).filter(|_| matters);
+            at.into_iter().for_each(|at| look_again(plan, at));
         }
         let revokes = |planned: &Planned| planned.step.level() == self.level && matches!(planned.step, Step::Revoke(_));
         let open = self.intended().next().is_some() || plan.steps.iter().any(revokes);

@@ -4,8 +4,11 @@
 //! "first purchase" to Adapty); each later paid invoice that bills the item is a transaction of its own. A one-time
 //! purchase carries its payment's id twice. A change without a new paid invoice keeps the last transaction.
 
+use chrono::Duration;
+
 use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
 use crate::catalog::Offering;
+use crate::clock::after;
 use crate::money::Money;
 use crate::plan::{Offer, Transaction};
 use crate::worth::bills;
@@ -73,7 +76,7 @@ fn charges(line: &Line, item: &Item) -> bool {
 /// Whether the first term is a trial; a trial added later belongs to no first purchase.
 fn began_with_trial(subscription: &Subscription) -> bool {
     let begin = subscription.started.unwrap_or(subscription.created).min(subscription.created);
-    subscription.trial.is_some_and(|trial| trial.start <= begin + chrono::Duration::days(1) && trial.end > begin)
+    subscription.trial.is_some_and(|trial| trial.start <= after(begin, Duration::days(1)) && trial.end > begin)
 }
 
 /// What `invoice` charged for the product of `item`; an invoice without lines does not say.

@@ -147,6 +147,18 @@ mod tests {
         assert_eq!(judge_at(&format!("t={TIME},v1={ONE_EMPTY_BODY}"), b"", &["whsec_one"], TIME), Ok(()));
     }
 
+    // Made by Stripe's own library, npm `stripe` 23.1.0:
+    // stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp: 1767225600 })
+    #[test]
+    fn a_header_made_by_stripes_own_library_is_believed() {
+        let payload = r#"{"id":"evt_1PgafmB7WZ01zgkW6dKueIc5","object":"event","type":"invoice.paid","data":{"object":{"name":"Ünï ☕"}}}"#;
+        let secret = "whsec_9f8b7a6c5d4e3f2a1b0c9d8e7f6a5b4c";
+        let header = "t=1767225600,v1=0c5ed78ba45aab83b815796a11dd94a93d3c0e92b8b8cfbc4440d3786e2bd1dc";
+        assert_eq!(judge_at(header, payload.as_bytes(), &[secret], 1_767_225_600), Ok(()));
+        let altered = payload.replace("Ünï", "Uni");
+        assert_eq!(judge_at(header, altered.as_bytes(), &[secret], 1_767_225_600), Err(BadSignature::NoMatch));
+    }
+
     #[test]
     fn the_order_the_spaces_the_case_and_other_schemes_do_not_matter() {
         let upper = ONE.to_uppercase();

@@ -8,33 +8,34 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::process::{Child, Command};
 
 /// How long anything may take before a test gives up.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a daemon is asked about its state.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
 /// A running `grantsync serve`.
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     directory: PathBuf,
     environment: BTreeMap<String, String>,
     client: reqwest::Client,
-    pub front: String,
-    pub back: String,
+    pub(crate) front: String,
+    pub(crate) back: String,
 }
 
 /// The answer of a command of the program.
-pub struct Told {
-    pub status: ExitStatus,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Told {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Daemon {
     /// Starts the program in `directory` on free ports and waits until it is ready.
-    pub async fn start(directory: &Path, mut environment: BTreeMap<String, String>) -> Self {
+    pub(crate) async fn start(directory: &Path, mut environment: BTreeMap<String, String>) -> Self {
         let (front, back) = (free_address(), free_address());
         environment.insert("GRANTSYNC__SERVER__LISTEN".into(), front.clone());
         environment.insert("GRANTSYNC__SERVER__ADMIN_LISTEN".into(), back.clone());
@@ -54,7 +55,7 @@ impl Daemon {
 
     async fn until_ready(&mut self) {
         let ready = async {
-            while self.get("/health/ready").await.is_none_or(|(status, _)| status != 200) {
+            while self.ready().await.is_none_or(|(status, _)| status != 200) {
                 if let Ok(Some(status)) = self.child.try_wait() {
                     panic!("the daemon ended with {status}:\n{}", self.log());
                 }
@@ -65,21 +66,37 @@ impl Daemon {
     }
 
     /// Status and text of a path on the admin side; `None` when nobody answers.
-    pub async fn get(&self, path: &str) -> Option<(u16, String)> {
-        let answer = self.client.get(format!("{}{path}", self.back)).send().await.ok()?;
+    pub(crate) async fn get(&self, path: &str) -> Option<(u16, String)> {
+        self.ask(format!("{}{path}", self.back), None).await
+    }
+
+    /// The same with a bearer token.
+    pub(crate) async fn get_with(&self, path: &str, token: &str) -> Option<(u16, String)> {
+        self.ask(format!("{}{path}", self.back), Some(token)).await
+    }
+
+    /// Status and text of the health that the side of the webhooks tells.
+    pub(crate) async fn ready(&self) -> Option<(u16, String)> {
+        self.ask(format!("{}/health/ready", self.front), None).await
+    }
+
+    async fn ask(&self, address: String, token: Option<&str>) -> Option<(u16, String)> {
+        let request = self.client.get(address);
+        let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+        let answer = request.send().await.ok()?;
         let status = answer.status().as_u16();
         Some((status, answer.text().await.ok()?))
     }
 
     /// The value of a metric without labels, or with exactly `labels`.
-    pub async fn metric(&self, name: &str) -> Option<f64> {
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
         let (_, text) = self.get("/metrics").await?;
         let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
         line.rsplit_once(' ')?.1.parse().ok()
     }
 
     /// Ends when nothing is due any more.
-    pub async fn calm(&self) {
+    pub(crate) async fn calm(&self) {
         let calm = async {
             while self.metric("grantsync_due_accounts").await != Some(0.0) {
                 tokio::time::sleep(ASK_EVERY).await;
@@ -88,30 +105,37 @@ impl Daemon {
         assert!(tokio::time::timeout(PATIENCE, calm).await.is_ok(), "the daemon does not rest:\n{}", self.log());
     }
 
+    /// What a list command of the program tells as JSON.
+    pub(crate) async fn listed(&self, what: &[&str]) -> Vec<Value> {
+        let told = self.command(&[what, &["list", "--json"]].concat()).await;
+        assert!(told.status.success(), "{what:?}: {}", told.stderr);
+        serde_json::from_str(&told.stdout).unwrap()
+    }
+
     /// Everything it logged so far, over all starts.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.directory.join("daemon.log")).unwrap_or_default()
     }
 
     /// Runs a command of the program with the same settings.
-    pub async fn command(&self, arguments: &[&str]) -> Told {
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Told {
         told(&self.directory, &self.environment, arguments).await
     }
 
     /// SIGKILL: as a power cut would.
-    pub async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
     /// SIGTERM, and how it ended.
-    pub async fn terminate(&mut self) -> ExitStatus {
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
         let pid = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").unwrap()
     }
 
     /// Starts it again where it was, with changed settings.
-    pub async fn restart(&mut self, changes: &[(&str, &str)]) {
+    pub(crate) async fn restart(&mut self, changes: &[(&str, &str)]) {
         drop(self.child.kill().await);
         for (key, value) in changes {
             self.environment.insert(format!("GRANTSYNC__{key}"), (*value).to_owned());
@@ -133,7 +157,7 @@ fn program(directory: &Path, environment: &BTreeMap<String, String>) -> Command 
 }
 
 /// Runs the program once.
-pub async fn told(directory: &Path, environment: &BTreeMap<String, String>, arguments: &[&str]) -> Told {
+pub(crate) async fn told(directory: &Path, environment: &BTreeMap<String, String>, arguments: &[&str]) -> Told {
     let output = program(directory, environment).args(arguments).stdin(Stdio::null()).output().await.unwrap();
     Told {
         status: output.status,

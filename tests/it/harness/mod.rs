@@ -1,4 +1,5 @@
 //! A daemon as a child process between the sandbox's Stripe and Adapty.
 
-pub mod daemon;
-pub mod world;
+pub(crate) mod daemon;
+pub(crate) mod finish;
+pub(crate) mod world;

@@ -8,13 +8,14 @@ use sandbox::sandbox::Sandbox;
 use sandbox::stripe::event::Event;
 use sandbox::stripe::moves::{NewPrice, NewSubscription, metadata};
 use sandbox::webhook::Webhooks;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, PATIENCE};
 
-pub const SECRET: &str = "whsec_test_0123456789";
+pub(crate) const SECRET: &str = "whsec_test_0123456789";
 /// Access past a paid end while the next payment is awaited, as by default.
-pub const SLACK: TimeDelta = TimeDelta::hours(2);
+pub(crate) const SLACK: TimeDelta = TimeDelta::hours(2);
 
 const CATALOG: &str = r#"
 [[catalog]]
@@ -26,49 +27,78 @@ price = "price_gold"
 access_level = "gold"
 "#;
 
+/// What is sold once, where a test asks for it: `price_pass` opens premium for a month, `price_life` gold for good.
+const SOLD_ONCE: &str = r#"
+[[catalog]]
+price = "price_pass"
+access_level = "premium"
+duration = "30d"
+
+[[catalog]]
+price = "price_life"
+access_level = "gold"
+duration = "lifetime"
+"#;
+
 /// Everything of one test; nothing is shared with others.
-pub struct World {
-    pub sandbox: Sandbox,
-    pub daemon: Daemon,
-    pub webhooks: Webhooks,
-    pub directory: TempDir,
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) daemon: Daemon,
+    pub(crate) webhooks: Webhooks,
+    pub(crate) directory: TempDir,
 }
 
 /// A subscription of the story.
-pub struct Bought {
-    pub customer: String,
-    pub subscription: String,
-    pub events: Vec<Event>,
+pub(crate) struct Bought {
+    pub(crate) customer: String,
+    pub(crate) subscription: String,
+    /// The first item.
+    pub(crate) item: String,
+    /// The first invoice.
+    pub(crate) invoice: String,
+    pub(crate) events: Vec<Event>,
 }
 
 impl World {
     /// A world with the default settings.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(&[]).await
     }
 
     /// A world with settings of the form `("POLICY__PROFILE_LAG", "1s")`.
-    pub async fn with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::selling(CATALOG, settings).await
+    }
+
+    /// A world that also sells what is paid once.
+    pub(crate) async fn selling_once() -> Self {
+        Self::selling(&format!("{CATALOG}{SOLD_ONCE}"), &[]).await
+    }
+
+    async fn selling(catalog: &str, settings: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::start().await.unwrap();
         let month = TimeDelta::days(30);
         sandbox.stripe.add_price(NewPrice::recurring("price_premium", "prod_premium", 999, month));
         sandbox.stripe.add_price(NewPrice::recurring("price_gold", "prod_gold", 1999, month));
         sandbox.stripe.add_price(NewPrice::recurring("price_unmapped", "prod_unmapped", 500, month));
+        sandbox.stripe.add_price(NewPrice::recurring("price_yearly", "prod_premium", 9999, TimeDelta::days(365)));
+        sandbox.stripe.add_price(NewPrice::one_time("price_pass", "prod_pass", 499));
+        sandbox.stripe.add_price(NewPrice::one_time("price_life", "prod_life", 4999));
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join("grantsync.toml"), CATALOG).unwrap();
+        std::fs::write(directory.path().join("grantsync.toml"), catalog).unwrap();
         let daemon = Daemon::start(directory.path(), environment(&sandbox, settings)).await;
         let webhooks = Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
         Self { sandbox, daemon, webhooks, directory }
     }
 
     /// Adds an entry to the catalog file; it counts from the next start.
-    pub fn catalog(&self, entry: &str) {
+    pub(crate) fn catalog(&self, entry: &str) {
         std::fs::write(self.directory.path().join("grantsync.toml"), format!("{CATALOG}\n[[catalog]]\n{entry}\n"))
             .unwrap();
     }
 
     /// `user` buys a month of `price`; nothing is delivered yet.
-    pub fn buys(&self, user: &str, price: &str) -> Bought {
+    pub(crate) fn buys(&self, user: &str, price: &str) -> Bought {
         self.subscribe(NewSubscription {
             prices: vec![(price.to_owned(), 1)],
             metadata: metadata(&[("customer_user_id", user)]),
@@ -76,13 +106,24 @@ impl World {
         })
     }
 
-    pub fn subscribe(&self, new: NewSubscription) -> Bought {
+    pub(crate) fn subscribe(&self, new: NewSubscription) -> Bought {
         let made = self.sandbox.stripe.subscribe(new);
-        Bought { customer: made.customer, subscription: made.subscription, events: made.events }
+        let item = made.items[0].clone();
+        let (customer, subscription, invoice) = (made.customer, made.subscription, made.invoice);
+        Bought { customer, subscription, item, invoice, events: made.events }
+    }
+
+    /// `user` buys a month of `price` and holds `level` for it.
+    pub(crate) async fn granted(&self, user: &str, price: &str, level: &str) -> Bought {
+        let bought = self.buys(user, price);
+        self.deliver(&bought.events).await;
+        self.until_held(user, level, self.period_end(&bought.subscription) + SLACK).await;
+        self.daemon.calm().await;
+        bought
     }
 
     /// Delivers events in order; each must be answered with 200.
-    pub async fn deliver(&self, events: &[Event]) {
+    pub(crate) async fn deliver(&self, events: &[Event]) {
         for event in events {
             let status = self.webhooks.deliver(event).await.unwrap();
             assert_eq!(status.as_u16(), 200, "{}", event.kind);
@@ -90,13 +131,13 @@ impl World {
     }
 
     /// Delivers events, and waits until all that follows from them is done.
-    pub async fn deliver_and_rest(&self, events: &[Event]) {
+    pub(crate) async fn deliver_and_rest(&self, events: &[Event]) {
         self.deliver(events).await;
         self.daemon.calm().await;
     }
 
     /// Waits until `user` holds `level` exactly to `end`.
-    pub async fn until_held(&self, user: &str, level: &str, end: DateTime<Utc>) -> Level {
+    pub(crate) async fn until_held(&self, user: &str, level: &str, end: DateTime<Utc>) -> Level {
         let held = |shown: Option<&Level>| shown.and_then(|shown| shown.expires_at).is_some_and(|at| same(at, end));
         let waited = self.sandbox.adapty.wait_for_level(user, level, PATIENCE, held).await;
         let shown = waited.unwrap_or_else(|late| panic!("wanted {level} to {end}: {late}\n{}", self.daemon.log()));
@@ -104,27 +145,46 @@ impl World {
     }
 
     /// Waits until `user` does not hold `level` any more.
-    pub async fn until_gone(&self, user: &str, level: &str) {
+    pub(crate) async fn until_gone(&self, user: &str, level: &str) {
         let gone = |shown: Option<&Level>| shown.is_none_or(|shown| !runs(shown));
         let waited = self.sandbox.adapty.wait_for_level(user, level, PATIENCE, gone).await;
         assert!(waited.is_ok(), "{level} is still held\n{}", self.daemon.log());
     }
 
     /// Whether `user` holds `level` now.
-    pub fn holds(&self, user: &str, level: &str) -> bool {
+    pub(crate) fn holds(&self, user: &str, level: &str) -> bool {
         self.sandbox.adapty.level(user, level).is_some_and(|shown| runs(&shown))
     }
 
     /// The end of a subscription's running period.
-    pub fn period_end(&self, subscription: &str) -> DateTime<Utc> {
+    pub(crate) fn period_end(&self, subscription: &str) -> DateTime<Utc> {
         let object = self.sandbox.stripe.object(subscription).unwrap();
         let pointers = ["/items/data/0/current_period_end", "/current_period_end"];
         let end = pointers.iter().find_map(|pointer| object.pointer(pointer)?.as_i64());
         DateTime::from_timestamp(end.unwrap(), 0).unwrap()
     }
 
+    /// The bodies of all requests to Adapty whose path ends so, oldest first.
+    pub(crate) fn bodies(&self, path_end: &str) -> Vec<Value> {
+        let all = self.sandbox.journal.requests().into_iter();
+        let wanted = all.filter(|request| request.method == "POST" && request.path.ends_with(path_end));
+        wanted.map(|request| request.body).collect()
+    }
+
+    /// The ids of the transactions of `user` in Adapty, in the order they were recorded.
+    pub(crate) fn transaction_ids(&self, user: &str) -> Vec<String> {
+        self.sandbox.adapty.transactions(user).into_iter().map(|row| row.id).collect()
+    }
+
+    /// What is parked: kind and account.
+    pub(crate) async fn parked(&self) -> Vec<(String, String)> {
+        let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
+        let rows = self.daemon.listed(&["parked"]).await;
+        rows.iter().map(|row| (text(row, "kind"), text(row, "account"))).collect()
+    }
+
     /// Requests to Adapty whose path ends so.
-    pub fn written(&self, path_end: &str) -> usize {
+    pub(crate) fn written(&self, path_end: &str) -> usize {
         self.sandbox.journal.count(|request| request.method == "POST" && request.path.ends_with(path_end))
     }
 }
@@ -134,7 +194,7 @@ fn runs(level: &Level) -> bool {
 }
 
 /// The same second: Stripe counts no finer.
-pub fn same(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
+pub(crate) fn same(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
     a.timestamp() == b.timestamp()
 }
 
@@ -150,5 +210,7 @@ fn environment(sandbox: &Sandbox, settings: &[(&str, &str)]) -> BTreeMap<String,
         ("ADAPTY__REQUESTS_PER_SECOND", "500".to_owned()),
     ];
     let changed = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
-    own.into_iter().chain(changed).map(|(key, value)| (format!("GRANTSYNC__{key}"), value)).collect()
+    let named = own.into_iter().chain(changed).map(|(key, value)| (format!("GRANTSYNC__{key}"), value));
+    // what must not be logged must not be logged however much is logged
+    named.chain([("GRANTSYNC_LOG".to_owned(), "debug".to_owned())]).collect()
 }

@@ -192,7 +192,7 @@ fn extreme(mut case: Case) -> Case {
     case.profile.customer = crate::names::Customer::new("ann@example.com").unwrap();
     for sub in &mut case.billing.subscriptions {
         sub.items[0].period.end = Timestamp::MAX_UTC;
-        sub.started = Some(Timestamp::MAX_UTC);
+        (sub.created, sub.started) = (Timestamp::MAX_UTC, Some(Timestamp::MAX_UTC));
         sub.invoices.iter_mut().for_each(|invoice| invoice.total.minor = i64::MIN);
     }
     case.billing.purchases.iter_mut().for_each(|of| of.lines[0].quantity = u64::MAX);

@@ -151,9 +151,11 @@ fn what_is_accepted_and_never_shown_is_written_ever_more_rarely() {
     for _ in 0..4 {
         carry_out(&mut case);
         case.profile.levels.clear();
-        let next = decide(&case).look_again.unwrap();
-        waits.push((next - case.now).num_seconds());
-        case.now = next;
+        let sent = case.now;
+        while decide(&case).steps.is_empty() {
+            case.now = decide(&case).look_again.unwrap();
+        }
+        waits.push((case.now - sent).num_seconds());
     }
     assert_eq!(waits, [60, 120, 240, 480]);
 }

@@ -56,7 +56,7 @@ pub(super) fn rules() -> Rules {
 }
 
 pub(super) fn customer() -> Customer {
-    Customer::new("user").unwrap()
+    Customer::new("ann@example.com").unwrap()
 }
 
 /// A case with nothing in it, at `now`.

@@ -1,16 +1,20 @@
 //! The rules as sentences, laws, saved cases and a small world.
 
+mod cases;
 mod laws;
 mod ledger_and_profile;
 mod make;
 mod purchases;
 mod refunds;
 mod renewal;
+mod saved;
 mod several;
+mod simulation;
 mod some;
 mod statuses;
 mod transactions;
 mod unknown;
+mod world;
 
 use crate::billing::{
     About, Collection, DisputeState, Gap, InvoiceReason, InvoiceStatus, MoneyBack, PurchaseState, Status, Subscription,
@@ -23,6 +27,6 @@ use crate::profile::Profile;
 use crate::rules::{Choice, TestClocks, Unpaid};
 use make::{
     carry_out, case, day, dispute, first_month, foreign, hours, intend, invoice, item, later, level, notes, of,
-    offering, owed, period, purchase, refund, rules, second_month, seconds, show, steps, sub, trial, until, withheld,
+    offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until, withheld,
     write_down,
 };

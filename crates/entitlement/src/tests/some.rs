@@ -10,6 +10,7 @@ use crate::billing::{
     About, Billing, Collection, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack, Period,
     Purchase, PurchaseState, Status, Subscription,
 };
+use crate::clock::Timestamp;
 use crate::decide::{Case, decide};
 use crate::ledger::State;
 use crate::names::{Account, Mode};
@@ -18,7 +19,7 @@ use crate::profile::Profile;
 use crate::rules::{Choice, Policy, Rules, TestClocks, Unpaid};
 
 /// Day of the tests' year, mostly; sometimes with a few seconds, so that nothing hangs on midnight.
-fn moment(from: i64, to: i64) -> impl Strategy<Value = crate::clock::Timestamp> {
+fn moment(from: i64, to: i64) -> impl Strategy<Value = Timestamp> {
     (from..to, select(vec![0_i64, 5, 3600])).prop_map(|(number, more)| day(number) + Duration::seconds(more))
 }
 
@@ -246,12 +247,18 @@ pub(super) fn some_case() -> impl Strategy<Value = Case> {
         let length: i64 = looks.iter().map(|(_, _, wait)| wait).sum();
         case.now = now - Duration::seconds(length);
         for (before, past, wait) in looks {
-            case.billing = before;
+            case.billing = ended_by(before, case.now);
             live_through(&mut case, past);
             case.now += Duration::seconds(wait);
         }
         change_profile(&mut case.profile, how);
         debug_assert!(decide(&case).steps.len() <= 3);
-        Case { billing, ..case }
+        Case { billing: ended_by(billing, case.now), ..case }
     })
+}
+
+/// Nothing has ended before it did.
+fn ended_by(mut billing: Billing, now: Timestamp) -> Billing {
+    billing.subscriptions.iter_mut().for_each(|sub| sub.ended_at = sub.ended_at.map(|at| at.min(now)));
+    billing
 }

@@ -1,0 +1,199 @@
+//! A small world: lost bells, stale profiles, lost answers, crashes.
+
+use chrono::Duration;
+
+use super::make::{case, day, show, write_down};
+use super::world::{Dice, Life};
+use crate::billing::{About, Gap};
+use crate::clock::Timestamp;
+use crate::decide::{Case, decide};
+use crate::failure::{Class, Failure};
+use crate::ledger::State;
+use crate::plan::{Plan, Planned};
+use crate::profile::Profile;
+use crate::retry::{self, Next};
+
+/// Worlds of a run; `GRANTSYNC_SEEDS=1000000 cargo test -p entitlement --release` makes it a million.
+fn seeds() -> u64 {
+    option_env!("GRANTSYNC_SEEDS").map_or(1_000, |text| text.parse().unwrap())
+}
+
+/// One customer, with the daemon that looks after them.
+struct World {
+    seed: u64,
+    dice: Dice,
+    now: Timestamp,
+    life: Life,
+    /// What the destination showed since when, oldest first.
+    history: Vec<(Timestamp, Profile)>,
+    /// The ledger, and the rules.
+    book: Case,
+    due: Option<Timestamp>,
+    /// Bells under way.
+    bells: Vec<Timestamp>,
+    chaos: bool,
+    sent: u32,
+}
+
+/// What became of one step that was sent.
+enum Answer {
+    Accepted,
+    Failed,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let book = case(day(0));
+        let history = vec![(day(-1), book.profile.clone())];
+        let (dice, life) = (Dice::new(seed), Life::new());
+        Self { seed, dice, now: day(0), life, history, book, due: None, bells: vec![], chaos: true, sent: 0 }
+    }
+
+    fn lives(&mut self) {
+        for _ in 0..30 {
+            self.life.goes_on(self.now, &mut self.dice);
+            for _ in 0..self.dice.pick(&[0, 1, 1, 1, 2]) {
+                let late = i64::try_from(self.dice.roll(40)).unwrap();
+                self.bells.push(self.now + Duration::seconds(late));
+            }
+            let span = self.dice.pick(&[1, 2, 10, 35, 3600, 90_000, 600_000, 1_500_000]);
+            self.passes(Duration::seconds(span));
+        }
+    }
+
+    /// Time goes by, and the daemon looks whenever a bell rings or its worklist says so.
+    fn passes(&mut self, span: Duration) {
+        let end = self.now + span;
+        let mut looks = 0;
+        while let Some(at) = self.bells.iter().copied().chain(self.due).min().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.bells.retain(|bell| *bell > at);
+            self.look();
+            looks += 1;
+            assert!(looks < 10_000, "seed {}: looks without an end", self.seed);
+        }
+        self.now = end;
+    }
+
+    /// What the destination showed `ago` seconds ago.
+    fn profile(&self, ago: i64) -> Profile {
+        let moment = self.now - Duration::seconds(ago);
+        self.history.iter().rev().find(|(since, _)| *since <= moment).unwrap().1.clone()
+    }
+
+    fn gathered(&mut self) -> Case {
+        let lag = self.book.rules.policy.profile_lag;
+        let ago = i64::try_from(self.dice.roll(lag.unsigned_abs())).unwrap();
+        let (billing, profile) = (self.life.billing.clone(), self.profile(ago));
+        let mut case = Case { billing, profile, now: self.now, ..self.book.clone() };
+        if self.trouble(10) {
+            case.billing.gaps.push(Gap { about: About::Everything, what: "half of it".into() });
+            case.billing.subscriptions.truncate(1);
+        }
+        case
+    }
+
+    fn trouble(&mut self, one_in: u64) -> bool {
+        self.chaos && self.dice.one_in(one_in)
+    }
+
+    fn look(&mut self) {
+        let plan = decide(&self.gathered());
+        // a lease that is not settled runs out in seconds
+        self.due = Some(self.now + Duration::seconds(5));
+        write_down(&mut self.book.ledger, &plan, self.now);
+        if self.trouble(8) {
+            return;
+        }
+        let answers: Vec<_> = plan.steps.iter().map(|planned| self.send(planned)).collect();
+        if self.trouble(8) {
+            return;
+        }
+        self.settle(&plan, &answers);
+    }
+
+    fn send(&mut self, planned: &Planned) -> Answer {
+        let entry = self.book.ledger.entries.iter().find(|entry| entry.key == planned.key);
+        let intended = entry.is_some_and(|entry| matches!(entry.state, State::Intended { .. }));
+        assert!(intended, "seed {}: sent without being intended: {planned:?}", self.seed);
+        self.sent += 1;
+        if self.trouble(6) {
+            return Answer::Failed;
+        }
+        let mut profile = self.profile(0);
+        show(&mut profile, &planned.step, self.now);
+        self.history.push((self.now, profile));
+        if self.trouble(6) { Answer::Failed } else { Answer::Accepted }
+    }
+
+    fn settle(&mut self, plan: &Plan, answers: &[Answer]) {
+        self.due = plan.look_again;
+        for (planned, answer) in plan.steps.iter().zip(answers) {
+            let attempts = planned.attempts + 1;
+            let state = match answer {
+                Answer::Accepted => State::Confirmed { at: self.now },
+                Answer::Failed => {
+                    let failure = Failure::new(Class::Transient, "sending");
+                    let Next::At(due) = retry::after(&failure, attempts, &planned.key, self.now) else { panic!() };
+                    self.due = Some(self.due.map_or(due, |other| other.min(due)));
+                    State::Intended { attempts, due }
+                }
+            };
+            let mut entries = self.book.ledger.entries.iter_mut();
+            entries.find(|entry| entry.key == planned.key).unwrap().state = state;
+        }
+    }
+
+    /// No more trouble: every account is looked at once, and the daemon does the rest.
+    fn calms_down(&mut self) {
+        self.chaos = false;
+        self.bells.push(self.now);
+        self.passes(Duration::hours(3));
+    }
+
+    /// What is shown is what is owed, and nothing is open.
+    fn is_settled(&self) {
+        let seed = self.seed;
+        let case =
+            Case { billing: self.life.billing.clone(), profile: self.profile(0), now: self.now, ..self.book.clone() };
+        let plan = decide(&case);
+        assert!(plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty(), "seed {seed}: {plan:#?}");
+        let open = case.ledger.entries.iter().any(|entry| matches!(entry.state, State::Intended { .. }));
+        assert!(!open && self.due.is_none_or(|due| due > self.now), "seed {seed}: work is left");
+        let woken = plan.look_again.is_none_or(|at| self.due.is_some_and(|due| due <= at));
+        assert!(woken, "seed {seed}: nobody looks at {:?}", plan.look_again);
+        let mut shown: Vec<_> = case.profile.levels.iter().filter(|of| of.runs(self.now)).collect();
+        shown.sort_by(|a, b| a.level.cmp(&b.level));
+        let shown: Vec<_> = shown.iter().map(|of| (&of.level, of.until)).collect();
+        let owed: Vec<_> = plan.verdict.owed.iter().map(|right| (&right.level, right.until)).collect();
+        assert_eq!(shown, owed, "seed {seed}");
+    }
+}
+
+fn live(seed: u64) {
+    let mut world = World::new(seed);
+    world.lives();
+    world.calms_down();
+    world.is_settled();
+    let sent = world.sent;
+    for span in [1, 40, 7200] {
+        world.bells.push(world.now);
+        world.passes(Duration::seconds(span));
+    }
+    let still = world.life.billing.subscriptions.iter().all(|sub| sub.cancel_at.is_none());
+    assert!(sent == world.sent || !still, "seed {seed}: bells alone made it write");
+    for _ in 0..6 {
+        world.passes(Duration::days(11));
+        world.is_settled();
+    }
+}
+
+#[test]
+fn in_the_end_what_is_shown_is_what_is_owed() {
+    let threads = std::thread::available_parallelism().map_or(2, |count| count.get() as u64);
+    std::thread::scope(|scope| {
+        for first in 0..threads {
+            scope.spawn(move || (first..seeds()).step_by(usize::try_from(threads).unwrap()).for_each(live));
+        }
+    });
+}

@@ -1,0 +1,202 @@
+//! Adapty in trouble: late, broken, refusing, forgetful.
+
+use std::time::Duration;
+
+use sandbox::fault::{Fault, Match, What};
+use sandbox::journal::Request;
+use serde_json::Value;
+
+use crate::harness::daemon::PATIENCE;
+use crate::harness::finish::finish;
+use crate::harness::world::{Bought, SLACK, World};
+
+/// The grant, whoever it is for.
+fn grant() -> Match {
+    Match::on("POST", "/grant/")
+}
+
+fn is_grant(request: &Request) -> bool {
+    request.method == "POST" && request.path.ends_with("/grant/")
+}
+
+/// A bad answer of Adapty.
+fn answered(status: u16, code: &str) -> What {
+    let body =
+        format!(r#"{{"errors":[{{"source":null,"errors":["No."]}}],"error_code":"{code}","status_code":{status}}}"#);
+    What::Status(status, Vec::new(), body)
+}
+
+/// The fault came true, and everything heals by itself: one transaction, one level, no human needed.
+async fn healed(world: World, bought: &Bought) {
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.calm().await;
+    settled(&world).await;
+    let faults = world.sandbox.adapty.faults.played() + u32::from(world.written("/grant/") > 1);
+    assert!(faults > 0 || world.daemon.log().contains("refuses the key"), "nothing went wrong");
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+    assert_eq!(world.parked().await, []);
+    finish(world).await;
+}
+
+/// Waits until nothing in the ledger awaits its answer.
+async fn settled(world: &World) {
+    let all_settled = async {
+        while world.daemon.listed(&["ledger"]).await.iter().any(|line| line["state"] == "intended") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, all_settled).await.is_ok(), "{}", world.daemon.log());
+}
+
+/// A purchase while Adapty's grant is hit once by `what`.
+async fn bought_with_fault(world: &World, what: What) -> Bought {
+    world.sandbox.adapty.faults.inject(Fault::once(grant(), what));
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver(&bought.events).await;
+    bought
+}
+
+#[tokio::test]
+async fn an_error_of_adapty_is_tried_again_into_one_transaction() {
+    for what in [answered(500, "internal"), What::Html502, What::RetryAfter(1), answered(408, "slow")] {
+        let world = World::start().await;
+        let bought = bought_with_fault(&world, what).await;
+        healed(world, &bought).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_or_after_the_grant_makes_one_transaction() {
+    for what in [What::ResetBefore, What::ResetAfter, What::DropBodyAfter, What::Truncate, What::WrongContentType] {
+        let world = World::start().await;
+        let bought = bought_with_fault(&world, what).await;
+        healed(world, &bought).await;
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_tried_again() {
+    let world = World::start().await;
+    let elsewhere = What::Redirect(format!("{}/elsewhere", world.sandbox.stripe.url()));
+    let bought = bought_with_fault(&world, elsewhere).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!(world.sandbox.journal.count(|request| request.path == "/elsewhere"), 0);
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn a_wait_that_adapty_asks_for_is_kept() {
+    let world = World::start().await;
+    let bought = bought_with_fault(&world, What::RetryAfter(4)).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    let grants: Vec<Request> = world.sandbox.journal.requests().into_iter().filter(is_grant).collect();
+    let waited = grants[1].at - grants[0].at;
+    assert!(waited >= Duration::from_secs(4), "{waited:?}");
+    let between = |request: &Request| request.at > grants[0].at && request.at < grants[0].at + Duration::from_secs(4);
+    let asked = world.sandbox.journal.requests().into_iter().filter(|request| request.path.contains("/profiles/"));
+    assert_eq!(asked.filter(between).count(), 0, "whoever asks to be left alone is left alone");
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn an_adapty_that_hangs_is_given_up_and_tried_again() {
+    let world = World::with(&[("ADAPTY__TIMEOUT", "1s")]).await;
+    let bought = bought_with_fault(&world, What::HangForever).await;
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_too_late_is_no_second_transaction() {
+    let world = World::with(&[("ADAPTY__TIMEOUT", "1s")]).await;
+    let bought = bought_with_fault(&world, What::AnswerLate(Duration::from_secs(3))).await;
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn a_profile_that_cannot_be_read_or_made_is_tried_again() {
+    for when in [Match::on("GET", "/profiles/"), Match::on("POST", "/sdk/profiles/?")] {
+        let world = World::start().await;
+        world.sandbox.adapty.faults.inject(Fault { when, what: answered(500, "internal"), times: 1 });
+        let bought = world.buys("u-1", "price_premium");
+        world.deliver(&bought.events).await;
+        healed(world, &bought).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_parked_others_are_served_and_a_release_grants() {
+    let world = World::start().await;
+    world.sandbox.adapty.set_levels(&["gold"]);
+    let refused = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&refused.events).await;
+    let account = format!("stripe:{}", refused.customer);
+    assert_eq!(world.parked().await, [("refused_step".to_owned(), account)]);
+    let tried = world.written("/grant/");
+    assert_eq!(tried, 1, "a refusal is not tried again");
+
+    world.granted("u-2", "price_gold", "gold").await;
+    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(told.status.success(), "{}", told.stderr);
+    assert_eq!(world.written("/grant/"), tried + 1, "a look alone does not send a refused step");
+
+    world.sandbox.adapty.set_levels(&["gold", "premium"]);
+    let parked = world.daemon.listed(&["parked"]).await;
+    let id = parked[0]["id"].as_i64().unwrap().to_string();
+    assert!(world.daemon.command(&["parked", "release", &id]).await.status.success());
+    healed(world, &refused).await;
+}
+
+#[tokio::test]
+async fn a_refused_key_keeps_the_work_and_the_program_ready() {
+    let world = World::start().await;
+    let key = "secret_live_sandbox.key";
+    world.sandbox.adapty.remove_key(key);
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver(&bought.events).await;
+    let refused = |requests: &[Request]| requests.iter().any(|request| request.status == Some(401));
+    world.sandbox.journal.wait_for(PATIENCE, refused).await.unwrap();
+    world.daemon.calm().await;
+    let (status, health) = world.daemon.ready().await.unwrap();
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!(status, 200);
+    assert!(health["upstreams"]["adapty"].as_str().unwrap().starts_with("paused"), "{health}");
+    assert_eq!(health["upstreams"]["stripe"], "ok");
+    assert_eq!(world.parked().await, []);
+
+    world.sandbox.adapty.add_key(key);
+    let mut world = world;
+    world.daemon.restart(&[]).await;
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn a_profile_that_lags_behind_brings_no_second_grant() {
+    let world = World::start().await;
+    let stale = What::StaleReads(Duration::from_secs(20));
+    world.sandbox.adapty.faults.inject(Fault::always(Match::on("GET", "/profiles/"), stale));
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver(&bought.events).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    for _ in 0..3 {
+        let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+        assert!(told.status.success(), "{}", told.stderr);
+    }
+    assert_eq!(world.written("/grant/"), 1);
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn a_revoke_that_lags_behind_is_not_sent_again() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let stale = What::StaleReads(Duration::from_secs(20));
+    world.sandbox.adapty.faults.inject(Fault::always(Match::on("GET", "/profiles/"), stale));
+    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.until_gone("u-1", "premium").await;
+    for _ in 0..3 {
+        let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+        assert!(told.status.success(), "{}", told.stderr);
+    }
+    assert_eq!((world.written("/grant/"), world.written("/revoke/")), (1, 1));
+    finish(world).await;
+}

@@ -1,0 +1,36 @@
+//! What must hold at the end of every test.
+
+use super::world::World;
+
+/// Pieces that only a secret, an address of a person or a body has.
+const UNSPEAKABLE: [&str; 13] = [
+    "whsec_",
+    "sk_test_",
+    "sk_live_",
+    "secret_live_",
+    "Bearer",
+    "Api-Key ",
+    "@",
+    "vendor_transaction_id",
+    "vendor_product_id",
+    "is_refund",
+    "\"object\"",
+    "\"customer_user_id\"",
+    "\"expires_at\"",
+];
+
+/// Nothing is due, nothing was left half done, and the log kept quiet about what is nobody's business.
+pub(crate) async fn finish(world: World) {
+    world.daemon.calm().await;
+    let lines = world.daemon.listed(&["ledger"]).await;
+    assert!(lines.iter().all(|line| line["state"] != "intended"), "half done: {lines:#?}");
+    silent(&world.daemon.log());
+}
+
+/// The log holds no secret, no address and no body.
+pub(crate) fn silent(log: &str) {
+    for line in log.lines() {
+        let said = UNSPEAKABLE.iter().find(|piece| line.contains(*piece));
+        assert!(said.is_none(), "the log tells {said:?}: {line}");
+    }
+}

@@ -12,17 +12,20 @@ CREATE TABLE inbox (
     body     TEXT                                -- only with inbox.keep_bodies, and for what could not be read
 ) WITHOUT ROWID;
 
+CREATE INDEX inbox_account ON inbox (account, received) WHERE account IS NOT NULL;
+
 -- Accounts to look at, and when. One row an account, for ever.
 CREATE TABLE worklist (
     account     TEXT    NOT NULL PRIMARY KEY,
     customer    TEXT,                            -- the app user it belongs to, once known
     due_at      INTEGER,                         -- NULL: at rest
-    class       INTEGER NOT NULL DEFAULT 0 CHECK (class IN (0, 1)),   -- 0 fresh, 1 bulk
+    class       INTEGER NOT NULL DEFAULT 0 CHECK (class IN (0, 1, 2)),   -- 0 fresh, 1 again, 2 bulk
     generation  INTEGER NOT NULL DEFAULT 0,      -- raised by every bell
     rung_at     INTEGER,                         -- the first bell not yet answered by a look
     lease       TEXT,
     lease_until INTEGER,
     attempts    INTEGER NOT NULL DEFAULT 0,      -- looks that failed in a row
+    failing_since INTEGER,                       -- when the first of them failed
     trouble     TEXT,                            -- why the last look failed
     settled_at  INTEGER,                         -- when the last look ended well
     CHECK ((lease IS NULL) = (lease_until IS NULL))
@@ -30,6 +33,7 @@ CREATE TABLE worklist (
 
 CREATE INDEX worklist_due ON worklist (class, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX worklist_leased ON worklist (lease_until) WHERE lease_until IS NOT NULL;
+CREATE INDEX worklist_failing ON worklist (account) WHERE attempts > 0;
 CREATE INDEX worklist_customer ON worklist (customer) WHERE customer IS NOT NULL;
 
 -- Which app user an account belongs to, and where that was learnt.
@@ -41,6 +45,13 @@ CREATE TABLE links (
 ) WITHOUT ROWID;
 
 CREATE INDEX links_customer ON links (customer);
+
+-- App users whom an account belonged to before: what they have through it must still end.
+CREATE TABLE handovers (
+    account  TEXT NOT NULL,
+    customer TEXT NOT NULL,
+    PRIMARY KEY (account, customer)
+) WITHOUT ROWID;
 
 -- The book of steps: written before a step is sent and after it is answered.
 CREATE TABLE ledger (
@@ -64,7 +75,8 @@ CREATE TABLE ledger (
     CHECK (state <> 'refused' OR why IS NOT NULL)
 );
 
-CREATE INDEX ledger_customer ON ledger (customer, seq);
+CREATE INDEX ledger_customer ON ledger (customer, destination, environment, subject, seq);
+CREATE INDEX ledger_open ON ledger (account) WHERE state = 'intended';
 
 -- What a human must settle. A look that finds the cause gone removes the row.
 CREATE TABLE parked (

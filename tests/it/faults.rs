@@ -7,7 +7,7 @@ use sandbox::journal::Request;
 use serde_json::Value;
 
 use crate::harness::daemon::PATIENCE;
-use crate::harness::finish::finish;
+use crate::harness::finish::{finish, settled};
 use crate::harness::world::{Bought, SLACK, World};
 
 /// The grant, whoever it is for.
@@ -36,16 +36,6 @@ async fn healed(world: World, bought: &Bought) {
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     assert_eq!(world.parked().await, []);
     finish(world).await;
-}
-
-/// Waits until nothing in the ledger awaits its answer.
-async fn settled(world: &World) {
-    let all_settled = async {
-        while world.daemon.listed(&["ledger"]).await.iter().any(|line| line["state"] == "intended") {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    assert!(tokio::time::timeout(PATIENCE, all_settled).await.is_ok(), "{}", world.daemon.log());
 }
 
 /// A purchase while Adapty's grant is hit once by `what`.
@@ -165,6 +155,18 @@ async fn a_refused_key_keeps_the_work_and_the_program_ready() {
 
     world.sandbox.adapty.add_key(key);
     let mut world = world;
+    world.daemon.restart(&[]).await;
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn a_key_refused_in_the_middle_is_tried_again_at_restart() {
+    let mut world = World::start().await;
+    let bought = bought_with_fault(&world, answered(401, "not_authenticated")).await;
+    let refused = |requests: &[Request]| requests.iter().any(|request| request.status == Some(401));
+    world.sandbox.journal.wait_for(PATIENCE, refused).await.unwrap();
+    world.daemon.calm().await;
+    assert_eq!(world.parked().await, []);
     world.daemon.restart(&[]).await;
     healed(world, &bought).await;
 }

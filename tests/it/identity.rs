@@ -1,4 +1,4 @@
-//! Whose access it is: where the user id stands, and what happens when it changes.
+//! Whose access it is, and what happens when that changes.
 
 use chrono::{DateTime, Utc};
 use sandbox::fault::{Fault, Match, What};
@@ -37,7 +37,8 @@ async fn belongs(world: &World, bought: &Bought, user: &str) {
 
 #[tokio::test]
 async fn the_places_of_the_user_id_are_asked_in_the_default_order() {
-    let takes: [(&str, fn(&mut NewSubscription)); 4] = [
+    type Take = fn(&mut NewSubscription);
+    let takes: [(&str, Take); 4] = [
         ("of-subscription", |_| {}),
         ("of-reference", |new| new.metadata.clear()),
         ("of-session", |new| new.session.as_mut().unwrap().client_reference_id = None),
@@ -56,8 +57,9 @@ async fn the_places_of_the_user_id_are_asked_in_the_default_order() {
 
 #[tokio::test]
 async fn the_order_of_the_places_is_a_setting() {
+    type User = fn(&Bought) -> String;
     let customer_id = |bought: &Bought| bought.customer.clone();
-    let places: [(&str, fn(&Bought) -> String); 4] = [
+    let places: [(&str, User); 4] = [
         (r#"["customer.email", "customer.id"]"#, |_| "of-email@example.com".to_owned()),
         (r#"["customer.metadata.nothing", "customer.id"]"#, customer_id),
         (r#"["customer.metadata.customer_user_id", "customer.email"]"#, |_| "of-customer".to_owned()),

@@ -1,4 +1,6 @@
-//! The real program over real HTTP, between a Stripe and an Adapty of our own.
+//! The real program over real HTTP, between our own Stripe and Adapty.
+
+#![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
 mod faults;
 mod graph;
@@ -11,5 +13,6 @@ mod plans;
 mod process;
 mod purchase;
 mod refunds;
+mod storm;
 mod unsure;
 mod webhook;

@@ -1,4 +1,4 @@
-//! What is bought once: for good or for a time, by card or by bank, as a customer or as a guest.
+//! What is bought once: for good or for a time, or by a guest.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sandbox::adapty::world::Level;

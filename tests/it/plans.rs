@@ -100,6 +100,19 @@ async fn two_items_of_one_subscription_give_two_levels() {
 }
 
 #[tokio::test]
+async fn items_and_lines_beyond_the_first_page_count() {
+    let world = World::start().await;
+    world.sandbox.stripe.set_embedded_page(1);
+    let bought = world.subscribe(of(&["price_gold", "price_unmapped", "price_premium"]));
+    world.deliver(&bought.events).await;
+    until_held_through(&world, "premium", &bought).await;
+    until_held_through(&world, "gold", &bought).await;
+    assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 29.98);
+    assert_eq!(world.parked().await.len(), 1);
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn ending_one_subscription_keeps_the_level_that_another_covers() {
     let world = World::start().await;
     let monthly = world.granted("u-1", "price_premium", "premium").await;

@@ -1,8 +1,10 @@
 //! A purchase, and everything that may go differently with it.
 
+use chrono::TimeDelta;
 use sandbox::stripe::moves::NewSubscription;
 use sandbox::stripe::shape::Shape;
 
+use crate::harness::finish::finish;
 use crate::harness::world::{SLACK, World};
 
 #[tokio::test]
@@ -22,6 +24,7 @@ async fn a_purchase_of_a_user_whom_adapty_does_not_know_ends_granted() {
     );
     assert_eq!((first.product.as_str(), first.base_plan.as_deref()), ("prod_premium", Some("price_premium")));
     assert_eq!((first.price, first.currency.as_str(), first.is_sandbox), (9.99, "USD", true));
+    finish(world).await;
 }
 
 #[tokio::test]
@@ -35,6 +38,7 @@ async fn twenty_duplicates_make_one_grant() {
     world.daemon.calm().await;
     assert_eq!(world.written("/grant/"), 1);
     assert_eq!(world.sandbox.adapty.transactions("u-1").len(), 1);
+    finish(world).await;
 }
 
 #[tokio::test]
@@ -45,6 +49,27 @@ async fn events_and_answers_of_an_old_api_version_lead_to_the_same_grant() {
     world.deliver(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(world.sandbox.adapty.transactions("u-1")[0].price, 9.99);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_whole_life_in_an_old_api_version_is_understood() {
+    let world = World::start().await;
+    world.sandbox.stripe.set_shape(Shape::PreBasil);
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let unpaid_since = world.period_end(&bought.subscription);
+    world.deliver(&world.sandbox.stripe.fail_renewal(&bought.subscription)).await;
+    world.until_held("u-1", "premium", unpaid_since + TimeDelta::days(3)).await;
+    world.deliver(&world.sandbox.stripe.recover(&bought.subscription)).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.calm().await;
+    let renewal = world.sandbox.stripe.latest_invoice(&bought.subscription).unwrap();
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.clone(), renewal.clone()]);
+    world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    assert!(world.holds("u-1", "premium"), "the older term was refunded");
+    world.deliver(&world.sandbox.stripe.refund(&renewal, None, "succeeded").events).await;
+    world.until_gone("u-1", "premium").await;
+    finish(world).await;
 }
 
 #[tokio::test]
@@ -62,4 +87,5 @@ async fn a_purchase_without_a_user_id_is_parked_until_it_is_linked() {
     world.until_held("u-7", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.daemon.calm().await;
     assert_eq!(world.daemon.command(&["parked", "list", "--json"]).await.stdout.trim(), "[]");
+    finish(world).await;
 }

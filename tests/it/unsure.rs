@@ -43,19 +43,25 @@ async fn a_stripe_that_hangs_is_given_up_and_tried_again() {
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_read_charges_still_grants_and_never_gives_back_what_a_refund_took() {
+async fn a_key_that_may_not_read_charges_still_grants() {
     let world = World::start().await;
-    let refunded = world.granted("u-2", "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
-    world.until_gone("u-2", "premium").await;
-    world.daemon.calm().await;
     world.sandbox.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/charges"), refused(403)));
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;
     held_through(&world, &bought).await;
     let (_, health) = world.daemon.ready().await.unwrap();
     assert!(!health.contains("paused"), "{health}");
+    finish(world).await;
+}
 
+#[tokio::test]
+async fn a_key_that_may_not_read_charges_any_more_does_not_give_back_what_a_refund_took() {
+    let world = World::start().await;
+    let refunded = world.granted("u-2", "price_premium", "premium").await;
+    world.deliver(&world.sandbox.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
+    world.until_gone("u-2", "premium").await;
+    world.daemon.calm().await;
+    world.sandbox.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/charges"), refused(403)));
     let account = format!("stripe:{}", refunded.customer);
     world.daemon.command(&["resync", &account, "--wait"]).await;
     world.daemon.calm().await;
@@ -109,6 +115,18 @@ async fn a_status_that_nobody_knows_never_revokes() {
     world.deliver_and_rest(&stripe.set_status(&bought.subscription, "active")).await;
     assert_eq!(world.parked().await, []);
     finish(world).await;
+}
+
+#[tokio::test]
+async fn simulated_time_counts_only_where_the_settings_say_so() {
+    for (setting, counts) in [("refuse", false), ("allow", true)] {
+        let world = World::with(&[("POLICY__TEST_CLOCKS", setting)]).await;
+        let bought = world.buys("u-1", "price_premium");
+        world.sandbox.stripe.edit(&bought.subscription, |stored| stored["test_clock"] = "clock_1".into());
+        world.deliver_and_rest(&bought.events).await;
+        assert_eq!((world.holds("u-1", "premium"), world.parked().await.len()), (counts, usize::from(!counts)));
+        finish(world).await;
+    }
 }
 
 #[tokio::test]

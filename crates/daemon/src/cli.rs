@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use store::record::Kind;
 
 use crate::logs::LogForm;
 
@@ -160,11 +161,16 @@ pub(crate) struct Chosen {
     /// Ids, as listed.
     pub(crate) ids: Vec<i64>,
     /// All of one kind, for example unmapped_price.
-    #[arg(long)]
-    pub(crate) kind: Option<String>,
+    #[arg(long, value_parser = kind)]
+    pub(crate) kind: Option<Kind>,
     /// Everything.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let names = Kind::ALL.map(Kind::as_str).join(", ");
+    Kind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| format!("write one of {names}"))
 }
 
 #[derive(Debug, Subcommand)]

@@ -30,6 +30,7 @@ fn describe() {
     metrics::describe_counter!("grantsync_webhooks_refused_total", "Webhook requests refused, by reason.");
     metrics::describe_histogram!("grantsync_event_to_grant_seconds", "From a bell to the confirmed step.");
     metrics::describe_counter!("grantsync_steps_total", "Writes to a destination, by kind and outcome.");
+    metrics::describe_counter!("grantsync_double_subscriptions_total", "Looks that found a level paid twice.");
     metrics::describe_counter!("grantsync_looks_total", "Looks at accounts, by outcome.");
     metrics::describe_histogram!("grantsync_look_seconds", "How long a look took.");
     metrics::describe_counter!("grantsync_upstream_requests_total", "Requests to upstreams, by status.");

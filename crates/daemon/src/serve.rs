@@ -28,7 +28,9 @@ const SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed> {
-    settings.require_for_serve()?;
+    if serve.only != Some(Half::Ingest) {
+        settings.require_for_serve()?;
+    }
     let metrics = gauges::install()?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
@@ -42,9 +44,13 @@ pub(crate) async fn start(
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> Result<(), Failed> {
+    let works = serve.only != Some(Half::Ingest);
     let store = wiring::store(settings).await?;
-    let upstreams = wiring::upstreams(settings)?;
-    let health = Health { store: store.clone(), upstreams: vec![upstreams.stripe.clone(), upstreams.adapty.clone()] };
+    // everything that can fail is made before anything is taken in
+    let upstreams = if works { Some(wiring::upstreams(settings)?) } else { None };
+    let sync = upstreams.as_ref().map(|upstreams| wiring::sync(settings, &store, upstreams)).transpose()?;
+    let known = upstreams.map_or_else(Vec::new, |upstreams| vec![upstreams.stripe, upstreams.adapty]);
+    let health = Health { store: store.clone(), upstreams: known };
     let mut rooms: JoinSet<Result<(), Failed>> = JoinSet::new();
 
     let mut front = health::routes(health.clone());
@@ -55,9 +61,9 @@ pub(crate) async fn start(
     let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
     let back = admin::routes(address, token, health, metrics.clone());
     rooms.spawn(listen("admin", address, back, stop.clone()).await?);
-    if serve.only != Some(Half::Ingest) {
-        let sync = wiring::sync(settings, &store, &upstreams)?;
+    if let Some(sync) = sync {
         release_after_mending(&store, settings).await?;
+        store.retry_all().await?;
         rooms.spawn(work(store.clone(), sync, usize::from(serve.concurrency), stop.clone()));
     }
     let gauging = gauges::keep(store, metrics, stop.clone());
@@ -156,6 +162,12 @@ fn stop_on_signal(stop: CancellationToken) -> Result<(), Failed> {
             _ = interrupt.recv() => tracing::info!("SIGINT: finishing what is under way"),
         }
         stop.cancel();
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::warn!("a second signal: leaving at once; leases run out by themselves");
+        std::process::exit(1);
     });
     Ok(())
 }

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::billing::Billing;
 use crate::clock::Timestamp;
 use crate::entitle::entitle;
-use crate::ledger::Ledger;
+use crate::key::StepKey;
+use crate::ledger::{Entry, Ledger};
+use crate::names::Customer;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::reconcile::reconcile;
@@ -22,6 +24,29 @@ pub struct Case {
     pub ledger: Ledger,
     pub rules: Rules,
     pub now: Timestamp,
+}
+
+impl Case {
+    /// The same case of nobody in particular: the customer is replaced, and the keys of the ledger with them, so that
+    /// it is decided alike.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        let nobody = Customer::nobody();
+        let entries = std::mem::take(&mut self.ledger.entries);
+        let mut renamed: Vec<Entry> = Vec::with_capacity(entries.len());
+        let mut in_order: Vec<Entry> = entries;
+        in_order.sort_by_key(|entry| entry.seq);
+        for entry in in_order {
+            let of_level = renamed.iter().rev().filter(|other| other.step.level() == entry.step.level());
+            let previous = of_level.into_iter().find(|other| other.confirmed_at().is_some()).map(|other| &other.key);
+            let Rules { destination, mode, .. } = &self.rules;
+            let key = StepKey::of(destination, *mode, &nobody, &entry.step, previous);
+            renamed.push(Entry { key, ..entry });
+        }
+        self.ledger.entries = renamed;
+        self.profile.customer = nobody;
+        self
+    }
 }
 
 /// What is owed, and the steps that bring the destination there.

@@ -55,7 +55,8 @@ fn gaps(billing: &Billing, verdict: &mut Verdict) {
             About::Everything => None,
             About::Chain(chain) => Some(chain.clone()),
             About::MoneyBack => {
-                verdict.alarms.push(because);
+                verdict.alarms.push(because.clone());
+                verdict.refunds_unread = Some(because);
                 continue;
             }
         };

@@ -91,6 +91,12 @@ impl Customer {
         (!id.is_empty()).then(|| Self(id.to_owned()))
     }
 
+    /// A customer who is nobody, for cases that leave the house.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self("nobody".to_owned())
+    }
+
     /// The id itself.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -147,6 +147,9 @@ pub struct Verdict {
     pub unsure: Vec<Unsure>,
     /// Worth an operator's eye; nothing is withheld for it.
     pub alarms: Vec<Reason>,
+    /// What kept refunds and disputes from being read: rights stand as if none had come, but none is given back.
+    #[serde(default)]
+    pub refunds_unread: Option<Reason>,
     /// The first moment at which time alone changes this verdict.
     pub look_again: Option<Timestamp>,
 }

@@ -45,6 +45,7 @@ pub enum Reason {
     NotRead { what: String },
     // why no step is needed, or none can be made
     AlreadyThere,
+    PaidTwice { store: String, chain: String },
     OtherStoreLasts { store: String, until: Until },
     OtherStoreKeeps { store: String },
     Unsure { because: Box<Reason> },
@@ -143,6 +144,9 @@ impl Reason {
         match self {
             Self::OtherStoreLasts { store, until } => {
                 format!("the right from `{store}` lasts at least as long ({})", span(*until))
+            }
+            Self::PaidTwice { store, chain } => {
+                format!("double subscription: `{store}` and `{chain}` are both paid for this level")
             }
             Self::OtherStoreKeeps { store } => format!("the right shown comes from `{store}` and is not ours to take"),
             Self::Unsure { because } => format!("kept as it is, since {because}"),

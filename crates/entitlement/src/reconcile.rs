@@ -67,6 +67,9 @@ impl<'a> Subject<'a> {
                 None
             }
         };
+        let owed = plan.verdict.owed.iter().find(|right| &right.level == self.level);
+        let twice = owed.and_then(|right| self.paid_twice(right));
+        self.note(twice, plan);
         self.look_when_pictures_change(&seen, last, plan);
         self.drop_moot(&seen, wanted.as_ref(), plan);
     }
@@ -124,6 +127,9 @@ impl<'a> Subject<'a> {
         if let Some(because) = self.kept(verdict, &grant, last) {
             return Wish::Nothing(Some(because));
         }
+        if let Some(because) = self.refunded_for_all_we_know(verdict, &grant, last) {
+            return Wish::Nothing(Some(because));
+        }
         let told = last.is_some_and(|entry| entry.step == Step::Grant(grant.clone()));
         if told && self.shown.is_some_and(|shown| shows(shown, &grant)) {
             return Wish::Nothing(Some(Reason::AlreadyThere));
@@ -159,7 +165,7 @@ impl<'a> Subject<'a> {
 
     fn wish_not_owed(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
         let recent = last.and_then(|entry| self.recent(entry));
-        let Some(held) = recent.or_else(|| self.shown_of_ours()) else { return self.nothing_of_ours() };
+        let Some(held) = recent.or_else(|| self.shown_of_ours()) else { return self.nothing_of_ours(last) };
         if let Some(because) = unsure(verdict, self.level, &held.transaction.original) {
             return Wish::Nothing(Some(because));
         }
@@ -198,9 +204,18 @@ impl<'a> Subject<'a> {
         self.grants().rev().find(|grant| same_chain(shown, grant))
     }
 
-    fn nothing_of_ours(&self) -> Wish {
-        let store = self.shown.map(|shown| shown.store.clone().unwrap_or_else(|| "another store".into()));
-        Wish::Nothing(store.map(|store| Reason::OtherStoreKeeps { store }))
+    /// What is shown is not ours. A grant of ours may stand behind it and come to light when it ends.
+    fn nothing_of_ours(&self, last: Option<&'a Entry>) -> Wish {
+        let Some(shown) = self.shown else { return Wish::Nothing(None) };
+        let because = Reason::OtherStoreKeeps { store: store_of(shown) };
+        let behind = last.is_some_and(|entry| match &entry.step {
+            Step::Grant(grant) => grant.until > shown.until,
+            Step::Revoke(_) => false,
+        });
+        match shown.until.at().filter(|_| behind) {
+            Some(at) => Wish::Wait(at, because),
+            None => Wish::Nothing(Some(because)),
+        }
     }
 
     fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> {
@@ -232,6 +247,15 @@ impl<'a> Subject<'a> {
         (until > grant.until).then(|| unsure(verdict, self.level, &ours.transaction.original)).flatten()
     }
 
+    /// What was taken back as refunded is not given again while nobody can say whether the refund stands; a new
+    /// transaction is.
+    fn refunded_for_all_we_know(&self, verdict: &Verdict, grant: &Grant, last: Option<&Entry>) -> Option<Reason> {
+        let because = verdict.refunds_unread.as_ref()?;
+        let Step::Revoke(Revoke { refund: Refund::Yes, .. }) = &last?.step else { return None };
+        let told = self.grants().any(|ours| ours.transaction.id == grant.transaction.id);
+        told.then(|| Reason::Unsure { because: Box::new(because.clone()) })
+    }
+
     /// A right that is not ours and lasts at least as long needs nothing from us.
     fn other_store_lasts(&self, grant: &Grant) -> Option<Reason> {
         let shown = self.shown?;
@@ -239,8 +263,19 @@ impl<'a> Subject<'a> {
         if ours || shown.until < grant.until {
             return None;
         }
-        let store = shown.store.clone().unwrap_or_else(|| "another store".into());
-        Some(Reason::OtherStoreLasts { store, until: shown.until })
+        Some(Reason::OtherStoreLasts { store: store_of(shown), until: shown.until })
+    }
+
+    /// The store that is paid for the same level beside us.
+    fn paid_twice(&self, right: &Entitlement) -> Option<Reason> {
+        let shown = self.shown?;
+        let store = shown
+            .store
+            .as_ref()
+            .filter(|store| **store != self.rules.store && !GIVES_FREE.contains(&store.as_str()))?;
+        let ours = self.grants().any(|ours| same_chain(shown, ours));
+        let chain = right.transaction.original.clone();
+        (!ours).then(|| Reason::PaidTwice { store: store.clone(), chain })
     }
 
     /// Puts a step into the plan, unless its entry says that it is not due or was refused. Returns its key.
@@ -308,6 +343,13 @@ impl<'a> Subject<'a> {
     fn note(&self, because: Option<Reason>, plan: &mut Plan) {
         plan.notes.extend(because.map(|because| Note { level: self.level.clone(), because }));
     }
+}
+
+/// Stores whose rights nobody pays for: grants and promotions of the destination itself.
+const GIVES_FREE: [&str; 1] = ["adapty"];
+
+fn store_of(shown: &Shown) -> String {
+    shown.store.clone().unwrap_or_else(|| "another store".into())
 }
 
 fn look_again(plan: &mut Plan, at: Timestamp) {

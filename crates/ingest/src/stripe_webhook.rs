@@ -1,10 +1,11 @@
 //! `POST /webhooks/stripe`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -19,6 +20,8 @@ use stripe::signature::Verifier;
 
 /// Largest body taken in. Stripe documents none; the largest events seen are below 10 kB.
 const LARGEST_BODY: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const LONGEST_BODY: Duration = Duration::from_secs(10);
 
 /// What the route needs.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub enum Bodies {
 enum Refusal {
     /// Too much waits for the database.
     Busy,
+    TooLarge,
+    TooSlow,
     Signature(stripe::signature::BadSignature),
     NotJson,
     Database,
@@ -50,22 +55,29 @@ enum Refusal {
 
 /// The route that takes Stripe's webhooks.
 pub fn routes(ingest: Ingest) -> Router {
-    Router::new()
-        .route("/webhooks/stripe", post(take_in))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(Arc::new(ingest))
+    Router::new().route("/webhooks/stripe", post(take_in)).with_state(Arc::new(ingest))
 }
 
-async fn take_in(State(ingest): State<Arc<Ingest>>, headers: HeaderMap, body: Bytes) -> Response {
-    match ingest.accept(&headers, &body).await {
+async fn take_in(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    match ingest.take(request).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
 impl Ingest {
-    async fn accept(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
+    async fn take(&self, request: Request) -> Result<(), Refusal> {
         // asked first: refusing must be cheaper than accepting
+        if !self.store.has_seats() {
+            return Err(Refusal::Busy);
+        }
+        let (head, body) = request.into_parts();
+        let body = tokio::time::timeout(LONGEST_BODY, to_bytes(body, LARGEST_BODY)).await;
+        let body = body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
+        self.accept(&head.headers, &body).await
+    }
+
+    async fn accept(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
         let seat = self.store.seat().ok_or(Refusal::Busy)?;
         let now = (self.clock)();
         let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -130,6 +142,23 @@ fn fingerprint(body: &[u8]) -> String {
     Account::stripe(None, &format!("unreadable_{}", hex::encode(&digest[..12]))).as_str().to_owned()
 }
 
+/// A wrong secret must show in the log; a stranger who knocks must not fill it.
+static SILENCE: Silence = Silence(Mutex::new(None));
+
+struct Silence(Mutex<Option<Instant>>);
+
+impl Silence {
+    /// Once a minute.
+    fn is_over(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(60));
+        if over {
+            *last = Some(Instant::now());
+        }
+        over
+    }
+}
+
 fn tell(id: &str, kind: String, account: Option<&Account>, outcome: &'static str, kept: Kept) {
     let outcome = match kept {
         Kept::New => outcome,
@@ -144,6 +173,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, outcome, text) = match self {
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "too many events wait; try again".to_owned()),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is over 1 MiB".to_owned()),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not arrive in time".to_owned()),
             Self::Database => {
                 (StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not answer; try again".to_owned())
             }
@@ -151,6 +182,9 @@ impl IntoResponse for Refusal {
             Self::NotJson => (StatusCode::BAD_REQUEST, "not_json", "the body is not a JSON object".to_owned()),
         };
         metrics::counter!("grantsync_webhooks_refused_total", "reason" => outcome).increment(1);
+        if outcome == "bad_signature" && SILENCE.is_over() {
+            tracing::warn!("a webhook was refused: {text}; if it came from Stripe, check `stripe.webhook_secrets`");
+        }
         let mut response = (status, text).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));

@@ -8,6 +8,8 @@ use store::open::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::held::HeldLeases;
+
 /// How long a lease lasts unless it is renewed: what a killed worker costs.
 pub const LEASE: Duration = Duration::from_secs(8);
 /// How often leases are renewed.
@@ -15,31 +17,46 @@ const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// The net below the bell: how long an account rung by another process may wait.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
-/// Claims whatever is due, as fast as the workers take it, until `stop`.
-pub async fn claim(store: Store, owner: String, feed: mpsc::Sender<Claim>, clock: Clock, stop: CancellationToken) {
-    let mut number = 0_u64;
-    while let Some(free) = room(&feed, &stop).await {
-        number += 1;
-        let found = match store.claim(Lease::new(&owner, number), free, LEASE).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "accounts could not be claimed; trying again"
-                );
-                Claimed::default()
+/// What the claimer needs.
+#[derive(Debug)]
+pub struct Claimer {
+    pub store: Store,
+    /// Name of this process start.
+    pub owner: String,
+    pub feed: mpsc::Sender<Claim>,
+    pub held: HeldLeases,
+    pub clock: Clock,
+}
+
+impl Claimer {
+    /// Claims whatever is due, as fast as the workers take it, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut number = 0_u64;
+        while let Some(free) = room(&self.feed, &stop).await {
+            number += 1;
+            let found = tokio::select! {
+                () = stop.cancelled() => return,
+                found = self.claim(Lease::new(&self.owner, number), free) => found,
+            };
+            let more = found.claims.len() == free;
+            for claim in found.claims {
+                self.held.add(&claim);
+                // room for each was counted before it was claimed
+                if self.feed.send(claim).await.is_err() {
+                    return;
+                }
             }
-        };
-        let more = found.claims.len() == free;
-        for claim in found.claims {
-            // room for each was counted before it was claimed
-            if feed.send(claim).await.is_err() {
-                return;
+            if !more {
+                rest(&self.store, wait(found.next_due, (self.clock)()), &stop).await;
             }
         }
-        if !more {
-            rest(&store, wait(found.next_due, clock()), &stop).await;
-        }
+    }
+
+    async fn claim(&self, lease: Lease, free: usize) -> Claimed {
+        self.store.claim(lease, free, LEASE).await.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "accounts could not be claimed; trying again");
+            Claimed::default()
+        })
     }
 }
 
@@ -67,8 +84,8 @@ fn wait(next_due: Option<Timestamp>, now: Timestamp) -> Duration {
     until_due.map_or(SWEEP_EVERY, |until| until.min(SWEEP_EVERY))
 }
 
-/// Renews the leases of `owner` until `stop`, then gives back those that are left.
-pub async fn keep(store: Store, owner: String, stop: CancellationToken) {
+/// Renews the leases of looks under way until `stop`, then gives back those that are left.
+pub async fn keep(store: Store, held: HeldLeases, stop: CancellationToken) {
     let mut tick = tokio::time::interval(RENEW_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -76,11 +93,13 @@ pub async fn keep(store: Store, owner: String, stop: CancellationToken) {
             () = stop.cancelled() => Duration::ZERO,
             _ = tick.tick() => LEASE,
         };
-        if let Err(error) = store.renew(owner.clone(), span).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "leases could not be renewed; they run out by themselves"
-            );
+        let held = held.all();
+        if held.is_empty() && !span.is_zero() {
+            continue;
+        }
+        if let Err(error) = store.renew(held, span).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "leases could not be renewed; they run out by themselves");
         }
         if span.is_zero() {
             return;

@@ -6,4 +6,5 @@
 
 pub mod backend;
 pub mod claimer;
+pub mod held;
 pub mod run;

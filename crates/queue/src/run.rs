@@ -12,12 +12,13 @@ use entitlement::clock::{Clock, after};
 use futures_util::FutureExt;
 use store::claim::Claim;
 use store::open::Store;
-use store::record::{Ending, Settlement};
+use store::record::{Ending, Finding, Kind, Settlement};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Feed;
-use crate::claimer;
+use crate::claimer::{self, Claimer};
+use crate::held::HeldLeases;
 
 /// One look at an account. It settles the account's lease itself.
 pub type Look = Arc<dyn Fn(Claim) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -41,32 +42,39 @@ pub struct Settings {
 
 /// The workers could not run.
 #[derive(Debug, thiserror::Error)]
-#[error("running the workers")]
-pub struct RunError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub enum RunError {
+    #[error("running the workers")]
+    Monitor(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the workers ended before they were told to")]
+    Ended,
+}
 
 #[derive(Clone)]
 struct Work {
     store: Store,
     look: Look,
+    held: HeldLeases,
     clock: Clock,
 }
 
 /// Works the worklist off until `stop`; looks under way then have ten seconds to end.
 ///
 /// # Errors
-/// When apalis' monitor fails.
+/// When apalis' monitor fails, or ends by itself.
 pub async fn run(store: Store, look: Look, settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
-    let (sender, receiver) = mpsc::channel(settings.concurrency);
-    let ended = CancellationToken::new();
-    let claiming =
-        tokio::spawn(claimer::claim(store.clone(), settings.owner.clone(), sender, settings.clock, stop.clone()));
-    let keeping = tokio::spawn(claimer::keep(store.clone(), settings.owner.clone(), ended.clone()));
-    let outcome = carry(Work { store, look, clock: settings.clock }, receiver, &settings, stop.clone()).await;
+    let (feed, claims) = mpsc::channel(settings.concurrency);
+    let (held, ended) = (HeldLeases::default(), CancellationToken::new());
+    let Settings { owner, clock, .. } = settings.clone();
+    let claimer = Claimer { store: store.clone(), owner, feed, held: held.clone(), clock };
+    let claiming = tokio::spawn(claimer.run(stop.clone()));
+    let keeping = tokio::spawn(claimer::keep(store.clone(), held.clone(), ended.clone()));
+    let outcome = carry(Work { store, look, held, clock }, claims, &settings, stop.clone()).await;
+    let too_early = !stop.is_cancelled();
     stop.cancel();
     ended.cancel();
     let (claimed, kept) = tokio::join!(claiming, keeping);
-    claimed.and(kept).map_err(|error| RunError(error.into()))?;
-    outcome
+    claimed.and(kept).map_err(|error| RunError::Monitor(error.into()))?;
+    if too_early { outcome.and(Err(RunError::Ended)) } else { outcome }
 }
 
 async fn carry(
@@ -91,33 +99,45 @@ async fn carry(
         stop.cancelled().await;
         Ok(())
     };
-    monitor.run_with_signal(stopped).await.map_err(|error| RunError(error.into()))
+    monitor.run_with_signal(stopped).await.map_err(|error| RunError::Monitor(error.into()))
 }
 
 /// A look that may panic or hang without harm to others.
 async fn contained(claim: Claim, work: Data<Work>) -> Result<(), std::convert::Infallible> {
     let look = AssertUnwindSafe((work.look)(claim.clone())).catch_unwind();
     let why = match tokio::time::timeout(LONGEST_LOOK, look).await {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(panic)) => format!("the look panicked: {}", message(&*panic)),
-        Err(_) => format!("the look took longer than {} s", LONGEST_LOOK.as_secs()),
+        Ok(Ok(())) => None,
+        Ok(Err(panic)) => Some(format!("the look panicked: {}", message(&*panic))),
+        Err(_) => Some(format!("the look took longer than {} s", LONGEST_LOOK.as_secs())),
     };
-    tracing::error!(account.id = %claim.account, error = %why, "a look was given up; trying again in {AFTER_CRASH} s");
-    let next = after((work.clock)(), chrono::Duration::seconds(AFTER_CRASH));
-    let settlement = Settlement {
-        account: claim.account,
-        lease: claim.lease,
-        generation: claim.generation,
-        sent: Vec::new(),
-        ending: Ending::Failed { next, why },
-    };
-    if let Err(error) = work.store.settle(settlement).await {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "a given-up look could not be settled; its lease runs out"
-        );
+    if let Some(why) = why {
+        give_up(&work, &claim, why).await;
     }
+    work.held.remove(&claim);
     Ok(())
+}
+
+/// Settles a look that broke: again later, for as long as failing looks are tried, then parked.
+async fn give_up(work: &Work, claim: &Claim, why: String) {
+    tracing::error!(account.id = %claim.account, error = %why, "a look was given up; it is tried again later");
+    let now = (work.clock)();
+    let ending = if claim.is_tired(now) {
+        Ending::GivenUp(Finding {
+            kind: Kind::LookFailed,
+            customer: None,
+            subject: claim.account.as_str().to_owned(),
+            reason: why,
+            hint: format!("report it, then `grantsync resync {}`", claim.account),
+        })
+    } else {
+        Ending::Failed { next: after(now, chrono::Duration::seconds(AFTER_CRASH)), why }
+    };
+    let Claim { account, lease, generation, .. } = claim.clone();
+    let settlement = Settlement { account, lease, generation, sent: Vec::new(), ending };
+    if let Err(error) = work.store.settle(settlement).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::error!(error, "a given-up look could not be settled; its lease runs out");
+    }
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

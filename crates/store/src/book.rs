@@ -1,21 +1,23 @@
 //! The ledger: every step, before it is sent and after it is answered.
 
+use std::collections::HashSet;
+
 use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, Ledger, State};
-use entitlement::names::Customer;
+use entitlement::names::{Account, Customer, Mode};
 use entitlement::plan::Step;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::record::{Held, Intent, Outcomes, Sent, SentOutcome, Settlement};
+use crate::record::{Held, Intent, Outcomes, Sent, SentOutcome, Settlement, Tries};
 use crate::statements::{json, millis, moment, rows};
 use crate::writer::Op;
 
-/// Entries of one customer that a decision looks at; older ones can no longer matter.
-const DEPTH: i64 = 200;
+/// Entries of one subject that a decision looks at, beside the last confirmed one and whatever is open.
+const DEPTH: i64 = 50;
 
 /// A line of the book, as it is listed.
 #[derive(Clone, Debug, Serialize)]
@@ -41,12 +43,16 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
-    pub async fn ledger(&self, customer: &Customer, destination: &str) -> Result<Ledger, StoreError> {
+    pub async fn ledger(&self, customer: &Customer, destination: &str, mode: Mode) -> Result<Ledger, StoreError> {
         let query = sqlx::query(
-            "SELECT seq, key, step, state, attempts, due_at, settled_at, why FROM ledger
-             WHERE customer = $1 AND destination = $2 ORDER BY seq DESC LIMIT $3",
+            "SELECT seq, key, step, state, attempts, due_at, settled_at, why FROM (
+               SELECT *, row_number() OVER (PARTITION BY subject ORDER BY seq DESC) AS place,
+                      max(CASE WHEN state = 'confirmed' THEN seq END) OVER (PARTITION BY subject) AS last
+               FROM ledger WHERE customer = $1 AND destination = $2 AND environment = $3) AS entries
+             WHERE place <= $4 OR seq = last OR state = 'intended'",
         );
-        let found = query.bind(customer.as_str()).bind(destination).bind(DEPTH).fetch_all(&self.reads).await;
+        let query = query.bind(customer.as_str()).bind(destination).bind(mode.as_str()).bind(DEPTH);
+        let found = query.fetch_all(&self.reads).await;
         let found = found.map_err(StoreError::on("reading the ledger"))?;
         Ok(Ledger { entries: found.iter().map(entry).collect::<Result<_, _>>()? })
     }
@@ -80,12 +86,21 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn ledger_lines(&self, user: Option<&Customer>, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
-        let query = sqlx::query(
-            "SELECT seq, key, destination, environment, account, customer, subject, step, because, state, attempts,
-                    intended_at, settled_at, why FROM ledger
-             WHERE $1 IS NULL OR customer = $1 ORDER BY seq DESC LIMIT $2",
-        );
-        let found = query.bind(user.map(Customer::as_str)).bind(limit).fetch_all(&self.reads).await;
+        // two texts, so that the one with a user finds its index
+        let query = match user {
+            Some(user) => sqlx::query(
+                "SELECT seq, key, destination, environment, account, customer, subject, step, because, state, attempts,
+                        intended_at, settled_at, why FROM ledger WHERE customer = $2 ORDER BY seq DESC LIMIT $1",
+            )
+            .bind(limit)
+            .bind(user.as_str()),
+            None => sqlx::query(
+                "SELECT seq, key, destination, environment, account, customer, subject, step, because, state, attempts,
+                        intended_at, settled_at, why FROM ledger ORDER BY seq DESC LIMIT $1",
+            )
+            .bind(limit),
+        };
+        let found = query.fetch_all(&self.reads).await;
         found.map_err(StoreError::on("listing the ledger"))?.iter().map(line).collect()
     }
 }
@@ -132,15 +147,16 @@ fn unreadable(error: serde_json::Error) -> StoreError {
     StoreError::Row { table: "ledger", what: error.to_string() }
 }
 
-/// Writes down intentions, and settles earlier ones that were seen or are moot.
+/// Writes down intentions, and settles earlier ones that were seen or are moot. Answers the accounts of those whose
+/// steps cannot be intended, since an entry of the same key is settled: they must not be sent.
 pub(crate) async fn intend(
     connection: &mut SqliteConnection,
     intents: &[&Intent],
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Account>, StoreError> {
     let settled = intents.iter().flat_map(|intent| {
-        let seen = intent.seen.iter().map(|key| (key.as_str(), "confirmed", None::<&str>, None::<i64>));
-        seen.chain(intent.moot.iter().map(|key| (key.as_str(), "dropped", None, None)))
+        let seen = intent.seen.iter().map(|key| Change::to(key, "confirmed"));
+        seen.chain(intent.moot.iter().map(|key| Change::to(key, "dropped")))
     });
     outcomes(connection, settled.collect(), now).await?;
     let mut lines = Vec::new();
@@ -155,43 +171,74 @@ pub(crate) async fn intend(
             ));
         }
     }
-    if lines.is_empty() { Ok(()) } else { insert(connection, rows(lines)?, now).await }
+    if lines.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open = insert(connection, rows(lines)?, now).await?;
+    let settled = |intent: &&&Intent| intent.steps.iter().any(|planned| !open.contains(planned.key.as_str()));
+    Ok(intents.iter().filter(settled).map(|intent| intent.account.clone()).collect())
 }
 
-async fn insert(connection: &mut SqliteConnection, lines: String, now: Timestamp) -> Result<(), StoreError> {
-    // an entry that was dropped and is wanted again is intended once more; anything else stays as it is
-    sqlx::query(
+/// Answers the keys that are intended now.
+async fn insert(
+    connection: &mut SqliteConnection,
+    lines: String,
+    now: Timestamp,
+) -> Result<HashSet<String>, StoreError> {
+    // an entry that was dropped and is wanted again begins anew; one that is still open stays as it is
+    let open = sqlx::query(
         "INSERT INTO ledger (key, previous, destination, environment, customer, account, subject, step, because,
                              state, due_at, intended_at)
          SELECT value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',
                 value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[1][2]',
                 value ->> '$[2][0]', value ->> '$[2][1]', 'intended', $2, $2
          FROM json_each($1) WHERE true
-         ON CONFLICT (key) DO UPDATE SET state = 'intended', settled_at = NULL, due_at = excluded.due_at
-         WHERE ledger.state = 'dropped'",
+         ON CONFLICT (key) DO UPDATE SET
+           attempts = CASE ledger.state WHEN 'dropped' THEN 0 ELSE ledger.attempts END,
+           why = CASE ledger.state WHEN 'dropped' THEN NULL ELSE ledger.why END,
+           due_at = CASE ledger.state WHEN 'dropped' THEN excluded.due_at ELSE ledger.due_at END,
+           state = 'intended', settled_at = NULL
+         WHERE ledger.state IN ('dropped', 'intended')
+         RETURNING key",
     )
     .bind(lines)
     .bind(millis(now))
-    .execute(connection)
+    .fetch_all(connection)
     .await
-    .map(|_| ())
-    .map_err(StoreError::on("writing intentions"))
+    .map_err(StoreError::on("writing intentions"))?;
+    Ok(open.iter().map(|row| row.get(0)).collect())
 }
 
 /// Writes what became of steps that were sent.
 pub(crate) async fn sent(connection: &mut SqliteConnection, sent: &[&Sent], now: Timestamp) -> Result<(), StoreError> {
-    let changes = sent.iter().map(|sent| {
-        let key = sent.key.as_str();
-        match &sent.outcome {
-            SentOutcome::Confirmed => (key, "confirmed", None, None),
-            SentOutcome::Again { due, why } => (key, "intended", Some(why.as_str()), Some(millis(*due))),
-            SentOutcome::Refused { why } => (key, "refused", Some(why.as_str()), None),
-        }
+    let changes = sent.iter().map(|sent| match &sent.outcome {
+        SentOutcome::Confirmed => Change { tried: 1, ..Change::to(&sent.key, "confirmed") },
+        SentOutcome::Again { due, why, tries } => Change {
+            why: Some(why),
+            due_at: Some(millis(*due)),
+            tried: i64::from(*tries == Tries::Counted),
+            ..Change::to(&sent.key, "intended")
+        },
+        SentOutcome::Refused { why } => Change { why: Some(why), tried: 1, ..Change::to(&sent.key, "refused") },
     });
     outcomes(connection, changes.collect(), now).await
 }
 
-type Change<'a> = (&'a str, &'static str, Option<&'a str>, Option<i64>);
+/// What becomes of one entry.
+#[derive(Serialize)]
+struct Change<'a> {
+    key: &'a str,
+    state: &'static str,
+    why: Option<&'a str>,
+    due_at: Option<i64>,
+    tried: i64,
+}
+
+impl<'a> Change<'a> {
+    fn to(key: &'a StepKey, state: &'static str) -> Self {
+        Self { key: key.as_str(), state, why: None, due_at: None, tried: 0 }
+    }
+}
 
 async fn outcomes(
     connection: &mut SqliteConnection,
@@ -205,10 +252,10 @@ async fn outcomes(
     sqlx::query(
         "UPDATE ledger SET
            state = c.state, why = c.why, due_at = coalesce(c.due_at, ledger.due_at),
-           attempts = ledger.attempts + (c.state <> 'dropped'),
+           attempts = ledger.attempts + c.tried,
            settled_at = CASE c.state WHEN 'intended' THEN NULL ELSE $2 END
-         FROM (SELECT value ->> 0 AS key, value ->> 1 AS state, value ->> 2 AS why, value ->> 3 AS due_at
-               FROM json_each($1)) AS c
+         FROM (SELECT value ->> 'key' AS key, value ->> 'state' AS state, value ->> 'why' AS why,
+                      value ->> 'due_at' AS due_at, value ->> 'tried' AS tried FROM json_each($1)) AS c
          WHERE ledger.key = c.key AND ledger.state = 'intended'",
     )
     .bind(rows(changes)?)

@@ -15,7 +15,20 @@ pub struct Claim {
     pub rung_at: Option<Timestamp>,
     /// Looks that failed in a row before this one.
     pub attempts: u32,
+    /// When the first of them failed.
+    pub failing_since: Option<Timestamp>,
     pub lease: Lease,
+}
+
+/// How long looks at an account may go on failing before a human is asked.
+const PATIENCE: chrono::Duration = chrono::Duration::days(3);
+
+impl Claim {
+    /// Whether looks at the account have failed for so long that a further failure is for a human.
+    #[must_use]
+    pub fn is_tired(&self, now: Timestamp) -> bool {
+        self.failing_since.is_some_and(|since| now - since > PATIENCE)
+    }
 }
 
 /// The right to look at one account. It runs out by itself when its holder dies.

@@ -18,7 +18,7 @@ use crate::writer::Op;
 #[derive(Debug)]
 pub struct Seat {
     store: Store,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 impl Store {
@@ -26,7 +26,13 @@ impl Store {
     #[must_use]
     pub fn seat(&self) -> Option<Seat> {
         let permit = self.seats.clone().try_acquire_owned().ok()?;
-        Some(Seat { store: self.clone(), _permit: permit })
+        Some(Seat { store: self.clone(), permit })
+    }
+
+    /// Whether an event would find a seat now: to be asked before its body is read.
+    #[must_use]
+    pub fn has_seats(&self) -> bool {
+        self.seats.available_permits() > 0
     }
 
     /// The newest events, newest first.
@@ -34,11 +40,21 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn events(&self, account: Option<&Account>, limit: u32) -> Result<Vec<Seen>, StoreError> {
-        let query = sqlx::query(
-            "SELECT id, kind, account, object, outcome, created, received FROM inbox
-             WHERE $1 IS NULL OR account = $1 ORDER BY received DESC, id DESC LIMIT $2",
-        );
-        let found = query.bind(account.map(Account::as_str)).bind(limit).fetch_all(&self.reads).await;
+        // two texts, so that the one with an account finds its index
+        let query = match account {
+            Some(account) => sqlx::query(
+                "SELECT id, kind, account, object, outcome, created, received FROM inbox
+                 WHERE account = $2 ORDER BY received DESC, id DESC LIMIT $1",
+            )
+            .bind(limit)
+            .bind(account.as_str()),
+            None => sqlx::query(
+                "SELECT id, kind, account, object, outcome, created, received FROM inbox
+                 ORDER BY received DESC, id DESC LIMIT $1",
+            )
+            .bind(limit),
+        };
+        let found = query.fetch_all(&self.reads).await;
         Ok(found.map_err(StoreError::on("listing events"))?.iter().map(seen).collect())
     }
 }
@@ -49,7 +65,8 @@ impl Seat {
     /// # Errors
     /// When the database refuses.
     pub async fn ring(self, event: Event) -> Result<Kept, StoreError> {
-        self.store.write(|reply| Op::Ring(event, reply)).await
+        // the seat goes with the event: it is free again when the writer is done, not when the client gives up
+        self.store.write(|reply| Op::Ring(event, self.permit, reply)).await
     }
 }
 

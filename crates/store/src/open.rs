@@ -11,8 +11,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
-use crate::error::OpenError;
-use crate::writer::{self, Waiting};
+use crate::error::{OpenError, StoreError};
+use crate::statements::millis;
+use crate::writer::{self, State, Waiting};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
@@ -27,6 +28,7 @@ pub struct Store {
     pub(crate) seats: Arc<Semaphore>,
     pub(crate) bell: Arc<Notify>,
     pub(crate) clock: Clock,
+    state: State,
 }
 
 /// What the memory needs to know.
@@ -57,9 +59,10 @@ impl Store {
         tokio::spawn(fold_log(folding));
         let bell = Arc::new(Notify::new());
         let (sender, waiting) = mpsc::unbounded_channel();
-        tokio::spawn(writer::run(writing, waiting, Arc::clone(&bell), options.clock));
+        let state = State::default();
+        tokio::spawn(writer::run(writing, waiting, Arc::clone(&bell), state.clone(), options.clock));
         let seats = Arc::new(Semaphore::new(options.max_waiting));
-        Ok(Self { reads, writer: sender, seats, bell, clock: options.clock })
+        Ok(Self { reads, writer: sender, seats, bell, clock: options.clock, state })
     }
 
     /// Ends when an account may have become due: after a bell of this process, never of another.
@@ -67,13 +70,19 @@ impl Store {
         self.bell.notified().await;
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, and takes writes: after a failed one, a small one is tried.
     ///
     /// # Errors
     /// When it does not.
-    pub async fn answers(&self) -> Result<(), crate::error::StoreError> {
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        if self.writer.is_closed() {
+            return Err(StoreError::Stopped);
+        }
+        if self.state.is_failing() {
+            self.keep_note("last_failure_probed", millis((self.clock)()).to_string()).await?;
+        }
         let query = sqlx::query("SELECT 1 FROM worklist LIMIT 1").fetch_optional(&self.reads);
-        query.await.map(|_| ()).map_err(crate::error::StoreError::on("asking whether the database answers"))
+        query.await.map(|_| ()).map_err(StoreError::on("asking whether the database answers"))
     }
 }
 
@@ -84,7 +93,8 @@ fn sqlite(url: &str) -> Result<SqliteConnectOptions, OpenError> {
         .journal_mode(SqliteJournalMode::Wal)
         // an event answered with 200 is on the disk
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(10))
+        // shorter than a lease, so that waiting for another process costs none
+        .busy_timeout(Duration::from_secs(5))
         .foreign_keys(true)
         // the log is folded by a connection of its own; this is only the net below it
         .pragma("wal_autocheckpoint", "20000"))

@@ -7,11 +7,13 @@ use entitlement::names::Account;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
 
+use crate::claim::Urgency;
 use crate::error::StoreError;
 use crate::event::{Event, Outcome};
 use crate::open::Store;
 use crate::record::{Ending, Finding, Kind, Settlement};
 use crate::statements::{millis, moment, rows};
+use crate::worklist;
 use crate::writer::Op;
 
 /// A parked thing, as it is listed.
@@ -31,7 +33,7 @@ pub struct Parked {
 #[derive(Clone, Debug)]
 pub enum Which {
     Ids(Vec<i64>),
-    Kind(String),
+    Kind(Kind),
     All,
 }
 
@@ -99,9 +101,14 @@ pub(crate) async fn settle(
         .iter()
         .filter_map(|settlement| match &settlement.ending {
             Ending::Done { parked, .. } => Some((&settlement.account, parked.as_slice())),
-            Ending::Failed { .. } | Ending::Yielded { .. } => None,
+            Ending::GivenUp(_) | Ending::Failed { .. } | Ending::Yielded { .. } => None,
         })
         .collect();
+    let given_up = settlements.iter().filter_map(|settlement| match &settlement.ending {
+        Ending::GivenUp(finding) => Some((&settlement.account, finding)),
+        Ending::Done { .. } | Ending::Failed { .. } | Ending::Yielded { .. } => None,
+    });
+    add(connection, given_up.collect(), now).await?;
     if done.is_empty() {
         return Ok(());
     }
@@ -134,7 +141,7 @@ pub(crate) async fn unreadable(
             customer: None,
             subject: event.id.clone(),
             reason: reason.clone(),
-            hint: "its body is kept: see `grantsync events show`, then drop it or report it".into(),
+            hint: "its body is kept in the inbox: report it, then `grantsync parked drop`".into(),
         };
         add(connection, vec![(&account, &finding)], now).await?;
     }
@@ -173,7 +180,7 @@ const CHOSEN: &str = "dropped IS NULL AND ($1 IS NULL OR id IN (SELECT value FRO
 fn chosen(which: &Which) -> Result<(Option<String>, Option<&str>), StoreError> {
     Ok(match which {
         Which::Ids(ids) => (Some(rows(ids)?), None),
-        Which::Kind(kind) => (None, Some(kind)),
+        Which::Kind(kind) => (None, Some(kind.as_str())),
         Which::All => (None, None),
     })
 }
@@ -188,9 +195,18 @@ pub(crate) async fn release(
     let sql = format!("SELECT id, kind, account, subject FROM parked WHERE {CHOSEN}");
     let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(kind).fetch_all(&mut *connection).await;
     let found = found.map_err(StoreError::on("choosing what is parked"))?;
-    let accounts: Vec<Account> = found.iter().filter_map(|row| Account::parse(row.get("account")).ok()).collect();
-    let refused = found.iter().filter(|row| row.get::<String, _>("kind") == Kind::RefusedStep.as_str());
-    let keys: Vec<String> = refused.map(|row| row.get("subject")).collect();
+    let of = |kind: Kind| found.iter().filter(move |row| row.get::<String, _>("kind") == kind.as_str());
+    let keys: Vec<String> = of(Kind::RefusedStep).map(|row| row.get("subject")).collect();
+    let subjects = found.iter().map(|row| row.get::<String, _>("subject"));
+    // every account that waits for the same thing; an event that cannot be read has none
+    let accounts =
+        sqlx::query("SELECT account FROM parked WHERE kind <> $2 AND subject IN (SELECT value FROM json_each($1))")
+            .bind(rows(subjects)?)
+            .bind(Kind::UnreadableEvent.as_str())
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(StoreError::on("choosing what is parked"))?;
+    let accounts: Vec<Account> = accounts.iter().filter_map(|row| Account::parse(row.get(0)).ok()).collect();
     sqlx::query(
         "UPDATE ledger SET state = 'intended', settled_at = NULL, attempts = 0, due_at = $2
          WHERE state = 'refused' AND key IN (SELECT value FROM json_each($1))",
@@ -200,8 +216,8 @@ pub(crate) async fn release(
     .execute(&mut *connection)
     .await
     .map_err(StoreError::on("releasing refused steps"))?;
-    crate::worklist::touch(connection, &accounts.iter().collect(), crate::claim::Urgency::Fresh, now).await?;
-    Ok(found.len() as u64)
+    worklist::touch(connection, &accounts.iter().collect(), Urgency::Fresh, now).await?;
+    Ok((found.len() - of(Kind::UnreadableEvent).count()) as u64)
 }
 
 pub(crate) async fn drop_for_good(

@@ -1,13 +1,16 @@
 //! Links: which app user an account belongs to.
 
+use std::collections::BTreeSet;
+
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, Customer};
 use sqlx::{Row, SqliteConnection};
 
-use crate::claim::Lease;
+use crate::claim::{Lease, Urgency};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::statements::millis;
+use crate::worklist;
 use crate::writer::Op;
 
 /// An account and its customer.
@@ -26,13 +29,17 @@ pub const OPERATOR: &str = "operator";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Linked {
     Done,
-    /// Another worker looks at an account of that customer just now.
+    /// Another worker looks at an account of that customer just now, or an operator linked it meanwhile.
     Busy,
+    /// The lease ran out.
+    Lost,
 }
 
 impl Store {
-    /// Learns whom an account belongs to. Under a lease it takes the customer too: it answers [`Linked::Busy`] while
-    /// another account of the customer is being looked at.
+    /// Learns whom an account belongs to, and that whoever it belonged to before must be looked at.
+    ///
+    /// Under a lease it takes the customer too: it answers [`Linked::Busy`] while another account of the customer is
+    /// being looked at. Without one (an operator's word) the account becomes due.
     ///
     /// # Errors
     /// When the database refuses.
@@ -48,6 +55,25 @@ impl Store {
         let query = sqlx::query("SELECT account, customer, origin FROM links WHERE account = $1");
         let row = query.bind(account.as_str()).fetch_optional(&self.reads).await;
         Ok(row.map_err(StoreError::on("reading a link"))?.as_ref().and_then(link))
+    }
+
+    /// Whom `account` belonged to before, as far as what they had through it may not have ended yet.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn handovers(&self, account: &Account) -> Result<Vec<Customer>, StoreError> {
+        let query = sqlx::query("SELECT customer FROM handovers WHERE account = $1 ORDER BY customer");
+        let found = query.bind(account.as_str()).fetch_all(&self.reads).await;
+        let found = found.map_err(StoreError::on("reading handovers"))?;
+        Ok(found.iter().filter_map(|row| Customer::new(row.get(0))).collect())
+    }
+
+    /// Forgets that `account` belonged to `customer`: nothing of it is left with them.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn handed_over(&self, account: Account, customer: Customer) -> Result<(), StoreError> {
+        self.write(|reply| Op::HandedOver(account, customer, reply)).await
     }
 
     /// All accounts of `customer`, in order.
@@ -76,28 +102,73 @@ pub(crate) async fn learn(
     lease: Option<&Lease>,
     now: Timestamp,
 ) -> Result<Linked, StoreError> {
-    if lease.is_some() && busy(connection, link, now).await? {
+    if let Some(lease) = lease {
+        if worklist::fence(connection, &[(&link.account, lease)], now).await?.is_empty() {
+            return Ok(Linked::Lost);
+        }
+        if busy(connection, link, now).await? {
+            // from now on the claim itself passes over the account while the customer is held
+            belongs(connection, link).await?;
+            return Ok(Linked::Busy);
+        }
+    }
+    if !keep(connection, link, now).await? {
         return Ok(Linked::Busy);
     }
+    if lease.is_none() {
+        worklist::touch(connection, &BTreeSet::from([&link.account]), Urgency::Fresh, now).await?;
+    }
+    belongs(connection, link).await?;
+    Ok(Linked::Done)
+}
+
+/// Answers whether the link counts: an operator's word is only changed by an operator's word.
+async fn keep(connection: &mut SqliteConnection, link: &Link, now: Timestamp) -> Result<bool, StoreError> {
+    // whom the account belonged to; one whom it comes back to is not its former user any more
     sqlx::query(
+        "INSERT INTO handovers (account, customer)
+         SELECT account, customer FROM links
+         WHERE account = $1 AND customer <> $2 AND (origin <> $4 OR $3 = $4) ON CONFLICT DO NOTHING",
+    )
+    .bind(link.account.as_str())
+    .bind(link.customer.as_str())
+    .bind(&link.origin)
+    .bind(OPERATOR)
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::on("keeping a handover"))?;
+    handed_over(connection, &link.account, &link.customer).await?;
+    let kept = sqlx::query(
         "INSERT INTO links (account, customer, origin, learnt_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (account) DO UPDATE SET customer = excluded.customer, origin = excluded.origin,
-           learnt_at = excluded.learnt_at",
+           learnt_at = excluded.learnt_at
+         WHERE links.origin <> $5 OR excluded.origin = $5",
     )
     .bind(link.account.as_str())
     .bind(link.customer.as_str())
     .bind(&link.origin)
     .bind(millis(now))
-    .execute(&mut *connection)
+    .bind(OPERATOR)
+    .execute(connection)
     .await
     .map_err(StoreError::on("keeping a link"))?;
-    sqlx::query("UPDATE worklist SET customer = $2 WHERE account = $1")
-        .bind(link.account.as_str())
-        .bind(link.customer.as_str())
-        .execute(connection)
-        .await
-        .map_err(StoreError::on("keeping a link"))?;
-    Ok(Linked::Done)
+    Ok(kept.rows_affected() > 0)
+}
+
+pub(crate) async fn handed_over(
+    connection: &mut SqliteConnection,
+    account: &Account,
+    customer: &Customer,
+) -> Result<(), StoreError> {
+    let query = sqlx::query("DELETE FROM handovers WHERE account = $1 AND customer = $2");
+    let query = query.bind(account.as_str()).bind(customer.as_str());
+    query.execute(connection).await.map(|_| ()).map_err(StoreError::on("ending a handover"))
+}
+
+async fn belongs(connection: &mut SqliteConnection, link: &Link) -> Result<(), StoreError> {
+    let query = sqlx::query("UPDATE worklist SET customer = $2 WHERE account = $1");
+    let query = query.bind(link.account.as_str()).bind(link.customer.as_str());
+    query.execute(connection).await.map(|_| ()).map_err(StoreError::on("keeping a link"))
 }
 
 async fn busy(connection: &mut SqliteConnection, link: &Link, now: Timestamp) -> Result<bool, StoreError> {

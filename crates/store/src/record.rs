@@ -37,6 +37,7 @@ pub enum SentOutcome {
     Again {
         due: Timestamp,
         why: String,
+        tries: Tries,
     },
     /// It will never be taken as it is.
     Refused {
@@ -50,6 +51,14 @@ pub struct Outcomes {
     pub account: Account,
     pub lease: Lease,
     pub sent: Vec<Sent>,
+}
+
+/// Whether a failure brings the end of all tries nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tries {
+    Counted,
+    /// The cause lies outside the step (a refused key): it may last as long as it likes.
+    Free,
 }
 
 /// The end of a look: outcomes, what is parked, and when to look again.
@@ -70,6 +79,8 @@ pub enum Ending {
     Done { next: Option<Timestamp>, parked: Vec<Finding> },
     /// It failed; what is parked stays.
     Failed { next: Timestamp, why: String },
+    /// It failed for good: parked beside what is parked already.
+    GivenUp(Finding),
     /// It could not begin: another worker holds the customer. Not a failure.
     Yielded { next: Timestamp },
 }
@@ -95,17 +106,20 @@ pub enum Kind {
     RefusedStep,
     UnreadableEvent,
     UnknownState,
+    /// Accepted by the destination, again and again, and never shown.
+    NotShown,
     LookFailed,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::UnknownCustomer,
         Self::UnmappedPrice,
         Self::RefusedStep,
         Self::UnreadableEvent,
         Self::UnknownState,
+        Self::NotShown,
         Self::LookFailed,
     ];
 
@@ -118,6 +132,7 @@ impl Kind {
             Self::RefusedStep => "refused_step",
             Self::UnreadableEvent => "unreadable_event",
             Self::UnknownState => "unknown_state",
+            Self::NotShown => "not_shown",
             Self::LookFailed => "look_failed",
         }
     }

@@ -43,6 +43,14 @@ impl Store {
         self.write(|reply| Op::Touch(accounts, urgency, reply)).await
     }
 
+    /// Makes due whatever waits for a second try, as a start does: what kept it waiting may be mended.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn retry_all(&self) -> Result<(), StoreError> {
+        self.write(Op::RetryAll).await
+    }
+
     /// Leases up to `limit` due accounts for `span` to process `owner`: fresh ones first, the longest waiting first, and
     /// never two of one customer.
     ///
@@ -52,12 +60,12 @@ impl Store {
         self.write(|reply| Op::Claim(lease, limit, span, reply)).await
     }
 
-    /// Prolongs all leases of `owner` that have not run out.
+    /// Prolongs the leases in `held`, as far as nobody else has taken them over; a span of zero gives them back.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn renew(&self, owner: String, span: Duration) -> Result<(), StoreError> {
-        self.write(|reply| Op::Renew(owner, span, reply)).await
+    pub async fn renew(&self, held: Vec<(Account, Lease)>, span: Duration) -> Result<(), StoreError> {
+        self.write(|reply| Op::Renew(held, span, reply)).await
     }
 
     /// How much is due.
@@ -65,7 +73,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let query = sqlx::query("SELECT count(*), min(due_at) FROM worklist WHERE due_at <= $1");
+        let query = sqlx::query("SELECT count(*), min(due_at) FROM worklist WHERE class IN (0, 1, 2) AND due_at <= $1");
         let row = query.bind(millis((self.clock)())).fetch_one(&self.reads).await;
         let row = row.map_err(StoreError::on("counting what is due"))?;
         let oldest: Option<i64> = row.get(1);
@@ -105,7 +113,7 @@ pub(crate) async fn touch(
     }
     let class = match urgency {
         Urgency::Fresh => 0,
-        Urgency::Bulk => 1,
+        Urgency::Bulk => 2,
     };
     sqlx::query(
         "INSERT INTO worklist (account, customer, due_at, class, generation, rung_at)
@@ -113,8 +121,10 @@ pub(crate) async fn touch(
          FROM json_each($1) WHERE true
          ON CONFLICT (account) DO UPDATE SET
            generation = worklist.generation + 1,
-           class = CASE WHEN worklist.due_at IS NULL OR worklist.class > excluded.class
+           class = CASE WHEN worklist.due_at IS NULL OR worklist.due_at > excluded.due_at
+                          OR worklist.class > excluded.class
                         THEN excluded.class ELSE worklist.class END,
+           trouble = NULL,
            due_at = CASE WHEN worklist.due_at < excluded.due_at THEN worklist.due_at ELSE excluded.due_at END,
            rung_at = coalesce(worklist.rung_at, excluded.rung_at)",
     )
@@ -138,12 +148,13 @@ pub(crate) async fn claim(
     let found = sqlx::query(
         "UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN (
            SELECT w.account FROM worklist w
-           WHERE w.due_at <= $3 AND w.class IN (0, 1) AND (w.lease_until IS NULL OR w.lease_until <= $3)
+           WHERE w.due_at <= $3 AND w.class IN (0, 1, 2) AND (w.lease_until IS NULL OR w.lease_until <= $3)
              AND (w.customer IS NULL OR NOT EXISTS (
                SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account
-                 AND (o.lease_until > $3 OR (o.due_at <= $3 AND o.account < w.account))))
+                 AND (o.lease_until > $3 OR (o.due_at <= $3
+                   AND (o.class, o.due_at, o.account) < (w.class, w.due_at, w.account)))))
            ORDER BY w.class, w.due_at LIMIT $4)
-         RETURNING account, customer, generation, rung_at, attempts",
+         RETURNING account, customer, generation, rung_at, attempts, failing_since, class, due_at",
     )
     .bind(lease.as_str())
     .bind(millis(now).saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
@@ -152,6 +163,9 @@ pub(crate) async fn claim(
     .fetch_all(&mut *connection)
     .await
     .map_err(StoreError::on("claiming accounts"))?;
+    let mut found = found;
+    // RETURNING knows no order
+    found.sort_by_key(|row| (row.get::<i64, _>("class"), row.get::<i64, _>("due_at")));
     let claims = found.iter().map(|row| claimed(row, lease)).collect::<Result<_, _>>()?;
     Ok(Claimed { claims, next_due: next_due(connection, now).await? })
 }
@@ -161,7 +175,8 @@ async fn next_due(connection: &mut SqliteConnection, now: Timestamp) -> Result<O
     let query = sqlx::query(
         "SELECT min(due_at) FROM (
            SELECT min(due_at) AS due_at FROM worklist WHERE class = 0 AND due_at > $1
-           UNION ALL SELECT min(due_at) FROM worklist WHERE class = 1 AND due_at > $1)",
+           UNION ALL SELECT min(due_at) FROM worklist WHERE class = 1 AND due_at > $1
+           UNION ALL SELECT min(due_at) FROM worklist WHERE class = 2 AND due_at > $1) AS soonest",
     );
     let row = query.bind(millis(now)).fetch_one(connection).await;
     let due: Option<i64> = row.map_err(StoreError::on("finding the next due account"))?.get(0);
@@ -178,23 +193,39 @@ fn claimed(row: &sqlx::sqlite::SqliteRow, lease: &Lease) -> Result<Claim, StoreE
         generation: row.get("generation"),
         rung_at: row.get::<Option<i64>, _>("rung_at").map(moment),
         attempts: u32::try_from(row.get::<i64, _>("attempts")).unwrap_or(0),
+        failing_since: row.get::<Option<i64>, _>("failing_since").map(moment),
         lease: lease.clone(),
     })
 }
 
+pub(crate) async fn retry_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
+    let doing = StoreError::on;
+    let steps = sqlx::query("UPDATE ledger SET due_at = $1 WHERE state = 'intended' AND due_at > $1");
+    steps.bind(millis(now)).execute(&mut *connection).await.map_err(doing("retrying steps"))?;
+    let looks = sqlx::query(
+        "UPDATE worklist SET due_at = $1, class = 1
+         WHERE (attempts > 0 OR account IN (SELECT account FROM ledger WHERE state = 'intended')) AND due_at > $1",
+    );
+    looks.bind(millis(now)).execute(connection).await.map(|_| ()).map_err(doing("retrying looks"))
+}
+
 pub(crate) async fn renew(
     connection: &mut SqliteConnection,
-    owner: &str,
+    held: &[(Account, Lease)],
     span: Duration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    if held.is_empty() {
+        return Ok(());
+    }
+    // one that ran out and that nobody took is ours again: another's lease has another name
     sqlx::query(
-        "UPDATE worklist SET lease_until = $1
-         WHERE lease_until > $2 AND substr(lease, 1, length($3) + 1) = $3 || '/'",
+        "UPDATE worklist SET lease_until = $2
+         FROM (SELECT value ->> 0 AS account, value ->> 1 AS lease FROM json_each($1)) AS h
+         WHERE worklist.account = h.account AND worklist.lease = h.lease",
     )
+    .bind(rows(held.iter().map(|(account, lease)| (account.as_str(), lease.as_str())))?)
     .bind(millis(now).saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
-    .bind(millis(now))
-    .bind(owner)
     .execute(connection)
     .await
     .map(|_| ())
@@ -234,14 +265,18 @@ pub(crate) async fn settle(
     }
     sqlx::query(
         "UPDATE worklist SET
-           lease = NULL, lease_until = NULL, class = 0,
+           lease = NULL, lease_until = NULL,
+           class = CASE WHEN worklist.generation = s.generation THEN 1 ELSE worklist.class END,
            due_at = CASE WHEN worklist.generation = s.generation THEN s.next ELSE $2 END,
-           rung_at = CASE WHEN s.ending = 'done' AND worklist.generation = s.generation THEN NULL
-                          WHEN s.ending = 'done' THEN $2 ELSE worklist.rung_at END,
+           rung_at = CASE WHEN s.ending IN ('failed', 'yielded') THEN worklist.rung_at
+                          WHEN worklist.generation = s.generation THEN NULL ELSE $2 END,
            attempts = CASE s.ending WHEN 'done' THEN 0 WHEN 'failed' THEN worklist.attempts + 1
                                     ELSE worklist.attempts END,
+           failing_since = CASE s.ending WHEN 'failed' THEN coalesce(worklist.failing_since, $2)
+                                         WHEN 'yielded' THEN worklist.failing_since ELSE NULL END,
            trouble = CASE s.ending WHEN 'yielded' THEN worklist.trouble ELSE s.why END,
-           settled_at = CASE s.ending WHEN 'done' THEN $2 ELSE worklist.settled_at END
+           settled_at = CASE WHEN s.ending = 'done' AND worklist.generation = s.generation THEN $2
+                             ELSE worklist.settled_at END
          FROM (SELECT value ->> 0 AS account, value ->> 1 AS lease, value ->> 2 AS generation, value ->> 3 AS ending,
                       value ->> 4 AS next, value ->> 5 AS why FROM json_each($1)) AS s
          WHERE worklist.account = s.account AND worklist.lease = s.lease",
@@ -250,6 +285,7 @@ pub(crate) async fn settle(
         let (ending, next, why) = match &settlement.ending {
             Ending::Done { next, .. } => ("done", next.map(millis), None),
             Ending::Failed { next, why } => ("failed", Some(millis(*next)), Some(why)),
+            Ending::GivenUp(finding) => ("given_up", None, Some(&finding.reason)),
             Ending::Yielded { next } => ("yielded", Some(millis(*next)), None),
         };
         (settlement.account.as_str(), settlement.lease.as_str(), settlement.generation, ending, next, why)

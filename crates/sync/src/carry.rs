@@ -8,7 +8,7 @@ use entitlement::profile::Profile;
 use entitlement::reconcile::shows;
 use entitlement::retry::{self, Next};
 use store::claim::Claim;
-use store::record::{Held, Outcomes, Sent, SentOutcome};
+use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
 
 use crate::look::{Outcome, Sync, Trouble};
 use crate::{findings, telling};
@@ -63,6 +63,7 @@ impl Sync {
             Ok(profile) => {
                 telling::confirmed(claim, planned, now);
                 if !visible(&profile, &planned.step, now) {
+                    outcome.at_rest = false;
                     outcome.look_again(after(now, self.rules.policy.lag()));
                 }
                 SentOutcome::Confirmed
@@ -86,11 +87,13 @@ impl Sync {
             Next::At(due) => {
                 telling::step_failed(claim, planned, failure, due);
                 outcome.look_again(due);
-                outcome.pending = true;
-                SentOutcome::Again { due, why }
+                outcome.at_rest = false;
+                let tries = if failure.class == Class::Credentials { Tries::Free } else { Tries::Counted };
+                SentOutcome::Again { due, why, tries }
             }
             Next::Never => {
                 telling::step_refused(claim, planned, failure);
+                outcome.at_rest = false;
                 outcome.parked.push(findings::refused(customer, &planned.key, &planned.step, &why));
                 SentOutcome::Refused { why }
             }

@@ -3,7 +3,7 @@
 use entitlement::billing::Billing;
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer};
-use entitlement::plan::{Plan, Step};
+use entitlement::plan::{Note, Plan, Step};
 use entitlement::reason::Reason;
 use store::record::{Finding, Kind};
 
@@ -37,8 +37,25 @@ pub(crate) fn of_plan(customer: &Customer, plan: &Plan) -> Outcome {
     parked.dedup();
     parked
         .extend(plan.refused.iter().map(|refused| self::refused(customer, &refused.key, &refused.step, &refused.why)));
-    let pending = plan.notes.iter().any(|note| matches!(note.because, Reason::WaitsForRetry { .. }));
-    Outcome { sent: Vec::new(), parked, next: plan.look_again, pending }
+    parked.extend(plan.notes.iter().filter_map(|note| not_shown(customer, note)));
+    // for a customer who is billed nothing: nothing waits and nothing is refused
+    let at_rest = plan.look_again.is_none() && plan.refused.is_empty();
+    Outcome { sent: Vec::new(), parked, next: plan.look_again, at_rest }
+}
+
+/// Accepted so often without being shown that a human should know.
+fn not_shown(customer: &Customer, note: &Note) -> Option<Finding> {
+    match note.because {
+        Reason::AcceptedButNotShown { times } if times >= 3 => Some(Finding {
+            kind: Kind::NotShown,
+            customer: Some(customer.clone()),
+            subject: note.level.0.clone(),
+            reason: format!("`{}`: {}", note.level, note.because),
+            hint: "look at the profile in the destination's dashboard; another integration may write the same level"
+                .into(),
+        }),
+        _ => None,
+    }
 }
 
 fn unsure_of(customer: &Customer, chain: Option<&str>, because: &Reason) -> Finding {

@@ -22,8 +22,6 @@ pub(crate) struct Identity {
 pub(crate) struct Gathered {
     pub(crate) billing: Billing,
     pub(crate) identity: Option<Identity>,
-    /// The link as it stood before.
-    pub(crate) before: Option<Link>,
     pub(crate) deleted: bool,
     /// Read beside the billing, when the customer was known before.
     pub(crate) early: Option<Early>,
@@ -50,7 +48,7 @@ impl Sync {
         // a failed early read is not yet a failure: it is read again when it is needed
         let early = early.and_then(Result::ok);
         let identity = identity(&looked, before.as_ref());
-        Ok(Gathered { billing: looked.billing, identity, before, deleted: looked.deleted, early })
+        Ok(Gathered { billing: looked.billing, identity, deleted: looked.deleted, early })
     }
 
     async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
@@ -59,8 +57,10 @@ impl Sync {
     }
 
     pub(crate) async fn shown_and_told(&self, customer: &Customer) -> Result<Early, Trouble> {
-        let (profile, ledger) =
-            tokio::join!(self.adapty.profile(customer), self.store.ledger(customer, &self.rules.destination));
+        let (profile, ledger) = tokio::join!(
+            self.adapty.profile(customer),
+            self.store.ledger(customer, &self.rules.destination, self.rules.mode)
+        );
         Ok(Early { customer: customer.clone(), profile: profile?, ledger: ledger? })
     }
 
@@ -76,7 +76,9 @@ impl Sync {
             match self.read(other).await {
                 Ok(looked) => billing.merge(looked.billing),
                 Err(Trouble::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {
-                    billing.gaps.push(Gap { about: About::Everything, what: format!("`{other}`: {failure}") });
+                    // what it gave is held; what this account pays for goes on
+                    let about = About::Chain(other.as_str().to_owned());
+                    billing.gaps.push(Gap { about, what: format!("`{other}`: {failure}") });
                 }
                 Err(trouble) => return Err(trouble),
             }

@@ -14,7 +14,7 @@ use entitlement::rules::Rules;
 use store::claim::{Claim, Urgency};
 use store::error::StoreError;
 use store::open::Store;
-use store::people::{Link, Linked, OPERATOR};
+use store::people::{Link, Linked};
 use store::record::{Ending, Finding, Held, Intent, Sent, Settlement};
 use stripe::reader::Stripe;
 use stripe::resolve::Resolved;
@@ -24,6 +24,9 @@ use crate::{findings, telling};
 
 /// How long a look waits for another that holds the same customer, in milliseconds.
 const YIELD: i64 = 250;
+
+/// The attempt from which on the wait between two looks grows no longer.
+const LONGEST_WAIT: u32 = 40;
 
 /// Everything a look needs.
 #[derive(Clone, Debug)]
@@ -75,11 +78,19 @@ pub(crate) struct Outcome {
     pub(crate) sent: Vec<Sent>,
     pub(crate) parked: Vec<Finding>,
     pub(crate) next: Option<Timestamp>,
-    /// A step failed and is tried again later.
-    pub(crate) pending: bool,
+    /// Nothing is left to be done or waited for.
+    pub(crate) at_rest: bool,
 }
 
 impl Outcome {
+    /// Adds what another decision of the same look leaves.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sent.extend(other.sent);
+        self.parked.extend(other.parked);
+        other.next.into_iter().for_each(|at| self.look_again(at));
+        self.at_rest &= other.at_rest;
+    }
+
     pub(crate) fn look_again(&mut self, at: Timestamp) {
         self.next = Some(self.next.map_or(at, |soonest| soonest.min(at)));
     }
@@ -109,21 +120,29 @@ impl Sync {
         let Some(identity) = gathered.identity else {
             return Ok(findings::nobody(&claim.account, &gathered.billing, &self.sources));
         };
-        let left_behind = self.change_hands(claim, gathered.before.as_ref(), &identity).await?;
-        let link =
-            Link { account: claim.account.clone(), customer: identity.customer.clone(), origin: identity.origin };
-        let known = gathered.before.as_ref().is_some_and(|before| before.customer == link.customer);
-        if !known && self.store.link(link, Some(claim.lease.clone())).await? == Linked::Busy {
-            return Err(Trouble::Busy);
-        }
-        let billing = self.with_other_accounts(gathered.billing, &claim.account, &identity.customer).await?;
-        let mut outcome = self.serve(claim, &identity.customer, billing, gathered.early).await?;
         if gathered.deleted {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
         }
-        outcome.parked.extend(left_behind);
-        outcome.parked.sort_by(|a, b| (a.kind.as_str(), &a.subject).cmp(&(b.kind.as_str(), &b.subject)));
+        self.take(claim, &identity).await?;
+        let mut outcome = self.hand_over(claim).await?;
+        let billing = self.with_other_accounts(gathered.billing, &claim.account, &identity.customer).await?;
+        outcome.add(self.serve(claim, &identity.customer, billing, gathered.early).await?);
         Ok(outcome)
+    }
+
+    /// Links the account to its customer, and takes the customer: no other account of theirs is looked at meanwhile.
+    async fn take(&self, claim: &Claim, identity: &Identity) -> Result<(), Trouble> {
+        if claim.customer.as_ref() == Some(&identity.customer) {
+            // the claim took the customer with the account
+            return Ok(());
+        }
+        let Identity { customer, origin } = identity.clone();
+        let link = Link { account: claim.account.clone(), customer, origin };
+        match self.store.link(link, Some(claim.lease.clone())).await? {
+            Linked::Done => Ok(()),
+            Linked::Busy => Err(Trouble::Busy),
+            Linked::Lost => Err(Trouble::LeaseLost),
+        }
     }
 
     /// An object that only leads to an account (an invoice, a charge) rings for the account it leads to.
@@ -138,27 +157,26 @@ impl Sync {
         Ok(Some(Outcome::default()))
     }
 
-    /// The account belonged to somebody else before: what they had through it ends first, so that a crash in between
-    /// leaves the old link, and the next look does this again.
-    async fn change_hands(
-        &self,
-        claim: &Claim,
-        before: Option<&Link>,
-        identity: &Identity,
-    ) -> Result<Vec<Finding>, Trouble> {
-        let Some(before) = before.filter(|link| link.customer != identity.customer && link.origin != OPERATOR) else {
-            return Ok(Vec::new());
-        };
-        tracing::info!(account.id = %claim.account, "the account changed hands: access moves to another user");
-        let empty = Billing::empty(self.rules.mode);
-        let billing = self.with_other_accounts(empty, &claim.account, &before.customer).await?;
-        let outcome = self.serve(claim, &before.customer, billing, None).await?;
-        self.close_early(claim, outcome.sent).await?;
-        if outcome.pending {
-            let what = "access of the account's former user could not be taken back yet";
-            return Err(Failure::new(Class::Transient, what).into());
+    /// Ends what former users of the account had through it. A former user with other accounts is left to their looks;
+    /// one without is decided for here, billed nothing, until nothing is left to do.
+    async fn hand_over(&self, claim: &Claim) -> Result<Outcome, Trouble> {
+        let mut all = Outcome::default();
+        for former in self.store.handovers(&claim.account).await? {
+            tracing::info!(account.id = %claim.account, "the account changed hands: its former user's access ends");
+            let others = self.store.accounts_of(&former).await?;
+            if !others.is_empty() {
+                self.store.touch(others, Urgency::Fresh).await?;
+                self.store.handed_over(claim.account.clone(), former).await?;
+                continue;
+            }
+            let outcome = self.serve(claim, &former, Billing::empty(self.rules.mode), None).await?;
+            self.close_early(claim, outcome.sent).await?;
+            if outcome.at_rest {
+                self.store.handed_over(claim.account.clone(), former).await?;
+            }
+            all.add(Outcome { sent: Vec::new(), ..outcome });
         }
-        Ok(outcome.parked)
+        Ok(all)
     }
 
     /// Decides for one customer and carries the plan out.
@@ -237,17 +255,18 @@ impl Sync {
     }
 
     fn failed(&self, claim: &Claim, failure: &Failure) -> Ending {
+        let (now, why) = ((self.clock)(), failure.to_string());
         let jitter = StepKey::stored(claim.account.as_str().to_owned());
-        let why = failure.to_string();
-        match retry::after(failure, claim.attempts.saturating_add(1), &jitter, (self.clock)()) {
-            Next::At(next) => {
+        // bells and refused keys may try far more often than the schedule; only time makes a look give up
+        let attempts = claim.attempts.saturating_add(1).min(LONGEST_WAIT);
+        match retry::after(failure, attempts, &jitter, now) {
+            Next::At(next) if failure.class == Class::Credentials || !claim.is_tired(now) => {
                 telling::look_failed(&claim.account, failure, next);
                 Ending::Failed { next, why }
             }
-            Next::Never => {
+            Next::At(_) | Next::Never => {
                 tracing::error!(account.id = %claim.account, error = %why, "a look failed for good and is parked");
-                let gone = failure.class == Class::Missing;
-                Ending::Done { next: None, parked: vec![findings::look_failed(&claim.account, why, gone)] }
+                Ending::GivenUp(findings::look_failed(&claim.account, why, failure.class == Class::Missing))
             }
         }
     }

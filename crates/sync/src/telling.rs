@@ -1,9 +1,10 @@
 //! What a look tells: one log line for one thing that happened, and the counters beside it.
 
 use entitlement::clock::Timestamp;
-use entitlement::failure::Failure;
+use entitlement::failure::{Class, Failure};
 use entitlement::names::Account;
 use entitlement::plan::{Plan, Planned, Step};
+use entitlement::reason::Reason;
 use store::claim::Claim;
 use store::error::StoreError;
 
@@ -33,6 +34,15 @@ pub(crate) fn decided(account: &Account, plan: &Plan, conduct: Conduct) {
     }
     for unsure in &plan.verdict.unsure {
         tracing::warn!(account.id = %account, "unsure, so nothing is taken away: {}", unsure.because);
+    }
+    for note in &plan.notes {
+        let twice = matches!(note.because, Reason::PaidTwice { .. });
+        if twice {
+            metrics::counter!("grantsync_double_subscriptions_total").increment(1);
+        }
+        if twice || matches!(note.because, Reason::AcceptedButNotShown { .. }) {
+            tracing::warn!(account.id = %account, level = %note.level, "{}", note.because);
+        }
     }
     for alarm in &plan.verdict.alarms {
         tracing::warn!(account.id = %account, "{alarm}");
@@ -75,6 +85,10 @@ pub(crate) fn step_refused(claim: &Claim, planned: &Planned, failure: &Failure) 
 
 pub(crate) fn look_failed(account: &Account, failure: &Failure, next: Timestamp) {
     let next = next.format("%Y-%m-%dT%H:%M:%SZ");
+    if failure.class == Class::Credentials {
+        // a refused key concerns every account; it was told once when it was first refused
+        return tracing::debug!(account.id = %account, error = %failure, "a look waits for the key; again at {next}");
+    }
     tracing::warn!(account.id = %account, error = %failure, "a look failed; trying again at {next}");
 }
 

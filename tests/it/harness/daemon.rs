@@ -1,7 +1,7 @@
 //! The program as a child process: started, asked, signalled, restarted.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -20,6 +20,7 @@ const ASK_EVERY: Duration = Duration::from_millis(5);
 pub(crate) struct Daemon {
     child: Child,
     directory: PathBuf,
+    arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     client: reqwest::Client,
     pub(crate) front: String,
@@ -35,20 +36,26 @@ pub(crate) struct Told {
 
 impl Daemon {
     /// Starts the program in `directory` on free ports and waits until it is ready.
-    pub(crate) async fn start(directory: &Path, mut environment: BTreeMap<String, String>) -> Self {
+    pub(crate) async fn start(directory: &Path, environment: BTreeMap<String, String>) -> Self {
+        Self::start_as(&["serve"], directory, environment).await
+    }
+
+    /// Starts one more beside this one, on the same database and ports of its own: `&["serve", "--only", "work"]`.
+    pub(crate) async fn beside(&self, arguments: &[&str]) -> Self {
+        Self::start_as(arguments, &self.directory, self.environment.clone()).await
+    }
+
+    async fn start_as(arguments: &[&str], directory: &Path, mut environment: BTreeMap<String, String>) -> Self {
         let (front, back) = (free_address(), free_address());
         environment.insert("GRANTSYNC__SERVER__LISTEN".into(), front.clone());
         environment.insert("GRANTSYNC__SERVER__ADMIN_LISTEN".into(), back.clone());
-        Self::start_on(directory, environment, format!("http://{front}"), format!("http://{back}")).await
-    }
-
-    async fn start_on(directory: &Path, environment: BTreeMap<String, String>, front: String, back: String) -> Self {
-        let log = OpenOptions::new().create(true).append(true).open(directory.join("daemon.log")).unwrap();
-        let child = spawn(directory, &environment, log);
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let child = spawn(directory, &environment, &arguments);
         // reqwest asks for a TLS provider even for loopback; another test of this binary may have installed it
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = reqwest::Client::new();
-        let mut daemon = Self { child, directory: directory.to_owned(), environment, client, front, back };
+        let (front, back) = (format!("http://{front}"), format!("http://{back}"));
+        let mut daemon = Self { child, directory: directory.to_owned(), arguments, environment, client, front, back };
         daemon.until_ready().await;
         daemon
     }
@@ -140,14 +147,15 @@ impl Daemon {
         for (key, value) in changes {
             self.environment.insert(format!("GRANTSYNC__{key}"), (*value).to_owned());
         }
-        let log = OpenOptions::new().create(true).append(true).open(self.directory.join("daemon.log")).unwrap();
-        self.child = spawn(&self.directory, &self.environment, log);
+        self.child = spawn(&self.directory, &self.environment, &self.arguments);
         self.until_ready().await;
     }
 }
 
-fn spawn(directory: &Path, environment: &BTreeMap<String, String>, log: File) -> Child {
-    program(directory, environment).arg("serve").stdin(Stdio::null()).stderr(log).kill_on_drop(true).spawn().unwrap()
+fn spawn(directory: &Path, environment: &BTreeMap<String, String>, arguments: &[String]) -> Child {
+    let log = OpenOptions::new().create(true).append(true).open(directory.join("daemon.log")).unwrap();
+    let mut command = program(directory, environment);
+    command.args(arguments).stdin(Stdio::null()).stderr(log).kill_on_drop(true).spawn().unwrap()
 }
 
 fn program(directory: &Path, environment: &BTreeMap<String, String>) -> Command {

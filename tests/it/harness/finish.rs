@@ -1,5 +1,8 @@
 //! What must hold at the end of every test.
 
+use std::time::Duration;
+
+use super::daemon::PATIENCE;
 use super::world::World;
 
 /// Pieces that only a secret, an address of a person or a body has.
@@ -22,13 +25,22 @@ const UNSPEAKABLE: [&str; 13] = [
 /// Nothing is due, nothing was left half done, and the log kept quiet about what is nobody's business.
 pub(crate) async fn finish(world: World) {
     world.daemon.calm().await;
-    let lines = world.daemon.listed(&["ledger"]).await;
-    assert!(lines.iter().all(|line| line["state"] != "intended"), "half done: {lines:#?}");
+    settled(&world).await;
     silent(&world.daemon.log());
 }
 
+/// Waits until no step in the ledger awaits its answer.
+pub(crate) async fn settled(world: &World) {
+    let settled = async {
+        while world.daemon.listed(&["ledger"]).await.iter().any(|line| line["state"] == "intended") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, settled).await.is_ok(), "half done:\n{}", world.daemon.log());
+}
+
 /// The log holds no secret, no address and no body.
-pub(crate) fn silent(log: &str) {
+fn silent(log: &str) {
     for line in log.lines() {
         let said = UNSPEAKABLE.iter().find(|piece| line.contains(*piece));
         assert!(said.is_none(), "the log tells {said:?}: {line}");

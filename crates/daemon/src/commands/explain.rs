@@ -4,9 +4,7 @@ use std::path::Path;
 
 use entitlement::decide::{Case, decide};
 use entitlement::explain::explain;
-use entitlement::names::Customer;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use store::open::Store;
 use sync::inspect::Inspected;
 
@@ -73,10 +71,9 @@ async fn as_json(store: &Store, inspected: &Inspected) -> Result<(), Failed> {
     }))
 }
 
-/// Saves the case without personal data: the app user becomes a hash, everything else is the vendors' ids.
-fn save(file: &Path, mut case: Case) -> Result<(), Failed> {
-    let hidden = hex::encode(&Sha256::digest(case.profile.customer.as_str())[..8]);
-    case.profile.customer = Customer::new(&hidden).unwrap_or(case.profile.customer);
+/// Saves the case without personal data: nobody's user id, and the vendors' ids for the rest.
+fn save(file: &Path, case: Case) -> Result<(), Failed> {
+    let case = case.anonymous();
     let text = serde_json::to_string_pretty(&case).map_err(|error| Failed::because("writing the case", error))?;
     std::fs::write(file, text + "\n")
         .map_err(|error| Failed::Sentence(format!("writing the case `{}`: {error}", file.display())))

@@ -1,6 +1,5 @@
 //! `link`: says which app user an account belongs to.
 
-use store::claim::Urgency;
 use store::people::{Link, OPERATOR};
 
 use crate::commands::{account, customer};
@@ -12,7 +11,6 @@ pub(crate) async fn run(settings: &Settings, of: &str, user: &str) -> Result<(),
     let (account, customer) = (account(of)?, customer(user)?);
     let store = wiring::store(settings).await?;
     store.link(Link { account: account.clone(), customer, origin: OPERATOR.into() }, None).await?;
-    store.touch(vec![account.clone()], Urgency::Fresh).await?;
     table::say(&format!("`{account}` is linked, and due to be looked at"));
     Ok(())
 }

@@ -13,14 +13,20 @@ pub(crate) async fn run(settings: &Settings, parked: Parked) -> Result<(), Faile
         Parked::List { json: true } => table::json(&store.parked().await?)?,
         Parked::List { json: false } => list(&store.parked().await?),
         Parked::Release(chosen) => {
-            let count = store.release(which(chosen)).await?;
-            table::say(&format!("{count} released"));
+            told(store.release(which(chosen)).await?, "released")?;
         }
         Parked::Drop { chosen, reason } => {
-            let count = store.drop_parked(which(chosen), reason).await?;
-            table::say(&format!("{count} dropped"));
+            told(store.drop_parked(which(chosen), reason).await?, "dropped")?;
         }
     }
+    Ok(())
+}
+
+fn told(count: u64, done: &str) -> Result<(), Failed> {
+    if count == 0 {
+        return Err(Failed::Sentence(format!("nothing was {done}; see `grantsync parked list`")));
+    }
+    table::say(&format!("{count} {done}"));
     Ok(())
 }
 

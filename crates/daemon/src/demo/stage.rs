@@ -48,7 +48,7 @@ impl Stage {
     pub(super) async fn set() -> Result<Self, Failed> {
         let sandbox = Sandbox::start().await.map_err(|error| Failed::because("starting the sandbox", error))?;
         let scratch = tempfile::tempdir().map_err(|error| Failed::because("making a scratch directory", error))?;
-        let (listen, admin) = (free_port()?, free_port()?);
+        let (listen, admin) = free_addresses()?;
         let file = scratch.path().join("grantsync.toml");
         std::fs::write(&file, CATALOG).map_err(|error| Failed::because("writing the demo's settings", error))?;
         let database = format!("sqlite:{}", scratch.path().join("grantsync.db").display());
@@ -167,7 +167,9 @@ impl Stage {
         if !matches!(ended, Some(Ok(()))) {
             return Err(Failed::Sentence("the daemon was gone before the end".into()));
         }
-        let status = self.daemon.wait().await.map_err(|error| Failed::because("stopping the daemon", error))?;
+        let ended = tokio::time::timeout(PATIENCE, self.daemon.wait()).await;
+        let ended = ended.map_err(|_| Failed::Sentence("the daemon did not stop".into()))?;
+        let status = ended.map_err(|error| Failed::because("stopping the daemon", error))?;
         if status.success() { Ok(()) } else { Err(self.broke(status)) }
     }
 }
@@ -190,10 +192,15 @@ fn program(environment: &BTreeMap<String, String>) -> Result<Command, Failed> {
     Ok(command)
 }
 
-/// A port of this machine that nobody listens on.
-fn free_port() -> Result<String, Failed> {
-    let found = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    found.map(|address| address.to_string()).map_err(|error| Failed::because("finding a free port", error))
+/// Two addresses of this machine that nobody listens on, both held until both are found.
+fn free_addresses() -> Result<(String, String), Failed> {
+    let bind = || TcpListener::bind("127.0.0.1:0").map_err(|error| Failed::because("finding a free port", error));
+    let address = |listener: &TcpListener| {
+        let found = listener.local_addr().map_err(|error| Failed::because("finding a free port", error));
+        found.map(|address| address.to_string())
+    };
+    let (one, other) = (bind()?, bind()?);
+    Ok((address(&one)?, address(&other)?))
 }
 
 const CATALOG: &str = "[[catalog]]\nproduct = \"prod_premium\"\naccess_level = \"premium\"\n";

@@ -191,7 +191,33 @@ fn a_right_of_another_store_is_never_taken_or_shortened() {
     assert_eq!((steps(&case), notes(&case)), (vec![], vec![keeps.to_owned()]));
     case.billing.subscriptions = vec![first_month()];
     let lasts = "the right from `app_store` lasts at least as long (until 2026-10-28T00:00:00Z)";
-    assert_eq!((steps(&case), notes(&case)), (vec![], vec![lasts.to_owned()]));
+    let twice = "double subscription: `app_store` and `sub_1` are both paid for this level";
+    assert_eq!((steps(&case), notes(&case)), (vec![], vec![lasts.to_owned(), twice.to_owned()]));
+}
+
+#[test]
+fn a_promotion_of_the_destination_is_not_paid_twice() {
+    let mut case = of(day(3), [first_month()]);
+    case.profile.levels = vec![foreign("premium", Until::At(day(300)))];
+    case.profile.levels[0].store = Some("adapty".into());
+    assert_eq!(notes(&case).iter().filter(|note| note.contains("double")).count(), 0);
+}
+
+#[test]
+fn our_right_behind_that_of_another_store_is_looked_for_when_that_one_ends() {
+    let mut case = later(granted(), day(5), [paused()]);
+    case.profile.levels = vec![foreign("premium", Until::At(day(10)))];
+    assert_eq!((steps(&case), decide(&case).look_again), (vec![], Some(day(10))));
+}
+
+#[test]
+fn a_case_of_nobody_is_decided_alike() {
+    let sent = later(granted(), day(5), [paused()]);
+    let plan = decide(&sent.clone().anonymous());
+    assert_eq!((plan.steps.len(), plan.moot, plan.seen), (1, vec![], vec![]));
+    assert_eq!(plan.steps[0].step, decide(&sent).steps[0].step);
+    let settled = granted().anonymous();
+    assert_eq!((steps(&settled), settled.profile.customer.as_str()), (vec![], "nobody"));
 }
 
 #[test]

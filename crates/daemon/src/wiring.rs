@@ -58,6 +58,7 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone()),
         adapty: Adapty::new(upstreams.adapty.clone(), api),
         rules: rules::of(settings),
+        mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         conduct: match settings.policy.mode {
             Observing::Enforce => Conduct::Enforce,

@@ -108,6 +108,7 @@ pub(crate) async fn learn(
         }
         if busy(connection, link, now).await? {
             // from now on the claim itself passes over the account while the customer is held
+            keep(connection, link, now).await?;
             belongs(connection, link).await?;
             return Ok(Linked::Busy);
         }

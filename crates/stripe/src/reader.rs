@@ -40,6 +40,8 @@ pub struct Looked {
     pub billing: Billing,
     /// The user behind the account; `None` when none of the configured sources says.
     pub identity: Option<Identity>,
+    /// Why nobody is named although a source speaks: it names several users.
+    pub contradiction: Option<String>,
     /// The customer was deleted. Known only when an identity source had the customer read.
     pub deleted: bool,
 }
@@ -86,7 +88,11 @@ impl Stripe {
         let (sessions, unread) = sold.map_or((None, Vec::new()), |(sessions, unread)| (Some(sessions), unread));
         gaps.extend(unread);
         let mut known = Known { api, id, subscriptions: &subscriptions, sessions, customer: None };
-        let identity = known.identity(&self.identity).await?;
+        let (identity, contradiction) = match known.identity(&self.identity).await? {
+            Named::One(identity) => (Some(identity), None),
+            Named::Several(source) => (None, Some(format!("`{source}` names several users of running subscriptions"))),
+            Named::Nobody => (None, None),
+        };
 
         let on_test_clock = known.customer.as_ref().is_some_and(customer::Read::on_test_clock)
             || subscriptions.iter().any(|read| read.billing.on_test_clock);
@@ -101,14 +107,14 @@ impl Stripe {
             subscription
         };
         let subscriptions = subscriptions.into_iter().map(attached).collect();
-        Ok(Looked { billing: Billing { mode, subscriptions, purchases, gaps }, identity, deleted })
+        Ok(Looked { billing: Billing { mode, subscriptions, purchases, gaps }, identity, contradiction, deleted })
     }
 
     async fn guest(&self, api: Api<'_>, account: &Account) -> Result<Looked, Failure> {
         let (session, mut gaps) = checkout::by_id(api, account.id()).await?;
         let Some(session) = session else {
             let billing = Billing { gaps, ..Billing::empty(self.mode_of([])) };
-            return Ok(Looked { billing, identity: None, deleted: false });
+            return Ok(Looked { billing, identity: None, contradiction: None, deleted: false });
         };
         let (payments, unseen) = match session.payment_intent.get() {
             Some(intent) => charge::payments(api, Payer::Intent(intent)).await?,
@@ -121,7 +127,7 @@ impl Stripe {
         let mode = self.mode_of([session.livemode]);
         let identity = self.identity.iter().find_map(|source| of_guest(source, &session));
         let billing = Billing { mode, subscriptions: Vec::new(), purchases, gaps };
-        Ok(Looked { billing, identity, deleted: false })
+        Ok(Looked { billing, identity, contradiction: None, deleted: false })
     }
 
     /// The key's mode; that of an object which does not fit it, since nothing may be done with those.
@@ -144,9 +150,12 @@ struct Known<'a> {
 }
 
 impl Known<'_> {
-    async fn identity(&mut self, sources: &[UserIdSource]) -> Result<Option<Identity>, Failure> {
+    async fn identity(&mut self, sources: &[UserIdSource]) -> Result<Named, Failure> {
         for source in sources {
             let found = match source {
+                UserIdSource::SubscriptionMetadata(key) if several(self.subscriptions, key) => {
+                    return Ok(Named::Several(source.to_string()));
+                }
                 UserIdSource::SubscriptionMetadata(key) => of_subscriptions(self.subscriptions, key),
                 UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_) => {
                     self.sessions().await?.iter().find_map(|session| of_session(source, session))
@@ -156,10 +165,10 @@ impl Known<'_> {
                 UserIdSource::CustomerId => Customer::new(self.id),
             };
             if let Some(customer) = found {
-                return Ok(Some(Identity { customer, origin: source.to_string() }));
+                return Ok(Named::One(Identity { customer, origin: source.to_string() }));
             }
         }
-        Ok(None)
+        Ok(Named::Nobody)
     }
 
     async fn sessions(&mut self) -> Result<&[Session], Failure> {
@@ -185,6 +194,21 @@ impl Known<'_> {
     }
 }
 
+/// Whom the sources name.
+enum Named {
+    One(Identity),
+    /// The source that names several.
+    Several(String),
+    Nobody,
+}
+
+/// Whether running subscriptions name different users: choosing one would take the other's access.
+fn several(subscriptions: &[subscription::Read], key: &str) -> bool {
+    let running = subscriptions.iter().filter(|read| !has_ended(&read.billing.status));
+    let mut told = running.filter_map(|read| read.metadata.get(key).and_then(Customer::new));
+    told.next().is_some_and(|first| told.any(|other| other != first))
+}
+
 /// A running subscription tells before an ended one, then the newer before the older.
 fn of_subscriptions(subscriptions: &[subscription::Read], key: &str) -> Option<Customer> {
     let told = |read: &subscription::Read| read.metadata.get(key).and_then(Customer::new);
@@ -195,14 +219,11 @@ fn of_subscriptions(subscriptions: &[subscription::Read], key: &str) -> Option<C
 
 fn has_ended(status: &Status) -> bool {
     match status {
-        Status::Canceled | Status::IncompleteExpired => true,
-        Status::Incomplete
-        | Status::Trialing
-        | Status::Active
-        | Status::PastDue
-        | Status::Unpaid
-        | Status::Paused
-        | Status::Unknown(_) => false,
+        // one that was never paid says no more than one that is over
+        Status::Canceled | Status::IncompleteExpired | Status::Incomplete => true,
+        Status::Trialing | Status::Active | Status::PastDue | Status::Unpaid | Status::Paused | Status::Unknown(_) => {
+            false
+        }
     }
 }
 

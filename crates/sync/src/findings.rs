@@ -9,8 +9,13 @@ use store::record::{Finding, Kind};
 
 use crate::look::Outcome;
 
+/// Why nobody is known when no source says anything.
+pub(crate) fn unnamed(sources: &str) -> String {
+    format!("none of `identity.user_id` ({sources}) names an app user")
+}
+
 /// A customer nobody knows. An account that is billed nothing concerns nobody.
-pub(crate) fn nobody(account: &Account, billing: &Billing, sources: &str) -> Outcome {
+pub(crate) fn nobody(account: &Account, billing: &Billing, reason: String) -> Outcome {
     let nothing = billing.subscriptions.is_empty() && billing.purchases.is_empty() && billing.gaps.is_empty();
     if nothing {
         return Outcome::default();
@@ -20,7 +25,7 @@ pub(crate) fn nobody(account: &Account, billing: &Billing, sources: &str) -> Out
         kind: Kind::UnknownCustomer,
         customer: None,
         subject: account.as_str().to_owned(),
-        reason: format!("none of `identity.user_id` ({sources}) names an app user"),
+        reason,
         hint: format!("set the metadata at Stripe, or run `grantsync link {account} USER`; it is released by itself"),
     };
     Outcome { parked: vec![finding], ..Outcome::default() }

@@ -3,7 +3,7 @@
 use entitlement::billing::{About, Billing, Gap};
 use entitlement::failure::Class;
 use entitlement::ledger::Ledger;
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, Customer, Mode};
 use entitlement::profile::Profile;
 use store::people::{Link, OPERATOR};
 use stripe::reader::{Looked, Scope};
@@ -22,6 +22,8 @@ pub(crate) struct Identity {
 pub(crate) struct Gathered {
     pub(crate) billing: Billing,
     pub(crate) identity: Option<Identity>,
+    /// Why nobody is named although the source speaks.
+    pub(crate) contradiction: Option<String>,
     pub(crate) deleted: bool,
     /// Read beside the billing, when the customer was known before.
     pub(crate) early: Option<Early>,
@@ -39,16 +41,17 @@ impl Sync {
     /// Reads the account's billing, and beside it what is known of its customer already.
     pub(crate) async fn gather(&self, account: &Account, known: Option<&Customer>) -> Result<Gathered, Trouble> {
         let (looked, before, early) = tokio::join!(self.read(account), self.store.link_of(account), async {
-            match known {
-                Some(customer) => Some(self.shown_and_told(customer).await),
-                None => None,
+            match (known, self.mode) {
+                (Some(customer), Some(mode)) => Some(self.shown_and_told(customer, mode).await),
+                (None, _) | (_, None) => None,
             }
         });
         let (looked, before) = (looked?, before?);
         // a failed early read is not yet a failure: it is read again when it is needed
         let early = early.and_then(Result::ok);
         let identity = identity(&looked, before.as_ref());
-        Ok(Gathered { billing: looked.billing, identity, deleted: looked.deleted, early })
+        let Looked { billing, contradiction, deleted, .. } = looked;
+        Ok(Gathered { billing, identity, contradiction, deleted, early })
     }
 
     async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
@@ -56,11 +59,9 @@ impl Sync {
         Ok(self.stripe.look(account, scope).await?)
     }
 
-    pub(crate) async fn shown_and_told(&self, customer: &Customer) -> Result<Early, Trouble> {
-        let (profile, ledger) = tokio::join!(
-            self.adapty.profile(customer),
-            self.store.ledger(customer, &self.rules.destination, self.rules.mode)
-        );
+    pub(crate) async fn shown_and_told(&self, customer: &Customer, mode: Mode) -> Result<Early, Trouble> {
+        let (profile, ledger) =
+            tokio::join!(self.adapty.profile(customer), self.store.ledger(customer, &self.rules.destination, mode));
         Ok(Early { customer: customer.clone(), profile: profile?, ledger: ledger? })
     }
 

@@ -60,14 +60,9 @@ impl Sync {
         accounts: Vec<Account>,
         billing: Billing,
     ) -> Result<Inspected, InspectError> {
-        let early = self.shown_and_told(customer).await.map_err(told)?;
-        let case = Case {
-            billing,
-            profile: early.profile,
-            ledger: early.ledger,
-            rules: self.rules.clone(),
-            now: (self.clock)(),
-        };
+        let rules = self.rules_for(&billing);
+        let early = self.shown_and_told(customer, rules.mode).await.map_err(told)?;
+        let case = Case { billing, profile: early.profile, ledger: early.ledger, rules, now: (self.clock)() };
         Ok(Inspected { accounts, case })
     }
 }

@@ -7,7 +7,7 @@ use entitlement::clock::{Clock, Timestamp, after};
 use entitlement::decide::{Case, decide};
 use entitlement::failure::{Class, Failure};
 use entitlement::key::StepKey;
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, Customer, Mode};
 use entitlement::plan::Plan;
 use entitlement::retry::{self, Next};
 use entitlement::rules::Rules;
@@ -34,7 +34,10 @@ pub struct Sync {
     pub store: Store,
     pub stripe: Stripe,
     pub adapty: Adapty,
+    /// All but the mode, when the key does not tell it.
     pub rules: Rules,
+    /// The mode of the source's key; `None` when it does not tell: then that of what is billed.
+    pub mode: Option<Mode>,
     /// Where an account's app user is looked for, in words.
     pub sources: String,
     pub conduct: Conduct,
@@ -118,13 +121,14 @@ impl Sync {
         }
         let gathered = self.gather(&claim.account, claim.customer.as_ref()).await?;
         let Some(identity) = gathered.identity else {
-            return Ok(findings::nobody(&claim.account, &gathered.billing, &self.sources));
+            let reason = gathered.contradiction.unwrap_or_else(|| findings::unnamed(&self.sources));
+            return Ok(findings::nobody(&claim.account, &gathered.billing, reason));
         };
         if gathered.deleted {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
         }
         self.take(claim, &identity).await?;
-        let mut outcome = self.hand_over(claim).await?;
+        let mut outcome = self.hand_over(claim, gathered.billing.mode).await?;
         let billing = self.with_other_accounts(gathered.billing, &claim.account, &identity.customer).await?;
         outcome.add(self.serve(claim, &identity.customer, billing, gathered.early).await?);
         Ok(outcome)
@@ -159,7 +163,7 @@ impl Sync {
 
     /// Ends what former users of the account had through it. A former user with other accounts is left to their looks;
     /// one without is decided for here, billed nothing, until nothing is left to do.
-    async fn hand_over(&self, claim: &Claim) -> Result<Outcome, Trouble> {
+    async fn hand_over(&self, claim: &Claim, mode: Mode) -> Result<Outcome, Trouble> {
         let mut all = Outcome::default();
         for former in self.store.handovers(&claim.account).await? {
             tracing::info!(account.id = %claim.account, "the account changed hands: its former user's access ends");
@@ -169,7 +173,7 @@ impl Sync {
                 self.store.handed_over(claim.account.clone(), former).await?;
                 continue;
             }
-            let outcome = self.serve(claim, &former, Billing::empty(self.rules.mode), None).await?;
+            let outcome = self.serve(claim, &former, Billing::empty(mode), None).await?;
             self.close_early(claim, outcome.sent).await?;
             if outcome.at_rest {
                 self.store.handed_over(claim.account.clone(), former).await?;
@@ -187,30 +191,30 @@ impl Sync {
         billing: Billing,
         early: Option<Early>,
     ) -> Result<Outcome, Trouble> {
+        let rules = self.rules_for(&billing);
         let early = match early.filter(|early| &early.customer == customer) {
             Some(early) => early,
-            None => self.shown_and_told(customer).await?,
+            None => self.shown_and_told(customer, rules.mode).await?,
         };
         let exists = early.profile.exists;
-        let case = Case {
-            billing,
-            profile: early.profile,
-            ledger: early.ledger,
-            rules: self.rules.clone(),
-            now: (self.clock)(),
-        };
+        let case = Case { billing, profile: early.profile, ledger: early.ledger, rules, now: (self.clock)() };
         let plan = decide(&case);
         telling::decided(&claim.account, &plan, self.conduct);
         let mut outcome = findings::of_plan(customer, &plan);
         if self.conduct == Conduct::Observe {
             return Ok(outcome);
         }
-        self.write_down(claim, customer, &plan).await?;
+        self.write_down(claim, customer, case.rules.mode, &plan).await?;
         self.carry_out(claim, customer, exists, &plan, &mut outcome).await;
         Ok(outcome)
     }
 
-    async fn write_down(&self, claim: &Claim, customer: &Customer, plan: &Plan) -> Result<(), Trouble> {
+    /// The rules, in the mode of the key, or of what is billed when the key does not tell.
+    pub(crate) fn rules_for(&self, billing: &Billing) -> Rules {
+        Rules { mode: self.mode.unwrap_or(billing.mode), ..self.rules.clone() }
+    }
+
+    async fn write_down(&self, claim: &Claim, customer: &Customer, mode: Mode, plan: &Plan) -> Result<(), Trouble> {
         if plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty() {
             return Ok(());
         }
@@ -219,7 +223,7 @@ impl Sync {
             customer: customer.clone(),
             lease: claim.lease.clone(),
             destination: self.rules.destination.clone(),
-            mode: self.rules.mode,
+            mode,
             steps: plan.steps.clone(),
             seen: plan.seen.clone(),
             moot: plan.moot.clone(),

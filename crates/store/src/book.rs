@@ -62,7 +62,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn intend(&self, intent: Intent) -> Result<Held, StoreError> {
-        self.write(|reply| Op::Intend(Box::new(intent), reply)).await
+        self.write(Op::Intend(Box::new(intent))).await?.try_into()
     }
 
     /// Writes what became of steps, while the look goes on.
@@ -70,7 +70,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn close(&self, outcomes: Outcomes) -> Result<Held, StoreError> {
-        self.write(|reply| Op::Close(Box::new(outcomes), reply)).await
+        self.write(Op::Close(Box::new(outcomes))).await?.try_into()
     }
 
     /// Ends a look.
@@ -78,7 +78,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn settle(&self, settlement: Settlement) -> Result<Held, StoreError> {
-        self.write(|reply| Op::Settle(Box::new(settlement), reply)).await
+        self.write(Op::Settle(Box::new(settlement))).await?.try_into()
     }
 
     /// The newest lines of the book, newest first.

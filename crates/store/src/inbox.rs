@@ -66,7 +66,7 @@ impl Seat {
     /// When the database refuses.
     pub async fn ring(self, event: Event) -> Result<Kept, StoreError> {
         // the seat goes with the event: it is free again when the writer is done, not when the client gives up
-        self.store.write(|reply| Op::Ring(event, self.permit, reply)).await
+        self.store.write(Op::Ring(event, self.permit)).await?.try_into()
     }
 }
 

@@ -22,7 +22,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn keep_note(&self, name: &str, value: String) -> Result<(), StoreError> {
-        self.write(|reply| Op::Note(name.to_owned(), value, reply)).await
+        self.write(Op::Note(name.to_owned(), value)).await.map(drop)
     }
 }
 

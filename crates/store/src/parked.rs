@@ -66,7 +66,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn release(&self, which: Which) -> Result<u64, StoreError> {
-        self.write(|reply| Op::Release(which, reply)).await
+        self.write(Op::Release(which)).await?.try_into()
     }
 
     /// Takes parked things off the list for good, with the reason. Answers how many.
@@ -74,7 +74,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn drop_parked(&self, which: Which, reason: String) -> Result<u64, StoreError> {
-        self.write(|reply| Op::DropParked(which, reason, reply)).await
+        self.write(Op::DropParked(which, reason)).await?.try_into()
     }
 }
 

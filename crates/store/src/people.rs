@@ -44,7 +44,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn link(&self, link: Link, lease: Option<Lease>) -> Result<Linked, StoreError> {
-        self.write(|reply| Op::Link(link, lease, reply)).await
+        self.write(Op::Link(link, lease)).await?.try_into()
     }
 
     /// The link of `account`.
@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn handed_over(&self, account: Account, customer: Customer) -> Result<(), StoreError> {
-        self.write(|reply| Op::HandedOver(account, customer, reply)).await
+        self.write(Op::HandedOver(account, customer)).await.map(drop)
     }
 
     /// All accounts of `customer`, in order.

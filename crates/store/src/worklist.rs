@@ -40,7 +40,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn touch(&self, accounts: Vec<Account>, urgency: Urgency) -> Result<(), StoreError> {
-        self.write(|reply| Op::Touch(accounts, urgency, reply)).await
+        self.write(Op::Touch(accounts, urgency)).await.map(drop)
     }
 
     /// Makes due whatever waits for a second try, as a start does: what kept it waiting may be mended.
@@ -48,7 +48,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn retry_all(&self) -> Result<(), StoreError> {
-        self.write(Op::RetryAll).await
+        self.write(Op::RetryAll).await.map(drop)
     }
 
     /// Leases up to `limit` due accounts for `span` to process `owner`: fresh ones first, the longest waiting first, and
@@ -57,7 +57,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn claim(&self, lease: Lease, limit: usize, span: Duration) -> Result<Claimed, StoreError> {
-        self.write(|reply| Op::Claim(lease, limit, span, reply)).await
+        self.write(Op::Claim(lease, limit, span)).await?.try_into()
     }
 
     /// Prolongs the leases in `held`, as far as nobody else has taken them over; a span of zero gives them back.
@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn renew(&self, held: Vec<(Account, Lease)>, span: Duration) -> Result<(), StoreError> {
-        self.write(|reply| Op::Renew(held, span, reply)).await
+        self.write(Op::Renew(held, span)).await.map(drop)
     }
 
     /// How much is due.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
+mod catch_up;
 mod faults;
 mod graph;
 mod harness;

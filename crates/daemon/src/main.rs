@@ -1,6 +1,7 @@
 //! The program `grantsync`: reads settings, wires the rooms, runs the commands.
 
 mod admin;
+mod catching_up;
 mod cli;
 mod clock;
 mod commands;

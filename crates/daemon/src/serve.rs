@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
+use ingest::catch_up::CatchUp;
 use metrics_exporter_prometheus::PrometheusHandle;
 use queue::run::Look;
 use store::claim::Urgency;
@@ -21,7 +22,7 @@ use crate::cli::{Half, Serve};
 use crate::failed::Failed;
 use crate::health::Health;
 use crate::settings::Settings;
-use crate::{admin, clock, gauges, health, wiring};
+use crate::{admin, catching_up, clock, gauges, health, wiring};
 
 /// How long requests under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -51,6 +52,16 @@ pub(crate) async fn start(
     let sync = upstreams.as_ref().map(|upstreams| wiring::sync(settings, &store, upstreams)).transpose()?;
     let known = upstreams.map_or_else(Vec::new, |upstreams| vec![upstreams.stripe, upstreams.adapty]);
     let health = Health { store: store.clone(), upstreams: known };
+    let catch_up = sync.as_ref().map(|sync| CatchUp {
+        store: store.clone(),
+        stripe: sync.stripe.clone(),
+        mode: sync.mode,
+        clock: clock::now,
+    });
+    let catching_up = match catch_up {
+        Some(catch_up) => Some((catch_up.begin().await?, catch_up)),
+        None => None,
+    };
     let mut rooms: JoinSet<Result<(), Failed>> = JoinSet::new();
 
     let mut front = health::routes(health.clone());
@@ -65,6 +76,13 @@ pub(crate) async fn start(
         release_after_mending(&store, settings).await?;
         store.retry_all().await?;
         rooms.spawn(work(store.clone(), sync, usize::from(serve.concurrency), stop.clone()));
+    }
+    if let Some((begun, catch_up)) = catching_up {
+        let catching_up = catching_up::keep(catch_up, begun, settings.catch_up.every, stop.clone());
+        rooms.spawn(async move {
+            catching_up.await;
+            Ok(())
+        });
     }
     let gauging = gauges::keep(store, metrics, stop.clone());
     rooms.spawn(async move {

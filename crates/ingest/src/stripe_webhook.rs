@@ -14,9 +14,11 @@ use entitlement::names::{Account, Mode};
 use sha2::{Digest, Sha256};
 use store::event::{Event, Kept, Outcome};
 use store::open::Store;
-use stripe::envelope::{self, Envelope, NotAnEvent};
+use stripe::envelope::{self, NotAnEvent};
 
 use stripe::signature::Verifier;
+
+use crate::event;
 
 /// Largest body taken in. Stripe documents none; the largest events seen are below 10 kB.
 const LARGEST_BODY: usize = 1024 * 1024;
@@ -96,7 +98,13 @@ impl Ingest {
 
     fn event(&self, body: &[u8], now: Timestamp) -> Result<Event, Refusal> {
         match envelope::read(body) {
-            Ok(envelope) => Ok(self.read(envelope, body)),
+            Ok(envelope) => {
+                let kept = match self.bodies {
+                    Bodies::Keep => Some(String::from_utf8_lossy(body).into_owned()),
+                    Bodies::Forget => None,
+                };
+                Ok(event::of(envelope, self.mode, kept))
+            }
             Err(NotAnEvent::NotJsonObject) => Err(Refusal::NotJson),
             Err(unreadable @ NotAnEvent::Unreadable(_)) => Ok(Event {
                 id: fingerprint(body),
@@ -107,32 +115,6 @@ impl Ingest {
                 body: Some(String::from_utf8_lossy(body).into_owned()),
             }),
         }
-    }
-
-    fn read(&self, envelope: Envelope, body: &[u8]) -> Event {
-        let outcome = self.outcome(&envelope);
-        Event {
-            id: Account::stripe(envelope.connect.as_deref(), &envelope.id).as_str().to_owned(),
-            kind: envelope.kind,
-            object: envelope.object,
-            outcome,
-            created: envelope.created,
-            body: match self.bodies {
-                Bodies::Keep => Some(String::from_utf8_lossy(body).into_owned()),
-                Bodies::Forget => None,
-            },
-        }
-    }
-
-    fn outcome(&self, envelope: &Envelope) -> Outcome {
-        let other = |mode: &Mode| self.mode.as_ref().is_some_and(|own| own != mode);
-        if envelope.mode.as_ref().is_some_and(other) {
-            return Outcome::OtherMode;
-        }
-        if !envelope::rings(&envelope.kind) {
-            return Outcome::Nobody;
-        }
-        envelope.account().map_or(Outcome::Nobody, Outcome::Rung)
     }
 }
 

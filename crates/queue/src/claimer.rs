@@ -34,13 +34,11 @@ impl Claimer {
         let mut number = 0_u64;
         while let Some(free) = room(&self.feed, &stop).await {
             number += 1;
-            let found = tokio::select! {
-                () = stop.cancelled() => return,
-                found = self.claim(Lease::new(&self.owner, number), free) => found,
-            };
+            // not even a stop ends it halfway: what is claimed must be held, so that it can be given back
+            let found = self.claim(Lease::new(&self.owner, number), free).await;
             let more = found.claims.len() == free;
+            found.claims.iter().for_each(|claim| self.held.add(claim));
             for claim in found.claims {
-                self.held.add(&claim);
                 // room for each was counted before it was claimed
                 if self.feed.send(claim).await.is_err() {
                     return;

@@ -8,3 +8,6 @@ pub mod backend;
 pub mod claimer;
 pub mod held;
 pub mod run;
+
+#[cfg(test)]
+mod tests;

@@ -71,9 +71,10 @@ pub async fn run(store: Store, look: Look, settings: Settings, stop: Cancellatio
     let outcome = carry(Work { store, look, held, clock }, claims, &settings, stop.clone()).await;
     let too_early = !stop.is_cancelled();
     stop.cancel();
+    // only then is it known what is to be given back
+    let claimed = claiming.await;
     ended.cancel();
-    let (claimed, kept) = tokio::join!(claiming, keeping);
-    claimed.and(kept).map_err(|error| RunError::Monitor(error.into()))?;
+    claimed.and(keeping.await).map_err(|error| RunError::Monitor(error.into()))?;
     if too_early { outcome.and(Err(RunError::Ended)) } else { outcome }
 }
 

@@ -29,6 +29,15 @@ impl Store {
         Some(Seat { store: self.clone(), permit })
     }
 
+    /// A place for one event, as soon as there is one.
+    ///
+    /// # Errors
+    /// When the program is shutting down.
+    pub async fn seat_when_free(&self) -> Result<Seat, StoreError> {
+        let permit = self.seats.clone().acquire_owned().await.map_err(|_| StoreError::Stopped)?;
+        Ok(Seat { store: self.clone(), permit })
+    }
+
     /// Whether an event would find a seat now: to be asked before its body is read.
     #[must_use]
     pub fn has_seats(&self) -> bool {

@@ -16,3 +16,6 @@ pub mod record;
 pub mod statements;
 pub mod worklist;
 pub mod writer;
+
+#[cfg(test)]
+mod tests;

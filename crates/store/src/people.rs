@@ -108,12 +108,14 @@ pub(crate) async fn learn(
         }
         if busy(connection, link, now).await? {
             // from now on the claim itself passes over the account while the customer is held
-            keep(connection, link, now).await?;
-            belongs(connection, link).await?;
+            if keep(connection, link, By::Look, now).await? {
+                belongs(connection, link).await?;
+            }
             return Ok(Linked::Busy);
         }
     }
-    if !keep(connection, link, now).await? {
+    let by = if lease.is_none() && link.origin == OPERATOR { By::Operator } else { By::Look };
+    if !keep(connection, link, by, now).await? {
         return Ok(Linked::Busy);
     }
     if lease.is_none() {
@@ -123,37 +125,50 @@ pub(crate) async fn learn(
     Ok(Linked::Done)
 }
 
-/// Answers whether the link counts: an operator's word is only changed by an operator's word.
-async fn keep(connection: &mut SqliteConnection, link: &Link, now: Timestamp) -> Result<bool, StoreError> {
-    // whom the account belonged to; one whom it comes back to is not its former user any more
+/// Who says whose account it is. A look may repeat an operator's word, but that may be an older one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Operator,
+    Look,
+}
+
+/// Answers whether the link counts: an operator's word is only changed by an operator.
+async fn keep(connection: &mut SqliteConnection, link: &Link, by: By, now: Timestamp) -> Result<bool, StoreError> {
+    let Link { account, customer, origin } = link;
+    // whom the account belonged to
     sqlx::query(
         "INSERT INTO handovers (account, customer)
          SELECT account, customer FROM links
-         WHERE account = $1 AND customer <> $2 AND (origin <> $4 OR $3 = $4) ON CONFLICT DO NOTHING",
+         WHERE account = $1 AND customer <> $2 AND (origin <> $3 OR $4) ON CONFLICT DO NOTHING",
     )
-    .bind(link.account.as_str())
-    .bind(link.customer.as_str())
-    .bind(&link.origin)
+    .bind(account.as_str())
+    .bind(customer.as_str())
     .bind(OPERATOR)
+    .bind(by == By::Operator)
     .execute(&mut *connection)
     .await
     .map_err(StoreError::on("keeping a handover"))?;
-    handed_over(connection, &link.account, &link.customer).await?;
     let kept = sqlx::query(
         "INSERT INTO links (account, customer, origin, learnt_at) VALUES ($1, $2, $3, $4)
          ON CONFLICT (account) DO UPDATE SET customer = excluded.customer, origin = excluded.origin,
            learnt_at = excluded.learnt_at
-         WHERE links.origin <> $5 OR excluded.origin = $5",
+         WHERE links.origin <> $5 OR $6 OR (links.origin, links.customer) = (excluded.origin, excluded.customer)",
     )
-    .bind(link.account.as_str())
-    .bind(link.customer.as_str())
-    .bind(&link.origin)
+    .bind(account.as_str())
+    .bind(customer.as_str())
+    .bind(origin)
     .bind(millis(now))
     .bind(OPERATOR)
-    .execute(connection)
+    .bind(by == By::Operator)
+    .execute(&mut *connection)
     .await
     .map_err(StoreError::on("keeping a link"))?;
-    Ok(kept.rows_affected() > 0)
+    let counts = kept.rows_affected() > 0;
+    if counts {
+        // one whom it comes back to is not its former user any more
+        handed_over(connection, account, customer).await?;
+    }
+    Ok(counts)
 }
 
 pub(crate) async fn handed_over(

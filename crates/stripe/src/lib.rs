@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod envelope;
+pub mod events;
 pub mod identity;
 pub mod reader;
 pub mod resolve;

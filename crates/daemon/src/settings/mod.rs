@@ -63,7 +63,6 @@ pub(crate) struct Settings {
     #[allow(dead_code, reason = "checked at start; the nightly round is still to come")]
     pub(crate) reconcile: Reconcile,
     /// Fetching the events that no webhook brought.
-    #[allow(dead_code, reason = "checked at start; catching up is still to come")]
     pub(crate) catch_up: CatchUp,
     /// How long the book remembers.
     #[allow(dead_code, reason = "checked at start; retention is still to come")]

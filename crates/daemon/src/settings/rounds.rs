@@ -26,7 +26,6 @@ pub(crate) struct Reconcile {
 #[derive(Debug, Clone)]
 pub(crate) struct CatchUp {
     /// How often missed events are looked for, above zero; default 5 minutes.
-    #[allow(dead_code, reason = "checked at start; catching up is still to come")]
     pub(crate) every: Duration,
 }
 

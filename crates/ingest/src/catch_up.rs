@@ -1,0 +1,114 @@
+//! Fetches the events that no webhook brought: a net below the webhooks.
+//!
+//! They only ring bells, like any event, and each is kept once; so reading too many, or in any order, does no harm.
+
+use chrono::Duration;
+use entitlement::clock::{Clock, Timestamp};
+use entitlement::failure::Failure;
+use entitlement::names::Mode;
+use store::error::StoreError;
+use store::event::{Event, Kept};
+use store::open::Store;
+use stripe::reader::Stripe;
+
+use crate::event;
+
+/// Where the moment of the last complete catch-up is kept.
+const CURSOR: &str = "catch_up";
+/// Stripe lists no older events.
+const HORIZON: Duration = Duration::days(30);
+/// An event may come to light a little after it was made.
+const OVERLAP: Duration = Duration::minutes(10);
+
+/// What catching up needs.
+#[derive(Clone, Debug)]
+pub struct CatchUp {
+    pub store: Store,
+    pub stripe: Stripe,
+    /// The mode of the configured key.
+    pub mode: Option<Mode>,
+    pub clock: Clock,
+}
+
+/// Since when events are caught up on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Since an earlier run of the program: there may be something to catch up on.
+    Before,
+    Now,
+}
+
+/// Catching up did not come to its end; the next time begins where this one did.
+#[derive(Debug, thiserror::Error)]
+pub enum CatchUpError {
+    #[error(transparent)]
+    Upstream(#[from] Failure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CatchUp {
+    /// Makes a beginning where there is none: now. To be called before events are taken in.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin(&self) -> Result<Begun, StoreError> {
+        let begun = if self.cursor().await?.is_some() { Begun::Before } else { Begun::Now };
+        if begun == Begun::Now {
+            tracing::info!(
+                "catching up on events begins now; accounts from before wait for their next event or a resync"
+            );
+            self.store.keep_note(CURSOR, (self.clock)().to_rfc3339()).await?;
+        }
+        Ok(begun)
+    }
+
+    /// Rings for all events since the last time that are not in the inbox. Answers how many those were.
+    ///
+    /// # Errors
+    /// When Stripe or the database does not answer.
+    pub async fn run(&self) -> Result<u64, CatchUpError> {
+        let now = (self.clock)();
+        let cursor = self.cursor().await?.unwrap_or(now);
+        if now - cursor > HORIZON {
+            tracing::warn!(
+                "events of more than 30 days ago cannot be fetched any more; resync accounts that may be affected"
+            );
+        }
+        let missed = self.since(cursor.max(now - HORIZON) - OVERLAP).await?;
+        self.store.keep_note(CURSOR, now.to_rfc3339()).await?;
+        if missed > 0 {
+            tracing::warn!(events = missed, "caught up on {missed} events that no webhook had brought");
+        }
+        Ok(missed)
+    }
+
+    async fn cursor(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.store.note(CURSOR).await?.and_then(|text| text.parse().ok()))
+    }
+
+    async fn since(&self, since: Timestamp) -> Result<u64, CatchUpError> {
+        let (mut missed, mut after) = (0, None);
+        loop {
+            let page = self.stripe.events(since, after).await?;
+            for envelope in page.envelopes {
+                missed += self.ring(event::of(envelope, self.mode, None)).await?;
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(missed),
+            }
+        }
+    }
+
+    async fn ring(&self, event: Event) -> Result<u64, StoreError> {
+        let kind = event.kind.clone();
+        match self.store.seat_when_free().await?.ring(event).await? {
+            Kept::Duplicate => Ok(0),
+            Kept::New => {
+                metrics::counter!("grantsync_events_total", "type" => kind, "outcome" => "caught_up").increment(1);
+                Ok(1)
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Claims: at most so many, the oldest first, one a customer.
+
+use super::make::{account, claim, claimed, done, held, memory, pass, settle, touch, user};
+use crate::claim::Urgency;
+use crate::open::Store;
+use crate::people::{Link, Linked, OPERATOR};
+
+async fn link(store: &Store, id: &str, to: &str) {
+    let link = Link { account: account(id), customer: user(to), origin: OPERATOR.into() };
+    assert_eq!(store.link(link, None).await.unwrap(), Linked::Done);
+}
+
+#[tokio::test]
+async fn a_claim_gives_at_most_its_limit_and_the_oldest_first() {
+    let store = memory().await;
+    for id in ["c", "a", "b"] {
+        touch(&store, id).await;
+        pass(1);
+    }
+    assert_eq!(claimed(&store, "x", 2).await, ["c", "a"]);
+    assert_eq!(claimed(&store, "y", 2).await, ["b"]);
+    assert_eq!(claimed(&store, "z", 2).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_claim_tells_the_generation_and_the_first_bell_not_yet_answered() {
+    let store = memory().await;
+    touch(&store, "1").await;
+    pass(5);
+    touch(&store, "1").await;
+    let found = claim(&store, "a", 1).await;
+    let first = &found.claims[0];
+    assert_eq!((first.generation, first.rung_at), (2, Some(super::make::at(0))));
+    assert_eq!((first.customer.clone(), first.attempts), (None, 0));
+    settle(&store, first, done()).await;
+    pass(5);
+    let next = held(&store, "1").await;
+    assert_eq!((next.generation, next.rung_at), (3, Some(super::make::at(10))));
+}
+
+#[tokio::test]
+async fn one_claim_never_takes_two_accounts_of_one_customer() {
+    let store = memory().await;
+    for id in ["a", "b", "c"] {
+        link(&store, id, "u-1").await;
+        pass(1);
+    }
+    link(&store, "d", "u-2").await;
+    assert_eq!(claimed(&store, "x", 10).await, ["a", "d"]);
+}
+
+#[tokio::test]
+async fn a_second_claim_passes_over_a_customer_who_is_held() {
+    let store = memory().await;
+    link(&store, "a", "u-1").await;
+    let first = claim(&store, "x", 1).await.claims.remove(0);
+    assert_eq!(first.customer, Some(user("u-1")));
+    pass(1);
+    link(&store, "b", "u-1").await;
+    assert_eq!(claimed(&store, "y", 10).await, [""; 0]);
+    settle(&store, &first, done()).await;
+    assert_eq!(claimed(&store, "y", 10).await, ["b"]);
+}
+
+#[tokio::test]
+async fn a_customer_is_free_again_when_the_lease_ran_out() {
+    let store = memory().await;
+    link(&store, "a", "u-1").await;
+    claim(&store, "x", 1).await;
+    pass(1);
+    link(&store, "b", "u-1").await;
+    pass(8);
+    assert_eq!(claimed(&store, "y", 10).await, ["a"], "still one at a time");
+}
+
+#[tokio::test]
+async fn a_fresh_account_goes_before_a_bulk_one_of_the_same_customer() {
+    let store = memory().await;
+    for id in ["a", "b"] {
+        link(&store, id, "u-1").await;
+        let claim = claim(&store, id, 1).await.claims.remove(0);
+        settle(&store, &claim, done()).await;
+    }
+    store.touch(vec![account("a")], Urgency::Bulk).await.unwrap();
+    pass(1);
+    touch(&store, "b").await;
+    assert_eq!(claimed(&store, "x", 10).await, ["b"]);
+}
+
+#[tokio::test]
+async fn accounts_of_nobody_do_not_exclude_each_other() {
+    let store = memory().await;
+    store.touch(vec![account("a"), account("b")], Urgency::Fresh).await.unwrap();
+    assert_eq!(claim(&store, "x", 10).await.claims.len(), 2);
+}

@@ -1,0 +1,111 @@
+//! Events: each kept once, each bell heard.
+
+use super::make::{account, at, claimed, event, is_pending, memory, memory_with_seats, parked, pass, ring};
+use crate::claim::Urgency;
+use crate::event::{Event, Kept, Outcome};
+use crate::inbox::Seen;
+
+#[tokio::test]
+async fn an_event_is_kept_once() {
+    let store = memory().await;
+    assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::New);
+    assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::Duplicate);
+    assert_eq!(store.events(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_is_kept_once_also_when_one_batch_holds_it_twice() {
+    let store = memory().await;
+    let both = tokio::join!(ring(&store, event("evt_1", "1")), ring(&store, event("evt_1", "1")));
+    assert_eq!(both, (Kept::New, Kept::Duplicate));
+    assert_eq!(store.events(None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 1);
+}
+
+#[tokio::test]
+async fn a_duplicate_rings_nothing() {
+    let store = memory().await;
+    ring(&store, event("evt_1", "1")).await;
+    assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::Duplicate);
+    // also not for the account that its second telling names
+    assert_eq!(ring(&store, event("evt_1", "2")).await, Kept::Duplicate);
+    assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 1);
+    assert!(store.standing(&account("2")).await.unwrap().is_none());
+    assert_eq!(store.backlog().await.unwrap().due, 1);
+}
+
+#[tokio::test]
+async fn a_burst_is_one_due_account_whose_generation_counts_the_bells() {
+    let store = memory().await;
+    for number in 0..5 {
+        ring(&store, event(&format!("evt_{number}"), "1")).await;
+        pass(1);
+    }
+    assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 5);
+    let backlog = store.backlog().await.unwrap();
+    assert_eq!((backlog.due, backlog.oldest), (1, Some(at(0))), "it is due since the first bell");
+    assert_eq!(claimed(&store, "a", 10).await, ["1"]);
+}
+
+#[tokio::test]
+async fn bells_that_one_batch_takes_make_one_due_account_too() {
+    let store = memory().await;
+    let (first, second) = (event("evt_1", "1"), event("evt_2", "1"));
+    assert_eq!(tokio::join!(ring(&store, first), ring(&store, second)), (Kept::New, Kept::New));
+    assert!(store.standing(&account("1")).await.unwrap().unwrap().generation >= 1);
+    assert_eq!(store.backlog().await.unwrap().due, 1);
+}
+
+#[tokio::test]
+async fn an_event_of_nobody_or_of_the_other_mode_is_kept_and_rings_nothing() {
+    let store = memory().await;
+    for (id, outcome) in [("evt_1", Outcome::Nobody), ("evt_2", Outcome::OtherMode)] {
+        ring(&store, Event { outcome, ..event(id, "1") }).await;
+    }
+    let kept: Vec<String> = store.events(None, 10).await.unwrap().into_iter().map(|seen| seen.outcome).collect();
+    assert_eq!(kept, ["other_mode", "nobody"]);
+    assert_eq!((store.backlog().await.unwrap().due, parked(&store).await), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn events_are_listed_newest_first_to_the_limit_and_by_account() {
+    let store = memory().await;
+    for (id, of) in [("evt_1", "1"), ("evt_2", "2"), ("evt_3", "1")] {
+        ring(&store, event(id, of)).await;
+        pass(1);
+    }
+    let ids = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.events(None, 2).await.unwrap()), ["stripe:evt_3", "stripe:evt_2"]);
+    assert_eq!(ids(store.events(Some(&account("1")), 9).await.unwrap()), ["stripe:evt_3", "stripe:evt_1"]);
+    let first = store.events(Some(&account("2")), 9).await.unwrap().remove(0);
+    assert_eq!((first.created, first.received, first.object.as_deref()), (at(1), at(1), Some("in_1")));
+}
+
+#[tokio::test]
+async fn seats_are_bounded_and_free_again_after_the_write() {
+    let store = memory_with_seats(2).await;
+    let (first, second) = (store.seat().unwrap(), store.seat().unwrap());
+    assert!(!store.has_seats() && store.seat().is_none());
+    drop(second);
+    assert!(store.has_seats(), "one that was not used is free again");
+    let second = store.seat().unwrap();
+    first.ring(event("evt_1", "1")).await.unwrap();
+    assert!(store.seat().is_some());
+    // the client gave up: the seat is taken until the writer is done, and the event is kept
+    let mut given_up = Box::pin(second.ring(event("evt_2", "1")));
+    assert!(is_pending(&mut given_up).await);
+    drop(given_up);
+    store.touch(vec![account("2")], Urgency::Fresh).await.unwrap();
+    assert_eq!(store.events(None, 9).await.unwrap().len(), 2);
+    assert_eq!((store.seat().is_some(), store.has_seats()), (true, true));
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_parked_once() {
+    let store = memory().await;
+    let unreadable = || Event { outcome: Outcome::Unreadable { reason: "no type".into() }, ..event("evt_1", "1") };
+    assert_eq!(tokio::join!(ring(&store, unreadable()), ring(&store, unreadable())), (Kept::New, Kept::Duplicate));
+    assert_eq!(ring(&store, unreadable()).await, Kept::Duplicate);
+    assert_eq!(parked(&store).await, [("unreadable_event".to_owned(), "stripe:evt_1".to_owned())]);
+    assert_eq!(store.backlog().await.unwrap().due, 0);
+}

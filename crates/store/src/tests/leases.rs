@@ -1,0 +1,145 @@
+//! Leases: they run out, are renewed, are given back, and fence.
+
+use std::time::Duration;
+
+use super::make::{
+    SPAN, account, again, at, claim, claimed, done, entries, finding, found, held, intend, memory, now, parked, pass,
+    sent, settle, settle_sent, state, touch,
+};
+use crate::claim::Claim;
+use crate::open::Store;
+use crate::record::{Held, Kind, Outcomes, SentOutcome, Tries};
+
+async fn renew(store: &Store, claim: &Claim, span: Duration) {
+    store.renew(vec![(claim.account.clone(), claim.lease.clone())], span).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lease_runs_out_after_its_span_and_another_claim_gets_the_account() {
+    let store = memory().await;
+    touch(&store, "1").await;
+    claim(&store, "a", 1).await;
+    pass(7);
+    assert_eq!(claimed(&store, "b", 1).await, [""; 0]);
+    assert!(store.standing(&account("1")).await.unwrap().unwrap().leased);
+    pass(1);
+    assert!(!store.standing(&account("1")).await.unwrap().unwrap().leased);
+    assert_eq!(claimed(&store, "b", 1).await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_renewed_lease_does_not_run_out() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    for _ in 0..5 {
+        pass(6);
+        renew(&store, &claim, SPAN).await;
+        assert_eq!(claimed(&store, "b", 1).await, [""; 0]);
+    }
+    assert_eq!(settle(&store, &claim, done()).await, Held::Yes);
+}
+
+#[tokio::test]
+async fn a_renewal_of_zero_gives_the_account_back() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    renew(&store, &claim, Duration::ZERO).await;
+    assert_eq!(settle(&store, &claim, done()).await, Held::Lost);
+    assert_eq!(claimed(&store, "b", 1).await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_lease_that_another_took_over_cannot_be_renewed() {
+    let store = memory().await;
+    let first = held(&store, "1").await;
+    pass(8);
+    let second = claim(&store, "b", 1).await.claims.remove(0);
+    renew(&store, &first, Duration::ZERO).await;
+    assert_eq!(claimed(&store, "c", 1).await, [""; 0]);
+    assert_eq!(settle(&store, &second, done()).await, Held::Yes);
+    renew(&store, &first, SPAN).await;
+    assert!(!store.standing(&account("1")).await.unwrap().unwrap().leased);
+}
+
+#[tokio::test]
+async fn a_lease_that_ran_out_and_nobody_took_is_held_again_by_its_renewal() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    pass(20);
+    renew(&store, &claim, SPAN).await;
+    assert_eq!(settle(&store, &claim, done()).await, Held::Yes);
+}
+
+#[tokio::test]
+async fn a_settlement_under_a_lost_lease_writes_nothing() {
+    let store = memory().await;
+    let lost = held(&store, "1").await;
+    assert_eq!(intend(&store, &lost, &["k"]).await, Held::Yes);
+    pass(8);
+    let before = state(&store, "k").await;
+    let second = claim(&store, "b", 1).await.claims.remove(0);
+    assert_eq!(settle_sent(&store, &lost, vec![sent("k", SentOutcome::Confirmed)]).await, Held::Lost);
+    let ending = found(vec![finding(Kind::UnmappedPrice, "price_1")]);
+    assert_eq!(settle(&store, &lost, ending).await, Held::Lost);
+    assert_eq!(state(&store, "k").await, before);
+    assert_eq!(parked(&store).await, []);
+    let standing = store.standing(&account("1")).await.unwrap().unwrap();
+    assert_eq!((standing.leased, standing.settled_at, standing.due_at), (true, None, Some(at(0))));
+    assert_eq!(settle(&store, &second, done()).await, Held::Yes);
+}
+
+#[tokio::test]
+async fn a_settlement_under_a_lease_that_merely_ran_out_writes_nothing_too() {
+    let store = memory().await;
+    let lost = held(&store, "1").await;
+    pass(8);
+    assert_eq!(settle(&store, &lost, done()).await, Held::Lost);
+    assert_eq!(claimed(&store, "b", 1).await, ["1"]);
+}
+
+#[tokio::test]
+async fn an_intent_under_a_lost_lease_writes_nothing() {
+    let store = memory().await;
+    let lost = held(&store, "1").await;
+    pass(8);
+    assert_eq!(intend(&store, &lost, &["k"]).await, Held::Lost);
+    claim(&store, "b", 1).await;
+    assert_eq!(intend(&store, &lost, &["k"]).await, Held::Lost);
+    assert_eq!(entries(&store).await, []);
+}
+
+#[tokio::test]
+async fn outcomes_before_the_end_are_fenced_as_well() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    intend(&store, &claim, &["k", "l"]).await;
+    let outcomes = |key, outcome| Outcomes {
+        account: claim.account.clone(),
+        lease: claim.lease.clone(),
+        sent: vec![sent(key, outcome)],
+    };
+    let close = |key| store.close(outcomes(key, SentOutcome::Confirmed));
+    assert_eq!(close("k").await.unwrap(), Held::Yes);
+    pass(8);
+    let before = state(&store, "l").await;
+    assert_eq!(close("l").await.unwrap(), Held::Lost);
+    let late = outcomes("l", again(now(), Tries::Counted));
+    assert_eq!(store.close(late).await.unwrap(), Held::Lost);
+    assert_eq!(state(&store, "l").await, before);
+}
+
+#[tokio::test]
+async fn one_lost_lease_does_not_cost_its_neighbours_in_the_batch_theirs() {
+    let store = memory().await;
+    let lost = held(&store, "1").await;
+    pass(8);
+    let (fine, also) = (held(&store, "2").await, held(&store, "3").await);
+    let all = tokio::join!(
+        settle(&store, &fine, done()),
+        settle(&store, &lost, done()),
+        intend(&store, &also, &["k"]),
+        intend(&store, &lost, &["l"])
+    );
+    assert_eq!(all, (Held::Yes, Held::Lost, Held::Yes, Held::Lost));
+    assert_eq!(entries(&store).await.len(), 1);
+}

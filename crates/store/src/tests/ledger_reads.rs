@@ -1,0 +1,115 @@
+//! What a decision reads of the ledger, and what is listed.
+
+use entitlement::ledger::State;
+use entitlement::names::Mode;
+
+use super::make::{at, done, entries, held, intent, memory, now, pass, planned, sent, settle, settlement, user};
+use crate::claim::Claim;
+use crate::open::Store;
+use crate::record::{Held, Intent, SentOutcome, Settlement};
+
+/// Intends and confirms a step on `level` under the look `claim`.
+async fn confirm(store: &Store, claim: &Claim, key: &str, level: &str) {
+    assert_eq!(store.intend(intent(claim, vec![planned(key, level)])).await.unwrap(), Held::Yes);
+    let outcomes = crate::record::Outcomes {
+        account: claim.account.clone(),
+        lease: claim.lease.clone(),
+        sent: vec![sent(key, SentOutcome::Confirmed)],
+    };
+    assert_eq!(store.close(outcomes).await.unwrap(), Held::Yes);
+}
+
+#[tokio::test]
+async fn the_last_confirmed_of_a_quiet_subject_is_read_behind_many_of_a_busy_one() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    confirm(&store, &claim, "quiet", "gold").await;
+    for number in 0..60 {
+        confirm(&store, &claim, &format!("busy_{number}"), "premium").await;
+    }
+    let entries = entries(&store).await;
+    assert_eq!(entries[0].key.as_str(), "quiet");
+    assert!(entries.len() < 61, "not the whole book: {}", entries.len());
+    assert_eq!(entries.last().unwrap().key.as_str(), "busy_59");
+}
+
+#[tokio::test]
+async fn the_last_confirmed_and_the_open_ones_are_read_behind_many_of_their_own_subject() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    store.intend(intent(&claim, vec![planned("open", "premium")])).await.unwrap();
+    confirm(&store, &claim, "confirmed", "premium").await;
+    for number in 0..60 {
+        let key = format!("refused_{number}");
+        store.intend(intent(&claim, vec![planned(&key, "premium")])).await.unwrap();
+        let sent = vec![sent(&key, super::make::refused())];
+        let outcomes = crate::record::Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent };
+        store.close(outcomes).await.unwrap();
+    }
+    let entries = entries(&store).await;
+    assert_eq!(entries[0].state, State::Intended { attempts: 0, due: at(0) });
+    assert_eq!(entries[1].state, State::Confirmed { at: at(0) });
+    assert_eq!(entries.len(), 52);
+}
+
+#[tokio::test]
+async fn test_and_live_entries_users_and_destinations_do_not_mix() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    let of = |key| intent(&claim, vec![planned(key, "premium")]);
+    let (live, test) = (of("live"), Intent { mode: Mode::Test, ..of("test") });
+    let other = Intent { customer: user("u-2"), ..of("other") };
+    let elsewhere = Intent { destination: "elsewhere".into(), ..of("elsewhere") };
+    for intent in [live, test, other, elsewhere] {
+        assert_eq!(store.intend(intent).await.unwrap(), Held::Yes);
+    }
+    let reads = [("live", "u-1", "adapty", Mode::Live), ("test", "u-1", "adapty", Mode::Test)];
+    let more = [("other", "u-2", "adapty", Mode::Live), ("elsewhere", "u-1", "elsewhere", Mode::Live)];
+    for (key, whose, destination, mode) in reads.into_iter().chain(more) {
+        let entries = store.ledger(&user(whose), destination, mode).await.unwrap().entries;
+        let found: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        assert_eq!(found, [key]);
+    }
+}
+
+#[tokio::test]
+async fn a_step_is_read_back_as_it_was_written() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    let wanted = planned("k", "premium \u{1f47b} 'x' \" \\ \u{0}");
+    store.intend(intent(&claim, vec![wanted.clone()])).await.unwrap();
+    let entry = entries(&store).await.remove(0);
+    assert_eq!((entry.key, entry.step), (wanted.key, wanted.step));
+}
+
+#[tokio::test]
+async fn lines_are_listed_newest_first_to_the_limit_and_by_user() {
+    let store = memory().await;
+    for (id, key, whose) in [("1", "a", "u-1"), ("2", "b", "u-2"), ("3", "c", "u-1")] {
+        let claim = held(&store, id).await;
+        let intent = Intent { customer: user(whose), ..intent(&claim, vec![planned(key, "premium")]) };
+        store.intend(intent).await.unwrap();
+        settle(&store, &claim, done()).await;
+        pass(1);
+    }
+    let keys = async |whose: Option<&str>, limit| {
+        let whose = whose.map(user);
+        let lines = store.ledger_lines(whose.as_ref(), limit).await.unwrap();
+        lines.into_iter().map(|line| line.key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(None, 2).await, ["c", "b"]);
+    assert_eq!(keys(Some("u-1"), 9).await, ["c", "a"]);
+    assert_eq!(keys(Some("nobody"), 9).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_intent_and_the_settlement_of_its_neighbour_share_a_batch() {
+    let store = memory().await;
+    let (one, two) = (held(&store, "1").await, held(&store, "2").await);
+    store.intend(intent(&one, vec![planned("a", "premium")])).await.unwrap();
+    let end = Settlement { sent: vec![sent("a", SentOutcome::Confirmed)], ..settlement(&one, done()) };
+    let both = tokio::join!(store.settle(end), store.intend(intent(&two, vec![planned("b", "premium")])));
+    assert_eq!((both.0.unwrap(), both.1.unwrap()), (Held::Yes, Held::Yes));
+    let states: Vec<State> = entries(&store).await.into_iter().map(|entry| entry.state).collect();
+    assert_eq!(states, [State::Confirmed { at: now() }, State::Intended { attempts: 0, due: now() }]);
+}

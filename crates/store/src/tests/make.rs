@@ -1,0 +1,231 @@
+//! A memory with a clock of its own, and short names for rows.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta};
+use entitlement::clock::Timestamp;
+use entitlement::key::StepKey;
+use entitlement::ledger::{Entry, State};
+use entitlement::names::{AccessLevel, Account, Customer, Mode};
+use entitlement::plan::{Planned, Refund, Revoke, Step};
+use entitlement::reason::Reason;
+use tempfile::TempDir;
+
+use crate::claim::{Claim, Claimed, Lease, Urgency};
+use crate::event::{Event, Kept, Outcome};
+use crate::open::{Options, Store};
+use crate::record::{Ending, Finding, Held, Intent, Kind, Sent, SentOutcome, Settlement, Tries};
+
+/// How long the tests lease.
+pub(super) const SPAN: Duration = Duration::from_secs(8);
+
+thread_local! {
+    /// Seconds since the beginning. A test and its writer share one thread, so each test has a time of its own.
+    static PASSED: Cell<i64> = const { Cell::new(0) };
+}
+
+/// The time of this test: it stands until somebody lets it [`pass`].
+pub(super) fn now() -> Timestamp {
+    at(PASSED.get())
+}
+
+/// The moment `seconds` after the beginning.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    DateTime::from_timestamp(1_750_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+/// Lets time pass.
+pub(super) fn pass(seconds: i64) {
+    PASSED.set(PASSED.get() + seconds);
+}
+
+/// A fresh memory, gone with the test.
+pub(super) struct Memory {
+    store: Store,
+    directory: TempDir,
+}
+
+impl Deref for Memory {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Memory {
+    pub(super) fn file(&self) -> PathBuf {
+        self.directory.path().join("grantsync.db")
+    }
+}
+
+/// The one place where the tests open a database.
+pub(super) async fn memory() -> Memory {
+    memory_with_seats(64).await
+}
+
+pub(super) async fn memory_with_seats(max_waiting: usize) -> Memory {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("grantsync.db").display());
+    let store = Store::open(Options { url, max_waiting, clock: now }).await.unwrap();
+    Memory { store, directory }
+}
+
+/// `stripe:cus_…`.
+pub(super) fn account(id: &str) -> Account {
+    Account::stripe(None, &format!("cus_{id}"))
+}
+
+pub(super) fn user(id: &str) -> Customer {
+    Customer::new(id).unwrap()
+}
+
+/// An event that rings for the account `of`.
+pub(super) fn event(id: &str, of: &str) -> Event {
+    Event {
+        id: format!("stripe:{id}"),
+        kind: "invoice.paid".into(),
+        object: Some("in_1".into()),
+        outcome: Outcome::Rung(account(of)),
+        created: now(),
+        body: None,
+    }
+}
+
+pub(super) async fn ring(store: &Store, event: Event) -> Kept {
+    store.seat().unwrap().ring(event).await.unwrap()
+}
+
+/// Rings for an account as a bell without an event.
+pub(super) async fn touch(store: &Store, id: &str) {
+    store.touch(vec![account(id)], Urgency::Fresh).await.unwrap();
+}
+
+/// Claims up to `limit` accounts as process `owner`.
+pub(super) async fn claim(store: &Store, owner: &str, limit: usize) -> Claimed {
+    store.claim(Lease::new(owner, 1), limit, SPAN).await.unwrap()
+}
+
+/// The ids of everything that `owner` can claim now, in the order of the claim.
+pub(super) async fn claimed(store: &Store, owner: &str, limit: usize) -> Vec<String> {
+    let found = claim(store, owner, limit).await;
+    found.claims.iter().map(|claim| claim.account.id().trim_start_matches("cus_").to_owned()).collect()
+}
+
+/// Rings for one account and claims it.
+pub(super) async fn held(store: &Store, id: &str) -> Claim {
+    touch(store, id).await;
+    let mut found = claim(store, &format!("holder of {id}"), 1).await;
+    assert_eq!(found.claims.len(), 1, "{id} can be claimed");
+    found.claims.remove(0)
+}
+
+/// The end of the look that `claim` began.
+pub(super) fn settlement(claim: &Claim, ending: Ending) -> Settlement {
+    let Claim { account, lease, generation, .. } = claim.clone();
+    Settlement { account, lease, generation, sent: Vec::new(), ending }
+}
+
+pub(super) async fn settle(store: &Store, claim: &Claim, ending: Ending) -> Held {
+    store.settle(settlement(claim, ending)).await.unwrap()
+}
+
+/// An end at which nothing is left.
+pub(super) fn done() -> Ending {
+    Ending::Done { next: None, parked: Vec::new() }
+}
+
+pub(super) fn found(parked: Vec<Finding>) -> Ending {
+    Ending::Done { next: None, parked }
+}
+
+pub(super) fn failed(next: Timestamp) -> Ending {
+    Ending::Failed { next, why: "stripe does not answer".into() }
+}
+
+pub(super) fn finding(kind: Kind, subject: &str) -> Finding {
+    let (reason, hint) = ("it is so".to_owned(), "mend it".to_owned());
+    Finding { kind, customer: None, subject: subject.to_owned(), reason, hint }
+}
+
+/// A step on `level`, known as `key`.
+pub(super) fn planned(key: &str, level: &str) -> Planned {
+    Planned {
+        key: StepKey::stored(key.to_owned()),
+        previous: None,
+        step: Step::Revoke(Revoke { level: AccessLevel(level.to_owned()), refund: Refund::No }),
+        because: Reason::NothingGivesIt,
+        attempts: 0,
+    }
+}
+
+/// The intention of a look to take `steps` for the user u-1 in live mode.
+pub(super) fn intent(claim: &Claim, steps: Vec<Planned>) -> Intent {
+    Intent {
+        account: claim.account.clone(),
+        customer: user("u-1"),
+        lease: claim.lease.clone(),
+        destination: "adapty".into(),
+        mode: Mode::Live,
+        steps,
+        seen: Vec::new(),
+        moot: Vec::new(),
+    }
+}
+
+pub(super) async fn intend(store: &Store, claim: &Claim, keys: &[&str]) -> Held {
+    let steps = keys.iter().map(|key| planned(key, "premium")).collect();
+    store.intend(intent(claim, steps)).await.unwrap()
+}
+
+pub(super) fn sent(key: &str, outcome: SentOutcome) -> Sent {
+    Sent { key: StepKey::stored(key.to_owned()), outcome }
+}
+
+pub(super) fn again(due: Timestamp, tries: Tries) -> SentOutcome {
+    SentOutcome::Again { due, why: "it did not answer".into(), tries }
+}
+
+pub(super) fn refused() -> SentOutcome {
+    SentOutcome::Refused { why: "400: no".into() }
+}
+
+/// Ends the look with what became of its steps.
+pub(super) async fn settle_sent(store: &Store, claim: &Claim, sent: Vec<Sent>) -> Held {
+    store.settle(Settlement { sent, ..settlement(claim, done()) }).await.unwrap()
+}
+
+/// A whole look at `id` that intends one step and ends with `outcome` of it.
+pub(super) async fn look(store: &Store, id: &str, key: &str, outcome: SentOutcome) {
+    let claim = held(store, id).await;
+    assert_eq!(intend(store, &claim, &[key]).await, Held::Yes);
+    assert_eq!(settle_sent(store, &claim, vec![sent(key, outcome)]).await, Held::Yes);
+}
+
+/// The live entries of the user u-1, oldest first.
+pub(super) async fn entries(store: &Store) -> Vec<Entry> {
+    let mut entries = store.ledger(&user("u-1"), "adapty", Mode::Live).await.unwrap().entries;
+    entries.sort_by_key(|entry| entry.seq);
+    entries
+}
+
+/// What the book says of the step `key`.
+pub(super) async fn state(store: &Store, key: &str) -> State {
+    entries(store).await.into_iter().find(|entry| entry.key.as_str() == key).expect("it is in the book").state
+}
+
+/// Kind and subject of everything parked, oldest first.
+pub(super) async fn parked(store: &Store) -> Vec<(String, String)> {
+    store.parked().await.unwrap().into_iter().map(|row| (row.kind, row.subject)).collect()
+}
+
+/// Whether `future`, asked once, is not done.
+pub(super) async fn is_pending<F: Future>(future: &mut Pin<Box<F>>) -> bool {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_pending())).await
+}

@@ -1,0 +1,179 @@
+//! What waits for a human: found, kept, released, dropped.
+
+use entitlement::ledger::State;
+
+use super::make::{
+    account, at, claim, claimed, done, event, failed, finding, found, held, look, memory, now, parked, pass, refused,
+    ring, sent, settle, settlement, state, user,
+};
+use crate::event::{Event, Outcome};
+use crate::open::Store;
+use crate::parked::Which;
+use crate::record::{Ending, Finding, Held, Kind, Settlement};
+
+/// A look at `id` that parks a price nobody mapped for each of `subjects`.
+async fn parks(store: &Store, id: &str, subjects: &[&str]) {
+    let claim = held(store, id).await;
+    let findings = subjects.iter().map(|subject| finding(Kind::UnmappedPrice, subject)).collect();
+    assert_eq!(settle(store, &claim, found(findings)).await, Held::Yes);
+}
+
+async fn subjects(store: &Store) -> Vec<String> {
+    parked(store).await.into_iter().map(|(_, subject)| subject).collect()
+}
+
+#[tokio::test]
+async fn parked_is_exactly_what_the_last_look_found() {
+    let store = memory().await;
+    parks(&store, "1", &["a", "b"]).await;
+    parks(&store, "2", &["a"]).await;
+    assert_eq!(subjects(&store).await, ["a", "b", "a"]);
+    pass(5);
+    parks(&store, "1", &["b", "c"]).await;
+    let rows = store.parked().await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.account.as_str(), row.subject.as_str(), row.since)).collect();
+    let (one, two) = ("stripe:cus_1", "stripe:cus_2");
+    assert_eq!(rows, [(one, "b", at(0)), (two, "a", at(0)), (one, "c", at(5))], "what stays keeps its date");
+    parks(&store, "1", &[]).await;
+    assert_eq!(subjects(&store).await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_thing_found_again_is_told_in_its_newest_words() {
+    let store = memory().await;
+    parks(&store, "1", &["a"]).await;
+    let claim = held(&store, "1").await;
+    let newer = Finding {
+        customer: Some(user("u-1")),
+        reason: "now so".into(),
+        hint: "mend that".into(),
+        ..finding(Kind::UnmappedPrice, "a")
+    };
+    settle(&store, &claim, found(vec![newer])).await;
+    let row = store.parked().await.unwrap().remove(0);
+    assert_eq!((row.reason.as_str(), row.hint.as_str(), row.user.as_deref()), ("now so", "mend that", Some("u-1")));
+}
+
+#[tokio::test]
+async fn a_look_that_failed_or_yielded_leaves_what_is_parked() {
+    let store = memory().await;
+    parks(&store, "1", &["a"]).await;
+    for ending in [failed(now()), Ending::Yielded { next: now() }] {
+        let claim = held(&store, "1").await;
+        settle(&store, &claim, ending).await;
+        assert_eq!(subjects(&store).await, ["a"]);
+    }
+}
+
+#[tokio::test]
+async fn a_look_given_up_adds_to_what_is_parked() {
+    let store = memory().await;
+    parks(&store, "1", &["a"]).await;
+    let claim = held(&store, "1").await;
+    settle(&store, &claim, Ending::GivenUp(finding(Kind::LookFailed, "stripe:cus_1"))).await;
+    assert_eq!(subjects(&store).await, ["a", "stripe:cus_1"]);
+    let counts = store.parked_counts().await.unwrap();
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("look_failed".into(), 1), ("unmapped_price".into(), 1)]);
+    parks(&store, "1", &["a"]).await;
+    assert_eq!(subjects(&store).await, ["a"], "a look that ends well takes it away");
+}
+
+#[tokio::test]
+async fn what_was_dropped_stays_dropped_while_it_is_found() {
+    let store = memory().await;
+    parks(&store, "1", &["a", "b"]).await;
+    let id = store.parked().await.unwrap()[0].id;
+    assert_eq!(store.drop_parked(Which::Ids(vec![id]), "known".into()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Which::Ids(vec![id]), "known".into()).await.unwrap(), 0);
+    parks(&store, "1", &["a", "b"]).await;
+    assert_eq!(subjects(&store).await, ["b"]);
+    assert_eq!(store.parked_counts().await.unwrap()["unmapped_price"], 1);
+    assert_eq!(store.release(Which::Ids(vec![id])).await.unwrap(), 0);
+    // gone and come back is another matter
+    parks(&store, "1", &[]).await;
+    parks(&store, "1", &["a"]).await;
+    assert_eq!(subjects(&store).await, ["a"]);
+}
+
+#[tokio::test]
+async fn parked_things_are_chosen_by_id_by_kind_or_all() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    let kinds = [Kind::UnmappedPrice, Kind::UnknownState, Kind::NotShown, Kind::UnknownCustomer];
+    settle(&store, &claim, found(kinds.map(|kind| finding(kind, "x")).to_vec())).await;
+    let why = || "so".to_owned();
+    let first = store.parked().await.unwrap()[0].id;
+    assert_eq!(store.drop_parked(Which::Ids(vec![first, 4711]), why()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Which::Kind(Kind::NotShown), why()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Which::Kind(Kind::NotShown), why()).await.unwrap(), 0);
+    assert_eq!(store.drop_parked(Which::All, why()).await.unwrap(), 2);
+    assert_eq!(parked(&store).await, []);
+}
+
+#[tokio::test]
+async fn a_release_makes_every_account_due_that_waits_for_the_same_thing() {
+    let store = memory().await;
+    parks(&store, "1", &["price_1"]).await;
+    parks(&store, "2", &["price_1"]).await;
+    parks(&store, "3", &["price_2"]).await;
+    pass(1);
+    let id = store.parked().await.unwrap()[0].id;
+    assert_eq!(store.release(Which::Ids(vec![id])).await.unwrap(), 1);
+    let mut due = claimed(&store, "a", 9).await;
+    due.sort_unstable();
+    assert_eq!(due, ["1", "2"]);
+    assert_eq!(subjects(&store).await.len(), 3, "only a look takes them away");
+}
+
+#[tokio::test]
+async fn a_release_touches_the_account_and_reopens_its_refused_step() {
+    let store = memory().await;
+    look(&store, "1", "k", refused()).await;
+    look(&store, "2", "l", refused()).await;
+    let held = held(&store, "1").await;
+    settle(&store, &held, found(vec![finding(Kind::RefusedStep, "k")])).await;
+    pass(5);
+    assert_eq!(store.release(Which::Kind(Kind::RefusedStep)).await.unwrap(), 1);
+    assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(5) });
+    assert!(matches!(state(&store, "l").await, State::Refused { .. }), "it was not parked");
+    let next = claim(&store, "a", 9).await.claims.remove(0);
+    assert_eq!((next.account.clone(), next.rung_at), (account("1"), Some(at(5))));
+    assert_eq!(super::make::intend(&store, &next, &["k"]).await, Held::Yes);
+}
+
+#[tokio::test]
+async fn a_release_of_an_event_that_cannot_be_read_releases_nothing() {
+    let store = memory().await;
+    let outcome = Outcome::Unreadable { reason: "no type".into() };
+    ring(&store, Event { outcome, ..event("evt_1", "1") }).await;
+    assert_eq!(store.release(Which::All).await.unwrap(), 0);
+    assert_eq!(store.backlog().await.unwrap().due, 0);
+    assert_eq!(store.drop_parked(Which::Kind(Kind::UnreadableEvent), "seen".into()).await.unwrap(), 1);
+    assert_eq!(parked(&store).await, []);
+}
+
+#[tokio::test]
+async fn looks_that_end_in_one_batch_park_each_its_own() {
+    let store = memory().await;
+    parks(&store, "1", &["a"]).await;
+    parks(&store, "2", &["a"]).await;
+    let (one, two) = (held(&store, "1").await, held(&store, "2").await);
+    let second = settlement(&two, found(vec![finding(Kind::UnmappedPrice, "b")]));
+    let (first, second) = tokio::join!(settle(&store, &one, done()), store.settle(second));
+    assert_eq!((first, second.unwrap()), (Held::Yes, Held::Yes));
+    let rows = store.parked().await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.account.as_str(), row.subject.as_str())).collect();
+    assert_eq!(rows, [("stripe:cus_2", "b")]);
+}
+
+#[tokio::test]
+async fn a_step_refused_by_the_look_that_parks_it_is_both_in_one_write() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    super::make::intend(&store, &claim, &["k"]).await;
+    let ending = found(vec![finding(Kind::RefusedStep, "k")]);
+    let end = Settlement { sent: vec![sent("k", refused())], ..settlement(&claim, ending) };
+    assert_eq!(store.settle(end).await.unwrap(), Held::Yes);
+    assert_eq!(subjects(&store).await, ["k"]);
+    assert_eq!(state(&store, "k").await, State::Refused { at: at(0), why: "400: no".into() });
+}

@@ -1,0 +1,65 @@
+//! The one writer: many writes a transaction, none at another's cost.
+
+use entitlement::names::Account;
+
+use super::make::{account, claimed, event, memory, ring};
+use crate::claim::{Lease, Urgency};
+use crate::error::StoreError;
+use crate::event::Kept;
+
+/// An account that no part of the program would make: rows with it cannot be read back.
+fn nonsense() -> Account {
+    serde_json::from_str("\"nonsense\"").unwrap()
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_answered_does_not_refuse_its_neighbours() {
+    let store = memory().await;
+    store.touch(vec![nonsense()], Urgency::Fresh).await.unwrap();
+    let claim = store.claim(Lease::new("a", 1), 9, super::make::SPAN);
+    let touch = store.touch(vec![account("1")], Urgency::Fresh);
+    let (kept, touched, note, claimed) =
+        tokio::join!(ring(&store, event("evt_1", "2")), touch, store.keep_note("n", "1".into()), claim);
+    assert_eq!(kept, Kept::New);
+    assert!(touched.is_ok() && note.is_ok());
+    assert!(matches!(claimed, Err(StoreError::Refused(why)) if why.contains("worklist")));
+    assert_eq!(store.backlog().await.unwrap().due, 3, "nothing was leased by the refused claim");
+    store.answers().await.unwrap();
+}
+
+#[tokio::test]
+async fn notes_are_kept_by_name_and_the_newest_counts() {
+    let store = memory().await;
+    assert_eq!(store.note("round").await.unwrap(), None);
+    for value in ["1", "2"] {
+        store.keep_note("round", value.into()).await.unwrap();
+    }
+    store.keep_note("other", "3".into()).await.unwrap();
+    assert_eq!(store.note("round").await.unwrap().as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn more_writes_than_one_transaction_takes_are_all_answered() {
+    let store = super::make::memory_with_seats(2000).await;
+    let rings: Vec<_> = (0..1200)
+        .map(|number| {
+            let (seat, event) = (store.seat().unwrap(), event(&format!("evt_{number}"), &number.to_string()));
+            tokio::spawn(seat.ring(event))
+        })
+        .collect();
+    for ring in rings {
+        assert_eq!(ring.await.unwrap().unwrap(), Kept::New);
+    }
+    assert_eq!(store.backlog().await.unwrap().due, 1200);
+    assert_eq!(claimed(&store, "a", 5000).await.len(), 1200);
+}
+
+#[tokio::test]
+async fn a_write_whose_waiter_gave_up_counts_all_the_same() {
+    let store = memory().await;
+    let mut given_up = Box::pin(store.keep_note("n", "1".into()));
+    assert!(super::make::is_pending(&mut given_up).await);
+    drop(given_up);
+    store.keep_note("after", "1".into()).await.unwrap();
+    assert_eq!(store.note("n").await.unwrap().as_deref(), Some("1"));
+}

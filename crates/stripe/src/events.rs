@@ -1,0 +1,65 @@
+//! Events of the past: bells that no webhook rang.
+//!
+//! Stripe lists them for 30 days (<https://docs.stripe.com/webhooks/process-undelivered-events>), rendered in the version
+//! of their time; only their envelopes are read.
+
+use entitlement::clock::Timestamp;
+use entitlement::failure::Failure;
+use stripe_client_core::StripeRequest;
+use stripe_core::event::ListEvent;
+use stripe_types::RangeQueryTs;
+
+use crate::api::Api;
+use crate::envelope::{self, Envelope};
+use crate::reader::Stripe;
+use crate::shape::{List, id_of};
+
+/// The types that are asked for: those after which something else may be owed, at most twenty.
+pub const TYPES: [&str; 20] = [
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "customer.subscription.pending_update_applied",
+    "customer.updated",
+    "customer.deleted",
+    "invoice.paid",
+    "invoice.payment_failed",
+    "invoice.voided",
+    "invoice.marked_uncollectible",
+    "charge.refunded",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.closed",
+];
+
+/// One page of events, the newest first.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub envelopes: Vec<Envelope>,
+    /// The event to go on after; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl Stripe {
+    /// Events made at or after `since`, beginning after the event `after`.
+    ///
+    /// # Errors
+    /// The failed request.
+    pub async fn events(&self, since: Timestamp, after: Option<String>) -> Result<Page, Failure> {
+        let mut request = ListEvent::new().created(RangeQueryTs::gte(since.timestamp())).limit(100);
+        request = request.types(TYPES.map(str::to_owned));
+        if let Some(after) = after {
+            request = request.starting_after(after);
+        }
+        let list: List = Api::new(&self.upstream, None).get("events of the past", request.build()).await?;
+        let last = list.data.last().and_then(id_of).map(str::to_owned);
+        let envelopes = list.data.iter().filter_map(|event| envelope::read(event.to_string().as_bytes()).ok());
+        Ok(Page { envelopes: envelopes.collect(), next: last.filter(|_| list.has_more) })
+    }
+}

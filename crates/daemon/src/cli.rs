@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Replay a saved case offline: what is owed, what would be done, and why.
     Decide {
-        /// A case as JSON, for example tests/cases/renewal_paid.json.
+        /// A case as JSON, for example tests/cases/renewed.json.
         case: PathBuf,
     },
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
-use ingest::catch_up::CatchUp;
-use metrics_exporter_prometheus::PrometheusHandle;
+use ingest::catch_up::{Begun, CatchUp};
 use queue::run::Look;
 use store::claim::Urgency;
 use store::open::Store;
@@ -17,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use wire::upstream::Upstream;
 
 use crate::cli::{Half, Serve};
 use crate::failed::Failed;
@@ -35,61 +35,57 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
     let metrics = gauges::install()?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    start(settings, serve, metrics, stop).await
-}
-
-/// Runs until `stop`. The demo calls it too, so that its daemon is the real one.
-pub(crate) async fn start(
-    settings: &Settings,
-    serve: &Serve,
-    metrics: PrometheusHandle,
-    stop: CancellationToken,
-) -> Result<(), Failed> {
-    let works = serve.only != Some(Half::Ingest);
-    let store = wiring::store(settings).await?;
     // everything that can fail is made before anything is taken in
-    let upstreams = if works { Some(wiring::upstreams(settings)?) } else { None };
-    let sync = upstreams.as_ref().map(|upstreams| wiring::sync(settings, &store, upstreams)).transpose()?;
-    let known = upstreams.map_or_else(Vec::new, |upstreams| vec![upstreams.stripe, upstreams.adapty]);
-    let health = Health { store: store.clone(), upstreams: known };
-    let catch_up = sync.as_ref().map(|sync| CatchUp {
-        store: store.clone(),
-        stripe: sync.stripe.clone(),
-        mode: sync.mode,
-        clock: clock::now,
-    });
-    let catching_up = match catch_up {
-        Some(catch_up) => Some((catch_up.begin().await?, catch_up)),
-        None => None,
+    let store = wiring::store(settings).await?;
+    let works = match serve.only {
+        Some(Half::Ingest) => None,
+        Some(Half::Work) | None => Some(Works::prepare(settings, &store).await?),
     };
-    let mut rooms: JoinSet<Result<(), Failed>> = JoinSet::new();
-
+    let upstreams = works.as_ref().map_or_else(Vec::new, |works| works.upstreams.clone());
+    let health = Health { store: store.clone(), upstreams };
     let mut front = health::routes(health.clone());
     if serve.only != Some(Half::Work) {
         front = front.merge(ingest::stripe_webhook::routes(wiring::ingest(settings, &store)?));
     }
-    rooms.spawn(listen("webhooks", settings.server.listen, front, stop.clone()).await?);
     let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
     let back = admin::routes(address, token, health, metrics.clone());
+
+    let mut rooms = JoinSet::new();
+    rooms.spawn(listen("webhooks", settings.server.listen, front, stop.clone()).await?);
     rooms.spawn(listen("admin", address, back, stop.clone()).await?);
-    if let Some(sync) = sync {
-        release_after_mending(&store, settings).await?;
-        store.retry_all().await?;
-        rooms.spawn(work(store.clone(), sync, usize::from(serve.concurrency), stop.clone()));
+    if let Some(works) = works {
+        let every = settings.catch_up.every;
+        rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, stop.clone())));
+        rooms.spawn(work(store.clone(), works.sync, usize::from(serve.concurrency), stop.clone()));
     }
-    if let Some((begun, catch_up)) = catching_up {
-        let catching_up = catching_up::keep(catch_up, begun, settings.catch_up.every, stop.clone());
-        rooms.spawn(async move {
-            catching_up.await;
-            Ok(())
-        });
-    }
-    let gauging = gauges::keep(store, metrics, stop.clone());
-    rooms.spawn(async move {
-        gauging.await;
-        Ok(())
-    });
+    rooms.spawn(unfailing(gauges::keep(store, metrics, stop.clone())));
     until_all_end(rooms, &stop).await
+}
+
+/// What the working half needs.
+struct Works {
+    upstreams: Vec<Upstream>,
+    sync: Sync,
+    catch_up: CatchUp,
+    begun: Begun,
+}
+
+impl Works {
+    async fn prepare(settings: &Settings, store: &Store) -> Result<Self, Failed> {
+        let upstreams = wiring::upstreams(settings)?;
+        let sync = wiring::sync(settings, store, &upstreams)?;
+        let (stripe, mode) = (sync.stripe.clone(), sync.mode);
+        let catch_up = CatchUp { store: store.clone(), stripe, mode, clock: clock::now };
+        let begun = catch_up.begin().await?;
+        release_after_mending(store, settings).await?;
+        store.retry_all().await?;
+        Ok(Self { upstreams: vec![upstreams.stripe, upstreams.adapty], sync, catch_up, begun })
+    }
+}
+
+async fn unfailing(room: impl Future<Output = ()>) -> Result<(), Failed> {
+    room.await;
+    Ok(())
 }
 
 /// Waits for every room; the first that fails stops the others.

@@ -72,3 +72,19 @@ impl Catalog {
         self.0.iter().filter(|offering| wanted(&offering.sold)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offering(term: Option<Term>) -> Offering {
+        let level = AccessLevel("premium".into());
+        Offering { sold: Sold::Price("price_1".into()), level, vendor_product_id: None, term }
+    }
+
+    #[test]
+    fn only_an_entry_with_a_duration_sells_once() {
+        assert!(!Catalog(vec![offering(None)]).sells_once());
+        assert!(Catalog(vec![offering(None), offering(Some(Term::Lifetime))]).sells_once());
+    }
+}

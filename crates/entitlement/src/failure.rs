@@ -55,3 +55,16 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_tells_what_was_done_and_what_came_back() {
+        let bare = Failure::new(Class::Transient, "reading the profile: timed out");
+        assert_eq!(bare.to_string(), "reading the profile: timed out");
+        let answered = Failure { status: Some(400), code: Some("enum".into()), ..bare };
+        assert_eq!(answered.to_string(), "reading the profile: timed out (status 400, `enum`)");
+    }
+}

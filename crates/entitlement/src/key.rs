@@ -133,5 +133,7 @@ mod tests {
         let key = StepKey::stored("k".into());
         assert!((0..100).all(|salt| key.spread(salt, 7) < 7));
         assert_eq!(key.spread(1, 0), 0);
+        let spread: std::collections::BTreeSet<_> = (0..100).map(|salt| key.spread(salt, 7)).collect();
+        assert_eq!((spread.len(), key.to_string().as_str()), (7, "k"));
     }
 }

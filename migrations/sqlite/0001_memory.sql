@@ -20,7 +20,7 @@ CREATE TABLE worklist (
     customer    TEXT,                            -- the app user it belongs to, once known
     due_at      INTEGER,                         -- NULL: at rest
     class       INTEGER NOT NULL DEFAULT 0 CHECK (class IN (0, 1, 2)),   -- 0 fresh, 1 again, 2 bulk
-    generation  INTEGER NOT NULL DEFAULT 0,      -- raised by every bell
+    generation  INTEGER NOT NULL DEFAULT 0,      -- raised by bells; a look that was overtaken by one leaves the account due
     rung_at     INTEGER,                         -- the first bell not yet answered by a look
     lease       TEXT,
     lease_until INTEGER,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
 mod catch_up;
+mod commands;
 mod faults;
 mod graph;
 mod harness;

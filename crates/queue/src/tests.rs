@@ -126,7 +126,7 @@ async fn a_feed_hands_out_what_is_sent_in_order_and_then_waits() {
         sender.send(claim).await.unwrap();
     }
     let mut feed = Feed::new(claims);
-    let worker = WorkerContext::new::<()>("worker");
+    let worker = WorkerContext::new("worker");
     for id in ["1", "2"] {
         let task = poll_fn(|context| feed.poll_next(context, &worker)).await.unwrap().unwrap();
         assert_eq!(task.args.account, account(id));

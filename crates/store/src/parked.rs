@@ -1,6 +1,6 @@
 //! What waits for a human.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
@@ -49,6 +49,16 @@ impl Store {
         );
         let found = query.fetch_all(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
         Ok(found.iter().map(parked).collect())
+    }
+
+    /// Kind and subject of what is parked for `account`, dropped or not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn parked_for(&self, account: &Account) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let query = sqlx::query("SELECT kind, subject FROM parked WHERE account = $1").bind(account.as_str());
+        let found = query.fetch_all(&self.reads).await.map_err(StoreError::on("reading what is parked"))?;
+        Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
     /// How many things are parked, by kind.

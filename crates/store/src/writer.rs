@@ -292,7 +292,8 @@ async fn close(outcomes: &Outcomes, connection: &mut SqliteConnection, now: Time
 }
 
 fn answer(batch: Vec<Waiting>, answers: Vec<Answer>) -> bool {
-    let wakes = batch.iter().any(Waiting::wakes);
+    let new = |answer: &Answer| !matches!(answer, Answer::Kept(Kept::Duplicate));
+    let wakes = batch.iter().zip(&answers).any(|(waiting, answer)| waiting.wakes() && new(answer));
     for (Waiting { reply, .. }, answer) in batch.into_iter().zip(answers) {
         // whoever waited may have given up; the write counts all the same
         drop(reply.send(Ok(answer)));

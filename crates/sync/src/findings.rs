@@ -20,7 +20,6 @@ pub(crate) fn nobody(account: &Account, billing: &Billing, reason: String) -> Ou
     if nothing {
         return Outcome::default();
     }
-    tracing::warn!(account.id = %account, "no app user is known for the account; it is parked");
     let finding = Finding {
         kind: Kind::UnknownCustomer,
         customer: None,

@@ -105,6 +105,9 @@ impl Sync {
         let began = (self.clock)();
         let outcome = self.try_look(&claim).await;
         telling::looked(&outcome, began, (self.clock)());
+        if let Ok(outcome) = &outcome {
+            self.tell_parked(&claim.account, &outcome.parked).await;
+        }
         let Some(settlement) = self.settlement(&claim, outcome) else { return };
         match self.store.settle(settlement).await {
             Ok(Held::Yes) => {}
@@ -112,6 +115,20 @@ impl Sync {
                 tracing::warn!(account.id = %claim.account, "the lease ran out before the look was settled")
             }
             Err(error) => telling::unsettled(&claim.account, &error),
+        }
+    }
+
+    /// Logs what is parked now and was not before: each thing once, however often it is found.
+    async fn tell_parked(&self, account: &Account, found: &[Finding]) {
+        if found.is_empty() {
+            return;
+        }
+        let known = self.store.parked_for(account).await.unwrap_or_default();
+        for finding in found {
+            let name = (finding.kind.as_str().to_owned(), finding.subject.clone());
+            if !known.contains(&name) {
+                telling::parked(account, finding);
+            }
         }
     }
 

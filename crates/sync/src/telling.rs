@@ -7,6 +7,7 @@ use entitlement::plan::{Plan, Planned, Step};
 use entitlement::reason::Reason;
 use store::claim::Claim;
 use store::error::StoreError;
+use store::record::{Finding, Kind};
 
 use crate::look::{Conduct, Outcome, Trouble};
 
@@ -32,15 +33,12 @@ pub(crate) fn decided(account: &Account, plan: &Plan, conduct: Conduct) {
             }
         }
     }
-    for unsure in &plan.verdict.unsure {
-        tracing::warn!(account.id = %account, "unsure, so nothing is taken away: {}", unsure.because);
-    }
     for note in &plan.notes {
         let twice = matches!(note.because, Reason::PaidTwice { .. });
         if twice {
             metrics::counter!("grantsync_double_subscriptions_total").increment(1);
         }
-        if twice || matches!(note.because, Reason::AcceptedButNotShown { .. }) {
+        if twice {
             tracing::warn!(account.id = %account, level = %note.level, "{}", note.because);
         }
     }
@@ -72,6 +70,13 @@ pub(crate) fn step_failed(claim: &Claim, planned: &Planned, failure: &Failure, d
         account.id = %claim.account, step.key = %planned.key, attempt = planned.attempts + 1, error = %failure,
         "the {kind} of `{level}` failed; trying again at {}", due.format("%Y-%m-%dT%H:%M:%SZ")
     );
+}
+
+pub(crate) fn parked(account: &Account, finding: &Finding) {
+    let (kind, reason, hint) = (finding.kind.as_str(), &finding.reason, &finding.hint);
+    if finding.kind != Kind::RefusedStep {
+        tracing::warn!(account.id = %account, parked.kind = kind, hint = %hint, "parked: {reason}");
+    }
 }
 
 pub(crate) fn step_refused(claim: &Claim, planned: &Planned, failure: &Failure) {

@@ -5,10 +5,10 @@ use entitlement::ledger::State;
 
 use super::make::{
     account, again, at, claimed, done, entries, held, intend, intent, look, memory, pass, planned, refused, sent,
-    settle, settle_sent, state, user,
+    settle, settle_sent, settlement, state, user,
 };
 use crate::open::Store;
-use crate::record::{Held, Intent, SentOutcome, Tries};
+use crate::record::{Ending, Held, Intent, SentOutcome, Settlement, Tries};
 
 fn keys(of: &[&str]) -> Vec<StepKey> {
     of.iter().map(|key| StepKey::stored((*key).to_owned())).collect()
@@ -137,10 +137,9 @@ async fn retrying_all_makes_waiting_steps_and_their_accounts_due() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     intend(&store, &claim, &["k"]).await;
-    let mut ending = super::make::settlement(&claim, super::make::found(Vec::new()));
-    ending.ending = crate::record::Ending::Done { next: Some(at(3600)), parked: Vec::new() };
-    ending.sent = vec![sent("k", again(at(3600), Tries::Counted))];
-    store.settle(ending).await.unwrap();
+    let sent = vec![sent("k", again(at(3600), Tries::Counted))];
+    let ending = Ending::Done { next: Some(at(3600)), parked: Vec::new() };
+    store.settle(Settlement { sent, ..settlement(&claim, ending) }).await.unwrap();
     pass(10);
     assert_eq!(claimed(&store, "a", 9).await, [""; 0]);
     store.retry_all().await.unwrap();

@@ -1,6 +1,6 @@
 //! Claims: at most so many, the oldest first, one a customer.
 
-use super::make::{account, claim, claimed, done, held, memory, pass, settle, touch, user};
+use super::make::{account, at, claim, claimed, done, held, memory, pass, settle, touch, user};
 use crate::claim::Urgency;
 use crate::open::Store;
 use crate::people::{Link, Linked, OPERATOR};
@@ -30,12 +30,12 @@ async fn a_claim_tells_the_generation_and_the_first_bell_not_yet_answered() {
     touch(&store, "1").await;
     let found = claim(&store, "a", 1).await;
     let first = &found.claims[0];
-    assert_eq!((first.generation, first.rung_at), (2, Some(super::make::at(0))));
+    assert_eq!((first.generation, first.rung_at), (2, Some(at(0))));
     assert_eq!((first.customer.clone(), first.attempts), (None, 0));
     settle(&store, first, done()).await;
     pass(5);
     let next = held(&store, "1").await;
-    assert_eq!((next.generation, next.rung_at), (3, Some(super::make::at(10))));
+    assert_eq!((next.generation, next.rung_at), (3, Some(at(10))));
 }
 
 #[tokio::test]

@@ -3,15 +3,17 @@
 use entitlement::ledger::State;
 use entitlement::names::Mode;
 
-use super::make::{at, done, entries, held, intent, memory, now, pass, planned, sent, settle, settlement, user};
+use super::make::{
+    at, done, entries, held, intent, memory, now, pass, planned, refused, sent, settle, settlement, user,
+};
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::record::{Held, Intent, SentOutcome, Settlement};
+use crate::record::{Held, Intent, Outcomes, SentOutcome, Settlement};
 
 /// Intends and confirms a step on `level` under the look `claim`.
 async fn confirm(store: &Store, claim: &Claim, key: &str, level: &str) {
     assert_eq!(store.intend(intent(claim, vec![planned(key, level)])).await.unwrap(), Held::Yes);
-    let outcomes = crate::record::Outcomes {
+    let outcomes = Outcomes {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
         sent: vec![sent(key, SentOutcome::Confirmed)],
@@ -42,8 +44,8 @@ async fn the_last_confirmed_and_the_open_ones_are_read_behind_many_of_their_own_
     for number in 0..60 {
         let key = format!("refused_{number}");
         store.intend(intent(&claim, vec![planned(&key, "premium")])).await.unwrap();
-        let sent = vec![sent(&key, super::make::refused())];
-        let outcomes = crate::record::Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent };
+        let sent = vec![sent(&key, refused())];
+        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent };
         store.close(outcomes).await.unwrap();
     }
     let entries = entries(&store).await;

@@ -3,8 +3,8 @@
 use entitlement::ledger::State;
 
 use super::make::{
-    account, at, claim, claimed, done, event, failed, finding, found, held, look, memory, now, parked, pass, refused,
-    ring, sent, settle, settlement, state, user,
+    account, at, claim, claimed, done, event, failed, finding, found, held, intend, look, memory, now, parked, pass,
+    refused, ring, sent, settle, settlement, state, user,
 };
 use crate::event::{Event, Outcome};
 use crate::open::Store;
@@ -138,7 +138,7 @@ async fn a_release_touches_the_account_and_reopens_its_refused_step() {
     assert!(matches!(state(&store, "l").await, State::Refused { .. }), "it was not parked");
     let next = claim(&store, "a", 9).await.claims.remove(0);
     assert_eq!((next.account.clone(), next.rung_at), (account("1"), Some(at(5))));
-    assert_eq!(super::make::intend(&store, &next, &["k"]).await, Held::Yes);
+    assert_eq!(intend(&store, &next, &["k"]).await, Held::Yes);
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn looks_that_end_in_one_batch_park_each_its_own() {
 async fn a_step_refused_by_the_look_that_parks_it_is_both_in_one_write() {
     let store = memory().await;
     let claim = held(&store, "1").await;
-    super::make::intend(&store, &claim, &["k"]).await;
+    intend(&store, &claim, &["k"]).await;
     let ending = found(vec![finding(Kind::RefusedStep, "k")]);
     let end = Settlement { sent: vec![sent("k", refused())], ..settlement(&claim, ending) };
     assert_eq!(store.settle(end).await.unwrap(), Held::Yes);

@@ -2,10 +2,11 @@
 
 use entitlement::names::Customer;
 
-use super::make::{account, claim, claimed, done, held, memory, pass, settle, touch, user};
+use super::make::{account, claim, claimed, done, held, memory, now, pass, settle, touch, user};
 use crate::claim::Claim;
 use crate::open::Store;
 use crate::people::{Link, Linked, OPERATOR};
+use crate::record::Ending;
 
 const METADATA: &str = "subscription.metadata.customer_user_id";
 
@@ -126,7 +127,7 @@ async fn a_customer_who_is_held_makes_the_look_wait_and_keeps_the_link() {
     let second = held(&store, "2").await;
     assert_eq!(learn(&store, &second, "u-1").await, Linked::Busy);
     assert_eq!(linked(&store, "2").await, Some(("u-1".into(), METADATA.into())));
-    settle(&store, &second, crate::record::Ending::Yielded { next: super::make::now() }).await;
+    settle(&store, &second, Ending::Yielded { next: now() }).await;
     assert_eq!(claimed(&store, "b", 9).await, [""; 0], "the claim itself passes over it now");
     settle(&store, &first, done()).await;
     assert_eq!(claimed(&store, "b", 9).await, ["2"]);

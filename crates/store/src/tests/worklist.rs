@@ -93,14 +93,14 @@ async fn a_look_given_up_rests_until_the_next_bell_and_has_its_patience_again() 
 async fn a_failed_look_tells_its_trouble_until_a_bell_or_a_good_end() {
     let store = memory().await;
     let trouble = async || store.standing(&account("1")).await.unwrap().unwrap().trouble;
-    let claim = held(&store, "1").await;
-    settle(&store, &claim, failed(at(60))).await;
+    let first = held(&store, "1").await;
+    settle(&store, &first, failed(at(60))).await;
     assert_eq!(trouble().await.as_deref(), Some("stripe does not answer"));
-    let claim = held(&store, "1").await;
+    let second = held(&store, "1").await;
     assert_eq!(trouble().await, None);
-    settle(&store, &claim, failed(at(60))).await;
+    settle(&store, &second, failed(at(60))).await;
     pass(60);
-    let found = super::make::claim(&store, "a", 1).await;
+    let found = claim(&store, "a", 1).await;
     settle(&store, &found.claims[0], done()).await;
     let standing = store.standing(&account("1")).await.unwrap().unwrap();
     assert_eq!((standing.trouble, standing.settled_at, standing.leased), (None, Some(at(60)), false));

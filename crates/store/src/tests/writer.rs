@@ -2,7 +2,7 @@
 
 use entitlement::names::Account;
 
-use super::make::{account, claimed, event, memory, ring};
+use super::make::{SPAN, account, claimed, event, is_pending, memory, memory_with_seats, ring};
 use crate::claim::{Lease, Urgency};
 use crate::error::StoreError;
 use crate::event::Kept;
@@ -16,7 +16,7 @@ fn nonsense() -> Account {
 async fn a_write_that_cannot_be_answered_does_not_refuse_its_neighbours() {
     let store = memory().await;
     store.touch(vec![nonsense()], Urgency::Fresh).await.unwrap();
-    let claim = store.claim(Lease::new("a", 1), 9, super::make::SPAN);
+    let claim = store.claim(Lease::new("a", 1), 9, SPAN);
     let touch = store.touch(vec![account("1")], Urgency::Fresh);
     let (kept, touched, note, claimed) =
         tokio::join!(ring(&store, event("evt_1", "2")), touch, store.keep_note("n", "1".into()), claim);
@@ -40,7 +40,7 @@ async fn notes_are_kept_by_name_and_the_newest_counts() {
 
 #[tokio::test]
 async fn more_writes_than_one_transaction_takes_are_all_answered() {
-    let store = super::make::memory_with_seats(2000).await;
+    let store = memory_with_seats(2000).await;
     let rings: Vec<_> = (0..1200)
         .map(|number| {
             let (seat, event) = (store.seat().unwrap(), event(&format!("evt_{number}"), &number.to_string()));
@@ -58,7 +58,7 @@ async fn more_writes_than_one_transaction_takes_are_all_answered() {
 async fn a_write_whose_waiter_gave_up_counts_all_the_same() {
     let store = memory().await;
     let mut given_up = Box::pin(store.keep_note("n", "1".into()));
-    assert!(super::make::is_pending(&mut given_up).await);
+    assert!(is_pending(&mut given_up).await);
     drop(given_up);
     store.keep_note("after", "1".into()).await.unwrap();
     assert_eq!(store.note("n").await.unwrap().as_deref(), Some("1"));

@@ -59,12 +59,25 @@ async fn a_running_subscription_tells_before_a_newer_one_that_ended() {
             json!({"id": id, "status": status, "created": created, "metadata": {"uid": uid}, "latest_invoice": null});
         changed(subscription(), change)
     };
-    let running = [with("sub_1", "active", 1, "older"), with("sub_2", "past_due", 2, "newer")];
+    let running = [with("sub_1", "past_due", 1, "running"), with("sub_2", "incomplete", 2, "unpaid")];
     let ended = [with("sub_3", "canceled", 3, "ended"), with("sub_4", "active", 4, "")];
     let all = [running, ended].concat();
     let fake = |list_of: &[serde_json::Value]| Fake::new().with("/v1/subscriptions", list(list_of));
-    assert_eq!(user(&fake(&all), UID).await.unwrap().0, "newer");
+    assert_eq!(user(&fake(&all), UID).await.unwrap().0, "running");
     assert_eq!(user(&fake(&all[2..]), UID).await.unwrap().0, "ended");
+}
+
+#[tokio::test]
+async fn running_subscriptions_of_different_users_name_nobody_and_say_so() {
+    let with = |id: &str, uid: &str| {
+        changed(subscription(), json!({"id": id, "metadata": {"uid": uid}, "latest_invoice": null}))
+    };
+    let fake = |list_of: &[serde_json::Value]| Fake::new().with("/v1/subscriptions", list(list_of));
+    let looked = fake(&[with("sub_1", "ann"), with("sub_2", "ben")]).look(UID, false).await;
+    assert_eq!(looked.identity, None);
+    assert!(looked.contradiction.unwrap().contains("subscription.metadata.uid"));
+    let looked = fake(&[with("sub_1", "ann"), with("sub_2", "ann"), with("sub_3", "")]).look(UID, false).await;
+    assert_eq!((looked.identity.is_some(), looked.contradiction), (true, None));
 }
 
 #[tokio::test]

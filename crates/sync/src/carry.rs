@@ -40,14 +40,19 @@ impl Sync {
         if !*exists {
             *exists = self.adapty.create(customer).await?.exists;
         }
-        match self.adapty.carry_out(customer, &planned.step).await {
+        let answer = match self.adapty.carry_out(customer, &planned.step).await {
             Err(failure) if failure.class == Class::Missing && matches!(planned.step, Step::Grant(_)) => {
                 // it was there when we read it; someone deleted it in between
                 self.adapty.create(customer).await?;
-                self.adapty.carry_out(customer, &planned.step).await
+                self.adapty.carry_out(customer, &planned.step).await?
             }
-            answer => answer,
+            answer => answer?,
+        };
+        if visible(&answer, &planned.step, (self.clock)()) {
+            return Ok(answer);
         }
+        // accepted, and the answer does not show it: read it back. The write counts either way.
+        Ok(self.adapty.profile(customer).await.unwrap_or(answer))
     }
 
     fn note(

@@ -111,12 +111,12 @@ pub(crate) async fn settle(
         .iter()
         .filter_map(|settlement| match &settlement.ending {
             Ending::Done { parked, .. } => Some((&settlement.account, parked.as_slice())),
-            Ending::GivenUp(_) | Ending::Failed { .. } | Ending::Yielded { .. } => None,
+            Ending::Forgotten | Ending::GivenUp(_) | Ending::Failed { .. } | Ending::Yielded { .. } => None,
         })
         .collect();
     let given_up = settlements.iter().filter_map(|settlement| match &settlement.ending {
         Ending::GivenUp(finding) => Some((&settlement.account, finding)),
-        Ending::Done { .. } | Ending::Failed { .. } | Ending::Yielded { .. } => None,
+        Ending::Done { .. } | Ending::Forgotten | Ending::Failed { .. } | Ending::Yielded { .. } => None,
     });
     add(connection, given_up.collect(), now).await?;
     if done.is_empty() {

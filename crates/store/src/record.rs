@@ -79,6 +79,8 @@ pub enum Ending {
     Done { next: Option<Timestamp>, parked: Vec<Finding> },
     /// It failed; what is parked stays.
     Failed { next: Timestamp, why: String },
+    /// What was looked at only led to an account, and is not kept.
+    Forgotten,
     /// It failed for good: parked beside what is parked already.
     GivenUp(Finding),
     /// It could not begin: another worker holds the customer. Not a failure.

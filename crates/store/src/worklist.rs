@@ -285,14 +285,29 @@ pub(crate) async fn settle(
         let (ending, next, why) = match &settlement.ending {
             Ending::Done { next, .. } => ("done", next.map(millis), None),
             Ending::Failed { next, why } => ("failed", Some(millis(*next)), Some(why)),
+            Ending::Forgotten => ("done", None, None),
             Ending::GivenUp(finding) => ("given_up", None, Some(&finding.reason)),
             Ending::Yielded { next } => ("yielded", Some(millis(*next)), None),
         };
         (settlement.account.as_str(), settlement.lease.as_str(), settlement.generation, ending, next, why)
     }))?)
     .bind(millis(now))
-    .execute(connection)
+    .execute(&mut *connection)
     .await
-    .map(|_| ())
-    .map_err(StoreError::on("settling accounts"))
+    .map_err(StoreError::on("settling accounts"))?;
+    let forgotten = settlements.iter().filter(|settlement| matches!(settlement.ending, Ending::Forgotten));
+    forget(connection, forgotten.map(|settlement| settlement.account.as_str()).collect()).await
+}
+
+/// Removes rows that a bell has not rung for meanwhile.
+async fn forget(connection: &mut SqliteConnection, accounts: Vec<&str>) -> Result<(), StoreError> {
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(
+        "DELETE FROM worklist
+         WHERE account IN (SELECT value FROM json_each($1)) AND due_at IS NULL AND lease IS NULL",
+    );
+    let query = query.bind(rows(accounts)?);
+    query.execute(connection).await.map(|_| ()).map_err(StoreError::on("forgetting what led to an account"))
 }

@@ -44,7 +44,7 @@ pub(crate) fn of_plan(customer: &Customer, plan: &Plan) -> Outcome {
     parked.extend(plan.notes.iter().filter_map(|note| not_shown(customer, note)));
     // for a customer who is billed nothing: nothing waits and nothing is refused
     let at_rest = plan.look_again.is_none() && plan.refused.is_empty();
-    Outcome { sent: Vec::new(), parked, next: plan.look_again, at_rest }
+    Outcome { parked, next: plan.look_again, at_rest, ..Outcome::default() }
 }
 
 /// Accepted so often without being shown that a human should know.

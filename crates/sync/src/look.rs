@@ -83,6 +83,8 @@ pub(crate) struct Outcome {
     pub(crate) next: Option<Timestamp>,
     /// Nothing is left to be done or waited for.
     pub(crate) at_rest: bool,
+    /// It was no account, and only led to one.
+    pub(crate) leads_elsewhere: bool,
 }
 
 impl Outcome {
@@ -175,7 +177,7 @@ impl Sync {
             }
             Resolved::Nobody(why) => tracing::info!(object.id = %object, "rang for nobody: {why}"),
         }
-        Ok(Some(Outcome::default()))
+        Ok(Some(Outcome { leads_elsewhere: true, ..Outcome::default() }))
     }
 
     /// Ends what former users of the account had through it. A former user with other accounts is left to their looks;
@@ -253,6 +255,7 @@ impl Sync {
 
     fn settlement(&self, claim: &Claim, outcome: Result<Outcome, Trouble>) -> Option<Settlement> {
         let (sent, ending) = match outcome {
+            Ok(outcome) if outcome.leads_elsewhere => (Vec::new(), Ending::Forgotten),
             Ok(Outcome { sent, parked, next, .. }) => (sent, Ending::Done { next, parked }),
             Err(Trouble::LeaseLost) => return None,
             Err(Trouble::Busy) => {

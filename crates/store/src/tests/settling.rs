@@ -76,3 +76,15 @@ async fn settling_wakes_whoever_claims() {
     settle(&store, &held, done()).await;
     store.rung().await;
 }
+
+#[tokio::test]
+async fn what_only_led_to_an_account_is_not_kept_unless_a_bell_rang_meanwhile() {
+    let store = memory().await;
+    let first = held(&store, "1").await;
+    settle(&store, &first, Ending::Forgotten).await;
+    assert!(store.standing(&account("1")).await.unwrap().is_none());
+    let second = held(&store, "1").await;
+    touch(&store, "1").await;
+    settle(&store, &second, Ending::Forgotten).await;
+    assert!(store.standing(&account("1")).await.unwrap().unwrap().due_at.is_some());
+}

@@ -242,9 +242,10 @@ impl<'a> Subject<'a> {
             return Some(because);
         }
         let recent = last.and_then(|entry| self.recent(entry)).map(|ours| (ours.until, ours));
-        let shown = || self.shown.and_then(|shown| self.shown_of_ours().map(|ours| (shown.until, ours)));
-        let (until, ours) = recent.or_else(shown)?;
-        (until > grant.until).then(|| unsure(verdict, self.level, &ours.transaction.original)).flatten()
+        let shown = self.shown.and_then(|shown| self.shown_of_ours().map(|ours| (shown.until, ours)));
+        // while the profile may lag, either may be what the customer has
+        let mut longer = [recent, shown].into_iter().flatten().filter(|(until, _)| *until > grant.until);
+        longer.find_map(|(_, ours)| unsure(verdict, self.level, &ours.transaction.original))
     }
 
     /// What was taken back as refunded is not given again while nobody can say whether the refund stands; a new

@@ -72,6 +72,13 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_about_partial_refunds_needs_a_refund() {
+        let policy = Policy { partial_refund: Choice::Revoke, ..Policy::default() };
+        assert_eq!(judge(999, 0, &[], &policy), Standing::Stands);
+        assert!(matches!(judge(999, 1, &[], &policy), Standing::Withheld(Refund::Yes, _)));
+    }
+
+    #[test]
     fn a_lost_dispute_is_a_refund_and_an_open_one_is_policy() {
         let mut policy = Policy::default();
         assert!(matches!(judge(999, 0, &[DisputeState::Lost], &policy), Standing::Withheld(Refund::Yes, _)));

@@ -221,6 +221,16 @@ fn a_case_of_nobody_is_decided_alike() {
 }
 
 #[test]
+fn a_step_that_waits_is_waited_for_in_a_case_of_nobody_too() {
+    let mut case = later(granted(), day(5), [paused()]);
+    let plan = decide(&case);
+    write_down(&mut case.ledger, &plan, day(5));
+    *state(&mut case) = State::Intended { attempts: 2, due: day(6) };
+    let nobody = decide(&case.anonymous());
+    assert_eq!((nobody.steps, nobody.moot, nobody.look_again), (vec![], vec![], Some(day(6))));
+}
+
+#[test]
 fn a_shorter_right_of_another_store_is_outlasted() {
     let mut case = of(day(3), [first_month()]);
     case.profile.levels = vec![foreign("premium", Until::At(day(10)))];

@@ -90,3 +90,17 @@ fn the_price_told_is_the_sum_of_the_lines_of_the_product() {
     two.lines.push(two.lines[0].clone());
     assert_eq!(owed(&bought(1, [two])).transaction.price.unwrap().minor, 4000);
 }
+
+#[test]
+fn passes_follow_one_another_in_the_order_of_payment() {
+    let both = [purchase("pi_1", "pass", day(10)), purchase("pi_2", "pass", day(0))];
+    assert_eq!(until(&bought(11, both)).0, day(60));
+}
+
+#[test]
+fn a_purchase_on_simulated_time_counts_only_when_allowed() {
+    let mut case = bought(1, [Purchase { on_test_clock: true, ..purchase("pi_1", "life", day(0)) }]);
+    assert_eq!((withheld(&case), steps(&case)), (vec![], vec![]));
+    case.rules.policy.test_clocks = TestClocks::Allow;
+    assert_eq!(steps(&case), ["grant premium until for life by pi_1"]);
+}

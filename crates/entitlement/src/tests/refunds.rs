@@ -82,9 +82,11 @@ fn an_open_dispute_is_policy_and_no_refund() {
 #[test]
 fn warnings_and_states_newer_than_us_take_nothing() {
     let unknown = DisputeState::Unknown("appeal".into());
-    for (state, alarms) in [(DisputeState::Warning, 0), (unknown, 1)] {
+    let alarm = "the dispute of `in_1` has the status `appeal`, which this version does not know".to_owned();
+    for (state, alarms) in [(DisputeState::Warning, vec![]), (unknown, vec![alarm])] {
         let plan = decide(&after(dispute(state)));
-        assert_eq!((plan.steps, plan.verdict.alarms.len()), (vec![], alarms));
+        let said: Vec<_> = plan.verdict.alarms.iter().map(ToString::to_string).collect();
+        assert_eq!((plan.steps, said), (vec![], alarms));
     }
 }
 
@@ -117,4 +119,28 @@ fn a_refund_of_one_never_takes_what_another_covers() {
     let other = Subscription { id: "sub_2".into(), ..first_month() };
     let case = later(of(day(3), [first_month()]), day(4), [with_back(refund(999)), other]);
     assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_2"]);
+}
+
+#[test]
+fn a_refund_of_one_chain_says_nothing_of_another() {
+    let paused = Subscription { status: Status::Paused, ..first_month() };
+    let other = Subscription { id: "sub_2".into(), ..with_back(refund(999)) };
+    assert_eq!(steps(&later(of(day(3), [first_month()]), day(4), [paused, other])), ["revoke premium"]);
+}
+
+#[test]
+fn money_that_went_back_comes_before_any_other_reason_of_a_chain() {
+    let mut sub = with_back(refund(999));
+    sub.items.push(crate::billing::Item { quantity: 0, ..item("si_2", "year", period(0, 365)) });
+    assert_eq!(steps(&later(of(day(3), [first_month()]), day(4), [sub])), ["revoke premium as refund"]);
+}
+
+#[test]
+fn what_was_refunded_is_not_given_back_while_refunds_cannot_be_read_but_a_new_term_is_given() {
+    let mut case = later(after(refund(999)), day(5), [first_month()]);
+    case.billing.gaps.push(Gap { about: About::MoneyBack, what: "refunds".into() });
+    let kept = "kept as it is, since not everything could be read: refunds";
+    assert_eq!((steps(&case), notes(&case)), (vec![], vec![kept.to_owned()]));
+    (case.now, case.billing.subscriptions) = (day(31), vec![second_month(InvoiceStatus::Paid)]);
+    assert_eq!(steps(&case), ["grant premium until 2026-03-02T02:00:00Z by in_2"]);
 }

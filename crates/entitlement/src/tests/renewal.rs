@@ -142,3 +142,17 @@ fn a_year_that_replaces_a_month_is_not_held_before_it_is_paid() {
     let paid = of(day(10), [upgrade(InvoiceStatus::Paid)]);
     assert_eq!((until(&paid).0, owed(&paid).transaction.id.as_str()), (day(375) + hours(2), "in_2"));
 }
+
+#[test]
+fn an_invoice_made_and_paid_in_advance_pays_the_running_period() {
+    let mut sub = second_month(InvoiceStatus::Paid);
+    sub.invoices[1].created = day(29);
+    assert_eq!(until(&of(day(31), [sub])).0, day(60) + hours(2));
+}
+
+#[test]
+fn usage_that_is_billed_when_the_next_period_begins_is_the_bill_of_that_period() {
+    let mut sub = second_month(InvoiceStatus::Paid);
+    sub.invoices[1].lines[0].period = Some(period(0, 30));
+    assert_eq!(until(&of(day(31), [sub])).0, day(60) + hours(2));
+}

@@ -104,3 +104,25 @@ fn merged_billing_is_what_both_accounts_are_billed() {
     billing.merge(other);
     assert_eq!((billing.subscriptions.len(), billing.purchases.len(), billing.gaps.len()), (2, 1, 1));
 }
+
+#[test]
+fn of_two_entries_for_one_price_and_level_the_first_counts() {
+    let mut case = of(day(3), [first_month()]);
+    let mut second = offering("month", "premium", None);
+    second.vendor_product_id = Some("com.app.month".into());
+    case.rules.catalog.0.push(second);
+    assert_eq!(owed(&case).transaction.product, "prod_month");
+}
+
+#[test]
+fn an_open_invoice_of_one_item_holds_back_no_other() {
+    let mut sub = first_month();
+    sub.items.push(item("si_2", "gold", period(10, 40)));
+    let mut other = invoice("in_2", InvoiceReason::SubscriptionCycle, InvoiceStatus::Open, "gold", period(10, 40));
+    for line_item in [Some("si_2".to_owned()), None] {
+        other.lines[0].item = line_item;
+        let mut sub = sub.clone();
+        sub.invoices.push(other.clone());
+        assert_eq!(steps(&of(day(12), [sub])), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
+    }
+}

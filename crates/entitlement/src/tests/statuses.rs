@@ -87,6 +87,12 @@ fn a_cancel_date_is_the_end_wherever_it_lies() {
 }
 
 #[test]
+fn a_cancel_date_at_the_end_of_the_period_leaves_nothing_to_renew() {
+    let sub = Subscription { cancel_at: Some(day(30)), ..first_month() };
+    assert!(!owed(&of(day(3), [sub])).will_renew);
+}
+
+#[test]
 fn the_reason_of_a_cancel_date_names_it() {
     let sub = Subscription { cancel_at: Some(day(10)), ..first_month() };
     assert_eq!(until(&of(day(3), [sub])).1, "`sub_1` is paid to 2026-01-11T00:00:00Z and ends then");
@@ -122,6 +128,7 @@ fn paused_collection_is_policy() {
     assert_eq!(until(&case), (day(30) + hours(2), sentence.into()));
     assert_eq!(steps(&case), Vec::<String>::new());
     case.rules.policy.pause_collection = Choice::Revoke;
+    assert_eq!(withheld(&case), ["collection of `sub_1` is paused and `policy.pause_collection` revokes"]);
     assert_eq!(steps(&case), ["revoke premium"]);
 }
 

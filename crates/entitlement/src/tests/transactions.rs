@@ -32,6 +32,20 @@ fn a_trial_is_free_and_says_so() {
 }
 
 #[test]
+fn a_trial_without_an_invoice_is_free_too() {
+    let transaction = owed(&of(day(1), [Subscription { invoices: vec![], ..trial() }])).transaction;
+    assert_eq!(transaction.price.map(|price| price.minor), Some(0));
+}
+
+#[test]
+fn a_trial_that_was_over_before_or_came_after_is_no_offer_of_the_first_term() {
+    for trial in [period(-7, 0), period(10, 17)] {
+        let transaction = owed(&of(day(20), [Subscription { trial: Some(trial), ..first_month() }])).transaction;
+        assert_eq!((transaction.price.unwrap().minor, transaction.offer), (999, None));
+    }
+}
+
+#[test]
 fn an_invoice_that_is_not_paid_is_no_transaction() {
     let sub = Subscription { status: Status::PastDue, ..second_month(InvoiceStatus::Open) };
     assert_eq!(told(sub).0, "sub_1");
@@ -75,7 +89,17 @@ fn an_invoice_that_only_credits_is_no_transaction() {
     let mut credited = invoice("in_3", change, InvoiceStatus::Paid, "month", period(31, 60));
     credited.lines = vec![credit(&credited, -100)];
     sub.invoices.push(credited);
-    assert_eq!(told(sub).0, "in_2");
+    assert_eq!(told(sub.clone()).0, "in_2");
+    sub.invoices.remove(1);
+    sub.items[0].period = period(0, 90);
+    assert_eq!(told(sub), ("sub_1".into(), Some(999), None), "nor does it say the price of the first term");
+}
+
+#[test]
+fn a_line_that_names_no_product_is_known_by_its_price() {
+    let mut sub = second_month(InvoiceStatus::Paid);
+    sub.invoices[1].lines[0].product = None;
+    assert_eq!(told(sub).1, Some(999));
 }
 
 #[test]

@@ -43,6 +43,14 @@ fn a_gap_keeps_what_was_granted() {
 }
 
 #[test]
+fn a_gap_of_everything_extends_nothing_either() {
+    let mut case = later(of(day(3), [first_month()]), day(30), [second_month(InvoiceStatus::Paid)]);
+    case.billing.gaps.push(Gap { about: About::Everything, what: "subscriptions".into() });
+    assert_eq!(steps(&case), Vec::<String>::new());
+    assert_eq!(notes(&case), ["kept as it is, since not everything could be read: subscriptions"]);
+}
+
+#[test]
 fn refunds_that_could_not_be_read_only_alarm() {
     let mut case = of(day(3), [first_month()]);
     case.billing.gaps.push(Gap { about: About::MoneyBack, what: "refunds".into() });
@@ -75,7 +83,7 @@ fn what_may_be_covered_by_an_unknown_chain_is_not_taken() {
 #[test]
 fn an_unknown_chain_shortens_nothing_but_another_may_extend() {
     let unknown = Subscription { status: Status::Unknown("dormant".into()), ..first_month() };
-    for (end, taken) in [(20, 0), (40, 1)] {
+    for (end, taken) in [(20, 0), (30, 1), (40, 1)] {
         let other = sub("sub_2", "month", period(4, end));
         let case = later(of(day(3), [first_month()]), day(5), [unknown.clone(), other]);
         assert_eq!(steps(&case).len(), taken);
@@ -85,7 +93,8 @@ fn an_unknown_chain_shortens_nothing_but_another_may_extend() {
 #[test]
 fn simulated_time_counts_only_when_allowed() {
     let mut case = of(day(3), [Subscription { on_test_clock: true, ..first_month() }]);
-    assert_eq!(steps(&case), Vec::<String>::new());
+    let sentence = "`sub_1` lives on a test clock; allow it with `policy.test_clocks = \"allow\"`";
+    assert_eq!((steps(&case), decide(&case).verdict.unsure[0].because.to_string()), (vec![], sentence.to_owned()));
     case.rules.policy.test_clocks = TestClocks::Allow;
     assert_eq!(steps(&case).len(), 1);
 }
@@ -95,6 +104,7 @@ fn the_other_mode_changes_nothing() {
     let mut case = next_day(first_month());
     case.billing.mode = Mode::Test;
     assert_eq!((steps(&case), decide(&case).verdict.owed), (vec![], vec![]));
+    assert_eq!(notes(&case), ["kept as it is, since what is billed is of the other mode (test or live) than the key"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod purchases;
 mod refunds;
 mod renewal;
 mod saved;
+mod saved_more;
 mod several;
 mod simulation;
 mod some;

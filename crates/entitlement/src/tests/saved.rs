@@ -7,6 +7,9 @@ pub(super) fn saved() -> Vec<(&'static str, Case)> {
     let mut cases = running();
     cases.extend(money());
     cases.extend(odd());
+    cases.extend(saved_more::states());
+    cases.extend(saved_more::choices());
+    cases.extend(saved_more::doubts());
     cases
 }
 

@@ -86,10 +86,7 @@ impl<'a> Subject<'a> {
 
     /// Whether the profile shows what `step` asks for.
     fn visible(&self, step: &Step) -> bool {
-        match step {
-            Step::Grant(grant) => self.shown.is_some_and(|shown| shows(shown, grant)),
-            Step::Revoke(_) => self.shown.is_none(),
-        }
+        arrived(self.shown, step)
     }
 
     /// Whether no other entry can have made the profile show what `entry` asks for.
@@ -357,9 +354,18 @@ fn look_again(plan: &mut Plan, at: Timestamp) {
     plan.look_again = Some(plan.look_again.map_or(at, |soonest| soonest.min(at)));
 }
 
+/// Whether what is shown of the step's level, as far as it runs, is what the step asks for.
+#[must_use]
+pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
+    match step {
+        Step::Grant(grant) => shown.is_some_and(|shown| shows(shown, grant)),
+        Step::Revoke(_) => shown.is_none(),
+    }
+}
+
 /// Whether `shown` is what `grant` asks for, to the second.
 #[must_use]
-pub fn shows(shown: &Shown, grant: &Grant) -> bool {
+fn shows(shown: &Shown, grant: &Grant) -> bool {
     let same_end = match (shown.until, grant.until) {
         (Until::At(shown), Until::At(granted)) => shown.timestamp() == granted.timestamp(),
         (Until::Lifetime, Until::Lifetime) => true,

@@ -5,7 +5,7 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::{Plan, Planned, Step};
 use entitlement::profile::Profile;
-use entitlement::reconcile::shows;
+use entitlement::reconcile::arrived;
 use entitlement::retry::{self, Next};
 use store::claim::Claim;
 use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
@@ -120,9 +120,5 @@ impl Sync {
 
 /// Whether the answer already shows what the step asked for.
 fn visible(profile: &Profile, step: &Step, now: Timestamp) -> bool {
-    let shown = profile.level(step.level()).filter(|shown| shown.runs(now));
-    match step {
-        Step::Grant(grant) => shown.is_some_and(|shown| shows(shown, grant)),
-        Step::Revoke(_) => shown.is_none(),
-    }
+    arrived(profile.level(step.level()).filter(|shown| shown.runs(now)), step)
 }

@@ -47,9 +47,12 @@ impl Sync {
             }
         });
         let (looked, before) = (looked?, before?);
-        // a failed early read is not yet a failure: it is read again when it is needed
-        let early = early.and_then(Result::ok);
         let identity = identity(&looked, before.as_ref());
+        // what was read of somebody else by now is of no use, and neither is its failure
+        let early = match early {
+            Some(early) if identity.as_ref().map(|identity| &identity.customer) == known => Some(early?),
+            Some(_) | None => None,
+        };
         let Looked { billing, contradiction, deleted, .. } = looked;
         Ok(Gathered { billing, identity, contradiction, deleted, early })
     }

@@ -1,4 +1,4 @@
-//! The real program over real HTTP, between our own Stripe and Adapty.
+//! The real program over real HTTP, between our own Stripe and Adapty, on SQLite.
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
@@ -18,3 +18,6 @@ mod refunds;
 mod storm;
 mod unsure;
 mod webhook;
+
+/// The database of every [`harness::world::World`].
+const DATABASE: harness::world::Kind = harness::world::Kind::Sqlite;

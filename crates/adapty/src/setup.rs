@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wire::limit::LimitBy;
 use wire::upstream::{Forbidden, Setup};
 
 /// The upstream of Adapty at `base` (`https://api.adapty.io`), with the app's secret `key`.
@@ -11,5 +12,13 @@ use wire::upstream::{Forbidden, Setup};
 #[must_use]
 pub fn setup(base: impl Into<String>, key: &str, per_second: u32, timeout: Duration) -> Setup {
     let headers = vec![("authorization", format!("Api-Key {key}")), ("content-type", "application/json".to_owned())];
-    Setup { name: "adapty", base: base.into(), headers, per_second, timeout, forbidden: Forbidden::Key }
+    Setup {
+        name: "adapty",
+        base: base.into(),
+        headers,
+        per_second,
+        limit: LimitBy::Own,
+        timeout,
+        forbidden: Forbidden::Key,
+    }
 }

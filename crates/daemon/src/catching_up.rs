@@ -1,29 +1,44 @@
-//! Catches up on events at start and every few minutes.
+//! Catches up on events at start and every few minutes, once for all processes.
 
 use std::time::Duration;
 
 use ingest::catch_up::{Begun, CatchUp};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use store::turns::Task;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::turns::Turns;
+
+/// How often it is asked whether it is time: what the death of the process whose turn it was costs.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
 /// Runs until `stop`: at once when there is a time before this start, then every few minutes.
-pub(crate) async fn keep(catch_up: CatchUp, begun: Begun, every: Duration, stop: CancellationToken) {
-    let first = match begun {
-        Begun::Before => Instant::now(),
-        Begun::Now => Instant::now() + every,
-    };
-    let mut tick = interval_at(first, every);
+pub(crate) async fn keep(catch_up: CatchUp, begun: Begun, every: Duration, turns: Turns, stop: CancellationToken) {
+    let mut tick = interval(ASK_EVERY.min(every));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut at_once = begun == Begun::Before;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
+        if !at_once && !catch_up.is_due(every).await.unwrap_or(false) {
+            continue;
+        }
+        at_once = false;
         tokio::select! {
             () = stop.cancelled() => return,
-            caught = catch_up.run() => if let Err(error) = caught {
+            caught = turns.take(Task::CatchUp, catch_up.run()) => if let Some(Err(error)) = caught {
                 tracing::warn!(%error, "catching up on events failed; tried again in {}", humantime::format_duration(every));
+                wait(every, &stop).await;
             }
         }
+    }
+}
+
+async fn wait(span: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(span) => {}
     }
 }

@@ -42,8 +42,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Tell the whole story on this machine, with a Stripe and an Adapty of our own.
     Demo(Demo),
-    /// Bring the database up to date (`serve` does it too).
-    Migrate,
+    /// Bring the database up to date (`serve` does it too), or move from SQLite to PostgreSQL.
+    Migrate(Migrate),
     /// Look at an account again, as a webhook would make it.
     Resync(Resync),
     /// Say which app user an account belongs to.
@@ -88,6 +88,17 @@ pub(crate) enum Half {
     Ingest,
     /// Work them off.
     Work,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync migrate
+  GRANTSYNC__DATABASE__URL=postgres://grantsync@db/grantsync grantsync migrate --from sqlite:grantsync.db")]
+pub(crate) struct Migrate {
+    /// Copy everything from this SQLite database into the PostgreSQL database of the settings. Stop the daemon first; a
+    /// copy that was stopped goes on where it was.
+    #[arg(long, value_name = "sqlite:FILE")]
+    pub(crate) from: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -2,6 +2,7 @@
 
 mod admin;
 mod catching_up;
+mod cleaning_up;
 mod cli;
 mod clock;
 mod commands;
@@ -9,11 +10,13 @@ mod demo;
 mod failed;
 mod gauges;
 mod health;
+mod lending;
 mod logs;
 mod rules;
 mod serve;
 mod settings;
 mod table;
+mod turns;
 mod wiring;
 
 use std::process::ExitCode;
@@ -56,7 +59,7 @@ async fn run(cli: Cli) -> Result<(), Failed> {
 async fn with_settings(command: Command, settings: Settings) -> Result<(), Failed> {
     match command {
         Command::Serve(serve) => serve::run(&settings, &serve).await,
-        Command::Migrate => commands::migrate::run(&settings).await,
+        Command::Migrate(migrate) => commands::migrate::run(&settings, migrate).await,
         Command::Resync(resync) => commands::resync::run(&settings, resync).await,
         Command::Link { account, user } => commands::link::run(&settings, &account, &user).await,
         Command::Explain(explain) => commands::explain::run(&settings, explain).await,

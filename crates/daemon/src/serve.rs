@@ -22,7 +22,8 @@ use crate::cli::{Half, Serve};
 use crate::failed::Failed;
 use crate::health::Health;
 use crate::settings::Settings;
-use crate::{admin, catching_up, clock, gauges, health, wiring};
+use crate::turns::Turns;
+use crate::{admin, catching_up, cleaning_up, clock, gauges, health, lending, wiring};
 
 /// How long requests under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -54,9 +55,12 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
     rooms.spawn(listen("webhooks", settings.server.listen, front, stop.clone()).await?);
     rooms.spawn(listen("admin", address, back, stop.clone()).await?);
     if let Some(works) = works {
-        let every = settings.catch_up.every;
-        rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, stop.clone())));
-        rooms.spawn(work(store.clone(), works.sync, usize::from(serve.concurrency), stop.clone()));
+        tokio::spawn(lending::hear(store.listen(), works.upstreams));
+        let (turns, every) = (Turns { store: store.clone(), owner: owner() }, settings.catch_up.every);
+        let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
+        rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
+        rooms.spawn(unfailing(cleaning_up::keep(store.clone(), settings.retention.clone(), turns, stop.clone())));
+        rooms.spawn(work(store.clone(), works.sync, owner, concurrency, stop.clone()));
     }
     rooms.spawn(unfailing(gauges::keep(store, metrics, stop.clone())));
     until_all_end(rooms, &stop).await
@@ -72,7 +76,7 @@ struct Works {
 
 impl Works {
     async fn prepare(settings: &Settings, store: &Store) -> Result<Self, Failed> {
-        let upstreams = wiring::upstreams(settings)?;
+        let upstreams = wiring::upstreams(settings, store)?;
         let sync = wiring::sync(settings, store, &upstreams)?;
         let (stripe, mode) = (sync.stripe.clone(), sync.mode);
         let catch_up = CatchUp { store: store.clone(), stripe, mode, clock: clock::now };
@@ -130,8 +134,14 @@ async fn listen(
     })
 }
 
-async fn work(store: Store, sync: Sync, concurrency: usize, stop: CancellationToken) -> Result<(), Failed> {
-    let settings = queue::run::Settings { owner: owner(), concurrency, clock: clock::now };
+async fn work(
+    store: Store,
+    sync: Sync,
+    owner: String,
+    concurrency: usize,
+    stop: CancellationToken,
+) -> Result<(), Failed> {
+    let settings = queue::run::Settings { owner, concurrency, clock: clock::now };
     let sync = Arc::new(sync);
     let look: Look = Arc::new(move |claim| {
         let sync = Arc::clone(&sync);

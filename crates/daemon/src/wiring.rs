@@ -4,23 +4,29 @@ use std::sync::Arc;
 
 use adapty::adapty::{Adapty, Api};
 use ingest::stripe_webhook::{Bodies, Ingest};
+use store::connection::Time;
 use store::open::{Options, Store};
 use stripe::reader::Stripe;
 use stripe::signature::Verifier;
 use sync::look::{Conduct, Sync};
 use wire::client::Client;
-use wire::upstream::Upstream;
+use wire::limit::LimitBy;
+use wire::upstream::{Setup, Upstream};
 
 use crate::failed::Failed;
 use crate::settings::policy::Mode as Observing;
 use crate::settings::secret::Secret;
 use crate::settings::{Settings, adapty::AdaptyApi};
-use crate::{clock, rules};
+use crate::{clock, lending, rules};
 
 /// Opens the database of the settings.
 pub(crate) async fn store(settings: &Settings) -> Result<Store, Failed> {
-    let options =
-        Options { url: settings.database.url.clone(), max_waiting: settings.server.max_waiting, clock: clock::now };
+    let options = Options {
+        url: settings.database.url.clone(),
+        max_waiting: settings.server.max_waiting,
+        clock: clock::now,
+        time: Time::Database,
+    };
     Store::open(options).await.map_err(|error| Failed::because("opening the database", error))
 }
 
@@ -31,8 +37,9 @@ pub(crate) struct Upstreams {
     pub(crate) adapty: Upstream,
 }
 
-/// Connects nothing yet; checks that the addresses and keys can be used.
-pub(crate) fn upstreams(settings: &Settings) -> Result<Upstreams, Failed> {
+/// Connects nothing yet; checks that the addresses and keys can be used. On a shared database, rate limits hold over all
+/// processes on it.
+pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams, Failed> {
     let client = Client::new().map_err(|error| Failed::because("setting up TLS", error))?;
     let (stripe, adapty) = (&settings.stripe, &settings.adapty);
     let stripe_key = stripe.secret_key.require()?.expose();
@@ -40,7 +47,11 @@ pub(crate) fn upstreams(settings: &Settings) -> Result<Upstreams, Failed> {
     let stripe = ::stripe::api::setup(stripe.api_base.clone(), stripe_key, stripe.requests_per_second, stripe.timeout);
     let adapty =
         ::adapty::setup::setup(adapty.api_base.clone(), adapty_key, adapty.requests_per_second, adapty.timeout);
-    let open = |setup| Upstream::new(&client, setup).map_err(|error| Failed::Usage(error.to_string()));
+    let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
+    let open = |setup| {
+        let setup = Setup::limited_by(setup, limit.clone());
+        Upstream::new(&client, setup).map_err(|error| Failed::Usage(error.to_string()))
+    };
     Ok(Upstreams { stripe: open(stripe)?, adapty: open(adapty)? })
 }
 

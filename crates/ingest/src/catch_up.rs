@@ -63,6 +63,15 @@ impl CatchUp {
         Ok(begun)
     }
 
+    /// Whether the last time was `every` ago, or longer.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn is_due(&self, every: std::time::Duration) -> Result<bool, StoreError> {
+        let since = self.cursor().await?.map(|cursor| (self.clock)() - cursor);
+        Ok(since.is_none_or(|since| since.to_std().is_ok_and(|since| since >= every)))
+    }
+
     /// Rings for all events since the last time that are not in the inbox. Answers how many those were.
     ///
     /// # Errors

@@ -1,9 +1,11 @@
 //! Leases due accounts and keeps the leases alive.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use entitlement::clock::{Clock, Timestamp};
-use store::claim::{Claim, Claimed, Lease};
+use entitlement::names::Account;
+use store::claim::{Claim, Claimed, Hold, Lease};
 use store::open::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +54,8 @@ impl Claimer {
 
     async fn claim(&self, lease: Lease, free: usize) -> Claimed {
         self.store.claim(lease, free, LEASE).await.unwrap_or_else(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "accounts could not be claimed; trying again");
+            // the writer has said why, once
+            tracing::debug!(error = &error as &dyn std::error::Error, "accounts could not be claimed; trying again");
             Claimed::default()
         })
     }
@@ -83,7 +86,7 @@ fn wait(next_due: Option<Timestamp>, now: Timestamp) -> Duration {
 }
 
 /// Renews the leases of looks under way until `stop`, then gives back those that are left.
-pub async fn keep(store: Store, held: HeldLeases, stop: CancellationToken) {
+pub async fn keep(store: Store, held: HeldLeases, clock: Clock, stop: CancellationToken) {
     let mut tick = tokio::time::interval(RENEW_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -91,16 +94,28 @@ pub async fn keep(store: Store, held: HeldLeases, stop: CancellationToken) {
             () = stop.cancelled() => Duration::ZERO,
             _ = tick.tick() => LEASE,
         };
-        let held = held.all();
-        if held.is_empty() && !span.is_zero() {
-            continue;
-        }
-        if let Err(error) = store.renew(held, span).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "leases could not be renewed; they run out by themselves");
-        }
+        renew(&store, &held.all(), span, clock).await;
         if span.is_zero() {
             return;
+        }
+    }
+}
+
+/// Prolongs what is still ours, and tells looks whose lease is lost.
+async fn renew(store: &Store, held: &HashMap<(Account, Lease), Hold>, span: Duration, clock: Clock) {
+    if held.is_empty() {
+        return;
+    }
+    let until = clock() + span;
+    match store.renew(held.keys().cloned().collect(), span).await {
+        Ok(renewed) => {
+            for (lease, hold) in held {
+                hold.set(if renewed.contains(lease) { until } else { Timestamp::MIN_UTC });
+            }
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "leases could not be renewed; they run out by themselves");
         }
     }
 }

@@ -1,20 +1,20 @@
 //! The leases that looks of this process live by.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entitlement::names::Account;
-use store::claim::{Claim, Lease};
+use store::claim::{Claim, Hold, Lease};
 
 /// Accounts claimed and not yet looked at to the end. Only their leases are renewed: one that a look left behind
 /// unsettled runs out by itself.
 #[derive(Clone, Debug, Default)]
-pub struct HeldLeases(Arc<Mutex<HashSet<(Account, Lease)>>>);
+pub struct HeldLeases(Arc<Mutex<HashMap<(Account, Lease), Hold>>>);
 
 impl HeldLeases {
     /// A look is to come.
     pub fn add(&self, claim: &Claim) {
-        self.lock().insert((claim.account.clone(), claim.lease.clone()));
+        self.lock().insert((claim.account.clone(), claim.lease.clone()), claim.hold.clone());
     }
 
     /// The look has ended, whatever became of it.
@@ -24,11 +24,11 @@ impl HeldLeases {
 
     /// All that are held now.
     #[must_use]
-    pub fn all(&self) -> Vec<(Account, Lease)> {
-        self.lock().iter().cloned().collect()
+    pub fn all(&self) -> HashMap<(Account, Lease), Hold> {
+        self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<(Account, Lease)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Account, Lease), Hold>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -67,7 +67,7 @@ pub async fn run(store: Store, look: Look, settings: Settings, stop: Cancellatio
     let Settings { owner, clock, .. } = settings.clone();
     let claimer = Claimer { store: store.clone(), owner, feed, held: held.clone(), clock };
     let claiming = tokio::spawn(claimer.run(stop.clone()));
-    let keeping = tokio::spawn(claimer::keep(store.clone(), held.clone(), ended.clone()));
+    let keeping = tokio::spawn(claimer::keep(store.clone(), held.clone(), clock, ended.clone()));
     let outcome = carry(Work { store, look, held, clock }, claims, &settings, stop.clone()).await;
     let too_early = !stop.is_cancelled();
     stop.cancel();

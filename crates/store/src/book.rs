@@ -8,12 +8,12 @@ use entitlement::ledger::{Entry, Ledger, State};
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::plan::Step;
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection};
 
+use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::record::{Held, Intent, Outcomes, Sent, SentOutcome, Settlement, Tries};
-use crate::statements::{json, millis, moment, rows};
+use crate::statement::{Batch, Column, Value, json, millis, moment, sql};
 use crate::writer::Op;
 
 /// Entries of one subject that a decision looks at, beside the last confirmed one and whatever is open.
@@ -44,15 +44,13 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
     pub async fn ledger(&self, customer: &Customer, destination: &str, mode: Mode) -> Result<Ledger, StoreError> {
-        let query = sqlx::query(
-            "SELECT seq, key, step, state, attempts, due_at, settled_at, why FROM (
+        let query = sql("SELECT seq, key, step, state, attempts, due_at, settled_at, why FROM (
                SELECT *, row_number() OVER (PARTITION BY subject ORDER BY seq DESC) AS place,
                       max(CASE WHEN state = 'confirmed' THEN seq END) OVER (PARTITION BY subject) AS last
                FROM ledger WHERE customer = $1 AND destination = $2 AND environment = $3) AS entries
-             WHERE place <= $4 OR seq = last OR state = 'intended'",
-        );
+             WHERE place <= $4 OR seq = last OR state = 'intended'");
         let query = query.bind(customer.as_str()).bind(destination).bind(mode.as_str()).bind(DEPTH);
-        let found = query.fetch_all(&self.reads).await;
+        let found = query.read(&self.reads).await;
         let found = found.map_err(StoreError::on("reading the ledger"))?;
         Ok(Ledger { entries: found.iter().map(entry).collect::<Result<_, _>>()? })
     }
@@ -88,41 +86,41 @@ impl Store {
     pub async fn ledger_lines(&self, user: Option<&Customer>, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
         // two texts, so that the one with a user finds its index
         let query = match user {
-            Some(user) => sqlx::query(
+            Some(user) => sql(
                 "SELECT seq, key, destination, environment, account, customer, subject, step, because, state, attempts,
                         intended_at, settled_at, why FROM ledger WHERE customer = $2 ORDER BY seq DESC LIMIT $1",
             )
-            .bind(limit)
+            .bind(i64::from(limit))
             .bind(user.as_str()),
-            None => sqlx::query(
+            None => sql(
                 "SELECT seq, key, destination, environment, account, customer, subject, step, because, state, attempts,
                         intended_at, settled_at, why FROM ledger ORDER BY seq DESC LIMIT $1",
             )
-            .bind(limit),
+            .bind(i64::from(limit)),
         };
-        let found = query.fetch_all(&self.reads).await;
+        let found = query.read(&self.reads).await;
         found.map_err(StoreError::on("listing the ledger"))?.iter().map(line).collect()
     }
 }
 
-fn entry(row: &sqlx::sqlite::SqliteRow) -> Result<Entry, StoreError> {
+fn entry(row: &Row) -> Result<Entry, StoreError> {
     let step: String = row.get("step");
     let step: Step = serde_json::from_str(&step).map_err(unreadable)?;
-    let settled = moment(row.get::<Option<i64>, _>("settled_at").unwrap_or(0));
-    let state = match row.get::<String, _>("state").as_str() {
+    let settled = moment(row.get::<Option<i64>>("settled_at").unwrap_or(0));
+    let state = match row.get::<String>("state").as_str() {
         "intended" => State::Intended {
-            attempts: u32::try_from(row.get::<i64, _>("attempts")).unwrap_or(0),
+            attempts: u32::try_from(row.get::<i64>("attempts")).unwrap_or(0),
             due: moment(row.get("due_at")),
         },
         "confirmed" => State::Confirmed { at: settled },
-        "refused" => State::Refused { at: settled, why: row.get::<Option<String>, _>("why").unwrap_or_default() },
+        "refused" => State::Refused { at: settled, why: row.get::<Option<String>>("why").unwrap_or_default() },
         "dropped" => State::Dropped { at: settled },
         other => return Err(StoreError::Row { table: "ledger", what: format!("state `{other}`") }),
     };
     Ok(Entry { seq: row.get("seq"), key: StepKey::stored(row.get("key")), step, state })
 }
 
-fn line(row: &sqlx::sqlite::SqliteRow) -> Result<LedgerLine, StoreError> {
+fn line(row: &Row) -> Result<LedgerLine, StoreError> {
     let because: String = row.get("because");
     let because: entitlement::reason::Reason = serde_json::from_str(&because).map_err(unreadable)?;
     Ok(LedgerLine {
@@ -133,12 +131,12 @@ fn line(row: &sqlx::sqlite::SqliteRow) -> Result<LedgerLine, StoreError> {
         account: row.get("account"),
         user: row.get("customer"),
         subject: row.get("subject"),
-        step: serde_json::from_str(row.get("step")).map_err(unreadable)?,
+        step: serde_json::from_str(&row.get::<String>("step")).map_err(unreadable)?,
         because: because.sentence(),
         state: row.get("state"),
         attempts: row.get("attempts"),
         intended_at: moment(row.get("intended_at")),
-        settled_at: row.get::<Option<i64>, _>("settled_at").map(moment),
+        settled_at: row.get::<Option<i64>>("settled_at").map(moment),
         why: row.get("why"),
     })
 }
@@ -150,7 +148,7 @@ fn unreadable(error: serde_json::Error) -> StoreError {
 /// Writes down intentions, and settles earlier ones that were seen or are moot. Answers the accounts of those whose
 /// steps cannot be intended, since an entry of the same key is settled: they must not be sent.
 pub(crate) async fn intend(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     intents: &[&Intent],
     now: Timestamp,
 ) -> Result<Vec<Account>, StoreError> {
@@ -160,57 +158,65 @@ pub(crate) async fn intend(
     });
     outcomes(connection, settled.collect(), now).await?;
     let mut lines = Vec::new();
+    // each once: no database changes a row twice in one statement
+    let mut once = HashSet::new();
     for intent in intents {
-        for planned in &intent.steps {
+        for planned in intent.steps.iter().filter(|planned| once.insert(planned.key.as_str())) {
             let (step, because) = (json(&planned.step)?, json(&planned.because)?);
             let previous = planned.previous.as_ref().map(StepKey::as_str);
-            lines.push((
-                (planned.key.as_str(), previous, intent.destination.as_str(), intent.mode.as_str()),
-                (intent.customer.as_str(), intent.account.as_str(), planned.step.level().0.as_str()),
-                (step, because),
-            ));
+            lines.push([
+                planned.key.as_str().into(),
+                previous.into(),
+                (&intent.destination).into(),
+                intent.mode.as_str().into(),
+                intent.customer.as_str().into(),
+                intent.account.as_str().into(),
+                (&planned.step.level().0).into(),
+                step.into(),
+                because.into(),
+            ]);
         }
     }
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    let open = insert(connection, rows(lines)?, now).await?;
+    let open = insert(connection, lines, now).await?;
     let settled = |intent: &&&Intent| intent.steps.iter().any(|planned| !open.contains(planned.key.as_str()));
     Ok(intents.iter().filter(settled).map(|intent| intent.account.clone()).collect())
 }
 
 /// Answers the keys that are intended now.
 async fn insert(
-    connection: &mut SqliteConnection,
-    lines: String,
+    connection: &mut Connection,
+    lines: Vec<[Value<'_>; 9]>,
     now: Timestamp,
 ) -> Result<HashSet<String>, StoreError> {
+    let columns =
+        ["key", "previous", "destination", "environment", "customer", "account", "subject", "step", "because"];
     // an entry that was dropped and is wanted again begins anew; one that is still open stays as it is
-    let open = sqlx::query(
-        "INSERT INTO ledger (key, previous, destination, environment, customer, account, subject, step, because,
+    let open =
+        sql("INSERT INTO ledger (key, previous, destination, environment, customer, account, subject, step, because,
                              state, due_at, intended_at)
-         SELECT value ->> '$[0][0]', value ->> '$[0][1]', value ->> '$[0][2]', value ->> '$[0][3]',
-                value ->> '$[1][0]', value ->> '$[1][1]', value ->> '$[1][2]',
-                value ->> '$[2][0]', value ->> '$[2][1]', 'intended', $2, $2
-         FROM json_each($1) WHERE true
+         SELECT key, previous, destination, environment, customer, account, subject, step, because,
+                'intended', $1, $1
+         FROM lines WHERE true
          ON CONFLICT (key) DO UPDATE SET
            attempts = CASE ledger.state WHEN 'dropped' THEN 0 ELSE ledger.attempts END,
            why = CASE ledger.state WHEN 'dropped' THEN NULL ELSE ledger.why END,
            due_at = CASE ledger.state WHEN 'dropped' THEN excluded.due_at ELSE ledger.due_at END,
            state = 'intended', settled_at = NULL
          WHERE ledger.state IN ('dropped', 'intended')
-         RETURNING key",
-    )
-    .bind(lines)
-    .bind(millis(now))
-    .fetch_all(connection)
-    .await
-    .map_err(StoreError::on("writing intentions"))?;
-    Ok(open.iter().map(|row| row.get(0)).collect())
+         RETURNING key")
+        .bind(millis(now))
+        .with(Batch::new("lines", columns.map(Column::Text), lines))
+        .fetch(connection)
+        .await
+        .map_err(StoreError::on("writing intentions"))?;
+    Ok(open.iter().map(|row| row.get("key")).collect())
 }
 
 /// Writes what became of steps that were sent.
-pub(crate) async fn sent(connection: &mut SqliteConnection, sent: &[&Sent], now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn sent(connection: &mut Connection, sent: &[&Sent], now: Timestamp) -> Result<(), StoreError> {
     let changes = sent.iter().map(|sent| match &sent.outcome {
         SentOutcome::Confirmed => Change { tried: 1, ..Change::to(&sent.key, "confirmed") },
         SentOutcome::Again { due, why, tries } => Change {
@@ -225,7 +231,6 @@ pub(crate) async fn sent(connection: &mut SqliteConnection, sent: &[&Sent], now:
 }
 
 /// What becomes of one entry.
-#[derive(Serialize)]
 struct Change<'a> {
     key: &'a str,
     state: &'static str,
@@ -240,28 +245,26 @@ impl<'a> Change<'a> {
     }
 }
 
-async fn outcomes(
-    connection: &mut SqliteConnection,
-    changes: Vec<Change<'_>>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn outcomes(connection: &mut Connection, changes: Vec<Change<'_>>, now: Timestamp) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
+    let rows = changes.into_iter().map(|change| -> [Value<'_>; 5] {
+        [change.key.into(), change.state.into(), change.why.into(), change.due_at.into(), change.tried.into()]
+    });
+    let (text, number) = (Column::Text, Column::Number);
+    let columns = [text("key"), text("state"), text("why"), number("due_at"), number("tried")];
     // what is settled stays settled
-    sqlx::query(
-        "UPDATE ledger SET
+    sql("UPDATE ledger SET
            state = c.state, why = c.why, due_at = coalesce(c.due_at, ledger.due_at),
            attempts = ledger.attempts + c.tried,
-           settled_at = CASE c.state WHEN 'intended' THEN NULL ELSE $2 END
-         FROM (SELECT value ->> 'key' AS key, value ->> 'state' AS state, value ->> 'why' AS why,
-                      value ->> 'due_at' AS due_at, value ->> 'tried' AS tried FROM json_each($1)) AS c
-         WHERE ledger.key = c.key AND ledger.state = 'intended'",
-    )
-    .bind(rows(changes)?)
+           settled_at = CASE c.state WHEN 'intended' THEN NULL ELSE $1 END
+         FROM changes AS c
+         WHERE ledger.key = c.key AND ledger.state = 'intended'")
     .bind(millis(now))
+    .with(Batch::new("changes", columns, rows))
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(StoreError::on("writing outcomes"))
 }

@@ -1,5 +1,8 @@
 //! An account taken from the worklist, and the lease it is held under.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, Customer};
 
@@ -18,6 +21,26 @@ pub struct Claim {
     /// When the first of them failed.
     pub failing_since: Option<Timestamp>,
     pub lease: Lease,
+    /// Whether the lease is still ours, as far as we know.
+    pub hold: Hold,
+}
+
+/// Until when a lease is surely held. It is prolonged by whoever renews it; whoever is about to send asks it, so that a
+/// process that slept past its lease sends nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Hold(Arc<AtomicI64>);
+
+impl Hold {
+    /// Sets the end; the beginning of time when the lease was lost.
+    pub fn set(&self, until: Timestamp) {
+        self.0.store(until.timestamp_millis(), Ordering::Release);
+    }
+
+    /// Whether it is held at `now`.
+    #[must_use]
+    pub fn stands(&self, now: Timestamp) -> bool {
+        now.timestamp_millis() < self.0.load(Ordering::Acquire)
+    }
 }
 
 /// How long looks at an account may go on failing before a human is asked.

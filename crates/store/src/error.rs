@@ -9,7 +9,14 @@ pub enum OpenError {
     Url(#[source] sqlx::Error),
     #[error("opening the database `{file}`", file = .file.display())]
     Open { file: PathBuf, source: sqlx::Error },
-    #[error("bringing the database up to date; if it was written by a newer grantsync, run that version")]
+    #[error("connecting to postgresql at `{to}`")]
+    Connect { to: String, source: sqlx::Error },
+    #[error(
+        "the database was written by a newer grantsync (its schema is {version}, newer than this program knows); run that \
+         version"
+    )]
+    Newer { version: i64 },
+    #[error("bringing the database up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
 }
 
@@ -22,6 +29,12 @@ pub enum StoreError {
     /// A row holds what this program never writes.
     #[error("the row of `{table}` is not readable: {what}")]
     Row { table: &'static str, what: String },
+    /// The database cannot be reached.
+    #[error("the database cannot be reached")]
+    Away(#[source] OpenError),
+    /// It took too long; whether what was being written is there is not known, and not assumed.
+    #[error("the database did not answer in time")]
+    Slow,
     /// The writer is gone: the program is shutting down.
     #[error("the database writer has stopped")]
     Stopped,

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::event::{Event, Kept, Outcome};
 use crate::open::Store;
-use crate::statements::{millis, moment, rows};
+use crate::statement::{Batch, Column, Value, millis, moment, sql};
 use crate::writer::Op;
 
 /// A place in the queue of events that wait for the writer.
@@ -51,19 +51,15 @@ impl Store {
     pub async fn events(&self, account: Option<&Account>, limit: u32) -> Result<Vec<Seen>, StoreError> {
         // two texts, so that the one with an account finds its index
         let query = match account {
-            Some(account) => sqlx::query(
-                "SELECT id, kind, account, object, outcome, created, received FROM inbox
-                 WHERE account = $2 ORDER BY received DESC, id DESC LIMIT $1",
-            )
-            .bind(limit)
+            Some(account) => sql("SELECT id, kind, account, object, outcome, created, received FROM inbox
+                 WHERE account = $2 ORDER BY received DESC, id DESC LIMIT $1")
+            .bind(i64::from(limit))
             .bind(account.as_str()),
-            None => sqlx::query(
-                "SELECT id, kind, account, object, outcome, created, received FROM inbox
-                 ORDER BY received DESC, id DESC LIMIT $1",
-            )
-            .bind(limit),
+            None => sql("SELECT id, kind, account, object, outcome, created, received FROM inbox
+                 ORDER BY received DESC, id DESC LIMIT $1")
+            .bind(i64::from(limit)),
         };
-        let found = query.fetch_all(&self.reads).await;
+        let found = query.read(&self.reads).await;
         Ok(found.map_err(StoreError::on("listing events"))?.iter().map(seen).collect())
     }
 }
@@ -92,7 +88,7 @@ pub struct Seen {
     pub received: Timestamp,
 }
 
-fn seen(row: &sqlx::sqlite::SqliteRow) -> Seen {
+fn seen(row: &Row) -> Seen {
     Seen {
         id: row.get("id"),
         kind: row.get("kind"),
@@ -106,29 +102,35 @@ fn seen(row: &sqlx::sqlite::SqliteRow) -> Seen {
 
 /// Keeps `events` and answers which of them are new; each new one is named once, even when a batch holds it twice.
 pub(crate) async fn keep(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     events: &[&Event],
     now: Timestamp,
 ) -> Result<HashSet<String>, StoreError> {
-    let received = millis(now);
-    let batch = rows(events.iter().map(|event| {
+    let rows = events.iter().map(|event| -> [Value<'_>; 7] {
         let account = match &event.outcome {
             Outcome::Rung(account) => Some(account.as_str()),
             Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
         };
-        let (id, kind, outcome) = (&event.id, &event.kind, event.outcome.as_str());
-        (id, kind, account, &event.object, outcome, millis(event.created), received, &event.body)
-    }))?;
-    let kept = sqlx::query(
-        "INSERT INTO inbox (id, kind, account, object, outcome, created, received, body)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-         FROM json_each($1) WHERE true ON CONFLICT DO NOTHING RETURNING id",
-    )
-    .bind(batch)
-    .fetch_all(connection)
-    .await
-    .map_err(StoreError::on("keeping events"))?;
-    Ok(kept.iter().map(|row| row.get(0)).collect())
+        let (kind, outcome, created) = (&event.kind, event.outcome.as_str(), millis(event.created));
+        [
+            (&event.id).into(),
+            kind.into(),
+            account.into(),
+            (&event.object).into(),
+            outcome.into(),
+            created.into(),
+            (&event.body).into(),
+        ]
+    });
+    let (text, number) = (Column::Text, Column::Number);
+    let columns =
+        [text("id"), text("kind"), text("account"), text("object"), text("outcome"), number("created"), text("body")];
+    // in order, so that two processes that take in the same events never wait for each other crosswise
+    let kept = sql("INSERT INTO inbox (id, kind, account, object, outcome, created, received, body)
+         SELECT id, kind, account, object, outcome, created, $1, body FROM events ORDER BY id
+         ON CONFLICT DO NOTHING RETURNING id");
+    let kept = kept.bind(millis(now)).with(Batch::new("events", columns, rows)).fetch(connection).await;
+    Ok(kept.map_err(StoreError::on("keeping events"))?.iter().map(|row| row.get("id")).collect())
 }
 
 /// New or duplicate, for each of `events` in turn.

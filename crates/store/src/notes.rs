@@ -1,9 +1,9 @@
 //! Small facts the daemon keeps about itself.
 
-use sqlx::{Row, SqliteConnection};
-
+use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::open::Store;
+use crate::statement::sql;
 use crate::writer::Op;
 
 impl Store {
@@ -12,9 +12,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query("SELECT value FROM notes WHERE name = $1").bind(name);
-        let row = query.fetch_optional(&self.reads).await.map_err(StoreError::on("reading a note"))?;
-        Ok(row.map(|row| row.get(0)))
+        let query = sql("SELECT value FROM notes WHERE name = $1").bind(name);
+        let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading a note"))?;
+        Ok(row.map(|row| row.get("value")))
     }
 
     /// Keeps a fact under `name`.
@@ -26,9 +26,8 @@ impl Store {
     }
 }
 
-pub(crate) async fn keep(connection: &mut SqliteConnection, name: &str, value: &str) -> Result<(), StoreError> {
-    let query = sqlx::query(
-        "INSERT INTO notes (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    );
-    query.bind(name).bind(value).execute(connection).await.map(|_| ()).map_err(StoreError::on("keeping a note"))
+pub(crate) async fn keep(connection: &mut Connection, name: &str, value: &str) -> Result<(), StoreError> {
+    let query =
+        sql("INSERT INTO notes (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+    query.bind(name).bind(value).execute(connection).await.map(drop).map_err(StoreError::on("keeping a note"))
 }

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::names::{Account, Customer};
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection};
 
 use crate::claim::Urgency;
+use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::event::{Event, Outcome};
 use crate::open::Store;
 use crate::record::{Ending, Finding, Kind, Settlement};
-use crate::statements::{millis, moment, rows};
+use crate::statement::{Batch, Column, Statement, Value, millis, moment, sql};
 use crate::worklist;
 use crate::writer::Op;
 
@@ -43,11 +43,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
-        let query = sqlx::query(
-            "SELECT id, kind, account, customer, subject, reason, hint, since FROM parked
-             WHERE dropped IS NULL ORDER BY id",
-        );
-        let found = query.fetch_all(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
+        let query = sql("SELECT id, kind, account, customer, subject, reason, hint, since FROM parked
+             WHERE dropped IS NULL ORDER BY id");
+        let found = query.read(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
         Ok(found.iter().map(parked).collect())
     }
 
@@ -56,9 +54,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn parked_for(&self, account: &Account) -> Result<BTreeSet<(String, String)>, StoreError> {
-        let query = sqlx::query("SELECT kind, subject FROM parked WHERE account = $1").bind(account.as_str());
-        let found = query.fetch_all(&self.reads).await.map_err(StoreError::on("reading what is parked"))?;
-        Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
+        let query = sql("SELECT kind, subject FROM parked WHERE account = $1").bind(account.as_str());
+        let found = query.read(&self.reads).await.map_err(StoreError::on("reading what is parked"))?;
+        Ok(found.iter().map(|row| (row.get("kind"), row.get("subject"))).collect())
     }
 
     /// How many things are parked, by kind.
@@ -66,9 +64,9 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn parked_counts(&self) -> Result<BTreeMap<String, i64>, StoreError> {
-        let query = sqlx::query("SELECT kind, count(*) FROM parked WHERE dropped IS NULL GROUP BY kind");
-        let found = query.fetch_all(&self.reads).await.map_err(StoreError::on("counting what is parked"))?;
-        Ok(found.iter().map(|row| (row.get(0), row.get(1))).collect())
+        let query = sql("SELECT kind, count(*) AS count FROM parked WHERE dropped IS NULL GROUP BY kind");
+        let found = query.read(&self.reads).await.map_err(StoreError::on("counting what is parked"))?;
+        Ok(found.iter().map(|row| (row.get("kind"), row.get("count"))).collect())
     }
 
     /// Looks again at the accounts behind parked things; refused steps are tried again. Answers how many were released.
@@ -88,7 +86,7 @@ impl Store {
     }
 }
 
-fn parked(row: &sqlx::sqlite::SqliteRow) -> Parked {
+fn parked(row: &Row) -> Parked {
     Parked {
         id: row.get("id"),
         kind: row.get("kind"),
@@ -103,7 +101,7 @@ fn parked(row: &sqlx::sqlite::SqliteRow) -> Parked {
 
 /// Leaves parked for each settled account exactly what its look found.
 pub(crate) async fn settle(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     settlements: &[&Settlement],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -123,15 +121,16 @@ pub(crate) async fn settle(
         return Ok(());
     }
     let found = || done.iter().flat_map(|(account, found)| found.iter().map(move |finding| (*account, finding)));
-    let kept = rows(found().map(|(account, finding)| (finding.kind.as_str(), account.as_str(), &finding.subject)))?;
-    sqlx::query(
-        "DELETE FROM parked WHERE account IN (SELECT value FROM json_each($1)) AND NOT EXISTS (
-           SELECT 1 FROM json_each($2) AS k WHERE k.value ->> 0 = parked.kind AND k.value ->> 1 = parked.account
-             AND k.value ->> 2 = parked.subject)",
-    )
-    .bind(rows(done.iter().map(|(account, _)| account.as_str()))?)
-    .bind(kept)
-    .execute(&mut *connection)
+    let kept = found().map(|(account, finding)| -> [Value<'_>; 3] {
+        [finding.kind.as_str().into(), account.as_str().into(), (&finding.subject).into()]
+    });
+    let columns = [Column::Text("kind"), Column::Text("account"), Column::Text("subject")];
+    sql("DELETE FROM parked WHERE account IN (SELECT value FROM settled) AND NOT EXISTS (
+           SELECT 1 FROM kept WHERE kept.kind = parked.kind AND kept.account = parked.account
+             AND kept.subject = parked.subject)")
+    .with(Batch::texts("settled", done.iter().map(|(account, _)| account.as_str())))
+    .with(Batch::new("kept", columns, kept))
+    .execute(connection)
     .await
     .map_err(StoreError::on("clearing what is parked"))?;
     add(connection, found().collect(), now).await
@@ -139,7 +138,7 @@ pub(crate) async fn settle(
 
 /// Parks the events that were verified and could not be read.
 pub(crate) async fn unreadable(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     events: &[&Event],
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -158,85 +157,77 @@ pub(crate) async fn unreadable(
     Ok(())
 }
 
-async fn add(
-    connection: &mut SqliteConnection,
-    found: Vec<(&Account, &Finding)>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn add(connection: &mut Connection, found: Vec<(&Account, &Finding)>, now: Timestamp) -> Result<(), StoreError> {
     if found.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "INSERT INTO parked (kind, account, customer, subject, reason, hint, since)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, $2
-         FROM json_each($1) WHERE true
+    // each once: no database changes a row twice in one statement
+    let mut once = BTreeSet::new();
+    let found = found
+        .into_iter()
+        .filter(|(account, finding)| once.insert((finding.kind.as_str(), account.as_str(), finding.subject.as_str())));
+    let rows = found.map(|(account, finding)| -> [Value<'_>; 6] {
+        let customer = finding.customer.as_ref().map(Customer::as_str);
+        let (kind, reason, hint) = (finding.kind.as_str(), &finding.reason, &finding.hint);
+        [kind.into(), account.as_str().into(), customer.into(), (&finding.subject).into(), reason.into(), hint.into()]
+    });
+    let columns = ["kind", "account", "customer", "subject", "reason", "hint"].map(Column::Text);
+    sql("INSERT INTO parked (kind, account, customer, subject, reason, hint, since)
+         SELECT kind, account, customer, subject, reason, hint, $1 FROM found WHERE true
          ON CONFLICT (kind, account, subject) DO UPDATE SET
-           customer = excluded.customer, reason = excluded.reason, hint = excluded.hint",
-    )
-    .bind(rows(found.iter().map(|(account, finding)| {
-        let customer = finding.customer.as_ref().map(entitlement::names::Customer::as_str);
-        (finding.kind.as_str(), account.as_str(), customer, &finding.subject, &finding.reason, &finding.hint)
-    }))?)
+           customer = excluded.customer, reason = excluded.reason, hint = excluded.hint")
     .bind(millis(now))
+    .with(Batch::new("found", columns, rows))
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(StoreError::on("parking"))
 }
 
-const CHOSEN: &str = "dropped IS NULL AND ($1 IS NULL OR id IN (SELECT value FROM json_each($1)))
-                      AND ($2 IS NULL OR kind = $2)";
-
-fn chosen(which: &Which) -> Result<(Option<String>, Option<&str>), StoreError> {
-    Ok(match which {
-        Which::Ids(ids) => (Some(rows(ids)?), None),
-        Which::Kind(kind) => (None, Some(kind.as_str())),
-        Which::All => (None, None),
-    })
+impl Which {
+    /// Binds what the texts below call `$1`, `$2` and `ids`.
+    fn bound<'a>(&self, statement: Statement<'a>) -> Statement<'a> {
+        let (ids, kind) = match self {
+            Self::Ids(ids) => (Some(ids.as_slice()), None),
+            Self::Kind(kind) => (None, Some(kind.as_str())),
+            Self::All => (None, None),
+        };
+        let rows = ids.unwrap_or_default().iter().map(|id| [Value::from(*id)]);
+        statement.bind(ids.is_none()).bind(kind).with(Batch::new("ids", [Column::Number("id")], rows))
+    }
 }
 
 /// Makes the accounts behind parked things due, and their refused steps wanted again.
-pub(crate) async fn release(
-    connection: &mut SqliteConnection,
-    which: &Which,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    let (ids, kind) = chosen(which)?;
-    let sql = format!("SELECT id, kind, account, subject FROM parked WHERE {CHOSEN}");
-    let found = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(kind).fetch_all(&mut *connection).await;
-    let found = found.map_err(StoreError::on("choosing what is parked"))?;
-    let of = |kind: Kind| found.iter().filter(move |row| row.get::<String, _>("kind") == kind.as_str());
+pub(crate) async fn release(connection: &mut Connection, which: &Which, now: Timestamp) -> Result<u64, StoreError> {
+    let found = sql("SELECT id, kind, account, subject FROM parked
+         WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");
+    let found = which.bound(found).fetch(connection).await.map_err(StoreError::on("choosing what is parked"))?;
+    let of = |kind: Kind| found.iter().filter(move |row| row.get::<String>("kind") == kind.as_str());
     let keys: Vec<String> = of(Kind::RefusedStep).map(|row| row.get("subject")).collect();
-    let subjects = found.iter().map(|row| row.get::<String, _>("subject"));
+    let subjects = found.iter().map(|row| row.get::<String>("subject"));
     // every account that waits for the same thing; an event that cannot be read has none
-    let accounts =
-        sqlx::query("SELECT account FROM parked WHERE kind <> $2 AND subject IN (SELECT value FROM json_each($1))")
-            .bind(rows(subjects)?)
-            .bind(Kind::UnreadableEvent.as_str())
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(StoreError::on("choosing what is parked"))?;
-    let accounts: Vec<Account> = accounts.iter().filter_map(|row| Account::parse(row.get(0)).ok()).collect();
-    sqlx::query(
-        "UPDATE ledger SET state = 'intended', settled_at = NULL, attempts = 0, due_at = $2
-         WHERE state = 'refused' AND key IN (SELECT value FROM json_each($1))",
-    )
-    .bind(rows(keys)?)
+    let accounts = sql("SELECT account FROM parked WHERE kind <> $1 AND subject IN (SELECT value FROM subjects)")
+        .bind(Kind::UnreadableEvent.as_str())
+        .with(Batch::texts("subjects", subjects))
+        .fetch(connection)
+        .await
+        .map_err(StoreError::on("choosing what is parked"))?;
+    let accounts: Vec<Account> =
+        accounts.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect();
+    sql("UPDATE ledger SET state = 'intended', settled_at = NULL, attempts = 0, due_at = $1
+         WHERE state = 'refused' AND key IN (SELECT value FROM keys)")
     .bind(millis(now))
-    .execute(&mut *connection)
+    .with(Batch::texts("keys", keys.iter().map(String::as_str)))
+    .execute(connection)
     .await
     .map_err(StoreError::on("releasing refused steps"))?;
-    worklist::touch(connection, &accounts.iter().collect(), Urgency::Fresh, now).await?;
+    worklist::touch(connection, &accounts.iter().map(|account| (account, Urgency::Fresh)).collect(), now).await?;
     Ok((found.len() - of(Kind::UnreadableEvent).count()) as u64)
 }
 
-pub(crate) async fn drop_for_good(
-    connection: &mut SqliteConnection,
-    which: &Which,
-    reason: &str,
-) -> Result<u64, StoreError> {
-    let (ids, kind) = chosen(which)?;
-    let sql = format!("UPDATE parked SET dropped = $3 WHERE {CHOSEN}");
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(ids).bind(kind).bind(reason);
-    query.execute(connection).await.map(|done| done.rows_affected()).map_err(StoreError::on("dropping what is parked"))
+pub(crate) async fn drop_for_good(connection: &mut Connection, which: &Which, reason: &str) -> Result<u64, StoreError> {
+    let query = sql("UPDATE parked SET dropped = $3
+         WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");
+    let query = which.bound(query).bind(reason);
+    query.execute(connection).await.map_err(StoreError::on("dropping what is parked"))
 }

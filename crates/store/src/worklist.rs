@@ -1,17 +1,17 @@
 //! The worklist: accounts to look at, and when.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, Customer};
-use sqlx::{Row, SqliteConnection};
 
-use crate::claim::{Claim, Claimed, Lease, Urgency};
+use crate::claim::{Claim, Claimed, Hold, Lease, Urgency};
+use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::record::{Ending, Settlement};
-use crate::statements::{millis, moment, rows};
+use crate::statement::{Batch, Column, Value, millis, moment, sql};
 use crate::writer::Op;
 
 /// What the worklist looks like from outside.
@@ -57,15 +57,24 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn claim(&self, lease: Lease, limit: usize, span: Duration) -> Result<Claimed, StoreError> {
-        self.write(Op::Claim(lease, limit, span)).await?.try_into()
+        let asked = (self.clock)();
+        let claimed: Claimed = self.write(Op::Claim(lease, limit, span)).await?.try_into()?;
+        let until = moment(until(asked, span));
+        claimed.claims.iter().for_each(|claim| claim.hold.set(until));
+        Ok(claimed)
     }
 
-    /// Prolongs the leases in `held`, as far as nobody else has taken them over; a span of zero gives them back.
+    /// Prolongs the leases in `held`, as far as nobody else has taken them over; a span of zero gives them back. Answers
+    /// those that are still ours.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn renew(&self, held: Vec<(Account, Lease)>, span: Duration) -> Result<(), StoreError> {
-        self.write(Op::Renew(held, span)).await.map(drop)
+    pub async fn renew(
+        &self,
+        held: Vec<(Account, Lease)>,
+        span: Duration,
+    ) -> Result<HashSet<(Account, Lease)>, StoreError> {
+        self.write(Op::Renew(held, span)).await?.try_into()
     }
 
     /// How much is due.
@@ -73,11 +82,15 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
-        let query = sqlx::query("SELECT count(*), min(due_at) FROM worklist WHERE class IN (0, 1, 2) AND due_at <= $1");
-        let row = query.bind(millis((self.clock)())).fetch_one(&self.reads).await;
+        let query = sql(
+            "SELECT count(*) AS due, min(due_at) AS oldest FROM worklist WHERE class IN (0, 1, 2) AND due_at <= $1",
+        );
+        let row = query.bind(millis((self.clock)())).read_first(&self.reads).await;
         let row = row.map_err(StoreError::on("counting what is due"))?;
-        let oldest: Option<i64> = row.get(1);
-        Ok(Backlog { due: row.get(0), oldest: oldest.map(moment) })
+        Ok(row.map_or_else(Backlog::default, |row| Backlog {
+            due: row.get("due"),
+            oldest: row.get::<Option<i64>>("oldest").map(moment),
+        }))
     }
 
     /// Where `account` stands; `None` when it was never touched.
@@ -85,40 +98,42 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn standing(&self, account: &Account) -> Result<Option<Standing>, StoreError> {
-        let query = sqlx::query(
+        let query = sql(
             "SELECT customer, due_at, generation, settled_at, trouble, lease_until FROM worklist WHERE account = $1",
         );
-        let row = query.bind(account.as_str()).fetch_optional(&self.reads).await;
+        let row = query.bind(account.as_str()).read_first(&self.reads).await;
         let now = millis((self.clock)());
         Ok(row.map_err(StoreError::on("reading the worklist"))?.map(|row| Standing {
-            customer: row.get::<Option<String>, _>("customer").as_deref().and_then(Customer::new),
-            due_at: row.get::<Option<i64>, _>("due_at").map(moment),
+            customer: row.get::<Option<String>>("customer").as_deref().and_then(Customer::new),
+            due_at: row.get::<Option<i64>>("due_at").map(moment),
             generation: row.get("generation"),
-            settled_at: row.get::<Option<i64>, _>("settled_at").map(moment),
+            settled_at: row.get::<Option<i64>>("settled_at").map(moment),
             trouble: row.get("trouble"),
-            leased: row.get::<Option<i64>, _>("lease_until").is_some_and(|until| until > now),
+            leased: row.get::<Option<i64>>("lease_until").is_some_and(|until| until > now),
         }))
     }
 }
 
 /// Makes `accounts` due now and raises their generation.
 pub(crate) async fn touch(
-    connection: &mut SqliteConnection,
-    accounts: &BTreeSet<&Account>,
-    urgency: Urgency,
+    connection: &mut Connection,
+    accounts: &BTreeMap<&Account, Urgency>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if accounts.is_empty() {
         return Ok(());
     }
-    let class = match urgency {
-        Urgency::Fresh => 0,
-        Urgency::Bulk => 2,
-    };
-    sqlx::query(
-        "INSERT INTO worklist (account, customer, due_at, class, generation, rung_at)
-         SELECT value, (SELECT customer FROM links WHERE links.account = value), $2, $3, 1, $2
-         FROM json_each($1) WHERE true
+    let rows = accounts.iter().map(|(account, urgency)| {
+        let class = match urgency {
+            Urgency::Fresh => 0,
+            Urgency::Bulk => 2,
+        };
+        [account.as_str().into(), Value::from(class)]
+    });
+    // in order, so that two processes never wait for each other crosswise
+    sql("INSERT INTO worklist (account, customer, due_at, class, generation, rung_at)
+         SELECT rung.account, links.customer, $1, rung.class, 1, $1
+         FROM rung LEFT JOIN links ON links.account = rung.account WHERE true ORDER BY rung.account
          ON CONFLICT (account) DO UPDATE SET
            generation = worklist.generation + 1,
            class = CASE WHEN worklist.due_at IS NULL OR worklist.due_at > excluded.due_at
@@ -126,27 +141,49 @@ pub(crate) async fn touch(
                         THEN excluded.class ELSE worklist.class END,
            trouble = NULL,
            due_at = CASE WHEN worklist.due_at < excluded.due_at THEN worklist.due_at ELSE excluded.due_at END,
-           rung_at = coalesce(worklist.rung_at, excluded.rung_at)",
-    )
-    .bind(rows(accounts.iter().map(|account| account.as_str()))?)
+           rung_at = coalesce(worklist.rung_at, excluded.rung_at)")
     .bind(millis(now))
-    .bind(class)
+    .with(Batch::new("rung", [Column::Text("account"), Column::Number("class")], rows))
     .execute(connection)
     .await
-    .map(|_| ())
+    .map(drop)
     .map_err(StoreError::on("ringing for accounts"))
+}
+
+/// When a lease of `span` runs out.
+pub(crate) fn until(now: Timestamp, span: Duration) -> i64 {
+    millis(now).saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Takes due accounts under `lease`.
 pub(crate) async fn claim(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     lease: &Lease,
     limit: usize,
     span: Duration,
     now: Timestamp,
 ) -> Result<Claimed, StoreError> {
-    let found = sqlx::query(
-        "UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN (
+    let mut found = match connection {
+        Connection::Sqlite(_) => claim_alone(connection, lease, limit, span, now).await?,
+        Connection::Postgres(_) => claim_among_others(connection, lease, limit, span, now).await?,
+    };
+    // RETURNING knows no order
+    found.sort_by_key(|row| (row.get::<i64>("class"), row.get::<i64>("due_at")));
+    let claims = found.iter().map(|row| claimed(row, lease)).collect::<Result<Vec<_>, _>>()?;
+    // whoever took all that was asked for asks again before they wait
+    let next_due = if claims.len() < limit { next_due(connection, now).await? } else { None };
+    Ok(Claimed { claims, next_due })
+}
+
+/// SQLite has one writer at a time: what one statement finds, it has.
+async fn claim_alone(
+    connection: &mut Connection,
+    lease: &Lease,
+    limit: usize,
+    span: Duration,
+    now: Timestamp,
+) -> Result<Vec<Row>, StoreError> {
+    sql("UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN (
            SELECT w.account FROM worklist w
            WHERE w.due_at <= $3 AND w.class IN (0, 1, 2) AND (w.lease_until IS NULL OR w.lease_until <= $3)
              AND (w.customer IS NULL OR NOT EXISTS (
@@ -154,145 +191,190 @@ pub(crate) async fn claim(
                  AND (o.lease_until > $3 OR (o.due_at <= $3
                    AND (o.class, o.due_at, o.account) < (w.class, w.due_at, w.account)))))
            ORDER BY w.class, w.due_at LIMIT $4)
-         RETURNING account, customer, generation, rung_at, attempts, failing_since, class, due_at",
-    )
+         RETURNING account, customer, generation, rung_at, attempts, failing_since, class, due_at")
     .bind(lease.as_str())
-    .bind(millis(now).saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    .bind(until(now, span))
     .bind(millis(now))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .fetch_all(&mut *connection)
+    .fetch(connection)
     .await
-    .map_err(StoreError::on("claiming accounts"))?;
-    let mut found = found;
-    // RETURNING knows no order
-    found.sort_by_key(|row| (row.get::<i64, _>("class"), row.get::<i64, _>("due_at")));
-    let claims = found.iter().map(|row| claimed(row, lease)).collect::<Result<_, _>>()?;
-    Ok(Claimed { claims, next_due: next_due(connection, now).await? })
+    .map_err(StoreError::on("claiming accounts"))
 }
 
-async fn next_due(connection: &mut SqliteConnection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+/// On PostgreSQL other processes claim at the same time. Rows that one of them has locked are passed over; then each
+/// customer is held for the rest of the transaction; only then does a second statement, which sees everything committed
+/// by now, find out whether another account of theirs is leased.
+async fn claim_among_others(
+    connection: &mut Connection,
+    lease: &Lease,
+    limit: usize,
+    span: Duration,
+    now: Timestamp,
+) -> Result<Vec<Row>, StoreError> {
+    // class by class, so that the index answers each in order
+    let found = sql(
+        "SELECT t.account, t.customer IS NULL OR pg_try_advisory_xact_lock(hashtextextended(t.customer, 0)) AS free
+         FROM (VALUES (0::bigint), (1::bigint), (2::bigint)) AS c(class) CROSS JOIN LATERAL (
+           SELECT w.account, w.customer FROM worklist w
+           WHERE w.class = c.class AND w.due_at <= $1 AND (w.lease_until IS NULL OR w.lease_until <= $1)
+             AND (w.customer IS NULL OR NOT EXISTS (
+               SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account
+                 AND (o.lease_until > $1 OR (o.due_at <= $1
+                   AND (o.class, o.due_at, o.account) < (w.class, w.due_at, w.account)))))
+           ORDER BY w.due_at LIMIT $2 FOR UPDATE OF w SKIP LOCKED) AS t
+         LIMIT $2",
+    );
+    let found = found.bind(millis(now)).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch(connection).await;
+    let found = found.map_err(StoreError::on("finding due accounts"))?;
+    let free: Vec<String> = found.iter().filter(|row| row.get("free")).map(|row| row.get("account")).collect();
+    if free.is_empty() {
+        return Ok(Vec::new());
+    }
+    sql("UPDATE worklist AS w SET lease = $1, lease_until = $2 FROM free
+         WHERE w.account = free.value AND (w.customer IS NULL OR NOT EXISTS (
+           SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account AND o.lease_until > $3))
+         RETURNING w.account, w.customer, w.generation, w.rung_at, w.attempts, w.failing_since, w.class, w.due_at")
+    .bind(lease.as_str())
+    .bind(until(now, span))
+    .bind(millis(now))
+    .with(Batch::texts("free", free.iter().map(String::as_str)))
+    .fetch(connection)
+    .await
+    .map_err(StoreError::on("claiming accounts"))
+}
+
+async fn next_due(connection: &mut Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     // one look-up a class, so that the index answers each with its first row
-    let query = sqlx::query(
-        "SELECT min(due_at) FROM (
+    let query = sql("SELECT min(due_at) AS due_at FROM (
            SELECT min(due_at) AS due_at FROM worklist WHERE class = 0 AND due_at > $1
            UNION ALL SELECT min(due_at) FROM worklist WHERE class = 1 AND due_at > $1
-           UNION ALL SELECT min(due_at) FROM worklist WHERE class = 2 AND due_at > $1) AS soonest",
-    );
-    let row = query.bind(millis(now)).fetch_one(connection).await;
-    let due: Option<i64> = row.map_err(StoreError::on("finding the next due account"))?.get(0);
-    Ok(due.map(moment))
+           UNION ALL SELECT min(due_at) FROM worklist WHERE class = 2 AND due_at > $1) AS soonest");
+    let row = query.bind(millis(now)).fetch_first(connection).await;
+    let row = row.map_err(StoreError::on("finding the next due account"))?;
+    Ok(row.and_then(|row| row.get::<Option<i64>>("due_at")).map(moment))
 }
 
-fn claimed(row: &sqlx::sqlite::SqliteRow, lease: &Lease) -> Result<Claim, StoreError> {
+fn claimed(row: &Row, lease: &Lease) -> Result<Claim, StoreError> {
     let account: String = row.get("account");
     let account =
         Account::parse(&account).map_err(|error| StoreError::Row { table: "worklist", what: error.to_string() })?;
     Ok(Claim {
         account,
-        customer: row.get::<Option<String>, _>("customer").as_deref().and_then(Customer::new),
+        customer: row.get::<Option<String>>("customer").as_deref().and_then(Customer::new),
         generation: row.get("generation"),
-        rung_at: row.get::<Option<i64>, _>("rung_at").map(moment),
-        attempts: u32::try_from(row.get::<i64, _>("attempts")).unwrap_or(0),
-        failing_since: row.get::<Option<i64>, _>("failing_since").map(moment),
+        rung_at: row.get::<Option<i64>>("rung_at").map(moment),
+        attempts: u32::try_from(row.get::<i64>("attempts")).unwrap_or(0),
+        failing_since: row.get::<Option<i64>>("failing_since").map(moment),
         lease: lease.clone(),
+        hold: Hold::default(),
     })
 }
 
-pub(crate) async fn retry_all(connection: &mut SqliteConnection, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn retry_all(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     let doing = StoreError::on;
-    let steps = sqlx::query("UPDATE ledger SET due_at = $1 WHERE state = 'intended' AND due_at > $1");
-    steps.bind(millis(now)).execute(&mut *connection).await.map_err(doing("retrying steps"))?;
-    let looks = sqlx::query(
-        "UPDATE worklist SET due_at = $1, class = 1
-         WHERE (attempts > 0 OR account IN (SELECT account FROM ledger WHERE state = 'intended')) AND due_at > $1",
-    );
-    looks.bind(millis(now)).execute(connection).await.map(|_| ()).map_err(doing("retrying looks"))
+    let steps = sql("UPDATE ledger SET due_at = $1 WHERE state = 'intended' AND due_at > $1");
+    steps.bind(millis(now)).execute(connection).await.map_err(doing("retrying steps"))?;
+    let looks = sql("UPDATE worklist SET due_at = $1, class = 1
+         WHERE (attempts > 0 OR account IN (SELECT account FROM ledger WHERE state = 'intended')) AND due_at > $1");
+    looks.bind(millis(now)).execute(connection).await.map(drop).map_err(doing("retrying looks"))
+}
+
+/// Leases as a table.
+fn leases<'a>(name: &'static str, of: impl IntoIterator<Item = (&'a Account, &'a Lease)>) -> Batch<'a> {
+    let rows = of.into_iter().map(|(account, lease)| [account.as_str().into(), lease.as_str().into()]);
+    Batch::new(name, [Column::Text("account"), Column::Text("lease")], rows)
+}
+
+fn lease_of(row: &Row) -> Option<(Account, Lease)> {
+    Some((Account::parse(&row.get::<String>("account")).ok()?, Lease::stored(row.get("lease"))))
 }
 
 pub(crate) async fn renew(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     held: &[(Account, Lease)],
     span: Duration,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<HashSet<(Account, Lease)>, StoreError> {
     if held.is_empty() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
     // one that ran out and that nobody took is ours again: another's lease has another name
-    sqlx::query(
-        "UPDATE worklist SET lease_until = $2
-         FROM (SELECT value ->> 0 AS account, value ->> 1 AS lease FROM json_each($1)) AS h
-         WHERE worklist.account = h.account AND worklist.lease = h.lease",
-    )
-    .bind(rows(held.iter().map(|(account, lease)| (account.as_str(), lease.as_str())))?)
-    .bind(millis(now).saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
-    .execute(connection)
-    .await
-    .map(|_| ())
-    .map_err(StoreError::on("renewing leases"))
+    let renewed = sql("UPDATE worklist SET lease_until = $1 FROM held
+         WHERE worklist.account = held.account AND worklist.lease = held.lease
+         RETURNING worklist.account AS account, worklist.lease AS lease");
+    let held = leases("held", held.iter().map(|(account, lease)| (account, lease)));
+    let renewed = renewed.bind(until(now, span)).with(held).fetch(connection).await;
+    Ok(renewed.map_err(StoreError::on("renewing leases"))?.iter().filter_map(lease_of).collect())
 }
 
-/// Those of `asked` whose lease has not run out. Asked in the same transaction as the writes it guards.
-pub(crate) async fn fence(
-    connection: &mut SqliteConnection,
-    asked: &[(&Account, &Lease)],
+/// Those of `asked` whose lease has not run out. Asked in the same transaction as the writes it guards, until whose end
+/// nobody else can take them; `touched` are locked with them, all in order, so that two processes never wait for each
+/// other crosswise.
+pub(crate) async fn fence<'a>(
+    connection: &mut Connection,
+    asked: &[(&'a Account, &'a Lease)],
+    touched: impl IntoIterator<Item = &'a Account>,
     now: Timestamp,
 ) -> Result<HashMap<Account, Lease>, StoreError> {
     if asked.is_empty() {
         return Ok(HashMap::new());
     }
-    let held = sqlx::query(
-        "SELECT w.account, w.lease FROM json_each($1) AS h
-         JOIN worklist w ON w.account = h.value ->> 0 AND w.lease = h.value ->> 1 AND w.lease_until > $2",
-    )
-    .bind(rows(asked.iter().map(|(account, lease)| (account.as_str(), lease.as_str())))?)
-    .bind(millis(now))
-    .fetch_all(connection)
-    .await
-    .map_err(StoreError::on("checking leases"))?;
-    let pair = |row: &sqlx::sqlite::SqliteRow| Some((Account::parse(row.get(0)).ok()?, Lease::stored(row.get(1))));
-    Ok(held.iter().filter_map(pair).collect())
+    let touched: Vec<&str> = match connection {
+        Connection::Sqlite(_) => Vec::new(),
+        Connection::Postgres(_) => touched.into_iter().map(Account::as_str).collect(),
+    };
+    let all = asked.iter().map(|(account, _)| account.as_str()).chain(touched);
+    let held = sql("SELECT account, lease, lease_until FROM worklist WHERE account IN (SELECT value FROM concerned)
+         ORDER BY account");
+    let held = held.with(Batch::texts("concerned", all)).locking().fetch(connection).await;
+    let held = held.map_err(StoreError::on("checking leases"))?;
+    let asked: HashSet<(&str, &str)> =
+        asked.iter().map(|(account, lease)| (account.as_str(), lease.as_str())).collect();
+    let held = held.iter().filter(|row| row.get::<Option<i64>>("lease_until").is_some_and(|until| until > millis(now)));
+    let held = held.filter_map(lease_of);
+    Ok(held.filter(|(account, lease)| asked.contains(&(account.as_str(), lease.as_str()))).collect())
 }
 
 /// Ends looks: releases the lease; a bell since the claim leaves the account due.
 pub(crate) async fn settle(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     settlements: &[&Settlement],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if settlements.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "UPDATE worklist SET
-           lease = NULL, lease_until = NULL,
-           class = CASE WHEN worklist.generation = s.generation THEN 1 ELSE worklist.class END,
-           due_at = CASE WHEN worklist.generation = s.generation THEN s.next ELSE $2 END,
-           rung_at = CASE WHEN s.ending IN ('failed', 'yielded') THEN worklist.rung_at
-                          WHEN worklist.generation = s.generation THEN NULL ELSE $2 END,
-           attempts = CASE s.ending WHEN 'done' THEN 0 WHEN 'failed' THEN worklist.attempts + 1
-                                    ELSE worklist.attempts END,
-           failing_since = CASE s.ending WHEN 'failed' THEN coalesce(worklist.failing_since, $2)
-                                         WHEN 'yielded' THEN worklist.failing_since ELSE NULL END,
-           trouble = CASE s.ending WHEN 'yielded' THEN worklist.trouble ELSE s.why END,
-           settled_at = CASE WHEN s.ending = 'done' AND worklist.generation = s.generation THEN $2
-                             ELSE worklist.settled_at END
-         FROM (SELECT value ->> 0 AS account, value ->> 1 AS lease, value ->> 2 AS generation, value ->> 3 AS ending,
-                      value ->> 4 AS next, value ->> 5 AS why FROM json_each($1)) AS s
-         WHERE worklist.account = s.account AND worklist.lease = s.lease",
-    )
-    .bind(rows(settlements.iter().map(|settlement| {
+    let rows = settlements.iter().map(|settlement| -> [Value<'_>; 6] {
         let (ending, next, why) = match &settlement.ending {
             Ending::Done { next, .. } => ("done", next.map(millis), None),
-            Ending::Failed { next, why } => ("failed", Some(millis(*next)), Some(why)),
+            Ending::Failed { next, why } => ("failed", Some(millis(*next)), Some(why.as_str())),
             Ending::Forgotten => ("done", None, None),
-            Ending::GivenUp(finding) => ("given_up", None, Some(&finding.reason)),
+            Ending::GivenUp(finding) => ("given_up", None, Some(finding.reason.as_str())),
             Ending::Yielded { next } => ("yielded", Some(millis(*next)), None),
         };
-        (settlement.account.as_str(), settlement.lease.as_str(), settlement.generation, ending, next, why)
-    }))?)
+        let (account, lease) = (settlement.account.as_str(), settlement.lease.as_str());
+        [account.into(), lease.into(), settlement.generation.into(), ending.into(), next.into(), why.into()]
+    });
+    let (text, number) = (Column::Text, Column::Number);
+    let columns = [text("account"), text("lease"), number("generation"), text("ending"), number("next"), text("why")];
+    sql("UPDATE worklist SET
+           lease = NULL, lease_until = NULL,
+           class = CASE WHEN worklist.generation = s.generation THEN 1 ELSE worklist.class END,
+           due_at = CASE WHEN worklist.generation = s.generation THEN s.next ELSE $1 END,
+           rung_at = CASE WHEN s.ending IN ('failed', 'yielded') THEN worklist.rung_at
+                          WHEN worklist.generation = s.generation THEN NULL ELSE $1 END,
+           attempts = CASE s.ending WHEN 'done' THEN 0 WHEN 'failed' THEN worklist.attempts + 1
+                                    ELSE worklist.attempts END,
+           failing_since = CASE s.ending WHEN 'failed' THEN coalesce(worklist.failing_since, $1)
+                                         WHEN 'yielded' THEN worklist.failing_since ELSE NULL END,
+           trouble = CASE s.ending WHEN 'yielded' THEN worklist.trouble ELSE s.why END,
+           settled_at = CASE WHEN s.ending = 'done' AND worklist.generation = s.generation THEN $1
+                             ELSE worklist.settled_at END
+         FROM settlements AS s
+         WHERE worklist.account = s.account AND worklist.lease = s.lease")
     .bind(millis(now))
-    .execute(&mut *connection)
+    .with(Batch::new("settlements", columns, rows))
+    .execute(connection)
     .await
     .map_err(StoreError::on("settling accounts"))?;
     let forgotten = settlements.iter().filter(|settlement| matches!(settlement.ending, Ending::Forgotten));
@@ -300,14 +382,12 @@ pub(crate) async fn settle(
 }
 
 /// Removes rows that a bell has not rung for meanwhile.
-async fn forget(connection: &mut SqliteConnection, accounts: Vec<&str>) -> Result<(), StoreError> {
+async fn forget(connection: &mut Connection, accounts: Vec<&str>) -> Result<(), StoreError> {
     if accounts.is_empty() {
         return Ok(());
     }
-    let query = sqlx::query(
-        "DELETE FROM worklist
-         WHERE account IN (SELECT value FROM json_each($1)) AND due_at IS NULL AND lease IS NULL",
-    );
-    let query = query.bind(rows(accounts)?);
-    query.execute(connection).await.map(|_| ()).map_err(StoreError::on("forgetting what led to an account"))
+    let query =
+        sql("DELETE FROM worklist WHERE account IN (SELECT value FROM forgotten) AND due_at IS NULL AND lease IS NULL");
+    let query = query.with(Batch::texts("forgotten", accounts));
+    query.execute(connection).await.map(drop).map_err(StoreError::on("forgetting what led to an account"))
 }

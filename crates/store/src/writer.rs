@@ -1,26 +1,36 @@
 //! The one writer of the process: takes whatever waits, commits once, answers all.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::{Account, Customer};
-use sqlx::{Connection, SqliteConnection};
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::timeout;
 
+use crate::bell::{Bell, Wakes};
 use crate::claim::{Claimed, Lease, Urgency};
+use crate::connection::{Connection, Durability, Time};
+use crate::database::Database;
 use crate::error::StoreError;
-use crate::event::{Event, Kept, Outcome};
+use crate::event::{Event, Kept};
+use crate::limits::{self, Ask, Lent};
 use crate::open::Store;
 use crate::parked::Which;
 use crate::people::{Link, Linked};
-use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
-use crate::{book, inbox, notes, parked, people, worklist};
+use crate::record::{Held, Intent, Outcomes, Settlement};
+use crate::retention::{Old, Swept};
+use crate::transaction;
+use crate::turns::Task;
 
 /// Writes taken into one transaction at the most.
 const BATCH: usize = 512;
+/// How often a transaction that another process was in the way of is tried again at once.
+const TRIES: u32 = 5;
+/// A transaction that takes longer is given up with its connection; whether it was committed is not assumed.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// One write.
 #[derive(Debug)]
@@ -38,6 +48,10 @@ pub(crate) enum Op {
     DropParked(Which, String),
     Note(String, String),
     RetryAll,
+    Lend(Ask),
+    Hold(limits::Held),
+    TakeTurn(Task, String, Duration),
+    Sweep(Old, Timestamp),
 }
 
 /// What a write answers.
@@ -49,6 +63,9 @@ pub(crate) enum Answer {
     Held(Held),
     Linked(Linked),
     Count(u64),
+    Renewed(HashSet<(Account, Lease)>),
+    Lent(Lent),
+    Swept(Swept),
 }
 
 macro_rules! answers {
@@ -66,12 +83,21 @@ macro_rules! answers {
     )*};
 }
 
-answers!(Kept(Kept), Claimed(Claimed), Held(Held), Linked(Linked), Count(u64));
+answers!(
+    Kept(Kept),
+    Claimed(Claimed),
+    Held(Held),
+    Linked(Linked),
+    Count(u64),
+    Renewed(HashSet<(Account, Lease)>),
+    Lent(Lent),
+    Swept(Swept)
+);
 
 /// A write, and who waits for it.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    op: Op,
+    pub(crate) op: Op,
     reply: oneshot::Sender<Result<Answer, StoreError>>,
 }
 
@@ -79,28 +105,112 @@ impl Store {
     /// Hands a write to the writer and waits until it is committed.
     pub(crate) async fn write(&self, op: Op) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(Waiting { op, reply }).map_err(|_| StoreError::Stopped)?;
+        let writer = match op.durability() {
+            Durability::Full => &self.writer,
+            Durability::Relaxed => &self.leaser,
+        };
+        writer.send(Waiting { op, reply }).map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
     }
 }
 
-/// Writes until every [`Store`] is gone.
-pub(crate) async fn run(
-    mut connection: SqliteConnection,
-    mut waiting: mpsc::UnboundedReceiver<Waiting>,
-    bell: Arc<Notify>,
-    state: State,
-    clock: Clock,
-) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        let wakes = commit(std::mem::take(&mut batch), &mut connection, clock, &state).await;
-        if wakes {
-            bell.notify_one();
+/// One connection that writes, and what it needs to know.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) database: Database,
+    /// `None` after it was lost: the next write makes a new one.
+    pub(crate) connection: Option<Connection>,
+    pub(crate) durability: Durability,
+    pub(crate) time: Time,
+    pub(crate) clock: Clock,
+    pub(crate) bell: Bell,
+    pub(crate) state: State,
+}
+
+impl Writer {
+    /// Writes until every [`Store`] is gone.
+    pub(crate) async fn run(mut self, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while waiting.recv_many(&mut batch, BATCH).await > 0 {
+            let wakes = self.commit(std::mem::take(&mut batch)).await;
+            self.bell.ring(wakes);
+        }
+        let Some(connection) = self.connection.take() else { return };
+        if let Err(error) = connection.close().await {
+            tracing::warn!(%error, "the database did not close cleanly");
         }
     }
-    if let Err(error) = connection.close().await {
-        tracing::warn!(%error, "the database did not close cleanly");
+
+    /// One transaction; when one write spoils it, each is tried alone, so that none blocks the others. Answers whom that
+    /// gives something to do.
+    async fn commit(&mut self, batch: Vec<Waiting>) -> Wakes {
+        match self.write(&batch).await {
+            Ok(answers) => {
+                self.state.succeeded();
+                answer(batch, answers)
+            }
+            Err(error) if batch.len() > 1 && is_about_one_write(&error) => {
+                let mut wakes = Wakes::Nobody;
+                for single in batch {
+                    let alone = self.write(std::slice::from_ref(&single)).await;
+                    wakes = wakes.max(match alone {
+                        Ok(answers) => answer(vec![single], answers),
+                        Err(error) => self.refuse(vec![single], &error),
+                    });
+                }
+                wakes
+            }
+            Err(error) => self.refuse(batch, &error),
+        }
+    }
+
+    fn refuse(&self, batch: Vec<Waiting>, error: &StoreError) -> Wakes {
+        let why = full(error);
+        match is_about_one_write(error) {
+            true => tracing::error!(error = %why, "the database refused a write"),
+            false => self.state.failed(&why),
+        }
+        for Waiting { reply, .. } in batch {
+            drop(reply.send(Err(StoreError::Refused(why.clone()))));
+        }
+        Wakes::Nobody
+    }
+
+    /// One transaction, tried again when the database took it back because another process was in the way.
+    async fn write(&mut self, batch: &[Waiting]) -> Result<Vec<Answer>, StoreError> {
+        let mut tries = 1;
+        loop {
+            match self.try_write(batch).await {
+                Err(error) if is_passing(&error) && tries < TRIES => tries += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_write(&mut self, batch: &[Waiting]) -> Result<Vec<Answer>, StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.database.connect().await.map_err(StoreError::Away)?,
+        };
+        let longest = match &connection {
+            // a disk cannot be left for another
+            Connection::Sqlite(_) => Duration::MAX,
+            Connection::Postgres(_) => LONGEST,
+        };
+        // a connection given up on is closed with what it had begun
+        let written = timeout(longest, self.transact(batch, &mut connection)).await.map_err(|_| StoreError::Slow)?;
+        if written.is_ok() || (connection.roll_back().await.is_ok() && !written.as_ref().is_err_and(is_read_only)) {
+            self.connection = Some(connection);
+        }
+        written
+    }
+
+    async fn transact(&self, batch: &[Waiting], connection: &mut Connection) -> Result<Vec<Answer>, StoreError> {
+        let begun = connection.begin(self.durability, self.time, self.clock).await;
+        let now = begun.map_err(StoreError::on("beginning a transaction"))?;
+        let answers = transaction::write(batch, connection, now).await?;
+        connection.commit().await.map_err(StoreError::on("committing"))?;
+        Ok(answers)
     }
 }
 
@@ -109,8 +219,17 @@ pub(crate) async fn run(
 pub(crate) struct State(Arc<AtomicBool>);
 
 impl State {
-    fn set(&self, committed: bool) {
-        self.0.store(!committed, Ordering::Relaxed);
+    fn succeeded(&self) {
+        if self.0.swap(false, Ordering::Relaxed) {
+            tracing::info!("the database takes writes again");
+        }
+    }
+
+    /// Logs the first failure of a row of them; whoever waited for a write is told anyway.
+    fn failed(&self, why: &str) {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            tracing::error!(error = %why, "the database does not take writes; what is sent meanwhile is refused");
+        }
     }
 
     pub(crate) fn is_failing(&self) -> bool {
@@ -118,182 +237,33 @@ impl State {
     }
 }
 
-/// One transaction; when one write spoils it, each is tried alone, so that none blocks the others. Answers whether an
-/// account may have become due.
-async fn commit(batch: Vec<Waiting>, connection: &mut SqliteConnection, clock: Clock, state: &State) -> bool {
-    match write(&batch, connection, clock).await {
-        Ok(answers) => {
-            state.set(true);
-            answer(batch, answers)
-        }
-        Err(error) if batch.len() > 1 && is_about_one_write(&error) => {
-            let mut wakes = false;
-            for single in batch {
-                wakes |= match write(std::slice::from_ref(&single), connection, clock).await {
-                    Ok(answers) => answer(vec![single], answers),
-                    Err(error) => refuse(vec![single], &error),
-                };
+impl Op {
+    /// What a power cut may undo without harm needs no disk.
+    fn durability(&self) -> Durability {
+        match self {
+            Self::Claim(..) | Self::Renew(..) | Self::Lend(_) | Self::Hold(_) | Self::TakeTurn(..) => {
+                Durability::Relaxed
             }
-            wakes
-        }
-        Err(error) => {
-            state.set(false);
-            refuse(batch, &error)
-        }
-    }
-}
-
-async fn write(batch: &[Waiting], connection: &mut SqliteConnection, clock: Clock) -> Result<Vec<Answer>, StoreError> {
-    let begin = connection.begin_with("BEGIN IMMEDIATE").await;
-    let mut transaction = begin.map_err(StoreError::on("beginning a transaction"))?;
-    // only now: beginning may have waited for another process
-    let now = clock();
-    let mut kept = write_events(batch, &mut transaction, now).await?.into_iter();
-    let held = write_looks(batch, &mut transaction, now).await?;
-    let holds = |account, lease| if held.get(account) == Some(lease) { Held::Yes } else { Held::Lost };
-    let mut answers = Vec::with_capacity(batch.len());
-    for Waiting { op, .. } in batch {
-        answers.push(match op {
-            Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
-            Op::Intend(intent) => Answer::Held(holds(&intent.account, &intent.lease)),
-            Op::Settle(settlement) => Answer::Held(holds(&settlement.account, &settlement.lease)),
-            rare => write_rare(rare, &mut transaction, now).await?,
-        });
-    }
-    transaction.commit().await.map_err(StoreError::on("committing"))?;
-    Ok(answers)
-}
-
-/// Events and touches, with one statement a table; answers for each event in turn whether it was new.
-async fn write_events(
-    batch: &[Waiting],
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-) -> Result<Vec<Kept>, StoreError> {
-    let events: Vec<&Event> = batch.iter().filter_map(Waiting::event).collect();
-    let mut kept = Vec::new();
-    let (mut fresh, mut bulk) = (BTreeSet::new(), BTreeSet::new());
-    if !events.is_empty() {
-        kept = inbox::verdicts(&events, inbox::keep(connection, &events, now).await?);
-        let new = events.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New).map(|(event, _)| *event);
-        let new: Vec<&Event> = new.collect();
-        parked::unreadable(connection, &new, now).await?;
-        fresh.extend(new.iter().filter_map(|event| match &event.outcome {
-            Outcome::Rung(account) => Some(account),
-            Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
-        }));
-    }
-    for Waiting { op, .. } in batch {
-        match op {
-            Op::Touch(accounts, Urgency::Fresh) => fresh.extend(accounts),
-            Op::Touch(accounts, Urgency::Bulk) => bulk.extend(accounts),
-            _ => {}
-        }
-    }
-    worklist::touch(connection, &fresh, Urgency::Fresh, now).await?;
-    worklist::touch(connection, &bulk, Urgency::Bulk, now).await?;
-    Ok(kept)
-}
-
-/// What looks write, with one statement a table; answers whose lease held.
-async fn write_looks(
-    batch: &[Waiting],
-    connection: &mut SqliteConnection,
-    now: Timestamp,
-) -> Result<HashMap<Account, Lease>, StoreError> {
-    let asked: Vec<_> = batch.iter().filter_map(Waiting::lease).collect();
-    let mut held = worklist::fence(connection, &asked, now).await?;
-    let holds = |account, lease| held.get(account) == Some(lease);
-    let intents: Vec<&Intent> = batch
-        .iter()
-        .filter_map(|waiting| match &waiting.op {
-            Op::Intend(intent) if holds(&intent.account, &intent.lease) => Some(&**intent),
-            _ => None,
-        })
-        .collect();
-    let settlements: Vec<&Settlement> = batch
-        .iter()
-        .filter_map(|waiting| match &waiting.op {
-            Op::Settle(settlement) if holds(&settlement.account, &settlement.lease) => Some(&**settlement),
-            _ => None,
-        })
-        .collect();
-    let settled = book::intend(connection, &intents, now).await?;
-    let sent: Vec<&Sent> = settlements.iter().flat_map(|settlement| &settlement.sent).collect();
-    book::sent(connection, &sent, now).await?;
-    parked::settle(connection, &settlements, now).await?;
-    worklist::settle(connection, &settlements, now).await?;
-    settled.iter().for_each(|account| drop(held.remove(account)));
-    Ok(held)
-}
-
-impl Waiting {
-    fn event(&self) -> Option<&Event> {
-        match &self.op {
-            Op::Ring(event, _) => Some(event),
-            _ => None,
-        }
-    }
-
-    /// The lease that a write of a look is fenced by.
-    fn lease(&self) -> Option<(&Account, &Lease)> {
-        match &self.op {
-            Op::Intend(intent) => Some((&intent.account, &intent.lease)),
-            Op::Settle(settlement) => Some((&settlement.account, &settlement.lease)),
-            _ => None,
-        }
-    }
-
-    /// Whether it may make an account due, or the next due moment sooner.
-    fn wakes(&self) -> bool {
-        match &self.op {
-            Op::Ring(..) | Op::Touch(..) | Op::Settle(_) | Op::Link(..) | Op::Release(_) | Op::RetryAll => true,
-            Op::Claim(..)
-            | Op::Renew(..)
-            | Op::Intend(_)
-            | Op::Close(_)
-            | Op::HandedOver(..)
-            | Op::DropParked(..)
-            | Op::Note(..) => false,
+            Self::Ring(..)
+            | Self::Touch(..)
+            | Self::Intend(_)
+            | Self::Close(_)
+            | Self::Settle(_)
+            | Self::Link(..)
+            | Self::HandedOver(..)
+            | Self::Release(_)
+            | Self::DropParked(..)
+            | Self::Note(..)
+            | Self::RetryAll
+            | Self::Sweep(..) => Durability::Full,
         }
     }
 }
 
-/// Writes that come seldom, each with statements of its own.
-async fn write_rare(op: &Op, connection: &mut SqliteConnection, now: Timestamp) -> Result<Answer, StoreError> {
-    match op {
-        Op::Claim(lease, limit, span) => {
-            return worklist::claim(connection, lease, *limit, *span, now).await.map(Answer::Claimed);
-        }
-        Op::Close(outcomes) => return close(outcomes, connection, now).await.map(Answer::Held),
-        Op::Link(link, lease) => {
-            return people::learn(connection, link, lease.as_ref(), now).await.map(Answer::Linked);
-        }
-        Op::Release(which) => return parked::release(connection, which, now).await.map(Answer::Count),
-        Op::DropParked(which, reason) => {
-            return parked::drop_for_good(connection, which, reason).await.map(Answer::Count);
-        }
-        Op::Renew(held, span) => worklist::renew(connection, held, *span, now).await?,
-        Op::HandedOver(account, customer) => people::handed_over(connection, account, customer).await?,
-        Op::Note(name, value) => notes::keep(connection, name, value).await?,
-        Op::RetryAll => worklist::retry_all(connection, now).await?,
-        Op::Ring(..) | Op::Touch(..) | Op::Intend(_) | Op::Settle(_) => {}
-    }
-    Ok(Answer::Done)
-}
-
-async fn close(outcomes: &Outcomes, connection: &mut SqliteConnection, now: Timestamp) -> Result<Held, StoreError> {
-    let held = worklist::fence(connection, &[(&outcomes.account, &outcomes.lease)], now).await?;
-    if held.is_empty() {
-        return Ok(Held::Lost);
-    }
-    book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
-    Ok(Held::Yes)
-}
-
-fn answer(batch: Vec<Waiting>, answers: Vec<Answer>) -> bool {
+fn answer(batch: Vec<Waiting>, answers: Vec<Answer>) -> Wakes {
     let new = |answer: &Answer| !matches!(answer, Answer::Kept(Kept::Duplicate));
-    let wakes = batch.iter().zip(&answers).any(|(waiting, answer)| waiting.wakes() && new(answer));
+    let rings = batch.iter().zip(&answers).filter(|(_, answer)| new(answer)).map(|(waiting, _)| waiting.op.wakes());
+    let wakes = rings.max().unwrap_or(Wakes::Nobody);
     for (Waiting { reply, .. }, answer) in batch.into_iter().zip(answers) {
         // whoever waited may have given up; the write counts all the same
         drop(reply.send(Ok(answer)));
@@ -301,23 +271,34 @@ fn answer(batch: Vec<Waiting>, answers: Vec<Answer>) -> bool {
     wakes
 }
 
-fn refuse(batch: Vec<Waiting>, error: &StoreError) -> bool {
-    let why = full(error);
-    tracing::error!(error = %why, writes = batch.len(), "the database did not take writes");
-    for Waiting { reply, .. } in batch {
-        drop(reply.send(Err(StoreError::Refused(why.clone()))));
+/// The code that the database gave for a refusal.
+fn code(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::Database { source: sqlx::Error::Database(cause), .. } => cause.code().map(Into::into),
+        _ => None,
     }
-    false
 }
 
 /// A refused row spoils its batch; a locked, full or broken database refuses everything anyway.
 fn is_about_one_write(error: &StoreError) -> bool {
-    let StoreError::Database { source: sqlx::Error::Database(cause), .. } = error else {
-        return matches!(error, StoreError::Row { .. });
-    };
-    // the primary result code is the low byte: 1 error, 18 too big, 19 constraint, 20 mismatch, 25 range
-    let code = cause.code().and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-    matches!(code, Some(1 | 18 | 19 | 20 | 25))
+    let Some(code) = code(error) else { return matches!(error, StoreError::Row { .. }) };
+    if code.len() == 5 {
+        // PostgreSQL: cardinality, data, constraint, syntax, program limit
+        return ["21", "22", "23", "42", "54"].contains(&&code[..2]);
+    }
+    // SQLite's primary result code is the low byte: 1 error, 18 too big, 19 constraint, 20 mismatch, 25 range
+    let primary = code.parse::<u32>().ok().map(|code| code & 0xff);
+    matches!(primary, Some(1 | 18 | 19 | 20 | 25))
+}
+
+/// PostgreSQL took the transaction back: serialization, deadlock, a lock that was waited for too long.
+fn is_passing(error: &StoreError) -> bool {
+    code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
+}
+
+/// The server became a standby: the one that takes writes is found by connecting anew.
+fn is_read_only(error: &StoreError) -> bool {
+    code(error).is_some_and(|code| code == "25006")
 }
 
 fn full(error: &StoreError) -> String {

@@ -25,6 +25,13 @@ impl Sync {
     ) {
         let mut exists = exists;
         for planned in &plan.steps {
+            // whoever slept past the lease must not send what another may have sent, or taken back, by now
+            let now = (self.clock)();
+            if !claim.hold.stands(now) {
+                outcome.at_rest = false;
+                outcome.look_again(now);
+                break;
+            }
             let answer = self.send(customer, planned, &mut exists).await;
             let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
             self.note(claim, customer, planned, answer, outcome);

@@ -1,49 +1,52 @@
 //! How many requests a second an upstream may be sent.
 
-use std::time::Duration;
+use std::num::NonZeroU32;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// A token bucket that holds one second's worth, and hands out in the order of asking.
+use crate::pace::Pace;
+
+/// A token bucket that holds half a second's worth ([`Pace`]), and hands out in the order of asking.
 ///
 /// Whoever is first holds the lock until its token is there; `tokio`'s lock queues the others fairly. A waiter that
 /// gives up leaves the queue and costs no token.
 #[derive(Debug)]
 pub struct Bucket {
-    /// Time between two tokens; `None` when there is no limit.
-    interval: Option<Duration>,
+    pace: Pace,
     /// When the bucket is full again, were nothing taken from now on.
     full_at: Mutex<Instant>,
 }
 
 impl Bucket {
-    /// A full bucket of `per_second` tokens; 0 is no limit.
+    /// A full bucket for `per_second` requests a second.
     #[must_use]
-    pub fn new(per_second: u32) -> Self {
-        let interval = (per_second > 0).then(|| Duration::from_secs(1) / per_second);
-        Self { interval, full_at: Mutex::new(Instant::now()) }
+    pub fn new(per_second: NonZeroU32) -> Self {
+        Self { pace: Pace::of(per_second), full_at: Mutex::new(Instant::now()) }
     }
 
     /// Takes a token, waiting for it where there is none.
     pub async fn take(&self) {
-        let Some(interval) = self.interval else { return };
         let mut full_at = self.full_at.lock().await;
-        let spare = Duration::from_secs(1).saturating_sub(interval);
         let now = Instant::now();
         let ahead = full_at.saturating_duration_since(now);
-        if ahead > spare {
-            sleep_until(now + (ahead - spare)).await;
+        if ahead > self.pace.spare {
+            sleep_until(now + (ahead - self.pace.spare)).await;
         }
-        *full_at = (*full_at).max(now) + interval;
+        *full_at = (*full_at).max(now) + self.pace.interval;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
+
+    fn bucket(per_second: u32) -> Arc<Bucket> {
+        Arc::new(Bucket::new(NonZeroU32::new(per_second).unwrap()))
+    }
 
     async fn taken_within(bucket: &Arc<Bucket>, span: Duration) -> usize {
         let mut count = 0;
@@ -55,24 +58,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_holds_the_burst_and_the_rate_no_more() {
-        let bucket = Arc::new(Bucket::new(10));
-        assert_eq!(taken_within(&bucket, Duration::from_millis(5)).await, 10);
+    async fn half_a_seconds_worth_is_there_at_once_and_the_rate_after_it() {
+        let bucket = bucket(10);
+        assert_eq!(taken_within(&bucket, Duration::from_millis(5)).await, 5);
         let further = taken_within(&bucket, Duration::from_millis(2_000)).await;
         assert!((19..=21).contains(&further), "{further}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rest_fills_the_bucket_and_never_overfills_it() {
-        let bucket = Arc::new(Bucket::new(10));
+        let bucket = bucket(10);
         taken_within(&bucket, Duration::from_millis(5)).await;
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(taken_within(&bucket, Duration::from_millis(5)).await, 10);
+        assert_eq!(taken_within(&bucket, Duration::from_millis(5)).await, 5);
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_asked_first_is_served_first() {
-        let bucket = Arc::new(Bucket::new(1));
+        let bucket = bucket(1);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
         for number in 0..5 {
             let (bucket, tell) = (Arc::clone(&bucket), tell.clone());
@@ -88,7 +91,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_gives_up_takes_no_token() {
-        let bucket = Bucket::new(1);
+        let bucket = bucket(1);
         bucket.take().await;
         for _ in 0..100 {
             assert!(tokio::time::timeout(Duration::from_millis(1), bucket.take()).await.is_err());
@@ -97,12 +100,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn zero_is_no_limit() {
-        let bucket = Bucket::new(0);
-        let start = Instant::now();
-        for _ in 0..10_000 {
-            bucket.take().await;
+    async fn ten_saturated_seconds_stay_within_five_percent() {
+        for per_second in [2, 20, 100] {
+            let taken = taken_within(&bucket(per_second), Duration::from_secs(10)).await as f64;
+            let rate = taken / f64::from(10 * per_second);
+            assert!((1.0..=1.051).contains(&rate), "{per_second} a second: {rate}");
         }
-        assert_eq!(start.elapsed(), Duration::ZERO);
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// How long an upstream that refused the key is left alone.
 const REFUSED: Duration = Duration::from_secs(60);
 /// The longest pause that a `Retry-After` brings about; after it one call finds out.
-const LONGEST: Duration = Duration::from_secs(3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 /// A pause this short is waited for in place; the queue owns longer ones.
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
 
@@ -25,7 +25,7 @@ pub struct Pause {
 pub enum Why {
     /// It answered 401 or 403.
     Credentials,
-    /// It answered 429 or 503 with a `Retry-After`.
+    /// It answered 429 or 503 with a `Retry-After`, to this process or another.
     Asked,
 }
 
@@ -36,6 +36,11 @@ impl fmt::Display for Why {
             Self::Asked => "it asked to be left alone for a while",
         })
     }
+}
+
+/// How long `seconds` of a `Retry-After` are heeded.
+pub(crate) fn span(seconds: i64) -> Duration {
+    Duration::from_secs(seconds.max(0).unsigned_abs()).min(LONGEST)
 }
 
 /// What an answer says about the key.
@@ -92,11 +97,10 @@ impl Pauses {
         pause
     }
 
-    /// Leaves the upstream alone for `seconds` from `now`; never shortens a pause.
-    pub(crate) fn hold(&self, now: Instant, seconds: i64) {
-        let span = Duration::from_secs(seconds.max(0).unsigned_abs()).min(LONGEST);
+    /// Leaves the upstream alone until then; never shortens a pause.
+    pub(crate) fn hold(&self, until: Instant) {
         let mut state = self.lock();
-        state.asked = state.asked.max(Some(now + span));
+        state.asked = state.asked.max(Some(until));
     }
 
     /// Takes in what the answer to a request sent at `sent` says about the key.
@@ -178,10 +182,10 @@ mod tests {
     #[test]
     fn a_wait_that_was_asked_for_is_never_shortened_and_has_a_limit() {
         let (pauses, start) = (Pauses::default(), Instant::now());
-        pauses.hold(start, 30);
-        pauses.hold(start, 1);
+        pauses.hold(start + span(30));
+        pauses.hold(start + span(1));
         assert_eq!(pauses.at(start), Some(Pause { until: start + 30 * SECOND, why: Why::Asked }));
-        pauses.hold(start, i64::MAX);
+        pauses.hold(start + span(i64::MAX));
         assert_eq!(pauses.at(start).map(|pause| pause.until), Some(start + LONGEST));
     }
 }

@@ -15,10 +15,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::bucket::Bucket;
 use crate::client::{Client, SetupError};
 use crate::exchange::{self, Fault};
-use crate::pause::{Change, Pause, Pauses, SHORT, Verdict, Why};
+use crate::limit::{self, Limit, LimitBy, Refusal};
+use crate::pause::{self, Change, Pause, Pauses, SHORT, Verdict, Why};
 use crate::schedule::{Schedule, TOTAL, TRIES};
 
 /// What there is to know about an upstream.
@@ -29,8 +29,10 @@ pub struct Setup {
     pub base: String,
     /// Headers of every request, the key among them. The values are secrets.
     pub headers: Vec<(&'static str, String)>,
-    /// Requests a second, with a burst of one second's worth; 0 is no limit.
+    /// Requests a second, with a burst of half a second's worth; 0 is no limit.
     pub per_second: u32,
+    /// Whether this process may send that many, or all that use the same key together.
+    pub limit: LimitBy,
     /// Longest time from sending a request to the last byte of its answer.
     pub timeout: Duration,
     pub forbidden: Forbidden,
@@ -43,6 +45,14 @@ pub enum Forbidden {
     Key,
     /// The key may not do this one thing; a bad key would be answered 401.
     Call,
+}
+
+impl Setup {
+    /// The same with another keeper of the limit.
+    #[must_use]
+    pub fn limited_by(self, limit: LimitBy) -> Self {
+        Self { limit, ..self }
+    }
 }
 
 impl fmt::Debug for Setup {
@@ -64,7 +74,8 @@ struct Inner {
     headers: HeaderMap,
     timeout: Duration,
     forbidden: Forbidden,
-    bucket: Bucket,
+    limit_name: String,
+    limit: Limit,
     pauses: Pauses,
 }
 
@@ -101,21 +112,36 @@ impl Upstream {
     /// # Errors
     /// When the base is no plain `http` or `https` address, or a header cannot be sent.
     pub fn new(client: &Client, setup: Setup) -> Result<Self, SetupError> {
-        let Setup { name, base, headers, per_second, timeout, forbidden } = setup;
+        let Setup { name, base, headers, per_second, limit, timeout, forbidden } = setup;
         let base = usable(&base).ok_or(SetupError::Base { upstream: name })?;
         let mut map = HeaderMap::new();
         for (header, value) in &headers {
             insert(&mut map, header, value).ok_or(SetupError::Header { upstream: name, header })?;
         }
-        let (bucket, pauses) = (Bucket::new(per_second), Pauses::default());
-        let http = client.http().clone();
-        Ok(Self(Arc::new(Inner { name, http, base, headers: map, timeout, forbidden, bucket, pauses })))
+        let limit_name = limit::name(name, &headers);
+        let limit = Limit::new(limit, limit_name.clone(), per_second);
+        let (http, headers, pauses) = (client.http().clone(), map, Pauses::default());
+        Ok(Self(Arc::new(Inner { name, http, base, headers, timeout, forbidden, limit_name, limit, pauses })))
     }
 
     /// The name it was set up with.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name
+    }
+
+    /// What its rate limit is called: its name and a hash of its key, the same in all processes.
+    #[must_use]
+    pub fn limit_name(&self) -> &str {
+        &self.0.limit_name
+    }
+
+    /// Leaves it alone for `seconds`, since another process says that it asked for that; never shortens a pause.
+    ///
+    /// Like a `Retry-After` that this process was answered, except that nobody is told.
+    pub fn hold(&self, seconds: i64) {
+        self.0.pauses.hold(Instant::now() + pause::span(seconds));
+        self.0.limit.heard(seconds);
     }
 
     /// The pause that stands, for reports; a call finds out by itself.
@@ -196,13 +222,25 @@ impl Upstream {
                 self.outlast(pause, what).await?;
                 continue;
             }
-            self.0.bucket.take().await;
+            match self.0.limit.take().await {
+                Ok(()) => {}
+                Err(Refusal::Paused(until)) => {
+                    self.0.pauses.hold(until);
+                    continue;
+                }
+                Err(Refusal::Unavailable) => return Err(self.unlent(what)),
+            }
             // A pause may have begun in the meantime; then this token is forgone.
             match self.0.pauses.enter(Instant::now()) {
                 Some(pause) => self.outlast(pause, what).await?,
                 None => return Ok(()),
             }
         }
+    }
+
+    fn unlent(&self, what: &str) -> Failure {
+        let words = "the shared rate limit cannot be asked, since the database does not answer";
+        Failure::new(Class::Transient, format!("{what} at {}: {words}", self.0.name))
     }
 
     async fn outlast(&self, pause: Pause, what: &str) -> Result<(), Failure> {
@@ -230,7 +268,8 @@ impl Upstream {
             Err(fault) => (fault.verdict(self.0.forbidden), fault.hold()),
         };
         if let Some(seconds) = hold {
-            self.0.pauses.hold(now, seconds);
+            self.0.pauses.hold(now + pause::span(seconds));
+            self.0.limit.hold(seconds);
         }
         match self.0.pauses.settle(sent, now, verdict) {
             Change::None => {}

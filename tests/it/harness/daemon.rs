@@ -36,17 +36,17 @@ pub(crate) struct Told {
 }
 
 impl Daemon {
-    /// Starts the program in `directory` on free ports and waits until it is ready.
-    pub(crate) async fn start(directory: &Path, environment: BTreeMap<String, String>) -> Self {
-        Self::start_as(&["serve"], directory, environment).await
-    }
-
     /// Starts one more beside this one, on the same database and ports of its own: `&["serve", "--only", "work"]`.
     pub(crate) async fn beside(&self, arguments: &[&str]) -> Self {
         Self::start_as(arguments, &self.directory, self.environment.clone()).await
     }
 
-    async fn start_as(arguments: &[&str], directory: &Path, mut environment: BTreeMap<String, String>) -> Self {
+    /// Starts the program in `directory` on free ports and waits until it is ready.
+    pub(crate) async fn start_as(
+        arguments: &[&str],
+        directory: &Path,
+        mut environment: BTreeMap<String, String>,
+    ) -> Self {
         let (front, back) = (free_address(), free_address());
         environment.insert("GRANTSYNC__SERVER__LISTEN".into(), front.clone());
         environment.insert("GRANTSYNC__SERVER__ADMIN_LISTEN".into(), back.clone());
@@ -135,10 +135,15 @@ impl Daemon {
         self.child.kill().await.unwrap();
     }
 
+    /// Sends a signal: `Signal::STOP` puts it to sleep, `Signal::CONT` wakes it.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
     /// SIGTERM, and how it ended.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
-        let pid = Pid::from_raw(i32::try_from(self.child.id().unwrap()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").unwrap()
     }
 

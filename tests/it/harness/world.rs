@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use cluster::database::Database;
 use sandbox::adapty::world::Level;
 use sandbox::sandbox::Sandbox;
 use sandbox::stripe::event::Event;
@@ -46,6 +47,17 @@ pub(crate) struct World {
     pub(crate) daemon: Daemon,
     pub(crate) webhooks: Webhooks,
     pub(crate) directory: TempDir,
+    /// Dropped last, when nobody works on it any more.
+    _database: Option<Database>,
+}
+
+/// Where the daemon keeps its memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    #[allow(dead_code, reason = "each of the two test programs is on one of them")]
+    Sqlite,
+    #[allow(dead_code, reason = "each of the two test programs is on one of them")]
+    Postgres,
 }
 
 /// A subscription of the story.
@@ -76,6 +88,21 @@ impl World {
     }
 
     async fn selling(catalog: &str, settings: &[(&str, &str)]) -> Self {
+        let database = match crate::DATABASE {
+            Kind::Sqlite => None,
+            Kind::Postgres => Some(Database::fresh().await.unwrap()),
+        };
+        let url = database.as_ref().map_or("sqlite:grantsync.db", Database::url).to_owned();
+        Self { _database: database, ..Self::on(&url, &["serve"], catalog, settings).await }
+    }
+
+    /// A world whose first process is started with `arguments` and works on the database at `url`.
+    #[allow(dead_code, reason = "only many machines ask for it")]
+    pub(crate) async fn beginning_with(url: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        Self::on(url, arguments, CATALOG, settings).await
+    }
+
+    async fn on(url: &str, arguments: &[&str], catalog: &str, settings: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::start().await.unwrap();
         let month = TimeDelta::days(30);
         sandbox.stripe.add_price(NewPrice::recurring("price_premium", "prod_premium", 999, month));
@@ -86,9 +113,10 @@ impl World {
         sandbox.stripe.add_price(NewPrice::one_time("price_life", "prod_life", 4999));
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("grantsync.toml"), catalog).unwrap();
-        let daemon = Daemon::start(directory.path(), environment(&sandbox, settings)).await;
+        let environment = environment(&sandbox, url, settings);
+        let daemon = Daemon::start_as(arguments, directory.path(), environment).await;
         let webhooks = Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
-        Self { sandbox, daemon, webhooks, directory }
+        Self { sandbox, daemon, webhooks, directory, _database: None }
     }
 
     /// Adds an entry to the catalog file; it counts from the next start.
@@ -198,9 +226,9 @@ pub(crate) fn same(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
     a.timestamp() == b.timestamp()
 }
 
-fn environment(sandbox: &Sandbox, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn environment(sandbox: &Sandbox, url: &str, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     let own = [
-        ("DATABASE__URL", "sqlite:grantsync.db".to_owned()),
+        ("DATABASE__URL", url.to_owned()),
         ("STRIPE__SECRET_KEY", "sk_test_sandbox".to_owned()),
         ("STRIPE__WEBHOOK_SECRETS", SECRET.to_owned()),
         ("STRIPE__API_BASE", sandbox.stripe.url()),

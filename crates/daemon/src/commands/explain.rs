@@ -16,7 +16,7 @@ use crate::{table, wiring};
 
 pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
-    let sync = wiring::sync(settings, &store, &wiring::upstreams(settings)?)?;
+    let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
     let inspected = match (&wanted.account, &wanted.user) {
         (Some(of), _) => sync.inspect(&account(of)?).await,
         (None, user) => sync.inspect_customer(&customer(user.as_deref().unwrap_or_default())?).await,

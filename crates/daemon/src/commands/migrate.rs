@@ -1,11 +1,43 @@
-//! `migrate`: brings the database up to date.
+//! `migrate`: brings the database up to date, and copies one from SQLite to PostgreSQL.
 
+use std::time::{Duration, Instant};
+
+use store::import::{self, Progress};
+
+use crate::cli::Migrate;
 use crate::failed::Failed;
 use crate::settings::Settings;
-use crate::{table, wiring};
+use crate::{clock, table, wiring};
 
-pub(crate) async fn run(settings: &Settings) -> Result<(), Failed> {
-    wiring::store(settings).await?;
-    table::say("the database is up to date");
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run(settings: &Settings, migrate: Migrate) -> Result<(), Failed> {
+    match migrate.from {
+        Some(from) => copy(&from, settings).await,
+        None => {
+            wiring::store(settings).await?;
+            table::say("the database is up to date");
+            Ok(())
+        }
+    }
+}
+
+async fn copy(from: &str, settings: &Settings) -> Result<(), Failed> {
+    let mut told = Instant::now();
+    let tell = |progress: Progress| {
+        if told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            table::say(&format!("{}: {} of {}", progress.table, progress.copied, progress.of));
+        }
+    };
+    let copied = import::copy(from, &settings.database.url, clock::now, tell).await;
+    let copied = copied.map_err(|error| Failed::because("copying the database", error))?;
+    let rows: Vec<Vec<String>> = copied
+        .iter()
+        .map(|table| vec![table.table.to_owned(), table.of.to_string(), table.copied.to_string()])
+        .collect();
+    table::print(&["table", "in sqlite", "in postgresql"], &rows);
+    table::say("everything was copied; start `grantsync serve` on PostgreSQL, and keep the file until you trust it");
     Ok(())
 }

@@ -33,10 +33,8 @@ pub(crate) struct CatchUp {
 #[derive(Debug, Clone)]
 pub(crate) struct Retention {
     /// How long webhooks are remembered, above zero; default 30 days.
-    #[allow(dead_code, reason = "checked at start; retention is still to come")]
     pub(crate) inbox: Duration,
     /// How long settled steps are remembered, above zero; default 400 days.
-    #[allow(dead_code, reason = "checked at start; retention is still to come")]
     pub(crate) ledger: Duration,
 }
 

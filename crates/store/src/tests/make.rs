@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::ops::Deref;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
+use cluster::database::Database;
 use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, State};
@@ -18,9 +18,11 @@ use entitlement::reason::Reason;
 use tempfile::TempDir;
 
 use crate::claim::{Claim, Claimed, Lease, Urgency};
+use crate::connection::{Pool, Time};
 use crate::event::{Event, Kept, Outcome};
 use crate::open::{Options, Store};
-use crate::record::{Ending, Finding, Held, Intent, Kind, Sent, SentOutcome, Settlement, Tries};
+use crate::tests::Kind;
+use crate::record::{self, Ending, Finding, Held, Intent, Sent, SentOutcome, Settlement, Tries};
 
 /// How long the tests lease.
 pub(super) const SPAN: Duration = Duration::from_secs(8);
@@ -48,7 +50,13 @@ pub(super) fn pass(seconds: i64) {
 /// A fresh memory, gone with the test.
 pub(super) struct Memory {
     store: Store,
-    directory: TempDir,
+    place: Place,
+}
+
+/// Where a memory is kept.
+enum Place {
+    File(TempDir),
+    Server(Box<Database>),
 }
 
 impl Deref for Memory {
@@ -60,9 +68,31 @@ impl Deref for Memory {
 }
 
 impl Memory {
-    pub(super) fn file(&self) -> PathBuf {
-        self.directory.path().join("grantsync.db")
+    /// The address of the database, for another process to open.
+    pub(super) fn url(&self) -> String {
+        match &self.place {
+            Place::File(directory) => format!("sqlite:{}", directory.path().join("grantsync.db").display()),
+            Place::Server(database) => database.url().to_owned(),
+        }
     }
+
+    /// The same database, opened by another process.
+    pub(super) async fn again(&self) -> Store {
+        Store::open(options(self.url(), 64)).await.unwrap()
+    }
+
+    /// Changes the database behind the program's back.
+    pub(super) async fn tamper(&self, text: &'static str) {
+        match &self.reads {
+            Pool::Sqlite(pool) => drop(sqlx::raw_sql(text).execute(pool).await.unwrap()),
+            Pool::Postgres(pool) => drop(sqlx::raw_sql(text).execute(pool).await.unwrap()),
+        }
+    }
+}
+
+/// How the tests open a database.
+pub(super) fn options(url: String, max_waiting: usize) -> Options {
+    Options { url, max_waiting, clock: now, time: Time::Process }
 }
 
 /// The one place where the tests open a database.
@@ -71,10 +101,17 @@ pub(super) async fn memory() -> Memory {
 }
 
 pub(super) async fn memory_with_seats(max_waiting: usize) -> Memory {
-    let directory = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", directory.path().join("grantsync.db").display());
-    let store = Store::open(Options { url, max_waiting, clock: now }).await.unwrap();
-    Memory { store, directory }
+    let (url, place) = match super::KIND {
+        Kind::Sqlite => {
+            let directory = tempfile::tempdir().unwrap();
+            (format!("sqlite:{}", directory.path().join("grantsync.db").display()), Place::File(directory))
+        }
+        Kind::Postgres => {
+            let database = Database::fresh().await.unwrap();
+            (database.url().to_owned(), Place::Server(Box::new(database)))
+        }
+    };
+    Memory { store: Store::open(options(url, max_waiting)).await.unwrap(), place }
 }
 
 /// `stripe:cus_…`.
@@ -149,7 +186,7 @@ pub(super) fn failed(next: Timestamp) -> Ending {
     Ending::Failed { next, why: "stripe does not answer".into() }
 }
 
-pub(super) fn finding(kind: Kind, subject: &str) -> Finding {
+pub(super) fn finding(kind: record::Kind, subject: &str) -> Finding {
     let (reason, hint) = ("it is so".to_owned(), "mend it".to_owned());
     Finding { kind, customer: None, subject: subject.to_owned(), reason, hint }
 }

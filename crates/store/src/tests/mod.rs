@@ -1,17 +1,41 @@
 //! What the memory promises, as behaviours of a `Store`.
 //!
-//! They speak through the public API alone and take their store from [`make::memory`], so that another database is one
-//! more way to open it. What only SQLite can do stands in `sqlite.rs`.
+//! They speak through the public API alone and take their store from `make::memory`: one suite, once on each database.
+//! What only one of them can do stands in `sqlite.rs` and `postgres.rs`.
 
-mod book;
-mod claims;
-mod inbox;
-mod leases;
-mod ledger_reads;
-mod make;
-mod parked;
-mod people;
-mod settling;
-mod sqlite;
-mod worklist;
-mod writer;
+#![allow(clippy::duplicate_mod, reason = "the same behaviours on the other database")]
+
+/// Which database a suite runs on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+macro_rules! suite {
+    ($name:ident, $kind:expr, $own:ident) => {
+        #[path = "."]
+        mod $name {
+            const KIND: super::Kind = $kind;
+
+            mod book;
+            mod claims;
+            mod inbox;
+            mod leases;
+            mod ledger_reads;
+            mod limits;
+            mod make;
+            mod parked;
+            mod people;
+            mod retention;
+            mod settling;
+            mod turns;
+            mod worklist;
+            mod writer;
+            mod $own;
+        }
+    };
+}
+
+suite!(on_sqlite, super::Kind::Sqlite, sqlite);
+suite!(on_postgres, super::Kind::Postgres, postgres);

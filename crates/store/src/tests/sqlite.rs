@@ -1,23 +1,20 @@
 //! What holds of the SQLite file alone.
 
-use std::error::Error;
-
-use entitlement::clock::Timestamp;
-
-use super::make::{account, event, memory, now, ring};
+use super::make::{account, event, memory, options, ring};
+use crate::connection::Pool;
 use crate::error::{OpenError, StoreError};
 use crate::event::Kept;
 use crate::open::{Options, Store};
 
-fn options(file: &std::path::Path) -> Options {
-    Options { url: format!("sqlite:{}", file.display()), max_waiting: 8, clock: now as fn() -> Timestamp }
+fn at(file: &std::path::Path) -> Options {
+    options(format!("sqlite:{}", file.display()), 8)
 }
 
 #[tokio::test]
 async fn what_was_written_is_there_when_the_file_is_opened_again() {
     let memory = memory().await;
     ring(&memory, event("evt_1", "1")).await;
-    let again = Store::open(options(&memory.file())).await.unwrap();
+    let again = memory.again().await;
     assert_eq!(ring(&again, event("evt_1", "1")).await, Kept::Duplicate);
     assert_eq!(again.standing(&account("1")).await.unwrap().unwrap().generation, 1);
 }
@@ -27,11 +24,10 @@ async fn a_database_of_a_newer_version_is_refused_with_a_clear_error() {
     let memory = memory().await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  VALUES (9999, 'from the future', 1, x'00', 0)";
-    sqlx::query(newer).execute(&memory.reads).await.unwrap();
-    let error = Store::open(options(&memory.file())).await.unwrap_err();
-    assert!(matches!(error, OpenError::Migrate(_)), "{error:?}");
+    memory.tamper(newer).await;
+    let error = Store::open(options(memory.url(), 8)).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { version: 9999 }), "{error:?}");
     assert!(error.to_string().contains("newer grantsync"), "{error}");
-    assert!(error.source().unwrap().to_string().contains("9999"));
 }
 
 #[tokio::test]
@@ -40,7 +36,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_as_it_was() {
     let file = directory.path().join("letter.txt");
     let text = "Dear reader, this is a letter and no database at all.\n".repeat(100);
     std::fs::write(&file, &text).unwrap();
-    let error = Store::open(options(&file)).await.unwrap_err();
+    let error = Store::open(at(&file)).await.unwrap_err();
     assert!(error.to_string().contains("letter.txt"), "{error}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "nothing lies beside it");
@@ -49,7 +45,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_as_it_was() {
 #[tokio::test]
 async fn a_directory_that_is_not_there_is_told_with_the_file() {
     let directory = tempfile::tempdir().unwrap();
-    let error = Store::open(options(&directory.path().join("nowhere/grantsync.db"))).await.unwrap_err();
+    let error = Store::open(at(&directory.path().join("nowhere/grantsync.db"))).await.unwrap_err();
     assert!(error.to_string().contains("nowhere/grantsync.db"), "{error}");
 }
 
@@ -58,7 +54,7 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
     let memory = memory().await;
     let trigger = "CREATE TRIGGER no_bad_events BEFORE INSERT ON inbox WHEN new.id = 'stripe:evt_bad'
                    BEGIN SELECT raise(ABORT, 'not that one'); END";
-    sqlx::query(trigger).execute(&memory.reads).await.unwrap();
+    memory.tamper(trigger).await;
     let bad = memory.seat().unwrap().ring(event("evt_bad", "2"));
     let (first, bad, second) =
         tokio::join!(ring(&memory, event("evt_1", "1")), bad, ring(&memory, event("evt_2", "3")));
@@ -73,7 +69,8 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
 async fn a_commit_is_on_the_disk_before_it_is_answered() {
     let memory = memory().await;
     let pragma = async |text: &'static str| {
-        let value: String = sqlx::query_scalar(text).fetch_one(&memory.reads).await.unwrap();
+        let Pool::Sqlite(pool) = &memory.reads else { panic!("this is SQLite") };
+        let value: String = sqlx::query_scalar(text).fetch_one(pool).await.unwrap();
         value
     };
     assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");

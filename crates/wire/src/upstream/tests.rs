@@ -1,6 +1,7 @@
 //! An upstream against a server that misbehaves on demand.
 
 mod server;
+mod shared;
 
 use serde_json::{Value, json};
 
@@ -16,8 +17,8 @@ fn answer(head: &'static str) -> Reply {
 fn upstream(base: &str) -> Upstream {
     let headers = vec![("authorization", KEY.to_owned())];
     let timeout = Duration::from_millis(500);
-    let setup =
-        Setup { name: "adapty", base: base.to_owned(), headers, per_second: 0, timeout, forbidden: Forbidden::Key };
+    let (name, base, limit, forbidden) = ("adapty", base.to_owned(), LimitBy::Own, Forbidden::Key);
+    let setup = Setup { name, base, headers, per_second: 0, limit, timeout, forbidden };
     Upstream::new(&Client::new().unwrap(), setup).unwrap()
 }
 
@@ -194,7 +195,8 @@ async fn the_rate_limit_holds_for_all_clones() {
         name: "adapty",
         base: server.base.clone(),
         headers: vec![],
-        per_second: 2,
+        per_second: 4,
+        limit: LimitBy::Own,
         timeout: Duration::from_secs(5),
         forbidden: Forbidden::Key,
     };
@@ -203,7 +205,7 @@ async fn the_rate_limit_holds_for_all_clones() {
     for _ in 0..3 {
         upstream.clone().get(call()).await.unwrap();
     }
-    assert!(start.elapsed() >= Duration::from_millis(450));
+    assert!(start.elapsed() >= Duration::from_millis(240));
 }
 
 #[test]
@@ -216,6 +218,7 @@ fn what_cannot_work_is_refused_when_it_is_set_up() {
             base: base.to_owned(),
             headers,
             per_second: 1,
+            limit: LimitBy::Own,
             timeout: Duration::from_secs(1),
             forbidden: Forbidden::Key,
         }

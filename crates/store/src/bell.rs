@@ -1,0 +1,192 @@
+//! The wake-up: within the process, and on PostgreSQL among all of them. It may be lost, doubled or late at no cost.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::postgres::PgListener;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
+
+use crate::connection::Pool;
+use crate::limits::Held;
+
+/// The channel of `NOTIFY`.
+const CHANNEL: &str = "grantsync";
+/// Bells this close together are told to the others as one.
+const GATHERED: Duration = Duration::from_millis(10);
+/// How long a lost connection, or one that nothing comes through, is left alone.
+const AGAIN: Duration = Duration::from_secs(5);
+/// After this much silence it is tried whether anything comes through.
+const SILENCE: Duration = Duration::from_secs(30);
+/// How long a notification may take.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Whom a write may have given something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wakes {
+    Nobody,
+    Us,
+    Everyone,
+}
+
+/// Rings here and, where the database is shared, with the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Bell {
+    here: Arc<Notify>,
+    others: Option<Others>,
+}
+
+/// The other processes on the database.
+#[derive(Clone, Debug)]
+struct Others {
+    pool: PgPool,
+    /// What this process calls itself, so that it does not hear its own bells.
+    name: Arc<str>,
+    ring: Arc<Notify>,
+}
+
+impl Bell {
+    pub(crate) fn of(reads: &Pool) -> Self {
+        let others = match reads {
+            Pool::Sqlite(_) => None,
+            Pool::Postgres(pool) => {
+                let name = format!("{:016x}", RandomState::new().build_hasher().finish());
+                let others = Others { pool: pool.clone(), name: name.into(), ring: Arc::default() };
+                tokio::spawn(others.clone().tell_bells());
+                Some(others)
+            }
+        };
+        Self { here: Arc::default(), others }
+    }
+
+    pub(crate) fn ring(&self, for_whom: Wakes) {
+        if for_whom >= Wakes::Us {
+            self.here.notify_one();
+        }
+        if let (Wakes::Everyone, Some(others)) = (for_whom, &self.others) {
+            others.ring.notify_one();
+        }
+    }
+
+    pub(crate) async fn rung(&self) {
+        self.here.notified().await;
+    }
+
+    /// Tells the others that an upstream asked to be left alone.
+    pub(crate) fn tell_held(&self, held: &Held) {
+        let Some(others) = self.others.clone() else { return };
+        let what = format!("held {} {}", held.seconds, held.limit);
+        tokio::spawn(async move { others.tell(&what).await });
+    }
+
+    pub(crate) fn listen(&self) -> mpsc::UnboundedReceiver<Held> {
+        let (sender, held) = mpsc::unbounded_channel();
+        if let Some(others) = self.others.clone() {
+            tokio::spawn(others.hear(Arc::clone(&self.here), sender));
+        }
+        held
+    }
+}
+
+/// Whether notifications come through, as it was last logged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    Untried,
+    Well,
+    Nothing,
+}
+
+impl Others {
+    async fn tell_bells(self) {
+        loop {
+            self.ring.notified().await;
+            self.tell("rung").await;
+            sleep(GATHERED).await;
+        }
+    }
+
+    async fn tell(&self, what: &str) {
+        // nothing is lost with it, so nobody waits for the disk
+        let query = sqlx::query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)");
+        let told = query.bind(CHANNEL).bind(format!("{} {what}", self.name)).execute(&self.pool).await;
+        if let Err(error) = told {
+            tracing::debug!(%error, "other processes could not be told; they sweep");
+        }
+    }
+
+    async fn hear(self, here: Arc<Notify>, held: mpsc::UnboundedSender<Held>) {
+        let mut hearing = Hearing::Untried;
+        while !held.is_closed() {
+            let ended = self.hear_while_connected(&here, &held, &mut hearing).await;
+            if hearing != Hearing::Nothing {
+                tracing::warn!(
+                    error = ended.err().map(tracing::field::display),
+                    "notifications do not come through (a lost connection, or a pooler in transaction mode): what other \
+                     processes take in is found by the sweep, seconds later"
+                );
+            }
+            hearing = Hearing::Nothing;
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// Ends when the connection is lost, or nothing comes through it.
+    async fn hear_while_connected(
+        &self,
+        here: &Notify,
+        held: &mpsc::UnboundedSender<Held>,
+        hearing: &mut Hearing,
+    ) -> Result<(), sqlx::Error> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen(CHANNEL).await?;
+        // what rang before
+        here.notify_one();
+        while self.is_heard(&mut listener, here, held).await? {
+            if *hearing == Hearing::Nothing {
+                tracing::info!("notifications come through again");
+            }
+            *hearing = Hearing::Well;
+            // until it falls silent, or the connection is lost
+            while let Ok(heard) = timeout(SILENCE, listener.try_recv()).await {
+                let Some(heard) = heard? else { return Ok(()) };
+                self.take(heard.payload(), here, held);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything comes through, were it our own.
+    async fn is_heard(
+        &self,
+        listener: &mut PgListener,
+        here: &Notify,
+        held: &mpsc::UnboundedSender<Held>,
+    ) -> Result<bool, sqlx::Error> {
+        self.tell("probe").await;
+        let Ok(heard) = timeout(LONGEST, listener.try_recv()).await else { return Ok(false) };
+        let heard = heard?;
+        if let Some(heard) = &heard {
+            self.take(heard.payload(), here, held);
+        }
+        Ok(heard.is_some())
+    }
+
+    fn take(&self, payload: &str, here: &Notify, held: &mpsc::UnboundedSender<Held>) {
+        let Some((sender, what)) = payload.split_once(' ') else { return };
+        if sender == &*self.name {
+            return;
+        }
+        match what.split(' ').collect::<Vec<_>>().as_slice() {
+            ["rung"] => here.notify_one(),
+            ["held", seconds, limit] => {
+                if let Ok(seconds) = seconds.parse() {
+                    // nobody may be interested
+                    drop(held.send(Held { limit: (*limit).to_owned(), seconds }));
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A connection to either database: begins, commits, and reads rows alike.
+
+use chrono::DateTime;
+use entitlement::clock::{Clock, Timestamp};
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Connection as _, Decode, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type};
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+/// Connections for reading.
+#[derive(Clone, Debug)]
+pub(crate) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+/// A row of either.
+#[derive(Debug)]
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// Whether a commit is on the disk when it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    Full,
+    /// For what a power cut may undo: leases, and the tokens of rate limits. On SQLite there is only the one writer.
+    Relaxed,
+}
+
+/// Whose time leases and due moments go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// The clock in [`crate::open::Options`].
+    Process,
+    /// PostgreSQL's, so that machines whose clocks differ agree; SQLite has none of its own.
+    Database,
+}
+
+impl Connection {
+    /// Begins a transaction and answers the time in it: asked only now, since beginning may have waited.
+    pub(crate) async fn begin(
+        &mut self,
+        durability: Durability,
+        time: Time,
+        clock: Clock,
+    ) -> Result<Timestamp, sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                connection.execute("BEGIN IMMEDIATE").await?;
+                Ok(clock())
+            }
+            Self::Postgres(connection) => {
+                // one round trip: all of it is one simple query
+                let row = sqlx::raw_sql(beginning(durability)).fetch_one(connection).await?;
+                Ok(match time {
+                    Time::Process => clock(),
+                    Time::Database => DateTime::from_timestamp_micros(row.get("now")).unwrap_or_else(clock),
+                })
+            }
+        }
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        self.say("COMMIT").await
+    }
+
+    pub(crate) async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
+        self.say("ROLLBACK").await
+    }
+
+    pub(crate) async fn say(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.execute(text).await.map(drop),
+            Self::Postgres(connection) => sqlx::raw_sql(text).execute(connection).await.map(drop),
+        }
+    }
+
+    pub(crate) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+        }
+    }
+}
+
+/// What begins a transaction on PostgreSQL: another process is waited for less long than a lease lasts. Whatever is
+/// stronger than `on` stays as the server has it; `off` would lose what was answered with 200.
+fn beginning(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => {
+            "BEGIN; SET LOCAL lock_timeout = '5s';
+             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now,
+                    CASE current_setting('synchronous_commit') WHEN 'off'
+                    THEN set_config('synchronous_commit', 'on', true) END AS durable"
+        }
+        Durability::Relaxed => {
+            "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = off;
+             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
+        }
+    }
+}
+
+impl Row {
+    /// The value of a column that the statement names.
+    pub(crate) fn get<T>(&self, column: &str) -> T
+    where
+        T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
+    {
+        match self {
+            Self::Sqlite(row) => row.get(column),
+            Self::Postgres(row) => row.get(column),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Which database it is, and how it is connected to.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
+
+use crate::connection::{Connection, Pool};
+use crate::error::OpenError;
+
+/// How often the log is folded back into the database file, off the commit path.
+const FOLD_EVERY: Duration = Duration::from_millis(200);
+/// Longest time to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Connections for reading, of one process.
+const READERS: u32 = 6;
+/// The advisory lock under which PostgreSQL is migrated.
+const MIGRATING: &str = "SELECT pg_advisory_xact_lock(7230410958)";
+
+/// A database that can be connected to.
+#[derive(Clone, Debug)]
+pub(crate) enum Database {
+    Sqlite(Box<SqliteConnectOptions>),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Database {
+    /// Reads `sqlite:FILE` or `postgres://…`.
+    pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?;
+            // a name for whoever looks at pg_stat_activity
+            let named =
+                if options.get_application_name().is_some() { options } else { options.application_name("grantsync") };
+            return Ok(Self::Postgres(Box::new(named)));
+        }
+        let options = SqliteConnectOptions::from_str(url).map_err(OpenError::Url)?;
+        Ok(Self::Sqlite(Box::new(
+            options
+                .create_if_missing(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // an event answered with 200 is on the disk
+                .synchronous(SqliteSynchronous::Full)
+                // shorter than a lease, so that waiting for another process costs none
+                .busy_timeout(Duration::from_secs(5))
+                .foreign_keys(true)
+                // the log is folded by a connection of its own; this is only the net below it
+                .pragma("wal_autocheckpoint", "20000"),
+        )))
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Connection, OpenError> {
+        match self {
+            Self::Sqlite(options) => {
+                options.connect().await.map(Connection::Sqlite).map_err(opening(options.get_filename()))
+            }
+            Self::Postgres(options) => {
+                let connected = tokio::time::timeout(CONNECT, options.connect()).await;
+                let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut));
+                connected.map(Connection::Postgres).map_err(|source| OpenError::Connect { to: to(options), source })
+            }
+        }
+    }
+
+    /// A connection, after the tables were brought up to date.
+    pub(crate) async fn connect_up_to_date(&self) -> Result<Connection, OpenError> {
+        let mut connection = self.connect().await?;
+        self.migrate(&mut connection).await?;
+        Ok(connection)
+    }
+
+    /// Connections for reading, made when they are needed.
+    pub(crate) fn pool(&self) -> Pool {
+        match self {
+            Self::Sqlite(options) => {
+                let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(Duration::from_secs(10));
+                Pool::Sqlite(pool.connect_lazy_with((**options).clone()))
+            }
+            Self::Postgres(options) => {
+                let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
+                Pool::Postgres(pool.connect_lazy_with((**options).clone()))
+            }
+        }
+    }
+
+    /// Brings the tables up to date, in one transaction and one process at a time.
+    pub(crate) async fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
+        let migrated = match connection {
+            Connection::Sqlite(connection) => {
+                let mut migrator = sqlx::migrate!("../../migrations/sqlite");
+                let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+                let mut transaction = begun.map_err(|source| self.refuses(source))?;
+                let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
+                transaction.commit().await.map_err(MigrateError::from).and(run)
+            }
+            Connection::Postgres(connection) => {
+                warn_of_lost_commits(connection).await;
+                let mut migrator = sqlx::migrate!("../../migrations/postgres");
+                let begun = connection.begin().await;
+                let mut transaction = begun.map_err(|source| self.refuses(source))?;
+                let run = match transaction.execute(MIGRATING).await {
+                    Ok(_) => unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await,
+                    Err(error) => Err(error.into()),
+                };
+                match run {
+                    Ok(()) => transaction.commit().await.map_err(MigrateError::from),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        migrated.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => OpenError::Newer { version },
+            other => OpenError::Migrate(other),
+        })
+    }
+
+    fn refuses(&self, source: sqlx::Error) -> OpenError {
+        match self {
+            Self::Sqlite(options) => OpenError::Open { file: options.get_filename().to_path_buf(), source },
+            Self::Postgres(options) => OpenError::Connect { to: to(options), source },
+        }
+    }
+
+    /// Folds SQLite's write-ahead log into the database file, so that no commit has to.
+    pub(crate) async fn fold_log(connection: Connection) {
+        let Connection::Sqlite(mut connection) = connection else { return };
+        let mut tick = tokio::time::interval(FOLD_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await;
+            if let Err(error) = folded {
+                tracing::debug!(%error, "the write-ahead log could not be folded; trying again");
+            }
+            if connection.ping().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// The lock is ours and belongs to the transaction, so that it works through a pooler too.
+fn unlocked(migrator: &mut Migrator) -> &Migrator {
+    migrator.set_locking(false)
+}
+
+/// A server that does not wait for its disk loses what was answered with 200.
+async fn warn_of_lost_commits(connection: &mut sqlx::PgConnection) {
+    let shown = sqlx::query("SELECT current_setting('fsync')").fetch_one(connection).await;
+    if shown.is_ok_and(|row| row.get::<String, _>(0) == "off") {
+        tracing::warn!("postgresql runs with `fsync = off`: a power cut may lose events that were answered with 200");
+    }
+}
+
+fn opening(file: &Path) -> impl FnOnce(sqlx::Error) -> OpenError {
+    let file: PathBuf = file.to_path_buf();
+    move |source| OpenError::Open { file, source }
+}
+
+/// Where it is, without the password.
+fn to(options: &PgConnectOptions) -> String {
+    format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
+}

@@ -1,0 +1,318 @@
+//! One SQL text for both databases: values are bound by place, rows travel as a batch.
+//!
+//! A [`Batch`] appears in the statement as a table of its own. On SQLite it is one JSON text that `json_each` unfolds, on
+//! PostgreSQL one array a column that `unnest` unfolds; either way the text never changes with the number of rows, so it
+//! is prepared once, and a batch costs one call to the driver.
+
+use std::borrow::Cow;
+
+use chrono::DateTime;
+use entitlement::clock::Timestamp;
+use serde::Serialize;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+
+use crate::connection::{Connection, Pool, Row};
+use crate::error::StoreError;
+
+/// A statement with its values.
+#[derive(Debug)]
+pub(crate) struct Statement<'a> {
+    sqlite: Cow<'static, str>,
+    postgres: Cow<'static, str>,
+    values: Vec<Value<'a>>,
+    batches: Vec<Batch<'a>>,
+    locks: bool,
+}
+
+/// A statement whose text both databases understand.
+pub(crate) fn sql<'a>(text: impl Into<Cow<'static, str>>) -> Statement<'a> {
+    let text = text.into();
+    Statement { sqlite: text.clone(), postgres: text, values: Vec::new(), batches: Vec::new(), locks: false }
+}
+
+/// A statement that must be said differently; the caller says why.
+pub(crate) fn differing<'a>(sqlite: &'static str, postgres: &'static str) -> Statement<'a> {
+    Statement { postgres: postgres.into(), ..sql(sqlite) }
+}
+
+/// A value of a statement or of a row.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Value<'a> {
+    Text(Option<Cow<'a, str>>),
+    Number(Option<i64>),
+    Flag(bool),
+}
+
+/// Rows of a statement, as a table with a name.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    name: &'static str,
+    columns: Vec<Column>,
+    rows: Vec<Vec<Value<'a>>>,
+}
+
+/// A column of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Column {
+    Text(&'static str),
+    Number(&'static str),
+}
+
+impl<'a> Batch<'a> {
+    /// Rows under `name`, each as wide as `columns`.
+    pub(crate) fn new<const WIDTH: usize>(
+        name: &'static str,
+        columns: [Column; WIDTH],
+        rows: impl IntoIterator<Item = [Value<'a>; WIDTH]>,
+    ) -> Self {
+        Self { name, columns: columns.to_vec(), rows: rows.into_iter().map(Vec::from).collect() }
+    }
+
+    /// Texts under `name`, in the one column `value`.
+    pub(crate) fn texts<T: Into<Value<'a>>>(name: &'static str, texts: impl IntoIterator<Item = T>) -> Self {
+        Self::new(name, [Column::Text("value")], texts.into_iter().map(|text| [text.into()]))
+    }
+
+    /// Rows whose width is known only when the program runs.
+    pub(crate) fn of(name: &'static str, columns: Vec<Column>, rows: Vec<Vec<Value<'a>>>) -> Self {
+        Self { name, columns, rows }
+    }
+}
+
+impl Column {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text(name) | Self::Number(name) => name,
+        }
+    }
+}
+
+impl<'a> Statement<'a> {
+    /// Binds the next of `$1`, `$2`, …
+    pub(crate) fn bind(mut self, value: impl Into<Value<'a>>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Gives the statement a table of rows.
+    pub(crate) fn with(mut self, batch: Batch<'a>) -> Self {
+        self.batches.push(batch);
+        self
+    }
+
+    /// Locks the rows it selects until the transaction ends. SQLite has one writer at a time, and nothing to lock.
+    pub(crate) fn locking(mut self) -> Self {
+        self.locks = true;
+        self
+    }
+
+    /// Answers how many rows it changed.
+    pub(crate) async fn execute(self, on: &mut Connection) -> Result<u64, sqlx::Error> {
+        match on {
+            Connection::Sqlite(on) => self.sqlite()?.execute(on).await.map(|done| done.rows_affected()),
+            Connection::Postgres(on) => self.postgres().execute(on).await.map(|done| done.rows_affected()),
+        }
+    }
+
+    pub(crate) async fn fetch(self, on: &mut Connection) -> Result<Vec<Row>, sqlx::Error> {
+        match on {
+            Connection::Sqlite(on) => Ok(rows(self.sqlite()?.fetch_all(on).await?, Row::Sqlite)),
+            Connection::Postgres(on) => Ok(rows(self.postgres().fetch_all(on).await?, Row::Postgres)),
+        }
+    }
+
+    /// The first row, if there is one.
+    pub(crate) async fn fetch_first(self, on: &mut Connection) -> Result<Option<Row>, sqlx::Error> {
+        match on {
+            Connection::Sqlite(on) => Ok(self.sqlite()?.fetch_optional(on).await?.map(Row::Sqlite)),
+            Connection::Postgres(on) => Ok(self.postgres().fetch_optional(on).await?.map(Row::Postgres)),
+        }
+    }
+
+    pub(crate) async fn read(self, from: &Pool) -> Result<Vec<Row>, sqlx::Error> {
+        match from {
+            Pool::Sqlite(pool) => Ok(rows(self.sqlite()?.fetch_all(pool).await?, Row::Sqlite)),
+            Pool::Postgres(pool) => Ok(rows(self.postgres().fetch_all(pool).await?, Row::Postgres)),
+        }
+    }
+
+    /// The first row, if there is one.
+    pub(crate) async fn read_first(self, from: &Pool) -> Result<Option<Row>, sqlx::Error> {
+        match from {
+            Pool::Sqlite(pool) => Ok(self.sqlite()?.fetch_optional(pool).await?.map(Row::Sqlite)),
+            Pool::Postgres(pool) => Ok(self.postgres().fetch_optional(pool).await?.map(Row::Postgres)),
+        }
+    }
+
+    fn sqlite(self) -> Result<Query<'static, Sqlite, SqliteArguments>, sqlx::Error> {
+        let text = self.batched(&self.sqlite, |batch, place| batch.unfold_json(place));
+        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(text));
+        for value in self.values {
+            query = match value {
+                Value::Text(text) => query.bind(text),
+                Value::Number(number) => query.bind(number),
+                Value::Flag(flag) => query.bind(flag),
+            };
+        }
+        for batch in &self.batches {
+            let rows = serde_json::to_string(&batch.rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
+            query = query.bind(rows);
+        }
+        Ok(query)
+    }
+
+    fn postgres(self) -> Query<'static, Postgres, PgArguments> {
+        let mut text = self.batched(&self.postgres, |batch, place| batch.unfold_arrays(place));
+        if self.locks {
+            text.push_str(" FOR UPDATE");
+        }
+        let mut query = sqlx::query::<Postgres>(AssertSqlSafe(text));
+        for value in self.values {
+            query = match value {
+                Value::Text(text) => query.bind(text.map(storable)),
+                Value::Number(number) => query.bind(number),
+                Value::Flag(flag) => query.bind(flag),
+            };
+        }
+        for batch in self.batches {
+            for (place, column) in batch.columns.iter().enumerate() {
+                let values = batch.rows.iter().filter_map(|row| row.get(place));
+                query = match column {
+                    Column::Text(_) => query.bind(values.map(Value::text).collect::<Vec<_>>()),
+                    Column::Number(_) => query.bind(values.map(Value::number).collect::<Vec<_>>()),
+                };
+            }
+        }
+        query
+    }
+
+    /// The text, with its batches before it. `unfolded` says how one is unfolded from the values bound at a place and
+    /// after it, and how many those are.
+    fn batched(&self, text: &str, unfolded: impl Fn(&Batch<'_>, usize) -> (String, usize)) -> String {
+        let mut all = String::with_capacity(text.len() + 256);
+        let mut place = self.values.len() + 1;
+        for batch in &self.batches {
+            all.push_str(if all.is_empty() { "WITH " } else { ", " });
+            let (select, values) = unfolded(batch, place);
+            all.push_str(&format!("{}({}) AS ({select})", batch.name, batch.names()));
+            place += values;
+        }
+        all.push(' ');
+        all.push_str(text);
+        all
+    }
+}
+
+impl Batch<'_> {
+    fn names(&self) -> String {
+        self.columns.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// One JSON array of arrays.
+    fn unfold_json(&self, place: usize) -> (String, usize) {
+        let fields: Vec<String> = (0..self.columns.len()).map(|field| format!("value ->> {field}")).collect();
+        (format!("SELECT {} FROM json_each(${place})", fields.join(", ")), 1)
+    }
+
+    /// One array a column.
+    fn unfold_arrays(&self, place: usize) -> (String, usize) {
+        let arrays = self.columns.iter().enumerate().map(|(number, column)| match column {
+            Column::Text(_) => format!("${}::text[]", place + number),
+            Column::Number(_) => format!("${}::bigint[]", place + number),
+        });
+        (format!("SELECT * FROM unnest({})", arrays.collect::<Vec<_>>().join(", ")), self.columns.len())
+    }
+}
+
+fn rows<R>(of: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {
+    of.into_iter().map(wrap).collect()
+}
+
+/// PostgreSQL's text holds everything but the character NUL.
+fn storable(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { text }
+}
+
+impl Value<'_> {
+    fn text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(text) => text.as_deref().map(|text| storable(Cow::Borrowed(text))),
+            Self::Number(_) | Self::Flag(_) => None,
+        }
+    }
+
+    fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => *number,
+            Self::Flag(flag) => Some(i64::from(*flag)),
+            Self::Text(_) => None,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Some(Cow::Borrowed(text)))
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Some(Cow::Owned(text)))
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Value<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Self::Text(text.map(Cow::Borrowed))
+    }
+}
+
+impl<'a> From<&'a Option<String>> for Value<'a> {
+    fn from(text: &'a Option<String>) -> Self {
+        Self::from(text.as_deref())
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<Option<i64>> for Value<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+/// A time as the database keeps it: milliseconds since 1970.
+pub(crate) fn millis(at: Timestamp) -> i64 {
+    at.timestamp_millis()
+}
+
+/// A time as the database kept it; one out of range is the end of time.
+pub(crate) fn moment(millis: i64) -> Timestamp {
+    DateTime::from_timestamp_millis(millis).unwrap_or(Timestamp::MAX_UTC)
+}
+
+/// JSON of a column that we alone write.
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Row { table: "ledger", what: error.to_string() })
+}

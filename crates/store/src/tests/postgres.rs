@@ -1,0 +1,299 @@
+//! What holds of PostgreSQL alone: many processes at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use entitlement::names::Account;
+use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+
+use super::make::{
+    SPAN, account, claimed, done, entries, event, held, look, memory, now, options, pass, refused, ring, settle, touch,
+    user,
+};
+use crate::claim::{Claim, Lease, Urgency};
+use crate::error::OpenError;
+use crate::event::Kept;
+use crate::import::{self, ImportError, Progress};
+use crate::limits::Held;
+use crate::open::Store;
+use crate::people::{Link, Linked};
+use crate::record::SentOutcome;
+
+async fn claim(store: &Store, owner: String, limit: usize) -> Vec<Claim> {
+    store.claim(Lease::new(&owner, 1), limit, SPAN).await.unwrap().claims
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_with_a_clear_error() {
+    let memory = memory().await;
+    memory
+        .tamper(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'from the future', true, '', 0)",
+        )
+        .await;
+    let error = Store::open(options(memory.url(), 8)).await.unwrap_err();
+    assert!(matches!(error, OpenError::Newer { version: 9999 }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_without_the_password() {
+    let url = "postgres://someone:hush-hush@127.0.0.1:1/nowhere".to_owned();
+    let error = Store::open(options(url, 8)).await.unwrap_err();
+    assert_eq!(error.to_string(), "connecting to postgresql at `127.0.0.1:1/nowhere`");
+    assert!(!format!("{error:?}").contains("hush"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn ten_processes_may_start_at_once_on_an_empty_database() {
+    let empty = cluster::database::Database::fresh().await.unwrap();
+    let opened = (0..10).map(|_| tokio::spawn(Store::open(options(empty.url().to_owned(), 8))));
+    for opened in opened.collect::<Vec<_>>() {
+        opened.await.unwrap().unwrap().answers().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn no_account_is_claimed_twice_and_no_customer_by_two() {
+    let first = memory().await;
+    let mut all = Vec::new();
+    for number in 0..60 {
+        let id = number.to_string();
+        let customer = user(&format!("u-{}", number % 20));
+        let link = Link { account: account(&id), customer, origin: "operator".into() };
+        first.link(link, None).await.unwrap();
+        all.push(account(&id));
+    }
+    let mut stores = vec![Store::clone(&first)];
+    for _ in 0..3 {
+        stores.push(first.again().await);
+    }
+    let mut looked: BTreeSet<Account> = BTreeSet::new();
+    for round in 0..100 {
+        let claims = stores.iter().enumerate().map(|(number, store)| {
+            let (store, owner) = (store.clone(), format!("{number}-{round}"));
+            tokio::spawn(async move { claim(&store, owner, 7).await })
+        });
+        let mut claims_now = Vec::new();
+        for (number, claims) in claims.collect::<Vec<_>>().into_iter().enumerate() {
+            claims_now.extend(claims.await.unwrap().into_iter().map(|claim| (number, claim)));
+        }
+        let accounts: BTreeSet<_> = claims_now.iter().map(|(_, claim)| claim.account.clone()).collect();
+        let customers: BTreeSet<_> =
+            claims_now.iter().map(|(_, claim)| claim.customer.clone().unwrap().as_str().to_owned()).collect();
+        assert_eq!((accounts.len(), customers.len()), (claims_now.len(), claims_now.len()), "round {round}");
+        for (number, claim) in claims_now {
+            assert!(looked.insert(claim.account.clone()), "{} came twice", claim.account);
+            settle(&stores[number], &claim, done()).await;
+        }
+        if looked.len() == all.len() {
+            return;
+        }
+    }
+    panic!("only {} of {} came", looked.len(), all.len());
+}
+
+#[tokio::test]
+async fn of_two_processes_that_learn_the_same_customer_at_once_one_is_told_to_wait() {
+    let first = memory().await;
+    let second = first.again().await;
+    for round in 0..30 {
+        let (a, b) = (format!("a{round}"), format!("b{round}"));
+        let (one, two) = (held(&first, &a).await, held(&first, &b).await);
+        let link = |claim: &Claim| Link {
+            account: claim.account.clone(),
+            customer: user(&format!("u-{round}")),
+            origin: "subscription.metadata.customer_user_id".into(),
+        };
+        let (left, right) = tokio::join!(
+            first.link(link(&one), Some(one.lease.clone())),
+            second.link(link(&two), Some(two.lease.clone()))
+        );
+        let both = [left.unwrap(), right.unwrap()];
+        assert!(both.iter().filter(|linked| **linked == Linked::Done).count() <= 1, "{both:?}");
+        settle(&first, &one, done()).await;
+        settle(&second, &two, done()).await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_event_at_two_processes_is_new_once() {
+    let first = memory().await;
+    let second = first.again().await;
+    for number in 0..50 {
+        let event = || event(&format!("evt_{number}"), "1");
+        let (one, two) = tokio::join!(ring(&first, event()), ring(&second, event()));
+        assert_ne!(one, two);
+        assert!([one, two].contains(&Kept::New));
+    }
+    assert_eq!(first.standing(&account("1")).await.unwrap().unwrap().generation, 50);
+}
+
+#[tokio::test]
+async fn a_bell_in_one_process_wakes_another_that_listens() {
+    let first = memory().await;
+    let second = first.again().await;
+    let _held = second.listen();
+    // it rings once when it has begun to listen
+    second.rung().await;
+    touch(&first, "1").await;
+    tokio::time::timeout(Duration::from_secs(10), second.rung()).await.expect("it is woken");
+    assert_eq!(claimed(&second, "b", 1).await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_pause_that_one_process_met_is_told_to_the_others() {
+    let first = memory().await;
+    let second = first.again().await;
+    let mut told = second.listen();
+    second.rung().await;
+    let held = Held { limit: "stripe:0123".into(), seconds: 30 };
+    first.hold(held.clone()).await.unwrap();
+    let heard = tokio::time::timeout(Duration::from_secs(10), told.recv()).await.expect("it is told");
+    assert_eq!(heard, Some(held));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_made_anew_and_nothing_is_assumed() {
+    let memory = memory().await;
+    touch(&memory, "1").await;
+    memory
+        .tamper("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
+        .await;
+    // the first may find the connection gone
+    let refused = memory.touch(vec![account("2")], Urgency::Fresh).await.is_err();
+    touch(&memory, "3").await;
+    memory.answers().await.unwrap();
+    assert_eq!(memory.standing(&account("2")).await.unwrap().is_none(), refused);
+}
+
+#[tokio::test]
+async fn text_that_postgresql_cannot_hold_is_kept_as_far_as_it_can_be() {
+    let memory = memory().await;
+    let mut odd = event("evt_1", "1");
+    odd.kind = "invoice\0paid".into();
+    assert_eq!(ring(&memory, odd).await, Kept::New);
+    assert_eq!(memory.events(None, 1).await.unwrap()[0].kind, "invoice\u{fffd}paid");
+}
+
+#[tokio::test]
+async fn leases_go_by_the_database_s_time_when_machines_share_it() {
+    let memory = memory().await;
+    let shared = crate::open::Options { time: crate::connection::Time::Database, ..options(memory.url(), 8) };
+    let shared = Store::open(shared).await.unwrap();
+    // by the clock of this process nothing is due for a long time yet
+    memory.tamper("INSERT INTO worklist (account, due_at) VALUES ('stripe:cus_9', (extract(epoch FROM now()) * 1000)::bigint)").await;
+    assert_eq!(claimed(&memory, "a", 1).await, [""; 0]);
+    assert_eq!(claimed(&shared, "b", 1).await, ["9"]);
+    pass(1);
+}
+
+#[tokio::test]
+async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("grantsync.db").display());
+    let old = Store::open(options(url.clone(), 4000)).await.unwrap();
+    for number in 0..2500 {
+        old.seat_when_free().await.unwrap().ring(event(&format!("evt_{number}"), &(number % 900).to_string())).await.unwrap();
+    }
+    look(&old, "buyer", "k1", SentOutcome::Confirmed).await;
+    look(&old, "buyer", "k2", refused()).await;
+    let link = Link { account: account("buyer"), customer: user("u-1"), origin: "operator".into() };
+    old.link(link, None).await.unwrap();
+    old.keep_note("catch_up", "2026-01-01T00:00:00Z".into()).await.unwrap();
+    let new = cluster::database::Database::fresh().await.unwrap();
+    // stopped in the middle: what is told panics, as a killed process would end
+    let (from, to) = (url.clone(), new.url().to_owned());
+    let stopped = tokio::spawn(async move {
+        let stop = |progress: Progress| assert!(progress.table != "inbox" || progress.copied < 2000, "stopped");
+        import::copy(&from, &to, now, stop).await
+    });
+    assert!(stopped.await.unwrap_err().is_panic());
+    let mut told = Vec::new();
+    let done = import::copy(&url, new.url(), now, |progress| told.push(progress)).await.unwrap();
+    let inbox: Vec<i64> = told.iter().filter(|told| told.table == "inbox").map(|told| told.copied).collect();
+    assert_eq!(inbox, [2500], "what was copied is not copied again");
+    assert!(done.iter().all(|table| table.copied >= table.of), "{done:?}");
+    let store = Store::open(options(new.url().to_owned(), 64)).await.unwrap();
+    assert_eq!(ring(&store, event("evt_7", "7")).await, Kept::Duplicate);
+    assert_eq!(store.note("catch_up").await.unwrap().as_deref(), Some("2026-01-01T00:00:00Z"));
+    assert_eq!(store.link_of(&account("buyer")).await.unwrap().unwrap().customer, user("u-1"));
+    assert_eq!(entries(&store).await, entries(&old).await);
+    look(&store, "buyer", "k3", SentOutcome::Confirmed).await;
+    assert_eq!(entries(&store).await.last().unwrap().seq, 3, "it is numbered on");
+    // and once more, with nothing left to do
+    import::copy(&url, new.url(), now, drop).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_copy_into_a_database_with_rows_of_its_own_or_from_one_in_use_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("grantsync.db").display());
+    let old = Store::open(options(url.clone(), 8)).await.unwrap();
+    let claim = held(&old, "1").await;
+    let target = memory().await;
+    touch(&target, "2").await;
+    let error = import::copy(&url, &target.url(), now, drop).await.unwrap_err();
+    assert!(matches!(error, ImportError::InUse { leased: 1 }), "{error}");
+    settle(&old, &claim, done()).await;
+    let error = import::copy(&url, &target.url(), now, drop).await.unwrap_err();
+    assert!(matches!(error, ImportError::NotEmpty { table: "worklist", rows: 1 }), "{error}");
+    let error = import::copy("sqlite:/nowhere/at/all.db", &target.url(), now, drop).await.unwrap_err();
+    assert!(matches!(error, ImportError::NoSource { .. }), "{error}");
+    let error = import::copy(&target.url(), &url, now, drop).await.unwrap_err();
+    assert!(matches!(error, ImportError::Direction), "{error}");
+}
+
+/// Tables and columns with what may be null, as both databases tell them.
+type Tables = BTreeMap<String, BTreeSet<(String, bool)>>;
+
+#[tokio::test]
+async fn both_databases_have_the_same_tables() {
+    let memory = memory().await;
+    let mut postgres = PgConnection::connect(&memory.url()).await.unwrap();
+    let mut theirs = Tables::new();
+    let columns = "SELECT table_name::text, column_name::text, is_nullable = 'YES' FROM information_schema.columns
+                   WHERE table_schema = 'public'";
+    for row in sqlx::query(columns).fetch_all(&mut postgres).await.unwrap() {
+        theirs.entry(row.get(0)).or_default().insert((row.get(1), row.get(2)));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", directory.path().join("grantsync.db").display());
+    drop(Store::open(options(url.clone(), 8)).await.unwrap());
+    let mut sqlite = SqliteConnection::connect(&url).await.unwrap();
+    let mut ours = Tables::new();
+    let columns = "SELECT m.name, c.name, c.\"notnull\" = 0 AND c.pk = 0 FROM sqlite_schema m, pragma_table_info(m.name) c
+                   WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
+    for row in sqlx::query(columns).fetch_all(&mut sqlite).await.unwrap() {
+        ours.entry(row.get(0)).or_default().insert((row.get(1), row.get(2)));
+    }
+    ours.remove("_sqlx_migrations");
+    theirs.remove("_sqlx_migrations");
+    assert_eq!(ours, theirs);
+    let indexes = "SELECT indexname::text FROM pg_indexes WHERE schemaname = 'public' AND indexdef NOT LIKE '%UNIQUE%'";
+    let theirs: BTreeSet<String> =
+        sqlx::query_scalar(indexes).fetch_all(&mut postgres).await.unwrap().into_iter().collect();
+    let indexes = "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL";
+    let ours: BTreeSet<String> = sqlx::query_scalar(indexes).fetch_all(&mut sqlite).await.unwrap().into_iter().collect();
+    assert_eq!(ours, theirs);
+}
+
+#[tokio::test]
+async fn rows_that_must_not_be_are_refused() {
+    let memory = memory().await;
+    let mut connection = PgConnection::connect(&memory.url()).await.unwrap();
+    for impossible in [
+        "INSERT INTO worklist (account, class) VALUES ('a', 3)",
+        "INSERT INTO worklist (account, lease) VALUES ('a', 'l')",
+        "INSERT INTO inbox (id, kind, outcome, created, received) VALUES ('e', 'k', 'lost', 0, 0)",
+        "INSERT INTO ledger (key, destination, environment, customer, account, subject, step, because, state, due_at,
+                             intended_at) VALUES ('k', 'd', 'live', 'c', 'a', 's', '{}', '{}', 'confirmed', 0, 0)",
+        "INSERT INTO ledger (key, destination, environment, customer, account, subject, step, because, state, due_at,
+                             intended_at, settled_at) VALUES ('k', 'd', 'live', 'c', 'a', 's', '{}', '{}', 'refused', 0, 0, 0)",
+        "INSERT INTO ledger (key, destination, environment, customer, account, subject, step, because, state, due_at,
+                             intended_at) VALUES ('k', 'd', 'both', 'c', 'a', 's', '{}', '{}', 'intended', 0, 0)",
+    ] {
+        let error = sqlx::query(impossible).execute(&mut connection).await.unwrap_err();
+        assert!(error.to_string().contains("violates check constraint"), "{impossible}: {error}");
+    }
+}

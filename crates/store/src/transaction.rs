@@ -1,0 +1,216 @@
+//! One transaction of the writer: what waits, with one statement a table.
+
+use std::collections::{BTreeMap, HashMap};
+
+use entitlement::clock::Timestamp;
+use entitlement::names::Account;
+
+use crate::bell::Wakes;
+use crate::claim::{Lease, Urgency};
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::event::{Event, Kept, Outcome};
+use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
+use crate::writer::{Answer, Op, Waiting};
+use crate::{book, inbox, limits, notes, parked, people, retention, turns, worklist};
+
+/// Writes `batch` into the transaction that `connection` has begun; answers each in turn.
+pub(crate) async fn write(
+    batch: &[Waiting],
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<Vec<Answer>, StoreError> {
+    let asked: Vec<_> = batch.iter().filter_map(|waiting| waiting.op.lease()).collect();
+    let mut held =
+        worklist::fence(connection, &asked, batch.iter().flat_map(|waiting| waiting.op.touches()), now).await?;
+    let mut kept = write_events(batch, connection, now).await?.into_iter();
+    write_looks(batch, connection, &mut held, now).await?;
+    let mut lent = lend(batch, connection, now).await?;
+    let holds = |account, lease| if held.get(account) == Some(lease) { Held::Yes } else { Held::Lost };
+    let mut answers = Vec::with_capacity(batch.len());
+    for (place, Waiting { op, .. }) in batch.iter().enumerate() {
+        answers.push(match op {
+            Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
+            Op::Intend(intent) => Answer::Held(holds(&intent.account, &intent.lease)),
+            Op::Settle(settlement) => Answer::Held(holds(&settlement.account, &settlement.lease)),
+            Op::Lend(_) => lent.remove(&place).unwrap_or(Answer::Done),
+            rare => write_rare(rare, connection, now).await?,
+        });
+    }
+    Ok(answers)
+}
+
+/// Events and touches; answers for each event in turn whether it was new.
+async fn write_events(batch: &[Waiting], connection: &mut Connection, now: Timestamp) -> Result<Vec<Kept>, StoreError> {
+    let events: Vec<&Event> = batch.iter().filter_map(|waiting| waiting.op.event()).collect();
+    let mut kept = Vec::new();
+    let mut rung = BTreeMap::new();
+    for Waiting { op, .. } in batch {
+        if let Op::Touch(accounts, Urgency::Bulk) = op {
+            rung.extend(accounts.iter().map(|account| (account, Urgency::Bulk)));
+        }
+    }
+    if !events.is_empty() {
+        kept = inbox::verdicts(&events, inbox::keep(connection, &events, now).await?);
+        let new = events.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New).map(|(event, _)| *event);
+        let new: Vec<&Event> = new.collect();
+        parked::unreadable(connection, &new, now).await?;
+        rung.extend(new.iter().filter_map(|event| event.rings()).map(|account| (account, Urgency::Fresh)));
+    }
+    for Waiting { op, .. } in batch {
+        if let Op::Touch(accounts, Urgency::Fresh) = op {
+            rung.extend(accounts.iter().map(|account| (account, Urgency::Fresh)));
+        }
+    }
+    worklist::touch(connection, &rung, now).await?;
+    Ok(kept)
+}
+
+/// What looks write whose lease is `held`; an account whose steps must not be sent is taken from it.
+async fn write_looks(
+    batch: &[Waiting],
+    connection: &mut Connection,
+    held: &mut HashMap<Account, Lease>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let holds = |account, lease| held.get(account) == Some(lease);
+    let intents: Vec<&Intent> = batch
+        .iter()
+        .filter_map(|waiting| match &waiting.op {
+            Op::Intend(intent) if holds(&intent.account, &intent.lease) => Some(&**intent),
+            _ => None,
+        })
+        .collect();
+    let settlements: Vec<&Settlement> = batch
+        .iter()
+        .filter_map(|waiting| match &waiting.op {
+            Op::Settle(settlement) if holds(&settlement.account, &settlement.lease) => Some(&**settlement),
+            _ => None,
+        })
+        .collect();
+    let settled = book::intend(connection, &intents, now).await?;
+    let sent: Vec<&Sent> = settlements.iter().flat_map(|settlement| &settlement.sent).collect();
+    book::sent(connection, &sent, now).await?;
+    parked::settle(connection, &settlements, now).await?;
+    worklist::settle(connection, &settlements, now).await?;
+    settled.iter().for_each(|account| drop(held.remove(account)));
+    Ok(())
+}
+
+/// Lends tokens, limit by limit in order of their names, so that two processes never wait for each other crosswise.
+/// Answers by place in the batch.
+async fn lend(
+    batch: &[Waiting],
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<HashMap<usize, Answer>, StoreError> {
+    let asks = batch.iter().enumerate().filter_map(|(place, waiting)| match &waiting.op {
+        Op::Lend(ask) => Some((place, ask)),
+        _ => None,
+    });
+    let mut asks: Vec<_> = asks.collect();
+    asks.sort_by(|(_, one), (_, other)| one.limit.cmp(&other.limit));
+    let mut lent = HashMap::with_capacity(asks.len());
+    for (place, ask) in asks {
+        lent.insert(place, Answer::Lent(limits::lend(connection, ask, now).await?));
+    }
+    Ok(lent)
+}
+
+/// Writes that come seldom, each with statements of its own.
+async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Result<Answer, StoreError> {
+    Ok(match op {
+        Op::Claim(lease, limit, span) => Answer::Claimed(worklist::claim(connection, lease, *limit, *span, now).await?),
+        Op::Renew(held, span) => Answer::Renewed(worklist::renew(connection, held, *span, now).await?),
+        Op::Close(outcomes) => Answer::Held(close(outcomes, connection, now).await?),
+        Op::Link(link, lease) => Answer::Linked(people::learn(connection, link, lease.as_ref(), now).await?),
+        Op::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
+        Op::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
+        Op::Sweep(old, before) => Answer::Swept(retention::sweep(connection, *old, *before).await?),
+        Op::TakeTurn(task, owner, span) => Answer::Held(turns::take(connection, *task, owner, *span, now).await?),
+        Op::HandedOver(account, customer) => {
+            people::handed_over(connection, account, customer).await?;
+            Answer::Done
+        }
+        Op::Note(name, value) => {
+            notes::keep(connection, name, value).await?;
+            Answer::Done
+        }
+        Op::Hold(held) => {
+            limits::hold(connection, held, now).await?;
+            Answer::Done
+        }
+        Op::RetryAll => {
+            worklist::retry_all(connection, now).await?;
+            Answer::Done
+        }
+        Op::Ring(..) | Op::Touch(..) | Op::Intend(_) | Op::Settle(_) | Op::Lend(_) => Answer::Done,
+    })
+}
+
+async fn close(outcomes: &Outcomes, connection: &mut Connection, now: Timestamp) -> Result<Held, StoreError> {
+    let held = worklist::fence(connection, &[(&outcomes.account, &outcomes.lease)], [], now).await?;
+    if held.is_empty() {
+        return Ok(Held::Lost);
+    }
+    book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
+    Ok(Held::Yes)
+}
+
+impl Event {
+    /// The account it rings for.
+    fn rings(&self) -> Option<&Account> {
+        match &self.outcome {
+            Outcome::Rung(account) => Some(account),
+            Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
+        }
+    }
+}
+
+impl Op {
+    fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Ring(event, _) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// The lease that a write of a look is fenced by.
+    fn lease(&self) -> Option<(&Account, &Lease)> {
+        match self {
+            Self::Intend(intent) => Some((&intent.account, &intent.lease)),
+            Self::Settle(settlement) => Some((&settlement.account, &settlement.lease)),
+            _ => None,
+        }
+    }
+
+    /// The accounts it may make due at once.
+    fn touches(&self) -> &[Account] {
+        match self {
+            Self::Ring(event, _) => event.rings().map_or(&[], std::slice::from_ref),
+            Self::Touch(accounts, _) => accounts,
+            _ => &[],
+        }
+    }
+
+    /// Whom it may give something to do: an account to look at, or a sooner moment to look at one.
+    pub(crate) fn wakes(&self) -> Wakes {
+        match self {
+            Self::Ring(..) | Self::Touch(..) | Self::Link(_, None) | Self::Release(_) | Self::RetryAll => {
+                Wakes::Everyone
+            }
+            Self::Settle(_) | Self::Link(_, Some(_)) => Wakes::Us,
+            Self::Claim(..)
+            | Self::Renew(..)
+            | Self::Intend(_)
+            | Self::Close(_)
+            | Self::HandedOver(..)
+            | Self::DropParked(..)
+            | Self::Note(..)
+            | Self::Lend(_)
+            | Self::Hold(_)
+            | Self::TakeTurn(..)
+            | Self::Sweep(..) => Wakes::Nobody,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Whose turn it is to do what is done once for all processes.
+
+use std::time::Duration;
+
+use entitlement::clock::Timestamp;
+
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::record::Held;
+use crate::statement::{millis, sql};
+use crate::worklist::until;
+use crate::writer::Op;
+
+/// A task that one process at a time does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    CatchUp,
+    CleanUp,
+    Round,
+}
+
+impl Task {
+    /// The name the database keeps.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CatchUp => "catch_up",
+            Self::CleanUp => "clean_up",
+            Self::Round => "round",
+        }
+    }
+}
+
+impl Store {
+    /// Takes or keeps the turn at `task` for `span`; a span of zero gives it to whoever comes next. [`Held::Lost`] while
+    /// it is another's.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn take_turn(&self, task: Task, owner: &str, span: Duration) -> Result<Held, StoreError> {
+        self.write(Op::TakeTurn(task, owner.to_owned(), span)).await?.try_into()
+    }
+}
+
+pub(crate) async fn take(
+    connection: &mut Connection,
+    task: Task,
+    owner: &str,
+    span: Duration,
+    now: Timestamp,
+) -> Result<Held, StoreError> {
+    let taken = sql("INSERT INTO turns (task, owner, lease_until) VALUES ($1, $2, $3)
+         ON CONFLICT (task) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until
+         WHERE turns.owner = excluded.owner OR turns.lease_until <= $4");
+    let taken =
+        taken.bind(task.as_str()).bind(owner).bind(until(now, span)).bind(millis(now)).execute(connection).await;
+    let taken = taken.map_err(StoreError::on("taking a turn"))?;
+    Ok(if taken > 0 { Held::Yes } else { Held::Lost })
+}

@@ -29,6 +29,12 @@ impl Adapty {
         Self { upstream, api }
     }
 
+    /// The same for work in bulk, which may use `percent` of the rate.
+    #[must_use]
+    pub fn leaving_room(&self, percent: u32) -> Self {
+        Self { upstream: self.upstream.leaving_room(percent), ..self.clone() }
+    }
+
     /// The upstream, for its name and its pauses.
     #[must_use]
     pub fn upstream(&self) -> &Upstream {

@@ -44,8 +44,12 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Bring the database up to date (`serve` does it too), or move from SQLite to PostgreSQL.
     Migrate(Migrate),
-    /// Look at an account again, as a webhook would make it.
+    /// Look at accounts again, as a webhook would make it: one, one user's, or all (the backfill).
     Resync(Resync),
+    /// Go round all accounts now: compare what is owed with what is shown, and mend what differs.
+    Reconcile(Reconcile),
+    /// Where an app user stands: each level, until when, from which store, and whether to show the paywall.
+    Status(Status),
     /// Say which app user an account belongs to.
     Link {
         /// For example stripe:cus_9s6XKzkNRiz8i3.
@@ -111,19 +115,67 @@ pub(crate) struct Demo {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   grantsync resync stripe:cus_9s6XKzkNRiz8i3 --wait
-  grantsync resync --user u-42")]
+  grantsync resync --user u-42 --dry-run
+  grantsync resync --all --wait                  the backfill, before or after the switch; may be stopped and called again")]
 pub(crate) struct Resync {
     /// The account, for example stripe:cus_9s6XKzkNRiz8i3.
-    #[arg(required_unless_present = "user", conflicts_with = "user")]
+    #[arg(required_unless_present_any = ["user", "subscription", "all"])]
     pub(crate) account: Option<String>,
 
     /// All accounts of this app user.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["account", "subscription", "all"])]
     pub(crate) user: Option<String>,
 
-    /// Wait until a running daemon has looked, for a minute at the most.
+    /// The account of this subscription.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["account", "all"])]
+    pub(crate) subscription: Option<String>,
+
+    /// Everybody whom Stripe bills; with one-time entries in the catalog also everybody who bought once.
+    #[arg(long, conflicts_with = "account")]
+    pub(crate) all: bool,
+
+    /// Say what would be done, and do nothing.
     #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Wait until it was looked at; where no daemon works, do it here.
+    #[arg(long, conflicts_with = "dry_run")]
     pub(crate) wait: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync reconcile --report-only
+  grantsync reconcile --json > round.json
+
+Exit status: 0 done, also with differences found or repaired; 1 when one could not be repaired or compared.")]
+pub(crate) struct Reconcile {
+    /// Say what differs, and mend nothing.
+    #[arg(long)]
+    pub(crate) report_only: bool,
+
+    /// Exit with 1 when anything differed.
+    #[arg(long)]
+    pub(crate) fail_on_drift: bool,
+
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync status u-42
+  grantsync status u-42 --fresh --json")]
+pub(crate) struct Status {
+    /// The app's own user id.
+    pub(crate) user: String,
+
+    /// Ask Stripe and Adapty now, instead of telling what the last look saw.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

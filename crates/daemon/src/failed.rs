@@ -14,6 +14,8 @@ pub(crate) enum Failed {
     Doing(&'static str, Box<dyn Error + Send + Sync>),
     /// A plain sentence: exit status 1.
     Sentence(String),
+    /// It was told in the output already: exit status 1.
+    Silent,
 }
 
 impl Failed {
@@ -29,6 +31,7 @@ impl Failed {
                 eprintln!("{text}");
                 ExitCode::from(2)
             }
+            Self::Silent => ExitCode::FAILURE,
             Self::Sentence(text) => {
                 eprintln!("{text}");
                 ExitCode::FAILURE

@@ -12,12 +12,16 @@ mod gauges;
 mod health;
 mod lending;
 mod logs;
+mod progress;
+mod rounds;
 mod rules;
 mod serve;
 mod settings;
+mod standing;
 mod table;
 mod turns;
 mod wiring;
+mod working;
 
 use std::process::ExitCode;
 
@@ -61,6 +65,8 @@ async fn with_settings(command: Command, settings: Settings) -> Result<(), Faile
         Command::Serve(serve) => serve::run(&settings, &serve).await,
         Command::Migrate(migrate) => commands::migrate::run(&settings, migrate).await,
         Command::Resync(resync) => commands::resync::run(&settings, resync).await,
+        Command::Reconcile(reconcile) => commands::reconcile::run(&settings, reconcile).await,
+        Command::Status(status) => commands::status::run(&settings, status).await,
         Command::Link { account, user } => commands::link::run(&settings, &account, &user).await,
         Command::Explain(explain) => commands::explain::run(&settings, explain).await,
         Command::Parked(parked) => commands::parked::run(&settings, parked).await,

@@ -1,13 +1,11 @@
 //! `serve`: the daemon.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
 use ingest::catch_up::{Begun, CatchUp};
-use queue::run::Look;
 use store::claim::Urgency;
 use store::open::Store;
 use store::record::Kind;
@@ -23,7 +21,7 @@ use crate::failed::Failed;
 use crate::health::Health;
 use crate::settings::Settings;
 use crate::turns::Turns;
-use crate::{admin, catching_up, cleaning_up, clock, gauges, health, lending, wiring};
+use crate::{admin, catching_up, cleaning_up, clock, gauges, health, lending, rounds, wiring, working};
 
 /// How long requests under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -56,11 +54,14 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
     rooms.spawn(listen("admin", address, back, stop.clone()).await?);
     if let Some(works) = works {
         tokio::spawn(lending::hear(store.listen(), works.upstreams));
-        let (turns, every) = (Turns { store: store.clone(), owner: owner() }, settings.catch_up.every);
-        let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
+        let (turns, every) = (Turns { store: store.clone(), owner: working::owner() }, settings.catch_up.every);
+        let (owner, concurrency, share) =
+            (turns.owner.clone(), usize::from(serve.concurrency), settings.bulk.share_percent);
+        let (round, nightly_at) = (works.sync.leaving_room(share), settings.reconcile.nightly_at);
+        rooms.spawn(unfailing(rounds::keep(round, nightly_at, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(cleaning_up::keep(store.clone(), settings.retention.clone(), turns, stop.clone())));
-        rooms.spawn(work(store.clone(), works.sync, owner, concurrency, stop.clone()));
+        rooms.spawn(working::work(works.sync, owner, concurrency, share, stop.clone()));
     }
     rooms.spawn(unfailing(gauges::keep(store, metrics, stop.clone())));
     until_all_end(rooms, &stop).await
@@ -132,28 +133,6 @@ async fn listen(
             () = late => Ok(()),
         }
     })
-}
-
-async fn work(
-    store: Store,
-    sync: Sync,
-    owner: String,
-    concurrency: usize,
-    stop: CancellationToken,
-) -> Result<(), Failed> {
-    let settings = queue::run::Settings { owner, concurrency, clock: clock::now };
-    let sync = Arc::new(sync);
-    let look: Look = Arc::new(move |claim| {
-        let sync = Arc::clone(&sync);
-        Box::pin(async move { sync.look(claim).await })
-    });
-    queue::run::run(store, look, settings, stop).await.map_err(|error| Failed::because("working", error))
-}
-
-/// A name that no other start of the program has.
-fn owner() -> String {
-    let start = clock::now().timestamp_nanos_opt().unwrap_or_default();
-    format!("{}-{start:x}", std::process::id())
 }
 
 /// What waits for a catalog entry is looked at again when the catalog has changed.

@@ -15,6 +15,8 @@ use crate::event;
 
 /// Where the moment of the last complete catch-up is kept.
 const CURSOR: &str = "catch_up";
+/// Where it is kept that a round over all accounts is wanted, since when: events were lost that cannot be fetched.
+pub const ROUND_WANTED: &str = "round wanted";
 /// Stripe lists no older events.
 const HORIZON: Duration = Duration::days(30);
 /// An event may come to light a little after it was made.
@@ -81,8 +83,9 @@ impl CatchUp {
         let cursor = self.cursor().await?.unwrap_or(now);
         if now - cursor > HORIZON {
             tracing::warn!(
-                "events of more than 30 days ago cannot be fetched any more; resync accounts that may be affected"
+                "events of more than 30 days ago cannot be fetched any more: a round over all accounts begins by itself"
             );
+            self.store.keep_note(ROUND_WANTED, now.to_rfc3339()).await?;
         }
         let missed = self.since(cursor.max(now - HORIZON) - OVERLAP).await?;
         self.store.keep_note(CURSOR, now.to_rfc3339()).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::Account;
-use store::claim::{Claim, Claimed, Hold, Lease};
+use store::claim::{Claim, Claimed, Hold, Lease, Room};
 use store::open::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,8 @@ use crate::held::HeldLeases;
 pub const LEASE: Duration = Duration::from_secs(8);
 /// How often leases are renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// The part of the workers that may look at what is in bulk.
+const BULK_SHARE: usize = 4;
 /// The net below the bell: how long an account rung by another process may wait.
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 
@@ -37,7 +39,8 @@ impl Claimer {
         while let Some(free) = room(&self.feed, &stop).await {
             number += 1;
             // not even a stop ends it halfway: what is claimed must be held, so that it can be given back
-            let found = self.claim(Lease::new(&self.owner, number), free).await;
+            let room = Room { all: free, bulk: self.room_for_bulk().min(free) };
+            let found = self.claim(Lease::new(&self.owner, number), room).await;
             let more = found.claims.len() == free;
             found.claims.iter().for_each(|claim| self.held.add(claim));
             for claim in found.claims {
@@ -52,8 +55,14 @@ impl Claimer {
         }
     }
 
-    async fn claim(&self, lease: Lease, free: usize) -> Claimed {
-        self.store.claim(lease, free, LEASE).await.unwrap_or_else(|error| {
+    /// A quarter of the workers, at least one, may look at backfills and rounds, so that a purchase finds one free.
+    fn room_for_bulk(&self) -> usize {
+        let most = (self.feed.max_capacity() / BULK_SHARE).max(1);
+        most.saturating_sub(self.held.bulk())
+    }
+
+    async fn claim(&self, lease: Lease, room: Room) -> Claimed {
+        self.store.claim(lease, room, LEASE).await.unwrap_or_else(|error| {
             // the writer has said why, once
             tracing::debug!(error = &error as &dyn std::error::Error, "accounts could not be claimed; trying again");
             Claimed::default()

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entitlement::names::Account;
-use store::claim::{Claim, Hold, Lease};
+use store::claim::{Claim, Hold, Lease, Urgency};
 
 /// Accounts claimed and not yet looked at to the end. Only their leases are renewed: one that a look left behind
 /// unsettled runs out by itself.
 #[derive(Clone, Debug, Default)]
-pub struct HeldLeases(Arc<Mutex<HashMap<(Account, Lease), Hold>>>);
+pub struct HeldLeases(Arc<Mutex<HashMap<(Account, Lease), (Hold, Urgency)>>>);
 
 impl HeldLeases {
     /// A look is to come.
     pub fn add(&self, claim: &Claim) {
-        self.lock().insert((claim.account.clone(), claim.lease.clone()), claim.hold.clone());
+        self.lock().insert((claim.account.clone(), claim.lease.clone()), (claim.hold.clone(), claim.urgency));
     }
 
     /// The look has ended, whatever became of it.
@@ -25,10 +25,16 @@ impl HeldLeases {
     /// All that are held now.
     #[must_use]
     pub fn all(&self) -> HashMap<(Account, Lease), Hold> {
-        self.lock().clone()
+        self.lock().iter().map(|(lease, (hold, _))| (lease.clone(), hold.clone())).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Account, Lease), Hold>> {
+    /// How many of them are looks of backfills and rounds.
+    #[must_use]
+    pub fn bulk(&self) -> usize {
+        self.lock().values().filter(|(_, urgency)| *urgency == Urgency::Bulk).count()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Account, Lease), (Hold, Urgency)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

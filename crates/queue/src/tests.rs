@@ -11,7 +11,7 @@ use apalis_core::worker::context::WorkerContext;
 use chrono::DateTime;
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
-use store::claim::{Claim, Lease, Urgency};
+use store::claim::{Claim, Lease, Room, Urgency};
 use store::connection::Time;
 use store::open::{Options, Store};
 use store::record::{Ending, Held, Settlement};
@@ -47,7 +47,7 @@ async fn touch(store: &Store, ids: &[&str]) {
 }
 
 async fn claim(store: &Store, limit: usize) -> Vec<Claim> {
-    store.claim(Lease::new("another", 1), limit, Duration::from_secs(8)).await.unwrap().claims
+    store.claim(Lease::new("another", 1), Room::of(limit), Duration::from_secs(8)).await.unwrap().claims
 }
 
 /// Claims of nobody's worklist.
@@ -60,7 +60,7 @@ async fn some_claims(ids: &[&str]) -> Vec<Claim> {
 async fn settle(store: &Store, claim: Claim) -> Held {
     let Claim { account, lease, generation, .. } = claim;
     let ending = Ending::Done { next: None, parked: Vec::new() };
-    store.settle(Settlement { account, lease, generation, sent: Vec::new(), ending }).await.unwrap()
+    store.settle(Settlement { account, lease, generation, sent: Vec::new(), status: None, ending }).await.unwrap()
 }
 
 /// A look that is `unwell` at the account `bad` and settles all others; tells of each that it began.
@@ -268,7 +268,7 @@ async fn a_claim_that_was_asked_for_when_the_stop_came_is_held_and_can_be_given_
 async fn leases_of_looks_under_way_are_renewed() {
     let (store, _directory) = memory().await;
     touch(&store, &["1"]).await;
-    let claim = store.claim(Lease::new("a", 1), 1, Duration::ZERO).await.unwrap().claims.remove(0);
+    let claim = store.claim(Lease::new("a", 1), Room::of(1), Duration::ZERO).await.unwrap().claims.remove(0);
     let (held, stop) = (HeldLeases::default(), CancellationToken::new());
     held.add(&claim);
     let keeping = tokio::spawn(crate::claimer::keep(store.clone(), held, clock, stop.clone()));

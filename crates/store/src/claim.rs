@@ -20,6 +20,7 @@ pub struct Claim {
     pub attempts: u32,
     /// When the first of them failed.
     pub failing_since: Option<Timestamp>,
+    pub urgency: Urgency,
     pub lease: Lease,
     /// Whether the lease is still ours, as far as we know.
     pub hold: Hold,
@@ -74,6 +75,22 @@ impl Lease {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// How many accounts may be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    pub all: usize,
+    /// Of these, at most so many of backfills and rounds: looks under way must leave room for what is fresh.
+    pub bulk: usize,
+}
+
+impl Room {
+    /// Room for whatever comes.
+    #[must_use]
+    pub fn of(all: usize) -> Self {
+        Self { all, bulk: all }
     }
 }
 

@@ -21,8 +21,10 @@ pub mod people;
 pub mod record;
 pub mod retention;
 mod statement;
+pub mod statuses;
 mod transaction;
 pub mod turns;
+pub mod walk;
 pub mod worklist;
 mod writer;
 

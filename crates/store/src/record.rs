@@ -4,6 +4,7 @@ use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::plan::Planned;
+use entitlement::status::Status;
 
 use crate::claim::Lease;
 
@@ -69,6 +70,8 @@ pub struct Settlement {
     /// The generation the look answered; a bell since then leaves the account due.
     pub generation: i64,
     pub sent: Vec<Sent>,
+    /// Where the customer stands, when the look saw it.
+    pub status: Option<(Customer, Status)>,
     pub ending: Ending,
 }
 

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::event::{Event, Kept, Outcome};
 use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
 use crate::writer::{Answer, Op, Waiting};
-use crate::{book, inbox, limits, notes, parked, people, retention, turns, worklist};
+use crate::{book, inbox, limits, notes, parked, people, retention, statuses, turns, walk, worklist};
 
 /// Writes `batch` into the transaction that `connection` has begun; answers each in turn.
 pub(crate) async fn write(
@@ -92,6 +92,7 @@ async fn write_looks(
     let sent: Vec<&Sent> = settlements.iter().flat_map(|settlement| &settlement.sent).collect();
     book::sent(connection, &sent, now).await?;
     parked::settle(connection, &settlements, now).await?;
+    statuses::keep(connection, &settlements, now).await?;
     worklist::settle(connection, &settlements, now).await?;
     settled.iter().for_each(|account| drop(held.remove(account)));
     Ok(())
@@ -120,7 +121,7 @@ async fn lend(
 /// Writes that come seldom, each with statements of its own.
 async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Result<Answer, StoreError> {
     Ok(match op {
-        Op::Claim(lease, limit, span) => Answer::Claimed(worklist::claim(connection, lease, *limit, *span, now).await?),
+        Op::Claim(lease, room, span) => Answer::Claimed(worklist::claim(connection, lease, *room, *span, now).await?),
         Op::Renew(held, span) => Answer::Renewed(worklist::renew(connection, held, *span, now).await?),
         Op::Close(outcomes) => Answer::Held(close(outcomes, connection, now).await?),
         Op::Link(link, lease) => Answer::Linked(people::learn(connection, link, lease.as_ref(), now).await?),
@@ -138,6 +139,10 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
         }
         Op::Hold(held) => {
             limits::hold(connection, held, now).await?;
+            Answer::Done
+        }
+        Op::Present(owner, span) => {
+            walk::present(connection, owner, *span, now).await?;
             Answer::Done
         }
         Op::RetryAll => {
@@ -210,6 +215,7 @@ impl Op {
             | Self::Lend(_)
             | Self::Hold(_)
             | Self::TakeTurn(..)
+            | Self::Present(..)
             | Self::Sweep(..) => Wakes::Nobody,
         }
     }

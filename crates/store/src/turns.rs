@@ -15,6 +15,7 @@ use crate::writer::Op;
 /// A task that one process at a time does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
+    Backfill,
     CatchUp,
     CleanUp,
     Round,
@@ -25,6 +26,7 @@ impl Task {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Backfill => "backfill",
             Self::CatchUp => "catch_up",
             Self::CleanUp => "clean_up",
             Self::Round => "round",

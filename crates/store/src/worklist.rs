@@ -6,7 +6,7 @@ use std::time::Duration;
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, Customer};
 
-use crate::claim::{Claim, Claimed, Hold, Lease, Urgency};
+use crate::claim::{Claim, Claimed, Hold, Lease, Room, Urgency};
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
@@ -51,14 +51,14 @@ impl Store {
         self.write(Op::RetryAll).await.map(drop)
     }
 
-    /// Leases up to `limit` due accounts for `span` to process `owner`: fresh ones first, the longest waiting first, and
-    /// never two of one customer.
+    /// Leases due accounts for `span`, as many as there is room for: fresh ones first, the longest waiting first, and never
+    /// two of one customer.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn claim(&self, lease: Lease, limit: usize, span: Duration) -> Result<Claimed, StoreError> {
+    pub async fn claim(&self, lease: Lease, room: Room, span: Duration) -> Result<Claimed, StoreError> {
         let asked = (self.clock)();
-        let claimed: Claimed = self.write(Op::Claim(lease, limit, span)).await?.try_into()?;
+        let claimed: Claimed = self.write(Op::Claim(lease, room, span)).await?.try_into()?;
         let until = moment(until(asked, span));
         claimed.claims.iter().for_each(|claim| claim.hold.set(until));
         Ok(claimed)
@@ -159,25 +159,41 @@ pub(crate) fn until(now: Timestamp, span: Duration) -> i64 {
 pub(crate) async fn claim(
     connection: &mut Connection,
     lease: &Lease,
-    limit: usize,
+    room: Room,
     span: Duration,
     now: Timestamp,
 ) -> Result<Claimed, StoreError> {
     let mut found = match connection {
-        Connection::Sqlite(_) => claim_alone(connection, lease, limit, span, now).await?,
-        Connection::Postgres(_) => claim_among_others(connection, lease, limit, span, now).await?,
+        Connection::Sqlite(_) => claim_alone(connection, lease, room, span, now).await?,
+        Connection::Postgres(_) => claim_among_others(connection, lease, room, span, now).await?,
     };
     // RETURNING knows no order
     found.sort_by_key(|row| (row.get::<i64>("class"), row.get::<i64>("due_at")));
     let claims = found.iter().map(|row| claimed(row, lease)).collect::<Result<Vec<_>, _>>()?;
     // whoever took all that was asked for asks again before they wait
-    let next_due = if claims.len() < limit { next_due(connection, now).await? } else { None };
+    let next_due = if claims.len() < room.all { next_due(connection, now).await? } else { None };
     Ok(Claimed { claims, next_due })
 }
 
-/// SQLite has one writer at a time: what one statement finds, it has.
+/// SQLite has one writer at a time: what one statement finds, it has. Bulk comes after, as far as there is room.
 async fn claim_alone(
     connection: &mut Connection,
+    lease: &Lease,
+    room: Room,
+    span: Duration,
+    now: Timestamp,
+) -> Result<Vec<Row>, StoreError> {
+    let mut found = claim_classes(connection, [0, 1], lease, room.all, span, now).await?;
+    let left = room.bulk.min(room.all.saturating_sub(found.len()));
+    if left > 0 {
+        found.extend(claim_classes(connection, [2, 2], lease, left, span, now).await?);
+    }
+    Ok(found)
+}
+
+async fn claim_classes(
+    connection: &mut Connection,
+    classes: [i64; 2],
     lease: &Lease,
     limit: usize,
     span: Duration,
@@ -185,7 +201,7 @@ async fn claim_alone(
 ) -> Result<Vec<Row>, StoreError> {
     sql("UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN (
            SELECT w.account FROM worklist w
-           WHERE w.due_at <= $3 AND w.class IN (0, 1, 2) AND (w.lease_until IS NULL OR w.lease_until <= $3)
+           WHERE w.due_at <= $3 AND w.class IN ($5, $6) AND (w.lease_until IS NULL OR w.lease_until <= $3)
              AND (w.customer IS NULL OR NOT EXISTS (
                SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account
                  AND (o.lease_until > $3 OR (o.due_at <= $3
@@ -196,6 +212,8 @@ async fn claim_alone(
     .bind(until(now, span))
     .bind(millis(now))
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(classes[0])
+    .bind(classes[1])
     .fetch(connection)
     .await
     .map_err(StoreError::on("claiming accounts"))
@@ -207,7 +225,7 @@ async fn claim_alone(
 async fn claim_among_others(
     connection: &mut Connection,
     lease: &Lease,
-    limit: usize,
+    room: Room,
     span: Duration,
     now: Timestamp,
 ) -> Result<Vec<Row>, StoreError> {
@@ -221,10 +239,11 @@ async fn claim_among_others(
                SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account
                  AND (o.lease_until > $1 OR (o.due_at <= $1
                    AND (o.class, o.due_at, o.account) < (w.class, w.due_at, w.account)))))
-           ORDER BY w.due_at LIMIT $2 FOR UPDATE OF w SKIP LOCKED) AS t
+           ORDER BY w.due_at LIMIT CASE c.class WHEN 2 THEN $3 ELSE $2 END FOR UPDATE OF w SKIP LOCKED) AS t
          LIMIT $2",
     );
-    let found = found.bind(millis(now)).bind(i64::try_from(limit).unwrap_or(i64::MAX)).fetch(connection).await;
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let found = found.bind(millis(now)).bind(count(room.all)).bind(count(room.bulk)).fetch(connection).await;
     let found = found.map_err(StoreError::on("finding due accounts"))?;
     let free: Vec<String> = found.iter().filter(|row| row.get("free")).map(|row| row.get("account")).collect();
     if free.is_empty() {
@@ -265,6 +284,7 @@ fn claimed(row: &Row, lease: &Lease) -> Result<Claim, StoreError> {
         rung_at: row.get::<Option<i64>>("rung_at").map(moment),
         attempts: u32::try_from(row.get::<i64>("attempts")).unwrap_or(0),
         failing_since: row.get::<Option<i64>>("failing_since").map(moment),
+        urgency: if row.get::<i64>("class") == 2 { Urgency::Bulk } else { Urgency::Fresh },
         lease: lease.clone(),
         hold: Hold::default(),
     })

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::bell::{Bell, Wakes};
-use crate::claim::{Claimed, Lease, Urgency};
+use crate::claim::{Claimed, Lease, Room, Urgency};
 use crate::connection::{Connection, Durability, Time};
 use crate::database::Database;
 use crate::error::StoreError;
@@ -37,7 +37,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(crate) enum Op {
     Ring(Event, #[expect(dead_code, reason = "the seat is free again when the write is done")] OwnedSemaphorePermit),
     Touch(Vec<Account>, Urgency),
-    Claim(Lease, usize, Duration),
+    Claim(Lease, Room, Duration),
     Renew(Vec<(Account, Lease)>, Duration),
     Intend(Box<Intent>),
     Close(Box<Outcomes>),
@@ -51,6 +51,7 @@ pub(crate) enum Op {
     Lend(Ask),
     Hold(limits::Held),
     TakeTurn(Task, String, Duration),
+    Present(String, Duration),
     Sweep(Old, Timestamp),
 }
 
@@ -241,9 +242,12 @@ impl Op {
     /// What a power cut may undo without harm needs no disk.
     fn durability(&self) -> Durability {
         match self {
-            Self::Claim(..) | Self::Renew(..) | Self::Lend(_) | Self::Hold(_) | Self::TakeTurn(..) => {
-                Durability::Relaxed
-            }
+            Self::Claim(..)
+            | Self::Renew(..)
+            | Self::Lend(_)
+            | Self::Hold(_)
+            | Self::TakeTurn(..)
+            | Self::Present(..) => Durability::Relaxed,
             Self::Ring(..)
             | Self::Touch(..)
             | Self::Intend(_)

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod reader;
 pub mod resolve;
 pub mod signature;
+pub mod walk;
 
 mod charge;
 mod checkout;

@@ -54,6 +54,12 @@ impl Stripe {
         Self { upstream, mode, identity }
     }
 
+    /// The same for work in bulk, which may use `percent` of the rate.
+    #[must_use]
+    pub fn leaving_room(&self, percent: u32) -> Self {
+        Self { upstream: self.upstream.leaving_room(percent), ..self.clone() }
+    }
+
     /// Everything billed to `account`, a customer or the checkout session of a guest.
     ///
     /// What cannot be read or understood becomes a gap; only what makes the whole picture doubtful is an error.

@@ -1,8 +1,10 @@
 //! One account, start to end: gather, decide, carry out.
 
+pub mod backfill;
 pub mod carry;
 pub mod findings;
 pub mod gather;
 pub mod inspect;
 pub mod look;
+pub mod round;
 pub mod telling;

@@ -11,6 +11,7 @@ use entitlement::names::{Account, Customer, Mode};
 use entitlement::plan::Plan;
 use entitlement::retry::{self, Next};
 use entitlement::rules::Rules;
+use entitlement::status::{Carried, Status};
 use store::claim::{Claim, Urgency};
 use store::error::StoreError;
 use store::open::Store;
@@ -85,6 +86,8 @@ pub(crate) struct Outcome {
     pub(crate) at_rest: bool,
     /// It was no account, and only led to one.
     pub(crate) leads_elsewhere: bool,
+    /// Where the customer of the account stands.
+    pub(crate) status: Option<(Customer, Status)>,
 }
 
 impl Outcome {
@@ -102,6 +105,13 @@ impl Outcome {
 }
 
 impl Sync {
+    /// The same for work in bulk, which may use `percent` of the rate limits.
+    #[must_use]
+    pub fn leaving_room(&self, percent: u32) -> Self {
+        let (stripe, adapty) = (self.stripe.leaving_room(percent), self.adapty.leaving_room(percent));
+        Self { stripe, adapty, ..self.clone() }
+    }
+
     /// Looks at a claimed account and settles its lease.
     pub async fn look(&self, claim: Claim) {
         let began = (self.clock)();
@@ -149,7 +159,9 @@ impl Sync {
         self.take(claim, &identity).await?;
         let mut outcome = self.hand_over(claim, gathered.billing.mode).await?;
         let billing = self.with_other_accounts(gathered.billing, &claim.account, &identity.customer).await?;
-        outcome.add(self.serve(claim, &identity.customer, billing, gathered.early).await?);
+        let served = self.serve(claim, &identity.customer, billing, gathered.early).await?;
+        outcome.status = served.status.clone();
+        outcome.add(served);
         Ok(outcome)
     }
 
@@ -220,6 +232,11 @@ impl Sync {
         let plan = decide(&case);
         telling::decided(&claim.account, &plan, self.conduct);
         let mut outcome = findings::of_plan(customer, &plan);
+        let carried = match self.conduct {
+            Conduct::Enforce => Carried::Out,
+            Conduct::Observe => Carried::Not,
+        };
+        outcome.status = Some((customer.clone(), Status::of(&case, &plan, carried)));
         if self.conduct == Conduct::Observe {
             return Ok(outcome);
         }
@@ -254,9 +271,13 @@ impl Sync {
     }
 
     fn settlement(&self, claim: &Claim, outcome: Result<Outcome, Trouble>) -> Option<Settlement> {
+        let mut status = None;
         let (sent, ending) = match outcome {
             Ok(outcome) if outcome.leads_elsewhere => (Vec::new(), Ending::Forgotten),
-            Ok(Outcome { sent, parked, next, .. }) => (sent, Ending::Done { next, parked }),
+            Ok(Outcome { sent, parked, next, status: seen, .. }) => {
+                status = seen;
+                (sent, Ending::Done { next, parked })
+            }
             Err(Trouble::LeaseLost) => return None,
             Err(Trouble::Busy) => {
                 let next = after((self.clock)(), Duration::milliseconds(YIELD));
@@ -274,6 +295,7 @@ impl Sync {
             lease: claim.lease.clone(),
             generation: claim.generation,
             sent,
+            status,
             ending,
         })
     }

@@ -64,7 +64,7 @@ impl fmt::Debug for Setup {
 
 /// A vendor's API behind the pool; clones share limits and pauses.
 #[derive(Clone)]
-pub struct Upstream(Arc<Inner>);
+pub struct Upstream(Arc<Inner>, Option<Arc<Limit>>);
 
 struct Inner {
     name: &'static str,
@@ -75,6 +75,8 @@ struct Inner {
     timeout: Duration,
     forbidden: Forbidden,
     limit_name: String,
+    per_second: u32,
+    limit_by: LimitBy,
     limit: Limit,
     pauses: Pauses,
 }
@@ -119,9 +121,22 @@ impl Upstream {
             insert(&mut map, header, value).ok_or(SetupError::Header { upstream: name, header })?;
         }
         let limit_name = limit::name(name, &headers);
-        let limit = Limit::new(limit, limit_name.clone(), per_second);
+        let limit_by = limit;
+        let limit = Limit::new(limit_by.clone(), limit_name.clone(), per_second);
         let (http, headers, pauses) = (client.http().clone(), map, Pauses::default());
-        Ok(Self(Arc::new(Inner { name, http, base, headers, timeout, forbidden, limit_name, limit, pauses })))
+        let inner =
+            Inner { name, http, base, headers, timeout, forbidden, limit_name, per_second, limit_by, limit, pauses };
+        Ok(Self(Arc::new(inner), None))
+    }
+
+    /// The same for work in bulk, which may use `percent` of the rate, so that what is fresh finds room.
+    #[must_use]
+    pub fn leaving_room(&self, percent: u32) -> Self {
+        let Inner { limit_name, limit_by, per_second, .. } = &*self.0;
+        // no limit stays none
+        let rate = (per_second.saturating_mul(percent.min(100)) / 100).max(u32::from(*per_second > 0));
+        let pace = Limit::new(limit_by.clone(), format!("{limit_name}:bulk"), rate);
+        Self(Arc::clone(&self.0), Some(Arc::new(pace)))
     }
 
     /// The name it was set up with.
@@ -222,7 +237,7 @@ impl Upstream {
                 self.outlast(pause, what).await?;
                 continue;
             }
-            match self.0.limit.take().await {
+            match self.take().await {
                 Ok(()) => {}
                 Err(Refusal::Paused(until)) => {
                     self.0.pauses.hold(until);
@@ -236,6 +251,14 @@ impl Upstream {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// A token; work in bulk takes one of its own part first.
+    async fn take(&self) -> Result<(), Refusal> {
+        if let Some(pace) = &self.1 {
+            pace.take().await?;
+        }
+        self.0.limit.take().await
     }
 
     fn unlent(&self, what: &str) -> Failure {

@@ -7,7 +7,9 @@ pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod migrate;
 pub(crate) mod parked;
+pub(crate) mod reconcile;
 pub(crate) mod resync;
+pub(crate) mod status;
 
 use entitlement::names::{Account, Customer};
 

@@ -1,38 +1,74 @@
 //! `resync`: makes accounts due, as a webhook would.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use entitlement::decide::decide;
+use entitlement::explain::explain;
 use entitlement::names::Account;
 use store::claim::Urgency;
 use store::open::Store;
+use store::record::Held;
+use store::turns::Task;
+use stripe::walk::Walk;
+use sync::backfill::Backfill;
+use sync::look::Sync;
 
 use crate::cli::Resync;
 use crate::commands::{account, customer};
 use crate::failed::Failed;
+use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::{clock, table, wiring};
+use crate::turns::Turns;
+use crate::{clock, table, wiring, working};
 
-/// How long `--wait` waits.
+/// How long `--wait` waits for one account.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) async fn run(settings: &Settings, resync: Resync) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
-    let accounts = chosen(&store, &resync).await?;
-    let since = clock::now();
+    match (resync.all, resync.dry_run) {
+        (true, true) => all_dry(&wired(settings, &store)?).await,
+        (true, false) => all(settings, &wired(settings, &store)?, resync.wait).await,
+        (false, true) => {
+            let sync = wired(settings, &store)?;
+            for account in chosen(&store, &resync).await? {
+                dry(&sync, &account).await?;
+            }
+            Ok(())
+        }
+        (false, false) => some(settings, &store, &resync).await,
+    }
+}
+
+fn wired(settings: &Settings, store: &Store) -> Result<Sync, Failed> {
+    wiring::sync(settings, store, &wiring::upstreams(settings, store)?)
+}
+
+async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(), Failed> {
+    let accounts = chosen(store, resync).await?;
     store.touch(accounts.clone(), Urgency::Fresh).await?;
     table::say(&format!("{} due to be looked at", counted(accounts.len())));
-    if resync.wait {
-        for account in &accounts {
-            wait(&store, account, since).await?;
-        }
+    if !resync.wait {
+        return Ok(());
     }
-    Ok(())
+    let waiting = async {
+        for account in &accounts {
+            wait(store, account).await?;
+        }
+        Ok(())
+    };
+    working::with_workers(&wired(settings, store)?, settings.bulk.share_percent, waiting).await?
 }
 
 async fn chosen(store: &Store, resync: &Resync) -> Result<Vec<Account>, Failed> {
     if let Some(of) = &resync.account {
         return Ok(vec![account(of)?]);
+    }
+    if let Some(subscription) = &resync.subscription {
+        // whatever leads to an account is followed by the look
+        return Ok(vec![Account::stripe(None, subscription.trim_start_matches("stripe:"))]);
     }
     let accounts = store.accounts_of(&customer(resync.user.as_deref().unwrap_or_default())?).await?;
     if accounts.is_empty() {
@@ -45,17 +81,19 @@ fn counted(accounts: usize) -> String {
     if accounts == 1 { "1 account is".into() } else { format!("{accounts} accounts are") }
 }
 
-async fn wait(store: &Store, account: &Account, since: entitlement::clock::Timestamp) -> Result<(), Failed> {
+/// Waits until the account is at rest: whatever rang for it up to now has been answered by a look.
+async fn wait(store: &Store, account: &Account) -> Result<(), Failed> {
     let settled = async {
         loop {
-            let standing = store.standing(account).await?;
-            if let Some(standing) = standing {
-                if standing.settled_at.is_some_and(|at| at >= since) {
-                    return Ok(());
-                }
-                if let Some(trouble) = standing.trouble.filter(|_| !standing.leased) {
-                    return Err(Failed::Sentence(format!("looking at `{account}` failed: {trouble}")));
-                }
+            let Some(standing) = store.standing(account).await? else {
+                // it only led to an account, which was rung for
+                return Ok(());
+            };
+            if !standing.leased && standing.due_at.is_none_or(|due| due > clock::now()) {
+                return match standing.trouble {
+                    Some(trouble) => Err(Failed::Sentence(format!("looking at `{account}` failed: {trouble}"))),
+                    None => Ok(()),
+                };
             }
             tokio::time::sleep(ASK_EVERY).await;
         }
@@ -66,6 +104,110 @@ async fn wait(store: &Store, account: &Account, since: entitlement::clock::Times
             Ok(())
         }
         Ok(Err(failed)) => Err(failed),
-        Err(_) => Err(Failed::Sentence(format!("`{account}` is still due; is `grantsync serve` running?"))),
+        Err(_) => Err(Failed::Sentence(format!("`{account}` is still due after a minute; see the daemon's log"))),
     }
+}
+
+/// What would be done for one account; nothing is written.
+async fn dry(sync: &Sync, account: &Account) -> Result<(), Failed> {
+    let inspected = sync.inspect(account).await.map_err(|error| Failed::because("gathering the case", error))?;
+    let plan = decide(&inspected.case);
+    table::say(&format!("account {account}"));
+    table::say(explain(&inspected.case, &plan).trim_end());
+    Ok(())
+}
+
+/// The backfill: everything that Stripe bills becomes due.
+async fn all(settings: &Settings, sync: &Sync, waits: bool) -> Result<(), Failed> {
+    let (bulk, share) = (sync.leaving_room(settings.bulk.share_percent), settings.bulk.share_percent);
+    let turns = Turns { store: sync.store.clone(), owner: working::owner() };
+    if let Some(begun) = sync.last_backfill().await?.filter(|last| last.finished_at.is_none()) {
+        table::say(&format!("going on with the backfill of {}", begun.started_at.format("%Y-%m-%d %H:%M:%SZ")));
+    }
+    let mut progress = Progress::new("subscriptions walked over");
+    let walking = turns.take(Task::Backfill, bulk.backfill(|backfill| progress.tell(backfill.accounts, None)));
+    let walked = walking.await.ok_or_else(|| Failed::Sentence("another backfill is under way".into()))?;
+    let backfill: Backfill = walked.map_err(|error| Failed::because("walking over the subscriptions", error))?;
+    progress.end();
+    table::say(&format!("{} due to be looked at", counted(usize::try_from(backfill.accounts).unwrap_or(usize::MAX))));
+    if !waits {
+        table::say("a running `grantsync serve` works them off; `--wait` waits for it, or does it here");
+        return Ok(());
+    }
+    working::with_workers(sync, share, until_worked_off(&sync.store)).await??;
+    summarise(&sync.store).await
+}
+
+async fn until_worked_off(store: &Store) -> Result<(), Failed> {
+    let all = store.bulk_left().await?;
+    let mut progress = Progress::new("accounts looked at");
+    loop {
+        let left = store.bulk_left().await?;
+        progress.tell((all - left).max(0).unsigned_abs(), Some(all.max(0).unsigned_abs()));
+        if left == 0 {
+            progress.end();
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn summarise(store: &Store) -> Result<(), Failed> {
+    let failing = store.failing().await?;
+    let parked = store.parked_counts().await?;
+    table::say(&format!("done; {failing} accounts could not be looked at yet and are tried again"));
+    for (kind, count) in parked {
+        table::say(&format!("parked: {count} {kind}; see `grantsync parked list`"));
+    }
+    Ok(())
+}
+
+/// What a backfill would do; nothing is written.
+async fn all_dry(sync: &Sync) -> Result<(), Failed> {
+    let (mut steps, mut accounts, mut unread) = (BTreeMap::<String, u64>::new(), 0_u64, 0_u64);
+    let mut after = None;
+    loop {
+        let page = sync.stripe.walk(Walk::Subscriptions, after).await;
+        let page = page.map_err(|error| Failed::because("walking over the subscriptions", error))?;
+        for account in page.accounts {
+            accounts += 1;
+            let Ok(inspected) = sync.inspect(&account).await else {
+                unread += 1;
+                continue;
+            };
+            for planned in decide(&inspected.case).steps {
+                let (kind, level) = (planned.step.kind(), planned.step.level());
+                table::say(&format!("{account}  would {kind} `{level}`: {}", planned.because));
+                *steps.entry(format!("{kind} `{level}`")).or_default() += 1;
+            }
+        }
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    table::say(&format!("{accounts} accounts; {unread} have no known user or could not be read"));
+    for (step, count) in steps {
+        table::say(&format!("would {step}: {count}"));
+    }
+    Ok(())
+}
+
+/// Makes everything due for a request over HTTP; goes on in the background.
+pub(crate) async fn begin_all(sync: Sync, turns: Turns, percent: u32) -> Result<bool, Failed> {
+    let free = turns.store.take_turn(Task::Backfill, &turns.owner, Duration::from_secs(15)).await? == Held::Yes;
+    if free {
+        tokio::spawn(async move {
+            let bulk = sync.leaving_room(percent);
+            match turns.take(Task::Backfill, bulk.backfill(|_| {})).await {
+                Some(Ok(backfill)) => tracing::info!(accounts = backfill.accounts, "the backfill was enqueued"),
+                Some(Err(error)) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "the backfill stopped; `grantsync resync --all` goes on with it");
+                }
+                None => {}
+            }
+        });
+    }
+    Ok(free)
 }

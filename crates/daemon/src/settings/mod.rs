@@ -36,7 +36,7 @@ use iaphub::Iaphub;
 use identity::Identity;
 use policy::Policy;
 use reader::{Entries, Reader};
-use rounds::{CatchUp, Inbox, Reconcile, Retention};
+use rounds::{Bulk, CatchUp, Inbox, Reconcile, Retention};
 use server::Server;
 use stripe::Stripe;
 
@@ -60,12 +60,12 @@ pub(crate) struct Settings {
     /// What is kept of a webhook.
     pub(crate) inbox: Inbox,
     /// The nightly round.
-    #[allow(dead_code, reason = "checked at start; the nightly round is still to come")]
     pub(crate) reconcile: Reconcile,
+    /// Backfills and rounds.
+    pub(crate) bulk: Bulk,
     /// Fetching the events that no webhook brought.
     pub(crate) catch_up: CatchUp,
     /// How long the book remembers.
-    #[allow(dead_code, reason = "checked at start; retention is still to come")]
     pub(crate) retention: Retention,
     /// Which price or product opens which access level; empty by default.
     pub(crate) catalog: Vec<CatalogEntry>,
@@ -100,6 +100,7 @@ impl Settings {
             policy: Policy::read(&mut reader),
             inbox: Inbox::read(&mut reader),
             reconcile: Reconcile::read(&mut reader),
+            bulk: Bulk::read(&mut reader),
             catch_up: CatchUp::read(&mut reader),
             retention: Retention::read(&mut reader),
             catalog: catalog::read(&mut reader),

@@ -18,8 +18,14 @@ pub(crate) struct Inbox {
 #[derive(Debug, Clone)]
 pub(crate) struct Reconcile {
     /// Time of day in UTC of the nightly round, `None` for `off`; default 03:00.
-    #[allow(dead_code, reason = "checked at start; the nightly round is still to come")]
     pub(crate) nightly_at: Option<NaiveTime>,
+}
+
+/// The section `[bulk]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Bulk {
+    /// Part of the rate limits that backfills and rounds may use, in per cent from 1 to 100; default 50.
+    pub(crate) share_percent: u32,
 }
 
 /// The section `[catch_up]`.
@@ -51,6 +57,13 @@ impl Reconcile {
             if text == "off" { Some(None) } else { span::time_of_day(text).map(Some) }
         });
         Reconcile { nightly_at: nightly_at.unwrap_or(NaiveTime::from_hms_opt(3, 0, 0)) }
+    }
+}
+
+impl Bulk {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Bulk {
+        let percent = |text: &str| text.strip_suffix('%')?.parse().ok().filter(|percent| (1..=100).contains(percent));
+        Bulk { share_percent: reader.parsed("bulk.share", "a part such as `50%`", percent).unwrap_or(50) }
     }
 }
 

@@ -17,7 +17,7 @@ use entitlement::plan::{Planned, Refund, Revoke, Step};
 use entitlement::reason::Reason;
 use tempfile::TempDir;
 
-use crate::claim::{Claim, Claimed, Lease, Urgency};
+use crate::claim::{Claim, Claimed, Lease, Room, Urgency};
 use crate::connection::{Pool, Time};
 use crate::event::{Event, Kept, Outcome};
 use crate::open::{Options, Store};
@@ -146,7 +146,7 @@ pub(super) async fn touch(store: &Store, id: &str) {
 
 /// Claims up to `limit` accounts as process `owner`.
 pub(super) async fn claim(store: &Store, owner: &str, limit: usize) -> Claimed {
-    store.claim(Lease::new(owner, 1), limit, SPAN).await.unwrap()
+    store.claim(Lease::new(owner, 1), Room::of(limit), SPAN).await.unwrap()
 }
 
 /// The ids of everything that `owner` can claim now, in the order of the claim.
@@ -166,7 +166,7 @@ pub(super) async fn held(store: &Store, id: &str) -> Claim {
 /// The end of the look that `claim` began.
 pub(super) fn settlement(claim: &Claim, ending: Ending) -> Settlement {
     let Claim { account, lease, generation, .. } = claim.clone();
-    Settlement { account, lease, generation, sent: Vec::new(), ending }
+    Settlement { account, lease, generation, sent: Vec::new(), status: None, ending }
 }
 
 pub(super) async fn settle(store: &Store, claim: &Claim, ending: Ending) -> Held {

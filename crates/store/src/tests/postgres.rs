@@ -10,7 +10,7 @@ use super::make::{
     SPAN, account, claimed, done, entries, event, held, look, memory, now, options, pass, refused, ring, settle, touch,
     user,
 };
-use crate::claim::{Claim, Lease, Urgency};
+use crate::claim::{Claim, Lease, Room, Urgency};
 use crate::error::OpenError;
 use crate::event::Kept;
 use crate::import::{self, ImportError, Progress};
@@ -20,7 +20,7 @@ use crate::people::{Link, Linked};
 use crate::record::SentOutcome;
 
 async fn claim(store: &Store, owner: String, limit: usize) -> Vec<Claim> {
-    store.claim(Lease::new(&owner, 1), limit, SPAN).await.unwrap().claims
+    store.claim(Lease::new(&owner, 1), Room::of(limit), SPAN).await.unwrap().claims
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use entitlement::names::Account;
 
 use super::make::{SPAN, account, claimed, event, is_pending, memory, memory_with_seats, ring};
-use crate::claim::{Lease, Urgency};
+use crate::claim::{Room, Lease, Urgency};
 use crate::error::StoreError;
 use crate::event::Kept;
 
@@ -16,7 +16,7 @@ fn nonsense() -> Account {
 async fn a_write_that_cannot_be_answered_does_not_refuse_its_neighbours() {
     let store = memory().await;
     store.touch(vec![nonsense()], Urgency::Fresh).await.unwrap();
-    let claim = store.claim(Lease::new("a", 1), 9, SPAN);
+    let claim = store.claim(Lease::new("a", 1), Room::of(9), SPAN);
     let touch = store.touch(vec![account("1")], Urgency::Fresh);
     let (kept, touched, note, claimed) =
         tokio::join!(ring(&store, event("evt_1", "2")), touch, store.keep_note("n", "1".into()), claim);

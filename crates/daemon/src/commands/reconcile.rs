@@ -1,0 +1,72 @@
+//! `reconcile`: a round now.
+
+use sync::round::{Difference, Mend, Report};
+
+use crate::cli::Reconcile;
+use crate::failed::Failed;
+use crate::progress::Progress;
+use crate::settings::Settings;
+use crate::settings::policy::Mode;
+use crate::{rounds, table, wiring, working};
+
+pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), Failed> {
+    let store = wiring::store(settings).await?;
+    let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
+    let observes = settings.policy.mode == Mode::Observe;
+    let mend = if wanted.report_only || observes { Mend::No } else { Mend::Yes };
+    let mut progress = Progress::new("accounts compared");
+    let share = settings.bulk.share_percent;
+    let bulk = sync.leaving_room(share);
+    let round = bulk.round(mend, |far| progress.tell(far.accounts, None));
+    let report = match mend {
+        Mend::Yes => working::with_workers(&sync, share, round).await?,
+        Mend::No => round.await,
+    };
+    let report = report.map_err(|error| Failed::because("going round all accounts", error))?;
+    progress.end();
+    rounds::keep_report(&store, &report).await?;
+    if wanted.json {
+        table::json(&report)?
+    } else {
+        tell(&report)
+    }
+    if report.failed > 0 {
+        return Err(Failed::Silent);
+    }
+    if wanted.fail_on_drift && !report.differences.is_empty() {
+        return Err(Failed::Silent);
+    }
+    Ok(())
+}
+
+fn tell(report: &Report) {
+    if !report.differences.is_empty() {
+        let rows: Vec<Vec<String>> = report.differences.iter().map(row).collect();
+        let heads = ["account", "user", "level", "owed until", "shown until", "right until", "action", "reason"];
+        table::print(&heads, &rows);
+    }
+    for failure in &report.failures {
+        table::say(&format!("could not be compared: {failure}"));
+    }
+    let Report { accounts, differences, repaired, failed, in_motion, .. } = report;
+    let found = differences.len();
+    table::say(&format!("{accounts} accounts compared: {found} differences, {repaired} repaired, {failed} failed"));
+    if *in_motion > 0 {
+        table::say(&format!("{in_motion} accounts were being worked on all the time and are not judged"));
+    }
+}
+
+fn row(difference: &Difference) -> Vec<String> {
+    let or_none = |until: &Option<String>| until.clone().unwrap_or_else(|| "-".to_owned());
+    let since = difference.since.map_or_else(|| "-".to_owned(), |since| since.format("%Y-%m-%d %H:%M:%SZ").to_string());
+    vec![
+        difference.account.clone(),
+        difference.user.clone(),
+        difference.level.clone(),
+        or_none(&difference.owed_until),
+        or_none(&difference.shown_until),
+        since,
+        difference.action.clone(),
+        difference.reason.clone(),
+    ]
+}

@@ -1,0 +1,51 @@
+//! `status`: where a user stands.
+
+use crate::cli::Status;
+use crate::commands::customer;
+use crate::failed::Failed;
+use crate::settings::Settings;
+use crate::standing::{self, Level, Standing};
+use crate::{table, wiring};
+
+pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), Failed> {
+    let user = customer(&wanted.user)?;
+    let store = wiring::store(settings).await?;
+    let standing = if wanted.fresh {
+        let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
+        standing::fresh(&sync, &user).await.map_err(|error| Failed::because("asking where the user stands", error))?
+    } else {
+        standing::known(&store, &user).await?
+    };
+    let unknown = || Failed::Sentence("nothing is known of that user; see `grantsync parked list`".into());
+    let standing = standing.ok_or_else(unknown)?;
+    if wanted.json { table::json(&standing) } else { tell(&standing) }
+}
+
+fn tell(standing: &Standing) -> Result<(), Failed> {
+    let as_of = standing.as_of.format("%Y-%m-%d %H:%M:%SZ");
+    table::say(&format!("paywall {}, as of {as_of}", if standing.paywall { "yes" } else { "no" }));
+    if standing.stale {
+        table::say("stale: it could not be looked lately; what was to renew is taken to have renewed");
+    }
+    if standing.double_subscription {
+        table::say("double subscription: a store and the web are both paid for a level");
+    }
+    let rows: Vec<Vec<String>> = standing.levels.iter().map(row).collect();
+    table::print(&["level", "active", "until", "renews", "grace", "store", "because"], &rows);
+    Ok(())
+}
+
+fn row(level: &Level) -> Vec<String> {
+    let yes = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+    let until = level.until.map(|until| until.format("%Y-%m-%d %H:%M:%SZ").to_string());
+    let until = if level.lifetime { "for life".to_owned() } else { until.unwrap_or_else(|| "-".to_owned()) };
+    vec![
+        level.level.clone(),
+        yes(level.active),
+        until,
+        level.will_renew.map_or_else(|| "-".to_owned(), yes),
+        yes(level.in_grace),
+        level.store.clone().unwrap_or_else(|| "-".to_owned()),
+        level.because.clone(),
+    ]
+}

@@ -1,0 +1,78 @@
+//! The workers: as a room of the daemon, or for the length of a command where nobody else works.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use queue::run::Look;
+use store::claim::Urgency;
+use store::open::Store;
+use sync::look::Sync;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::failed::Failed;
+
+/// How long a worker counts as there after it last said so, and how often it does.
+const PRESENT: Duration = Duration::from_secs(10);
+const SAY_EVERY: Duration = Duration::from_secs(3);
+
+/// A name that no other start of the program has.
+pub(crate) fn owner() -> String {
+    let start = clock::now().timestamp_nanos_opt().unwrap_or_default();
+    format!("{}-{start:x}", std::process::id())
+}
+
+/// Works the worklist off until `stop`; looks in bulk may use `percent` of the rate limits.
+pub(crate) async fn work(
+    sync: Sync,
+    owner: String,
+    concurrency: usize,
+    percent: u32,
+    stop: CancellationToken,
+) -> Result<(), Failed> {
+    let store = sync.store.clone();
+    let (bulk, fresh) = (Arc::new(sync.leaving_room(percent)), Arc::new(sync));
+    let look: Look = Arc::new(move |claim| {
+        let sync = match claim.urgency {
+            Urgency::Fresh => Arc::clone(&fresh),
+            Urgency::Bulk => Arc::clone(&bulk),
+        };
+        Box::pin(async move { sync.look(claim).await })
+    });
+    let settings = queue::run::Settings { owner: owner.clone(), concurrency, clock: clock::now };
+    let saying = tokio::spawn(say_present(store.clone(), owner.clone(), stop.clone()));
+    let worked = queue::run::run(store.clone(), look, settings, stop.clone()).await;
+    stop.cancel();
+    // it only says who is here
+    drop(saying.await);
+    drop(store.present(&owner, Duration::ZERO).await);
+    worked.map_err(|error| Failed::because("working", error))
+}
+
+async fn say_present(store: Store, owner: String, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(SAY_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        if let Err(error) = store.present(&owner, PRESENT).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "nobody could be told that this process works");
+        }
+    }
+}
+
+/// Does `what` needs workers; where none is seen, this process works as long as it takes.
+pub(crate) async fn with_workers<T>(sync: &Sync, percent: u32, what: impl Future<Output = T>) -> Result<T, Failed> {
+    if sync.store.workers().await? > 0 {
+        return Ok(what.await);
+    }
+    tracing::info!("no worker is running: this command does the work itself");
+    let stop = CancellationToken::new();
+    let working = tokio::spawn(work(sync.clone(), owner(), 16, percent, stop.clone()));
+    let outcome = what.await;
+    stop.cancel();
+    working.await.map_err(|error| Failed::because("working", error))??;
+    Ok(outcome)
+}

@@ -1,0 +1,134 @@
+//! What a customer may use, as a web page or a support desk asks for it: every level in one answer, whatever gives it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::decide::Case;
+use crate::names::AccessLevel;
+use crate::plan::{Entitlement, Plan, Step, Until};
+use crate::profile::Shown;
+use crate::reason::Reason;
+
+/// Where a customer stands, as of one look. It is kept, and read long after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// By level.
+    pub levels: Vec<LevelStatus>,
+    /// Another store gives a level that is paid on the web too.
+    pub double_subscription: bool,
+}
+
+/// Where one level stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelStatus {
+    pub level: AccessLevel,
+    /// Its end; `None` when it is withheld.
+    pub until: Option<Until>,
+    /// `None` when it is another's right and nobody says.
+    pub will_renew: Option<bool>,
+    pub in_grace: bool,
+    pub billing_issue: bool,
+    /// The store that gives it.
+    pub store: Option<String>,
+    pub because: String,
+}
+
+/// Whether the plan of the case is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carried {
+    Out,
+    /// It is only observed: what the destination shows stays.
+    Not,
+}
+
+impl Status {
+    /// Where the customer of `case` stands once `plan` is carried out, or if it is not.
+    #[must_use]
+    pub fn of(case: &Case, plan: &Plan, carried: Carried) -> Self {
+        let mut levels: Vec<LevelStatus> = Vec::new();
+        if carried == Carried::Out {
+            levels.extend(plan.verdict.owed.iter().map(|right| owed(right, case)));
+        }
+        for shown in case.profile.levels.iter().filter(|shown| shown.runs(case.now)) {
+            if carried == Carried::Out && is_revoked(plan, &shown.level) {
+                continue;
+            }
+            match levels.iter_mut().find(|known| known.level == shown.level) {
+                Some(known) if known.until < Some(shown.until) && is_foreign(shown, case) => {
+                    *known = self::shown(shown)
+                }
+                Some(_) => {}
+                None => levels.push(self::shown(shown)),
+            }
+        }
+        for no in &plan.verdict.withheld {
+            if levels.iter().all(|known| known.level != no.level) {
+                levels.push(withheld(&no.level, &no.because));
+            }
+        }
+        levels.sort_by(|one, other| one.level.cmp(&other.level));
+        let twice = plan.notes.iter().any(|note| matches!(note.because, Reason::PaidTwice { .. }));
+        Self { levels, double_subscription: twice }
+    }
+
+    /// Whether nothing at all may be used at `now`; see [`LevelStatus::is_active`].
+    #[must_use]
+    pub fn paywall(&self, now: Timestamp, stale: bool) -> bool {
+        !self.levels.iter().any(|level| level.is_active(now, stale))
+    }
+}
+
+impl LevelStatus {
+    /// Whether the level may be used at `now`.
+    ///
+    /// When the picture is `stale` (nobody could look since), a right that was to renew is taken to have renewed: an
+    /// upstream that does not answer must not lock out somebody who pays.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp, stale: bool) -> bool {
+        self.until.is_some_and(|until| until.is_after(now) || (stale && self.will_renew == Some(true)))
+    }
+}
+
+fn owed(right: &Entitlement, case: &Case) -> LevelStatus {
+    LevelStatus {
+        level: right.level.clone(),
+        until: Some(right.until),
+        will_renew: Some(right.will_renew),
+        in_grace: right.in_grace,
+        billing_issue: right.in_grace,
+        store: Some(case.rules.store.clone()),
+        because: right.because.sentence(),
+    }
+}
+
+fn shown(shown: &Shown) -> LevelStatus {
+    LevelStatus {
+        level: shown.level.clone(),
+        until: Some(shown.until),
+        will_renew: None,
+        in_grace: false,
+        billing_issue: false,
+        store: shown.store.clone(),
+        because: "the destination shows it".to_owned(),
+    }
+}
+
+fn withheld(level: &AccessLevel, because: &Reason) -> LevelStatus {
+    LevelStatus {
+        level: level.clone(),
+        until: None,
+        will_renew: Some(false),
+        in_grace: false,
+        billing_issue: matches!(because, Reason::PaymentFailedForGood { .. } | Reason::NotPaidYet { .. }),
+        store: None,
+        because: because.sentence(),
+    }
+}
+
+fn is_foreign(shown: &Shown, case: &Case) -> bool {
+    shown.store.as_ref().is_some_and(|store| *store != case.rules.store)
+}
+
+fn is_revoked(plan: &Plan, level: &AccessLevel) -> bool {
+    plan.steps.iter().any(|planned| matches!(&planned.step, Step::Revoke(revoke) if revoke.level == *level))
+}

@@ -1,0 +1,66 @@
+//! Where each app user stands, as of the last look.
+
+use entitlement::clock::Timestamp;
+use entitlement::names::Customer;
+use entitlement::status::Status;
+
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::record::Settlement;
+use crate::statement::{Batch, Column, Value, json, millis, moment, sql};
+
+/// What is known of one app user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub status: Status,
+    /// When it was seen.
+    pub as_of: Timestamp,
+    /// Looks at one of their accounts are overdue, or fail, and since when: what was seen may be out of date.
+    pub overdue_since: Option<Timestamp>,
+}
+
+impl Store {
+    /// Where `customer` stands; `None` when nobody ever looked.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds what this program never writes.
+    pub async fn status_of(&self, customer: &Customer) -> Result<Option<Known>, StoreError> {
+        let query = sql("SELECT s.status, s.as_of,
+                    (SELECT min(coalesce(w.failing_since, w.due_at)) FROM worklist w
+                     WHERE w.customer = s.customer AND w.due_at IS NOT NULL
+                       AND (w.due_at <= $2 OR w.failing_since IS NOT NULL)) AS overdue
+             FROM statuses s WHERE s.customer = $1");
+        let query = query.bind(customer.as_str()).bind(millis((self.clock)()));
+        let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading where a user stands"))?;
+        let Some(row) = row else { return Ok(None) };
+        let status = serde_json::from_str(&row.get::<String>("status"));
+        let status = status.map_err(|error| StoreError::Row { table: "statuses", what: error.to_string() })?;
+        let overdue_since = row.get::<Option<i64>>("overdue").map(moment);
+        Ok(Some(Known { status, as_of: moment(row.get("as_of")), overdue_since }))
+    }
+}
+
+/// Keeps what looks have seen.
+pub(crate) async fn keep(
+    connection: &mut Connection,
+    settlements: &[&Settlement],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    for (customer, status) in settlements.iter().filter_map(|settlement| settlement.status.as_ref()) {
+        rows.push([Value::from(customer.as_str()), json(status)?.into()]);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    // a customer is looked at by one worker at a time, so none comes twice
+    sql("INSERT INTO statuses (customer, status, as_of) SELECT customer, status, $1 FROM seen WHERE true
+         ON CONFLICT (customer) DO UPDATE SET status = excluded.status, as_of = excluded.as_of")
+    .bind(millis(now))
+    .with(Batch::new("seen", [Column::Text("customer"), Column::Text("status")], rows))
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(StoreError::on("keeping where users stand"))
+}

@@ -1,0 +1,324 @@
+//! A round: a walk over all accounts that compares what is owed with what is shown.
+//!
+//! It reads, and never writes to a destination: what it finds becomes due, and is mended by a look like any other.
+//! Accounts that are being worked on while it passes are not called wrong; they are compared again at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::SecondsFormat;
+use entitlement::clock::Timestamp;
+use entitlement::decide::{Case, decide};
+use entitlement::failure::Failure;
+use entitlement::names::Account;
+use entitlement::plan::{Plan, Step, Until};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde::{Deserialize, Serialize};
+use store::claim::Urgency;
+use store::error::StoreError;
+use store::worklist::Standing;
+use stripe::reader::Stripe;
+use stripe::walk::Walk;
+use tokio::time::sleep;
+
+use crate::inspect::InspectError;
+use crate::look::Sync;
+
+/// Accounts compared at once; the rate limits are what counts.
+const ABREAST: usize = 16;
+/// Accounts fetched from the memory at once.
+const PAGE: u32 = 500;
+/// How often an account that is being worked on is compared again, and how long it is left alone before.
+const AGAIN: u32 = 10;
+const LEFT_ALONE: Duration = Duration::from_secs(2);
+
+/// Whether differences are mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mend {
+    Yes,
+    No,
+}
+
+/// What a round found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub started_at: Timestamp,
+    pub finished_at: Timestamp,
+    /// Accounts compared.
+    pub accounts: u64,
+    pub differences: Vec<Difference>,
+    pub repaired: u64,
+    /// Accounts that could not be compared, and differences that are still there.
+    pub failed: u64,
+    /// Accounts that were being worked on whenever the round passed.
+    #[serde(default)]
+    pub in_motion: u64,
+    /// Why accounts could not be compared, the first few of them.
+    #[serde(default)]
+    pub failures: Vec<String>,
+}
+
+/// Something owed that is not shown, or shown that is not owed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    pub account: String,
+    pub user: String,
+    pub level: String,
+    /// RFC 3339, or `lifetime`; `None`: not owed.
+    pub owed_until: Option<String>,
+    /// The same; `None`: not shown.
+    pub shown_until: Option<String>,
+    /// When the level was last known to be right.
+    pub since: Option<Timestamp>,
+    pub reason: String,
+    /// `reported`, `repaired`, or `failed: …`.
+    pub action: String,
+}
+
+/// How far a round is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub accounts: u64,
+    pub differences: u64,
+}
+
+/// The round did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RoundError {
+    #[error(transparent)]
+    Upstream(#[from] Failure),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How one account compares.
+enum Compared {
+    Same,
+    /// Somebody is working on it.
+    InMotion,
+    Differs(Vec<Difference>),
+    Failed(String),
+}
+
+/// What a round knows by now.
+#[derive(Default)]
+struct Walked {
+    accounts: u64,
+    /// By user and level: accounts of one user find the same.
+    differences: BTreeMap<(String, String), Difference>,
+    in_motion: BTreeSet<Account>,
+    failures: Vec<String>,
+}
+
+impl Sync {
+    /// Compares every account that is known, and every one that Stripe bills; mends what differs, if it is to.
+    ///
+    /// # Errors
+    /// When the database does not answer, or Stripe's lists cannot be read.
+    pub async fn round(&self, mend: Mend, mut told: impl FnMut(Progress)) -> Result<Report, RoundError> {
+        let started_at = (self.clock)();
+        let mut walked = Walked::default();
+        let mut last = None;
+        loop {
+            let page = self.store.accounts_behind(last.as_ref(), PAGE).await?;
+            let Some(next) = page.last() else { break };
+            last = Some(next.clone());
+            self.compare_all(page, &mut walked, &mut told).await;
+        }
+        self.compare_unheard_of(&mut walked, &mut told).await?;
+        self.compare_again(&mut walked, &mut told).await;
+        let mut differences: Vec<Difference> = std::mem::take(&mut walked.differences).into_values().collect();
+        if mend == Mend::Yes {
+            self.mend(&mut differences).await?;
+        }
+        let repaired = differences.iter().filter(|difference| difference.action == "repaired").count() as u64;
+        let left = differences.iter().filter(|difference| difference.action.starts_with("failed")).count();
+        Ok(Report {
+            started_at,
+            finished_at: (self.clock)(),
+            accounts: walked.accounts,
+            differences,
+            repaired,
+            failed: (walked.failures.len() + left) as u64,
+            in_motion: walked.in_motion.len() as u64,
+            failures: walked.failures.into_iter().take(20).collect(),
+        })
+    }
+
+    /// Accounts that Stripe bills and nobody ever rang for.
+    async fn compare_unheard_of(&self, walked: &mut Walked, told: &mut impl FnMut(Progress)) -> Result<(), RoundError> {
+        let mut walks = vec![Walk::Subscriptions];
+        walks.extend(self.rules.catalog.sells_once().then_some(Walk::Purchases));
+        for walk in walks {
+            let mut after = None;
+            loop {
+                let page = self.stripe.walk(walk, after).await?;
+                let new = self.store.unheard_of(&page.accounts).await?;
+                self.compare_all(new, walked, told).await;
+                match page.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare_all(&self, accounts: Vec<Account>, walked: &mut Walked, told: &mut impl FnMut(Progress)) {
+        let mut left = accounts.into_iter().filter(Stripe::is_account);
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < ABREAST {
+                let Some(account) = left.next() else { break };
+                under_way.push(async move { (self.compare(&account).await, account) });
+            }
+            let Some((compared, account)) = under_way.next().await else { return };
+            walked.accounts += 1;
+            walked.take(account, compared);
+            told(walked.progress());
+        }
+    }
+
+    /// Gives accounts that were being worked on time to settle, and compares them then.
+    async fn compare_again(&self, walked: &mut Walked, told: &mut impl FnMut(Progress)) {
+        for _ in 0..AGAIN {
+            let moving: Vec<Account> = std::mem::take(&mut walked.in_motion).into_iter().collect();
+            if moving.is_empty() {
+                return;
+            }
+            sleep(LEFT_ALONE).await;
+            walked.accounts -= moving.len() as u64;
+            self.compare_all(moving, walked, told).await;
+        }
+    }
+
+    async fn compare(&self, account: &Account) -> Compared {
+        let before = self.store.standing(account).await;
+        let inspected = match self.inspect(account).await {
+            Ok(inspected) => inspected,
+            // it is parked, or billed nothing
+            Err(InspectError::Nobody) => return Compared::Same,
+            Err(error) => return Compared::Failed(format!("`{account}`: {error}")),
+        };
+        let after = self.store.standing(account).await;
+        let (Ok(before), Ok(after)) = (before, after) else {
+            return Compared::Failed(format!("`{account}`: the database does not answer"));
+        };
+        let plan = decide(&inspected.case);
+        let found = differences(account, &inspected.case, &plan);
+        let moves = is_moving(before.as_ref(), after.as_ref(), (self.clock)());
+        match found.is_empty() {
+            true => Compared::Same,
+            false if moves => Compared::InMotion,
+            false => Compared::Differs(found),
+        }
+    }
+
+    /// Makes what differs due, waits until it was looked at, and compares again.
+    async fn mend(&self, differences: &mut [Difference]) -> Result<(), RoundError> {
+        let parse = |difference: &Difference| Account::parse(&difference.account).ok();
+        let accounts: BTreeSet<Account> = differences.iter().filter_map(parse).collect();
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        self.store.touch(accounts.iter().cloned().collect(), Urgency::Bulk).await?;
+        let mut outcomes = BTreeMap::new();
+        for account in accounts {
+            let outcome = self.mended(&account).await?;
+            outcomes.insert(account.as_str().to_owned(), outcome);
+        }
+        for difference in differences {
+            difference.action = match outcomes.get(&difference.account) {
+                Some(Ok(left)) if left.contains(&difference.level) => "failed: it is still there".to_owned(),
+                Some(Ok(_)) => "repaired".to_owned(),
+                Some(Err(why)) => format!("failed: {why}"),
+                None => "failed: its account cannot be read".to_owned(),
+            };
+        }
+        Ok(())
+    }
+
+    /// Waits for the look, and answers the levels that still differ, or why it could not be had.
+    async fn mended(&self, account: &Account) -> Result<Result<BTreeSet<String>, String>, StoreError> {
+        let mut silent = 0;
+        loop {
+            let Some(standing) = self.store.standing(account).await? else { return Ok(Err("it is gone".into())) };
+            if let Some(trouble) = standing.trouble.filter(|_| !standing.leased) {
+                return Ok(Err(trouble));
+            }
+            if !standing.leased && standing.due_at.is_none_or(|due| due > (self.clock)()) {
+                break;
+            }
+            // as long as anything is worked off, its turn will come
+            silent = if standing.leased || self.store.workers().await? > 0 { 0 } else { silent + 1 };
+            if silent > 50 {
+                return Ok(Err("no worker is running; it is due, and is mended when one is".into()));
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+        Ok(match self.inspect(account).await {
+            Ok(inspected) => {
+                let plan = decide(&inspected.case);
+                Ok(differences(account, &inspected.case, &plan).into_iter().map(|left| left.level).collect())
+            }
+            Err(error) => Err(error.to_string()),
+        })
+    }
+}
+
+impl Walked {
+    fn take(&mut self, account: Account, compared: Compared) {
+        match compared {
+            Compared::Same => {}
+            Compared::InMotion => drop(self.in_motion.insert(account)),
+            Compared::Failed(why) => self.failures.push(why),
+            Compared::Differs(found) => {
+                for difference in found {
+                    self.differences.entry((difference.user.clone(), difference.level.clone())).or_insert(difference);
+                }
+            }
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { accounts: self.accounts, differences: self.differences.len() as u64 }
+    }
+}
+
+/// Whether somebody worked on the account while it was compared, or is about to.
+fn is_moving(before: Option<&Standing>, after: Option<&Standing>, now: Timestamp) -> bool {
+    let (Some(before), Some(after)) = (before, after) else { return before.is_some() != after.is_some() };
+    let busy = |standing: &Standing| standing.leased || standing.due_at.is_some_and(|due| due <= now);
+    busy(before) || busy(after) || before.generation != after.generation || before.settled_at != after.settled_at
+}
+
+fn written(until: Until) -> String {
+    until.at().map_or_else(|| "lifetime".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// What the plan would change, level by level, and what it would change if it were not refused.
+fn differences(account: &Account, case: &Case, plan: &Plan) -> Vec<Difference> {
+    let wanted = plan.steps.iter().map(|planned| (&planned.step, planned.because.sentence()));
+    let refused = plan.refused.iter().map(|refused| (&refused.step, format!("refused: {}", refused.why)));
+    wanted
+        .chain(refused)
+        .map(|(step, reason)| Difference {
+            account: account.as_str().to_owned(),
+            user: case.profile.customer.as_str().to_owned(),
+            level: step.level().0.clone(),
+            owed_until: match step {
+                Step::Grant(grant) => Some(written(grant.until)),
+                Step::Revoke(_) => None,
+            },
+            shown_until: case
+                .profile
+                .level(step.level())
+                .filter(|shown| shown.runs(case.now))
+                .map(|shown| written(shown.until)),
+            since: case.ledger.about(step.level()).iter().filter_map(|entry| entry.confirmed_at()).max(),
+            reason,
+            action: "reported".to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,6 @@
+-- Where each app user stands, as of the last look: what a web page asks for.
+CREATE TABLE statuses (
+    customer TEXT    NOT NULL PRIMARY KEY,
+    status   TEXT    NOT NULL,                   -- JSON
+    as_of    INTEGER NOT NULL
+) WITHOUT ROWID;

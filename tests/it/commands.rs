@@ -9,38 +9,32 @@ use serde_json::Value;
 
 use crate::harness::daemon::{Told, told};
 use crate::harness::finish::finish;
-use crate::harness::world::{Bought, SLACK, World};
+use crate::harness::world::{Bought, World};
 
 /// What a command says when all is well.
-async fn says(world: &World, arguments: &[&str]) -> String {
+pub(crate) async fn says(world: &World, arguments: &[&str]) -> String {
     let told = world.daemon.command(arguments).await;
     assert_eq!(told.status.code(), Some(0), "{arguments:?}: {}", told.stderr);
     told.stdout
 }
 
 /// The same, read as JSON.
-async fn tells(world: &World, arguments: &[&str]) -> Value {
+pub(crate) async fn tells(world: &World, arguments: &[&str]) -> Value {
     serde_json::from_str(&says(world, arguments).await).unwrap()
 }
 
 /// The program without a daemon, a database or settings.
-async fn alone(arguments: &[&str]) -> Told {
+pub(crate) async fn alone(arguments: &[&str]) -> Told {
     let directory = tempfile::tempdir().unwrap();
     told(directory.path(), &BTreeMap::new(), arguments).await
 }
 
-fn account(bought: &Bought) -> String {
+pub(crate) fn account(bought: &Bought) -> String {
     format!("stripe:{}", bought.customer)
 }
 
-/// How many events rang for `account`: some name only an invoice, and lead to it later.
-async fn bells(world: &World, account: &str) -> usize {
-    let events = tells(world, &["events", "list", "--limit", "500", "--json"]).await;
-    events.as_array().unwrap().iter().filter(|event| event["account"] == account).count()
-}
-
 /// A purchase that names nobody, parked.
-async fn nameless(world: &World) -> String {
+pub(crate) async fn nameless(world: &World) -> String {
     let prices = vec![("price_premium".to_owned(), 1)];
     let bought = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
     world.deliver_and_rest(&bought.events).await;
@@ -52,84 +46,6 @@ fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases");
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|ending| ending == "json")).collect()
-}
-
-#[tokio::test]
-async fn explain_tells_what_is_owed_and_why_and_what_was_done() {
-    let world = World::start().await;
-    let bought = world.granted("u-1", "price_premium", "premium").await;
-    let account = account(&bought);
-    let bells = bells(&world, &account).await;
-    for asked in [["explain", "--user", "u-1"].as_slice(), &["explain", &account]] {
-        let text = says(&world, asked).await;
-        let end = (world.period_end(&bought.subscription) + SLACK).format("%Y-%m-%dT%H:%M:%SZ");
-        let because = format!("because `{}` is paid to", bought.subscription);
-        let owed = format!("  premium until {end}");
-        for piece in [account.as_str(), &owed, &because, "steps: none", "next look: "] {
-            assert!(text.contains(piece), "{piece}: {text}");
-        }
-        let (_, done) = text.split_once("steps so far\n").unwrap();
-        let (steps, events) = done.split_once("\nevents\n").unwrap();
-        assert!(steps.lines().count() == 1 && steps.contains("grant `premium`  confirmed"), "{steps}");
-        assert_eq!(events.lines().count(), bells, "{events}");
-        assert!(events.contains("customer.subscription.created"), "{events}");
-    }
-    assert_eq!(world.written("/grant/"), 1, "explaining changes nothing");
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn explain_tells_the_same_as_json() {
-    let world = World::start().await;
-    let bought = world.granted("u-1", "price_premium", "premium").await;
-    let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
-    assert_eq!(told["user"], "u-1");
-    assert_eq!(told["accounts"], serde_json::json!([account(&bought)]));
-    assert_eq!(told["owed"][0]["level"], "premium");
-    assert_eq!(told["shown"][0]["level"], "premium");
-    assert_eq!(told["steps"], serde_json::json!([]));
-    assert!(told["look_again"].is_string(), "{told}");
-    assert_eq!(told["timeline"]["events"].as_array().unwrap().len(), bells(&world, &account(&bought)).await);
-    assert_eq!(told["timeline"]["ledger"][0]["state"], "confirmed");
-    assert_eq!((&told["withheld"], &told["unsure"]), (&serde_json::json!([]), &serde_json::json!([])));
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn a_saved_case_names_nobody_and_is_decided_alike() {
-    let world = World::start().await;
-    let user = "ann.unmistakable";
-    let bought = world.granted(user, "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
-    world.until_gone(user, "premium").await;
-    world.daemon.calm().await;
-    let explained = says(&world, &["explain", "--user", user, "--save", "case.json"]).await;
-    let saved = fs::read_to_string(world.directory.path().join("case.json")).unwrap();
-    assert!(!saved.contains(user), "{saved}");
-    let decided = says(&world, &["decide", "case.json"]).await;
-    let (_, verdict) = explained.split_once('\n').unwrap();
-    assert!(verdict.starts_with(decided.trim_end()), "{decided}\n---\n{explained}");
-    assert!(decided.contains("withheld:") && decided.contains("steps: none"), "{decided}");
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn explain_ends_with_1_where_nobody_is_known_and_with_2_where_nothing_is_named() {
-    let world = World::start().await;
-    let account = nameless(&world).await;
-    for (asked, code, says) in [
-        (vec!["explain", "--user", "nobody"], 1, "parked list"),
-        (vec!["explain", &account], 1, "parked list"),
-        (vec!["explain", "cus_1"], 2, "stripe:cus_"),
-        (vec!["explain", "--user", " "], 2, "user id"),
-        (vec!["explain"], 2, "Usage"),
-        (vec!["explain", &account, "--user", "u-1"], 2, "Usage"),
-    ] {
-        let told = world.daemon.command(&asked).await;
-        assert_eq!(told.status.code(), Some(code), "{asked:?}: {}", told.stderr);
-        assert!(told.stderr.contains(says) && told.stdout.is_empty(), "{asked:?}: {}", told.stderr);
-    }
-    finish(world).await;
 }
 
 #[tokio::test]
@@ -178,21 +94,60 @@ async fn the_ledger_is_listed_as_a_table_and_as_json() {
 }
 
 #[tokio::test]
-async fn events_are_listed_by_account() {
+async fn the_ledger_is_listed_by_account_state_and_time() {
     let world = World::start().await;
-    let (one, two) = (world.buys("u-1", "price_premium"), world.buys("u-2", "price_gold"));
-    world.deliver_and_rest(&one.events).await;
-    world.deliver_and_rest(&two.events).await;
-    let account = account(&one);
-    let of = tells(&world, &["events", "list", "--account", &account, "--json"]).await;
-    let of = of.as_array().unwrap();
-    assert_eq!(of.len(), bells(&world, &account).await);
-    assert!(of.iter().all(|event| event["account"] == account.as_str() && event["outcome"] == "rung"));
-    assert!(of.iter().any(|event| event["type"] == "customer.subscription.created"));
-    let table = says(&world, &["events", "list", "--limit", "3"]).await;
-    assert_eq!(table.lines().count(), 4, "{table}");
-    let wrong = world.daemon.command(&["events", "list", "--account", "cus_1"]).await;
-    assert_eq!(wrong.status.code(), Some(2), "{}", wrong.stderr);
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.granted("u-2", "price_gold", "gold").await;
+    let account = account(&bought);
+    for (filter, count) in [
+        (["--account", account.as_str()], 1),
+        (["--account", "stripe:cus_nobody"], 0),
+        (["--state", "confirmed"], 2),
+        (["--state", "refused"], 0),
+        (["--since", "1h"], 2),
+        (["--since", "2100-01-01T00:00:00Z"], 0),
+    ] {
+        let lines = tells(&world, &[["ledger", "list", "--json"].as_slice(), &filter].concat()).await;
+        assert_eq!(lines.as_array().unwrap().len(), count, "{filter:?}: {lines}");
+    }
+    for wrong in [["--state", "lost"], ["--since", "yesterday"], ["--account", "cus_1"]] {
+        let told = world.daemon.command(&[["ledger", "list"].as_slice(), &wrong].concat()).await;
+        assert_eq!(told.status.code(), Some(2), "{wrong:?}: {}", told.stderr);
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn one_step_is_told_by_the_beginning_of_its_key_with_its_chain() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.calm().await;
+    let lines = tells(&world, &["ledger", "list", "--json"]).await;
+    let (revoke, grant) = (lines[0]["key"].as_str().unwrap(), lines[1]["key"].as_str().unwrap());
+    let text = says(&world, &["ledger", "show", &grant[..8].to_uppercase()]).await;
+    for piece in [
+        format!("key          {grant}\n"),
+        "step         grant `premium` until 20".into(),
+        format!("transaction  {}\n", bought.subscription),
+        "state        confirmed, sent 1 time\n".into(),
+        "settled      20".into(),
+        "previous     none: the first of its chain\n".into(),
+        format!("next         {revoke} (revoke `premium`, confirmed)\n"),
+    ] {
+        assert!(text.contains(&piece), "{piece}: {text}");
+    }
+    let told = tells(&world, &["ledger", "show", revoke, "--json"]).await;
+    assert_eq!((&told["previous"], &told["next"]), (&grant.into(), &serde_json::json!([])));
+    assert_eq!((&told["state"], &told["due_at"]), (&"confirmed".into(), &Value::Null));
+    let next = tells(&world, &["ledger", "show", grant, "--json"]).await["next"].clone();
+    assert_eq!(next, serde_json::json!([revoke]));
+    for (key, code, says) in [("000000", 1, "begins with `000000`"), ("abc", 2, "first six"), ("not hex", 2, "0-9")] {
+        let told = world.daemon.command(&["ledger", "show", key]).await;
+        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(code), ""), "{key}: {}", told.stderr);
+        assert!(told.stderr.contains(says), "{key}: {}", told.stderr);
+    }
     finish(world).await;
 }
 
@@ -247,6 +202,43 @@ async fn parked_things_are_listed_for_people_released_and_dropped() {
 }
 
 #[tokio::test]
+async fn parked_things_are_listed_with_their_age_by_kind_and_account_and_told_one_by_one() {
+    let world = World::start().await;
+    let account = nameless(&world).await;
+    world.granted("u-1", "price_premium", "premium").await;
+    let listed = says(&world, &["parked", "list"]).await;
+    let (_, age) = listed.lines().next().unwrap().split_once("since ").unwrap();
+    assert!(age.contains("Z, ") && (age.ends_with("s ago") || age.ends_with("now")), "{listed}");
+    for (filter, count) in [
+        (["--kind", "unknown_customer"], 1),
+        (["--kind", "refused_step"], 0),
+        (["--account", account.as_str()], 1),
+        (["--account", "stripe:cus_other"], 0),
+    ] {
+        let found = tells(&world, &[["parked", "list", "--json"].as_slice(), &filter].concat()).await;
+        assert_eq!(found.as_array().unwrap().len(), count, "{filter:?}: {found}");
+    }
+    let row = &tells(&world, &["parked", "list", "--json"]).await[0];
+    for key in ["id", "kind", "account", "user", "reason", "hint", "since"] {
+        assert!(row.get(key).is_some(), "{key}: {row}");
+    }
+    let id = row["id"].to_string();
+    let text = says(&world, &["parked", "show", &id]).await;
+    let (about, rests) = (format!("account  {account}\n"), format!("`{account}` is at rest"));
+    for piece in [&about, "to do    set the metadata at Stripe", &rests] {
+        assert!(text.contains(piece), "{piece}: {text}");
+    }
+    let told = tells(&world, &["parked", "show", &id, "--json"]).await;
+    assert_eq!((&told["reason"], &told["standing"]["due_at"]), (&row["reason"], &Value::Null));
+    says(&world, &["parked", "drop", &id, "--reason", "an old shop"]).await;
+    assert!(says(&world, &["parked", "show", &id]).await.contains("dropped  an old shop\n"));
+    let unknown = world.daemon.command(&["parked", "show", "4711"]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(unknown.stderr.contains("4711"), "{}", unknown.stderr);
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn choosing_nothing_that_is_parked_ends_with_1_and_a_wrong_choice_with_2() {
     let world = World::start().await;
     let nothing = [["drop", "--all"].as_slice(), &["drop", "4711"], &["release", "--kind", "unmapped_price"]];
@@ -267,7 +259,7 @@ async fn choosing_nothing_that_is_parked_ends_with_1_and_a_wrong_choice_with_2()
 
 #[tokio::test]
 async fn every_command_has_help_and_some_an_example() {
-    let commands: [(&[&str], &str); 16] = [
+    let commands: [(&[&str], &str); 19] = [
         (&[], "grantsync demo"),
         (&["serve"], "--only"),
         (&["demo"], "--keep"),
@@ -284,11 +276,32 @@ async fn every_command_has_help_and_some_an_example() {
         (&["events", "list"], "--account"),
         (&["explain"], "grantsync explain --user u-42"),
         (&["decide"], "for example tests/cases/"),
+        (&["events", "catch-up"], "grantsync events catch-up --since 2h"),
+        (&["completions"], "bash_completion.d"),
+        (&["man"], "man -l -"),
     ];
     for (command, piece) in commands {
         let told = alone(&[command, &["--help"]].concat()).await;
         assert_eq!(told.status.code(), Some(0), "{command:?}: {}", told.stderr);
         assert!(told.stdout.contains("Usage: grantsync") && told.stdout.contains(piece), "{}", told.stdout);
+    }
+}
+
+#[tokio::test]
+async fn completions_and_the_man_page_need_no_settings() {
+    for (shell, piece) in [("bash", "complete -F _grantsync"), ("zsh", "#compdef grantsync"), ("fish", "complete -c")] {
+        let told = alone(&["completions", shell]).await;
+        assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
+        assert!(told.stdout.contains(piece) && told.stdout.contains("catch-up"), "{shell}: {}", told.stdout);
+    }
+    for (page, piece) in [([].as_slice(), ".TH grantsync 1"), (&["parked", "list"], ".TH grantsync-parked-list 1")] {
+        let told = alone(&[&["man"], page].concat()).await;
+        assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
+        assert!(told.stdout.contains(piece) && told.stdout.contains("EXTRA"), "{page:?}: {}", told.stdout);
+    }
+    for wrong in [["completions", "tcsh"], ["man", "weather"]] {
+        let told = alone(&wrong).await;
+        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(2), ""), "{wrong:?}: {}", told.stderr);
     }
 }
 

@@ -2,9 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
+mod api;
+mod backfill;
 mod catch_up;
+mod check;
 mod commands;
+mod events;
+mod explain;
 mod faults;
+mod golden;
 mod graph;
 mod harness;
 mod identity;
@@ -15,6 +21,8 @@ mod plans;
 mod process;
 mod purchase;
 mod refunds;
+mod retention;
+mod rounds;
 mod storm;
 mod unsure;
 mod webhook;

@@ -2,19 +2,27 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
+mod api;
+mod backfill;
 mod catch_up;
 mod commands;
+mod events;
+mod explain;
 mod faults;
+mod golden;
 mod harness;
 mod identity;
 mod life;
 mod machines;
 mod neighbours;
 mod once;
+mod outages;
 mod plans;
 mod process;
 mod purchase;
 mod refunds;
+mod retention;
+mod rounds;
 mod storm;
 mod unsure;
 mod webhook;

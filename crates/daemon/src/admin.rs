@@ -15,6 +15,7 @@ use serde_json::json;
 use sha2::Sha256;
 use store::open::Store;
 
+use crate::api::{self, Api};
 use crate::gauges;
 use crate::health::{self, Health};
 use crate::settings::secret::Secret;
@@ -28,13 +29,23 @@ struct Guard {
 }
 
 /// The routes of `admin_listen`.
-pub(crate) fn routes(listen: SocketAddr, token: Option<Secret>, health: Health, metrics: PrometheusHandle) -> Router {
+pub(crate) fn routes(
+    listen: SocketAddr,
+    token: Option<Secret>,
+    health: Health,
+    metrics: PrometheusHandle,
+    api: Api,
+) -> Router {
     let guard = Arc::new(Guard { token, loopback: listen.ip().is_loopback() });
     let store = health.store.clone();
     Router::new()
         .route("/metrics", get(text).with_state((store, metrics)))
         .merge(health::routes(health))
+        .merge(api::routes(api))
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "not_found", "there is nothing here") })
+        .method_not_allowed_fallback(|| async {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the path does not take this method")
+        })
         .layer(middleware::from_fn_with_state(guard, check))
 }
 

@@ -1,10 +1,12 @@
 //! The command line.
 
+pub(crate) mod books;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use store::record::Kind;
 
+use crate::cli::books::{Events, Explain, Ledger, Parked};
 use crate::logs::LogForm;
 
 /// Keeps mobile app access in sync with web subscriptions: Stripe's webhooks come in, access stands in Adapty.
@@ -12,20 +14,25 @@ use crate::logs::LogForm;
 #[command(name = "grantsync", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// The settings file [default: grantsync.toml, if there is one].
-    #[arg(long, global = true, value_name = "PATH", env = "GRANTSYNC_CONFIG")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH")]
+    #[arg(env = "GRANTSYNC_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
 
     /// Form of the log lines on standard error.
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "text|json")]
+    #[arg(value_enum, default_value_t, hide_possible_values = true)]
     pub(crate) log: LogForm,
 
     /// What to log: a level, or a filter such as `info,sync=debug`.
-    #[arg(long, global = true, value_name = "FILTER", env = "GRANTSYNC_LOG")]
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "FILTER")]
+    #[arg(env = "GRANTSYNC_LOG", hide_env_values = true)]
     pub(crate) log_filter: Option<String>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+const EVERYWHERE: &str = "For every command";
 
 const EXAMPLES: &str = "Examples:
   grantsync demo                                 the whole story, nothing to sign up for
@@ -34,7 +41,8 @@ const EXAMPLES: &str = "Examples:
   grantsync link stripe:cus_9s6XKzkNRiz8i3 u-42  say whose account it is
   grantsync resync stripe:cus_9s6XKzkNRiz8i3     look at one account again
 
-Exit status: 0 done, 1 failed, 2 usage or settings.";
+Exit status: 0 done; 1 failed, or what was asked for is not known; 2 wrong usage or settings.
+Standard error says which in a sentence.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -42,6 +50,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Tell the whole story on this machine, with a Stripe and an Adapty of our own.
     Demo(Demo),
+    /// Connect to everything and say what to mend: settings, database, Stripe's key, webhooks and prices, Adapty, clock.
+    Check(Check),
     /// Bring the database up to date (`serve` does it too), or move from SQLite to PostgreSQL.
     Migrate(Migrate),
     /// Look at accounts again, as a webhook would make it: one, one user's, or all (the backfill).
@@ -51,6 +61,8 @@ pub(crate) enum Command {
     /// Where an app user stands: each level, until when, from which store, and whether to show the paywall.
     Status(Status),
     /// Say which app user an account belongs to.
+    #[command(after_help = "Example:
+  grantsync link stripe:cus_9s6XKzkNRiz8i3 u-42")]
     Link {
         /// For example stripe:cus_9s6XKzkNRiz8i3.
         account: String,
@@ -69,13 +81,35 @@ pub(crate) enum Command {
     /// Say why a customer has what they have: what is owed, what is shown, what was done, what happens next.
     Explain(Explain),
     /// Replay a saved case offline: what is owed, what would be done, and why.
+    #[command(after_help = "Example:
+  grantsync explain --user u-42 --save case.json && grantsync decide case.json")]
     Decide {
         /// A case as JSON, for example tests/cases/renewed.json.
         case: PathBuf,
     },
+    /// Print the completions for a shell.
+    #[command(after_help = "Examples:
+  grantsync completions bash > /etc/bash_completion.d/grantsync
+  grantsync completions zsh > \"${fpath[1]}/_grantsync\"
+  grantsync completions fish > ~/.config/fish/completions/grantsync.fish")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the man page, or that of one command.
+    #[command(after_help = "Examples:
+  grantsync man > grantsync.1
+  grantsync man parked list | man -l -")]
+    Man {
+        /// For example parked list.
+        command: Vec<String>,
+    },
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync serve --config /etc/grantsync.toml --log json
+  grantsync serve --only work --concurrency 128")]
 pub(crate) struct Serve {
     /// Run only one half; the other may run in another process on the same database.
     #[arg(long, value_enum)]
@@ -96,8 +130,19 @@ pub(crate) enum Half {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
+  grantsync check
+  grantsync check --json
+
+Exit status: 0 nothing to mend, or warnings only; 1 when a finding is an error.")]
+pub(crate) struct Check {
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
   grantsync migrate
-  GRANTSYNC__DATABASE__URL=postgres://grantsync@db/grantsync grantsync migrate --from sqlite:grantsync.db")]
+  DATABASE_URL=postgres://grantsync@db/grantsync grantsync migrate --from sqlite:grantsync.db")]
 pub(crate) struct Migrate {
     /// Copy everything from this SQLite database into the PostgreSQL database of the settings. Stop the daemon first; a
     /// copy that was stopped goes on where it was.
@@ -106,6 +151,8 @@ pub(crate) struct Migrate {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Example:
+  grantsync demo --keep")]
 pub(crate) struct Demo {
     /// Stay up after the story, to look around.
     #[arg(long)]
@@ -116,7 +163,9 @@ pub(crate) struct Demo {
 #[command(after_help = "Examples:
   grantsync resync stripe:cus_9s6XKzkNRiz8i3 --wait
   grantsync resync --user u-42 --dry-run
-  grantsync resync --all --wait                  the backfill, before or after the switch; may be stopped and called again")]
+  grantsync resync --all --wait
+
+`--all` is the backfill, before or after the switch. It may be stopped and called again.")]
 pub(crate) struct Resync {
     /// The account, for example stripe:cus_9s6XKzkNRiz8i3.
     #[arg(required_unless_present_any = ["user", "subscription", "all"])]
@@ -158,6 +207,7 @@ pub(crate) struct Reconcile {
     #[arg(long)]
     pub(crate) fail_on_drift: bool,
 
+    /// As one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -174,92 +224,14 @@ pub(crate) struct Status {
     #[arg(long)]
     pub(crate) fresh: bool,
 
+    /// As one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  grantsync explain --user u-42
-  grantsync explain stripe:cus_9s6XKzkNRiz8i3 --save case.json && grantsync decide case.json")]
-pub(crate) struct Explain {
-    /// The account, for example stripe:cus_9s6XKzkNRiz8i3.
-    #[arg(required_unless_present = "user", conflicts_with = "user")]
-    pub(crate) account: Option<String>,
-
-    /// All accounts of this app user.
-    #[arg(long, value_name = "ID")]
-    pub(crate) user: Option<String>,
-
-    /// Save the case, without personal data, for `decide` or a bug report.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) save: Option<PathBuf>,
-
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Parked {
-    /// List what is parked: what, since when, and what to do.
-    List {
-        #[arg(long)]
-        json: bool,
-    },
-    /// Look again; refused steps are sent again.
-    Release(Chosen),
-    /// Take off the list for good.
-    Drop {
-        #[command(flatten)]
-        chosen: Chosen,
-        /// Kept with it.
-        #[arg(long, default_value = "dropped by an operator")]
-        reason: String,
-    },
-}
-
-#[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
-pub(crate) struct Chosen {
-    /// Ids, as listed.
-    pub(crate) ids: Vec<i64>,
-    /// All of one kind, for example unmapped_price.
-    #[arg(long, value_parser = kind)]
-    pub(crate) kind: Option<Kind>,
-    /// Everything.
-    #[arg(long)]
-    pub(crate) all: bool,
-}
-
-fn kind(text: &str) -> Result<Kind, String> {
-    let names = Kind::ALL.map(Kind::as_str).join(", ");
-    Kind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| format!("write one of {names}"))
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Ledger {
-    /// List the newest steps.
-    List {
-        /// Only of this app user.
-        #[arg(long, value_name = "ID")]
-        user: Option<String>,
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Events {
-    /// List the newest events.
-    List {
-        /// Only those that rang for this account.
-        #[arg(long)]
-        account: Option<String>,
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-        #[arg(long)]
-        json: bool,
-    },
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }

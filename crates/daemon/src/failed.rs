@@ -26,20 +26,21 @@ impl Failed {
     /// Tells the failure on standard error, and how to exit.
     #[expect(clippy::print_stderr, reason = "the last word of a command belongs to the person who typed it")]
     pub(crate) fn tell(&self) -> ExitCode {
+        if !matches!(self, Self::Silent) {
+            eprintln!("{}", self.text());
+        }
         match self {
-            Self::Usage(text) => {
-                eprintln!("{text}");
-                ExitCode::from(2)
-            }
-            Self::Silent => ExitCode::FAILURE,
-            Self::Sentence(text) => {
-                eprintln!("{text}");
-                ExitCode::FAILURE
-            }
-            Self::Doing(doing, error) => {
-                eprintln!("{doing} failed: {}", chain(&**error));
-                ExitCode::FAILURE
-            }
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Silent | Self::Sentence(_) | Self::Doing(..) => ExitCode::FAILURE,
+        }
+    }
+
+    /// What there is to say; empty when it was said already.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Usage(text) | Self::Sentence(text) => text.clone(),
+            Self::Doing(doing, error) => format!("{doing} failed: {}", chain(&**error)),
+            Self::Silent => String::new(),
         }
     }
 }
@@ -48,8 +49,12 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        // some errors repeat their cause
+        let why = error.to_string();
+        if !text.ends_with(&why) {
+            text.push_str(": ");
+            text.push_str(&why);
+        }
         cause = error.source();
     }
     text

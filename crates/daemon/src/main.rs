@@ -1,6 +1,7 @@
 //! The program `grantsync`: reads settings, wires the rooms, runs the commands.
 
 mod admin;
+mod api;
 mod catching_up;
 mod cleaning_up;
 mod cli;
@@ -11,7 +12,9 @@ mod failed;
 mod gauges;
 mod health;
 mod lending;
+mod listening;
 mod logs;
+mod moments;
 mod progress;
 mod rounds;
 mod rules;
@@ -33,7 +36,12 @@ use crate::settings::Settings;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = if matches!(cli.command, Command::Serve(_)) { "info" } else { "warn" };
+    let quiet = match cli.command {
+        Command::Serve(_) => "info",
+        // what an upstream answers is what a check finds
+        Command::Check(_) => "warn,wire=off",
+        _ => "warn",
+    };
     logs::start(cli.log, cli.log_filter.as_deref().unwrap_or(quiet));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
@@ -50,9 +58,15 @@ async fn run(cli: Cli) -> Result<(), Failed> {
     match cli.command {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Decide { case } => commands::decide::run(&case),
+        Command::Completions { shell } => {
+            commands::completions::run(shell);
+            Ok(())
+        }
+        Command::Man { command } => commands::completions::man(&command),
         command => {
             let settings = Settings::load(cli.config.as_deref(), environment())?;
-            for warning in &settings.warnings {
+            // a check tells them among its findings
+            for warning in settings.warnings.iter().filter(|_| !matches!(command, Command::Check(_))) {
                 tracing::warn!("{warning}");
             }
             with_settings(command, settings).await
@@ -63,6 +77,7 @@ async fn run(cli: Cli) -> Result<(), Failed> {
 async fn with_settings(command: Command, settings: Settings) -> Result<(), Failed> {
     match command {
         Command::Serve(serve) => serve::run(&settings, &serve).await,
+        Command::Check(check) => commands::check::run(&settings, check).await,
         Command::Migrate(migrate) => commands::migrate::run(&settings, migrate).await,
         Command::Resync(resync) => commands::resync::run(&settings, resync).await,
         Command::Reconcile(reconcile) => commands::reconcile::run(&settings, reconcile).await,
@@ -72,7 +87,7 @@ async fn with_settings(command: Command, settings: Settings) -> Result<(), Faile
         Command::Parked(parked) => commands::parked::run(&settings, parked).await,
         Command::Ledger(ledger) => commands::ledger::run(&settings, ledger).await,
         Command::Events(events) => commands::events::run(&settings, events).await,
-        Command::Demo(_) | Command::Decide { .. } => Ok(()),
+        Command::Demo(_) | Command::Decide { .. } | Command::Completions { .. } | Command::Man { .. } => Ok(()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entitlement::catalog::{Catalog, Offering, Sold, Term};
+use entitlement::catalog::{Catalog, Listed, Offering, Sold, Term};
 use entitlement::names::{AccessLevel, Mode};
 use entitlement::rules::{Choice, Policy, Rules, TestClocks, Unpaid};
 
@@ -20,7 +20,7 @@ pub(crate) fn of(settings: &Settings) -> Rules {
         destination: ADAPTY.into(),
         mode: mode(settings).unwrap_or(Mode::Live),
         store: settings.adapty.store.clone(),
-        catalog: Catalog(settings.catalog.iter().map(offering).collect()),
+        catalog: Catalog(settings.catalog.iter().map(listed).collect()),
         policy: policy_of(&settings.policy),
     }
 }
@@ -33,19 +33,21 @@ pub(crate) fn mode(settings: &Settings) -> Option<Mode> {
     })
 }
 
-fn offering(entry: &CatalogEntry) -> Offering {
+fn listed(entry: &CatalogEntry) -> Listed {
     let price = entry.price.clone().map(Sold::Price);
     let product = entry.product.clone().map(Sold::Product);
-    Offering {
-        // the settings hold exactly one of the two
-        sold: price.or(product).unwrap_or_else(|| Sold::Price(String::new())),
-        level: AccessLevel(entry.access_level.clone()),
+    // the settings hold exactly one of the two
+    let sold = price.or(product).unwrap_or_else(|| Sold::Price(String::new()));
+    let Some(level) = entry.access_level.clone() else { return Listed::Ignored { ignored: sold } };
+    Listed::Offering(Offering {
+        sold,
+        level: AccessLevel(level),
         vendor_product_id: entry.vendor_product_id.clone(),
         term: entry.duration.as_ref().map(|term| match term {
             catalog::Term::Lifetime => Term::Lifetime,
             catalog::Term::For(span) => Term::Seconds(seconds(*span)),
         }),
-    }
+    })
 }
 
 fn policy_of(policy: &policy::Policy) -> Policy {

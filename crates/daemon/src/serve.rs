@@ -1,36 +1,26 @@
 //! `serve`: the daemon.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use axum::Router;
-use axum::serve::ListenerExt;
 use ingest::catch_up::{Begun, CatchUp};
 use store::claim::Urgency;
 use store::open::Store;
 use store::record::Kind;
 use sync::look::Sync;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use wire::upstream::Upstream;
 
+use crate::api::Api;
 use crate::cli::{Half, Serve};
 use crate::failed::Failed;
 use crate::health::Health;
 use crate::settings::Settings;
 use crate::turns::Turns;
-use crate::{admin, catching_up, cleaning_up, clock, gauges, health, lending, rounds, wiring, working};
-
-/// How long requests under way may take at shutdown.
-const SHUTDOWN: Duration = Duration::from_secs(10);
+use crate::{admin, catching_up, cleaning_up, clock, gauges, health, lending, listening, rounds, wiring, working};
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed> {
-    if serve.only != Some(Half::Ingest) {
-        settings.require_for_serve()?;
-    }
+    settings.require_for_serve(serve.only)?;
     let metrics = gauges::install()?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
@@ -47,16 +37,22 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
         front = front.merge(ingest::stripe_webhook::routes(wiring::ingest(settings, &store)?));
     }
     let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
-    let back = admin::routes(address, token, health, metrics.clone());
+    let turns = Turns { store: store.clone(), owner: working::owner() };
+    let api = Api {
+        store: store.clone(),
+        sync: works.as_ref().map(|works| works.sync.clone()),
+        turns: turns.clone(),
+        share_percent: settings.bulk.share_percent,
+    };
+    let back = admin::routes(address, token, health, metrics.clone(), api);
 
     let mut rooms = JoinSet::new();
-    rooms.spawn(listen("webhooks", settings.server.listen, front, stop.clone()).await?);
-    rooms.spawn(listen("admin", address, back, stop.clone()).await?);
+    rooms.spawn(listening::listen("webhooks", settings.server.listen, front, stop.clone()).await?);
+    rooms.spawn(listening::listen("admin", address, back, stop.clone()).await?);
     if let Some(works) = works {
         tokio::spawn(lending::hear(store.listen(), works.upstreams));
-        let (turns, every) = (Turns { store: store.clone(), owner: working::owner() }, settings.catch_up.every);
-        let (owner, concurrency, share) =
-            (turns.owner.clone(), usize::from(serve.concurrency), settings.bulk.share_percent);
+        let (every, share) = (settings.catch_up.every, settings.bulk.share_percent);
+        let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
         let (round, nightly_at) = (works.sync.leaving_room(share), settings.reconcile.nightly_at);
         rooms.spawn(unfailing(rounds::keep(round, nightly_at, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
@@ -103,36 +99,6 @@ async fn until_all_end(mut rooms: JoinSet<Result<(), Failed>>, stop: &Cancellati
     }
     tracing::info!("stopped");
     outcome
-}
-
-async fn listen(
-    what: &'static str,
-    address: SocketAddr,
-    routes: Router,
-    stop: CancellationToken,
-) -> Result<impl Future<Output = Result<(), Failed>>, Failed> {
-    let listener = TcpListener::bind(address).await;
-    let listener =
-        listener.map_err(|error| Failed::Sentence(format!("listening on `{address}` for {what}: {error}")))?;
-    let bound = listener.local_addr().map_err(|error| Failed::because("listening", error))?;
-    tracing::info!(address = %bound, "listening for {what} on {bound}");
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's delay");
-        }
-    });
-    let stopping = stop.clone();
-    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move { stopping.cancelled().await });
-    Ok(async move {
-        let late = async {
-            stop.cancelled().await;
-            tokio::time::sleep(SHUTDOWN).await;
-        };
-        tokio::select! {
-            served = serving => served.map_err(|error| Failed::because("serving requests", error)),
-            () = late => Ok(()),
-        }
-    })
 }
 
 /// What waits for a catalog entry is looked at again when the catalog has changed.

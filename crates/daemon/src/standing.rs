@@ -1,5 +1,6 @@
 //! Where a user stands, as `status` and `GET /v1/users/{id}/status` tell it.
 
+use chrono::{DateTime, Utc};
 use entitlement::clock::Timestamp;
 use entitlement::decide::decide;
 use entitlement::names::Customer;
@@ -10,6 +11,7 @@ use store::error::StoreError;
 use store::open::Store;
 use sync::inspect::InspectError;
 use sync::look::{Conduct, Sync};
+use utoipa::ToSchema;
 
 use crate::clock;
 
@@ -17,24 +19,24 @@ use crate::clock;
 const OVERDUE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
 
 /// The whole answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Standing {
     pub(crate) user: String,
     /// Nothing may be used: show the paywall.
     pub(crate) paywall: bool,
     /// It could not be looked lately: what was to renew is taken to have renewed.
     pub(crate) stale: bool,
-    pub(crate) as_of: Timestamp,
+    pub(crate) as_of: DateTime<Utc>,
     pub(crate) double_subscription: bool,
     pub(crate) levels: Vec<Level>,
 }
 
 /// One level of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Level {
     pub(crate) level: String,
     pub(crate) active: bool,
-    pub(crate) until: Option<Timestamp>,
+    pub(crate) until: Option<DateTime<Utc>>,
     pub(crate) lifetime: bool,
     pub(crate) will_renew: Option<bool>,
     pub(crate) in_grace: bool,

@@ -1,29 +1,35 @@
-//! Plain tables and JSON for lists on standard output.
+//! Plain tables, fields and JSON on standard output. A reader who has seen enough, as `head` has, is no failure.
+
+use std::io::Write;
 
 use serde::Serialize;
 
 use crate::failed::Failed;
 
 /// Prints rows under their heads, each column as wide as its widest cell.
-#[expect(clippy::print_stdout, reason = "lists are what the command is for")]
 pub(crate) fn print(heads: &[&str], rows: &[Vec<String>]) {
-    for line in lines(heads, rows) {
-        println!("{line}");
+    lines(heads, rows).iter().for_each(|line| say(line));
+}
+
+/// Prints names and their values below each other.
+pub(crate) fn fields(fields: &[(&str, String)]) {
+    let width = fields.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in fields {
+        say(format!("{name:<width$}  {value}").trim_end());
     }
 }
 
 /// Prints one JSON document.
-#[expect(clippy::print_stdout, reason = "lists are what the command is for")]
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failed> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Failed::because("writing JSON", error))?;
-    println!("{text}");
+    say(&text);
     Ok(())
 }
 
 /// Prints one line.
-#[expect(clippy::print_stdout, reason = "the outcome is what the command is for")]
 pub(crate) fn say(line: &str) {
-    println!("{line}");
+    // nobody may be reading any more
+    drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 
 pub(crate) fn lines(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {

@@ -40,34 +40,49 @@ pub(crate) struct Upstreams {
 /// Connects nothing yet; checks that the addresses and keys can be used. On a shared database, rate limits hold over all
 /// processes on it.
 pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams, Failed> {
-    let client = Client::new().map_err(|error| Failed::because("setting up TLS", error))?;
-    let (stripe, adapty) = (&settings.stripe, &settings.adapty);
-    let stripe_key = stripe.secret_key.require()?.expose();
-    let adapty_key = adapty.secret_key.require()?.expose();
-    let stripe = ::stripe::api::setup(stripe.api_base.clone(), stripe_key, stripe.requests_per_second, stripe.timeout);
-    let adapty =
-        ::adapty::setup::setup(adapty.api_base.clone(), adapty_key, adapty.requests_per_second, adapty.timeout);
+    let client = client()?;
     let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
-    let open = |setup| {
-        let setup = Setup::limited_by(setup, limit.clone());
-        Upstream::new(&client, setup).map_err(|error| Failed::Usage(error.to_string()))
-    };
-    Ok(Upstreams { stripe: open(stripe)?, adapty: open(adapty)? })
+    Ok(Upstreams { stripe: stripe(settings, &client, limit.clone())?, adapty: adapty(settings, &client, limit)? })
+}
+
+/// The pool of connections.
+pub(crate) fn client() -> Result<Client, Failed> {
+    Client::new().map_err(|error| Failed::because("setting up TLS", error))
+}
+
+pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Upstream, Failed> {
+    let of = &settings.stripe;
+    let key = of.secret_key.require()?.expose();
+    upstream(client, ::stripe::api::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout), limit)
+}
+
+pub(crate) fn adapty(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Upstream, Failed> {
+    let of = &settings.adapty;
+    let key = of.secret_key.require()?.expose();
+    upstream(client, ::adapty::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout), limit)
+}
+
+fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, Failed> {
+    Upstream::new(client, setup.limited_by(limit)).map_err(|error| Failed::Usage(error.to_string()))
+}
+
+/// The API that Adapty is spoken to by.
+pub(crate) fn adapty_api(settings: &Settings) -> Result<Api, Failed> {
+    match settings.adapty.api {
+        AdaptyApi::V1 => Ok(Api::V1),
+        AdaptyApi::V2 | AdaptyApi::V2Access => {
+            let text = "`adapty.api` is `v2` or `v2-access`, which this version does not speak yet; write `v1`";
+            Err(Failed::Usage(text.into()))
+        }
+    }
 }
 
 /// What looks at accounts.
 pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Sync, Failed> {
-    let api = match settings.adapty.api {
-        AdaptyApi::V1 => Api::V1,
-        AdaptyApi::V2 | AdaptyApi::V2Access => {
-            let text = "`adapty.api` is `v2` or `v2-access`, which this version does not speak yet; write `v1`";
-            return Err(Failed::Usage(text.into()));
-        }
-    };
     Ok(Sync {
         store: store.clone(),
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone()),
-        adapty: Adapty::new(upstreams.adapty.clone(), api),
+        adapty: Adapty::new(upstreams.adapty.clone(), adapty_api(settings)?),
         rules: rules::of(settings),
         mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

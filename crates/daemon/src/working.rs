@@ -1,5 +1,6 @@
 //! The workers: as a room of the daemon, or for the length of a command where nobody else works.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,13 @@ use crate::failed::Failed;
 /// How long a worker counts as there after it last said so, and how often it does.
 const PRESENT: Duration = Duration::from_secs(10);
 const SAY_EVERY: Duration = Duration::from_secs(3);
+/// How often a command looks whether anybody works.
+const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// A name that no other start of the program has.
+/// A name that no other start of the program has: in a container every process has the same number.
 pub(crate) fn owner() -> String {
-    let start = clock::now().timestamp_nanos_opt().unwrap_or_default();
-    format!("{}-{start:x}", std::process::id())
+    let random = RandomState::new().build_hasher().finish();
+    format!("{}-{random:016x}", std::process::id())
 }
 
 /// Works the worklist off until `stop`; looks in bulk may use `percent` of the rate limits.
@@ -63,10 +66,12 @@ async fn say_present(store: Store, owner: String, stop: CancellationToken) {
     }
 }
 
-/// Does `what` needs workers; where none is seen, this process works as long as it takes.
+/// Does `what` needs workers; as soon as none is seen, this process works as long as it takes.
 pub(crate) async fn with_workers<T>(sync: &Sync, percent: u32, what: impl Future<Output = T>) -> Result<T, Failed> {
-    if sync.store.workers().await? > 0 {
-        return Ok(what.await);
+    let mut what = std::pin::pin!(what);
+    tokio::select! {
+        outcome = &mut what => return Ok(outcome),
+        () = until_nobody_works(&sync.store) => {}
     }
     tracing::info!("no worker is running: this command does the work itself");
     let stop = CancellationToken::new();
@@ -75,4 +80,11 @@ pub(crate) async fn with_workers<T>(sync: &Sync, percent: u32, what: impl Future
     stop.cancel();
     working.await.map_err(|error| Failed::because("working", error))??;
     Ok(outcome)
+}
+
+/// One that was killed counts as there for a few seconds yet.
+async fn until_nobody_works(store: &Store) {
+    while store.workers().await.map_or(true, |workers| workers > 0) {
+        tokio::time::sleep(ASK_EVERY).await;
+    }
 }

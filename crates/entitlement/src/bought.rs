@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::billing::{Purchase, PurchaseLine, PurchaseState};
-use crate::catalog::{Offering, Term};
+use crate::catalog::{Mapped, Offering, Term};
 use crate::clock::{Timestamp, after};
 use crate::entitle::{each_once, ordered, withheld};
 use crate::names::AccessLevel;
@@ -40,12 +40,16 @@ fn paid_at(purchase: &Purchase) -> Timestamp {
 
 fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, verdict: &mut Verdict) {
     for line in ordered(&purchase.lines, |line| &line.price) {
-        let offerings = rules.catalog.of(&line.price, &line.product);
-        if offerings.is_empty() {
-            let (chain, price, product) = (purchase.id.clone(), line.price.clone(), line.product.clone());
-            let because = Reason::UnmappedPrice { chain: chain.clone(), price, product };
-            verdict.unsure.push(Unsure { chain: Some(chain), gives: Gives::Anything, because });
-        }
+        let offerings = match rules.catalog.of(&line.price, &line.product) {
+            Mapped::Gives(offerings) => offerings,
+            Mapped::Ignored => continue,
+            Mapped::Unmapped => {
+                let (chain, price, product) = (purchase.id.clone(), line.price.clone(), line.product.clone());
+                let because = Reason::UnmappedPrice { chain: chain.clone(), price, product };
+                verdict.unsure.push(Unsure { chain: Some(chain), gives: Gives::Anything, because });
+                continue;
+            }
+        };
         for offering in offerings {
             if let Some((term, paid_at)) = counts(purchase, line, offering, rules, verdict) {
                 let until = lasts(term, paid_at, line, offering, runs);

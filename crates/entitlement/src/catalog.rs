@@ -3,14 +3,26 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
+use crate::billing::Billing;
 use crate::names::AccessLevel;
 
 /// All entries, in the order of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Catalog(pub Vec<Offering>);
+pub struct Catalog(pub Vec<Listed>);
 
-/// One entry: this price or product gives this level.
+/// What is known of a price or product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Listed {
+    Offering(Offering),
+    /// Sold, and meant to give nothing.
+    Ignored {
+        ignored: Sold,
+    },
+}
+
+/// This price or product gives this level.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offering {
     pub sold: Sold,
@@ -51,12 +63,33 @@ impl Term {
     }
 }
 
-impl Catalog {
-    /// The entries for a price; those that name the price itself win over those that name its product.
+/// What the catalog says of one price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mapped<'a> {
+    /// It gives these levels; never empty.
+    Gives(Vec<&'a Offering>),
+    /// It is meant to give nothing.
+    Ignored,
+    /// Nobody has said.
+    Unmapped,
+}
+
+impl Listed {
     #[must_use]
-    pub fn of(&self, price: &str, product: &str) -> Vec<&Offering> {
-        let by_price: Vec<_> = self.matching(|sold| matches!(sold, Sold::Price(id) if id == price));
-        if !by_price.is_empty() {
+    pub fn sold(&self) -> &Sold {
+        match self {
+            Self::Offering(offering) => &offering.sold,
+            Self::Ignored { ignored } => ignored,
+        }
+    }
+}
+
+impl Catalog {
+    /// What the entries say of a price; those that name the price itself win over those that name its product.
+    #[must_use]
+    pub fn of(&self, price: &str, product: &str) -> Mapped<'_> {
+        let by_price = self.matching(|sold| matches!(sold, Sold::Price(id) if id == price));
+        if by_price != Mapped::Unmapped {
             return by_price;
         }
         self.matching(|sold| matches!(sold, Sold::Product(id) if id == product))
@@ -65,11 +98,34 @@ impl Catalog {
     /// Whether anything is sold once, so that the source's one-time payments must be read too.
     #[must_use]
     pub fn sells_once(&self) -> bool {
-        self.0.iter().any(|offering| offering.term.is_some())
+        self.0.iter().any(|entry| matches!(entry, Listed::Offering(offering) if offering.term.is_some()))
     }
 
-    fn matching(&self, wanted: impl Fn(&Sold) -> bool) -> Vec<&Offering> {
-        self.0.iter().filter(|offering| wanted(&offering.sold)).collect()
+    /// Whether all that is billed was read, and is meant to give nothing.
+    #[must_use]
+    pub fn ignores_all(&self, billing: &Billing) -> bool {
+        let items = billing.subscriptions.iter().flat_map(|subscription| &subscription.items);
+        let lines = billing.purchases.iter().flat_map(|purchase| &purchase.lines);
+        let items = items.map(|item| (&item.price, &item.product));
+        let mut sold = items.chain(lines.map(|line| (&line.price, &line.product)));
+        billing.gaps.is_empty() && sold.all(|(price, product)| self.of(price, product) == Mapped::Ignored)
+    }
+
+    /// An entry that gives something wins over one that says it gives nothing: what was paid for is not taken.
+    fn matching(&self, wanted: impl Fn(&Sold) -> bool) -> Mapped<'_> {
+        let mut gives = Vec::new();
+        let mut ignored = false;
+        for entry in self.0.iter().filter(|entry| wanted(entry.sold())) {
+            match entry {
+                Listed::Offering(offering) => gives.push(offering),
+                Listed::Ignored { .. } => ignored = true,
+            }
+        }
+        match (gives.is_empty(), ignored) {
+            (false, _) => Mapped::Gives(gives),
+            (true, true) => Mapped::Ignored,
+            (true, false) => Mapped::Unmapped,
+        }
     }
 }
 
@@ -77,14 +133,45 @@ impl Catalog {
 mod tests {
     use super::*;
 
-    fn offering(term: Option<Term>) -> Offering {
+    fn offering(term: Option<Term>) -> Listed {
         let level = AccessLevel("premium".into());
-        Offering { sold: Sold::Price("price_1".into()), level, vendor_product_id: None, term }
+        Listed::Offering(Offering { sold: Sold::Price("price_1".into()), level, vendor_product_id: None, term })
+    }
+
+    fn ignored(sold: Sold) -> Listed {
+        Listed::Ignored { ignored: sold }
     }
 
     #[test]
     fn only_an_entry_with_a_duration_sells_once() {
         assert!(!Catalog(vec![offering(None)]).sells_once());
         assert!(Catalog(vec![offering(None), offering(Some(Term::Lifetime))]).sells_once());
+        assert!(!Catalog(vec![ignored(Sold::Price("price_1".into()))]).sells_once());
+    }
+
+    #[test]
+    fn the_word_on_a_price_wins_over_that_on_its_product() {
+        let (price, product) = (Sold::Price("price_1".into()), Sold::Product("prod_1".into()));
+        let catalog = Catalog(vec![offering(None), ignored(product.clone())]);
+        assert!(matches!(catalog.of("price_1", "prod_1"), Mapped::Gives(of) if of.len() == 1));
+        assert_eq!(catalog.of("price_2", "prod_1"), Mapped::Ignored);
+        assert_eq!(catalog.of("price_2", "prod_2"), Mapped::Unmapped);
+        let Listed::Offering(given) = offering(None) else { panic!("an offering") };
+        let catalog = Catalog(vec![Listed::Offering(Offering { sold: product, ..given }), ignored(price.clone())]);
+        assert_eq!(catalog.of("price_1", "prod_1"), Mapped::Ignored);
+        let catalog = Catalog(vec![ignored(price), offering(None)]);
+        assert!(matches!(catalog.of("price_1", "prod_1"), Mapped::Gives(_)), "what gives something wins");
+    }
+
+    #[test]
+    fn a_catalog_reads_as_it_was_written_before_anything_could_be_ignored() {
+        let before = r#"[{"sold":{"price":"price_1"},"level":"premium","vendor_product_id":null,"term":null}]"#;
+        let catalog: Catalog = serde_json::from_str(before).unwrap();
+        assert_eq!(catalog, Catalog(vec![offering(None)]));
+        assert_eq!(serde_json::to_string(&catalog).unwrap(), before);
+        let ignored = Catalog(vec![ignored(Sold::Product("prod_1".into()))]);
+        let text = serde_json::to_string(&ignored).unwrap();
+        assert_eq!(text, r#"[{"ignored":{"product":"prod_1"}}]"#);
+        assert_eq!(serde_json::from_str::<Catalog>(&text).unwrap(), ignored);
     }
 }

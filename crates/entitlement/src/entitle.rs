@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::billing::{About, Billing, Item, Status, Subscription};
 use crate::bought::bought;
+use crate::catalog::Mapped;
 use crate::clock::Timestamp;
 use crate::names::AccessLevel;
 use crate::plan::{Entitlement, Gives, Refund, Unsure, Until, Verdict, Withheld};
@@ -76,11 +77,11 @@ fn subscribed(subscription: &Subscription, rules: &Rules, now: Timestamp, verdic
 }
 
 fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Timestamp, verdict: &mut Verdict) {
-    let offerings = rules.catalog.of(&item.price, &item.product);
-    if offerings.is_empty() {
-        unmapped(subscription, item, verdict);
-        return;
-    }
+    let offerings = match rules.catalog.of(&item.price, &item.product) {
+        Mapped::Gives(offerings) => offerings,
+        Mapped::Ignored => return,
+        Mapped::Unmapped => return unmapped(subscription, item, verdict),
+    };
     let worth = worth(subscription, item, &rules.policy, &mut verdict.alarms, now);
     for offering in offerings {
         match &worth {

@@ -21,6 +21,14 @@ pub fn explain(case: &Case, plan: &Plan) -> String {
     text.0
 }
 
+/// What is owed and why, line by line, when nothing can be said of what is done about it.
+#[must_use]
+pub fn owed_alone(of: &Verdict) -> String {
+    let mut text = Text(String::new());
+    verdict(of, &mut text);
+    text.0
+}
+
 fn verdict(verdict: &Verdict, text: &mut Text) {
     if verdict.owed.is_empty() {
         text.line(0, format_args!("owed: nothing"));

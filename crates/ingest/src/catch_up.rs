@@ -18,7 +18,7 @@ const CURSOR: &str = "catch_up";
 /// Where it is kept that a round over all accounts is wanted, since when: events were lost that cannot be fetched.
 pub const ROUND_WANTED: &str = "round wanted";
 /// Stripe lists no older events.
-const HORIZON: Duration = Duration::days(30);
+pub const HORIZON: Duration = Duration::days(30);
 /// An event may come to light a little after it was made.
 const OVERLAP: Duration = Duration::minutes(10);
 
@@ -38,6 +38,15 @@ pub enum Begun {
     /// Since an earlier run of the program: there may be something to catch up on.
     Before,
     Now,
+}
+
+/// How far catching up has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Caught {
+    /// Events that Stripe listed.
+    pub read: u64,
+    /// Those of them that were not in the inbox.
+    pub missed: u64,
 }
 
 /// Catching up did not come to its end; the next time begins where this one did.
@@ -87,7 +96,7 @@ impl CatchUp {
             );
             self.store.keep_note(ROUND_WANTED, now.to_rfc3339()).await?;
         }
-        let missed = self.since(cursor.max(now - HORIZON) - OVERLAP).await?;
+        let Caught { missed, .. } = self.back_to(cursor.max(now - HORIZON) - OVERLAP, |_| {}).await?;
         self.store.keep_note(CURSOR, now.to_rfc3339()).await?;
         if missed > 0 {
             tracing::warn!(events = missed, "caught up on {missed} events that no webhook had brought");
@@ -95,22 +104,29 @@ impl CatchUp {
         Ok(missed)
     }
 
-    async fn cursor(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.store.note(CURSOR).await?.and_then(|text| text.parse().ok()))
-    }
-
-    async fn since(&self, since: Timestamp) -> Result<u64, CatchUpError> {
-        let (mut missed, mut after) = (0, None);
+    /// Rings for all events made since then that are not in the inbox, whatever was caught up on before; `tell` hears how
+    /// far it has come.
+    ///
+    /// # Errors
+    /// When Stripe or the database does not answer.
+    pub async fn back_to(&self, since: Timestamp, mut tell: impl FnMut(Caught)) -> Result<Caught, CatchUpError> {
+        let (mut caught, mut after) = (Caught::default(), None);
         loop {
             let page = self.stripe.events(since, after).await?;
             for envelope in page.envelopes {
-                missed += self.ring(event::of(envelope, self.mode, None)).await?;
+                caught.missed += self.ring(event::of(envelope, self.mode, None)).await?;
+                caught.read += 1;
             }
+            tell(caught);
             match page.next {
                 Some(next) => after = Some(next),
-                None => return Ok(missed),
+                None => return Ok(caught),
             }
         }
+    }
+
+    async fn cursor(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.store.note(CURSOR).await?.and_then(|text| text.parse().ok()))
     }
 
     async fn ring(&self, event: Event) -> Result<u64, StoreError> {

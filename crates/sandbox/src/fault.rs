@@ -64,6 +64,8 @@ pub enum What {
     Truncate,
     /// It is done; the answer claims to be plain text.
     WrongContentType,
+    /// It is done; the answer is dated so many seconds from now, as by a clock that is wrong.
+    DatedOff(i64),
     /// Nothing is done; 307 to this address.
     Redirect(String),
     /// A GET shows the profile as it was before its last write, if that is younger than this.

@@ -201,6 +201,10 @@ fn spoil(desk: &Desk, call: &Call, fault: What) -> Answer {
             let answer = (desk.handle)(call);
             Answer { content_type: "text/plain; charset=utf-8", ..answer }
         }
+        What::DatedOff(seconds) => {
+            let date = clock::now() + chrono::TimeDelta::seconds(seconds);
+            (desk.handle)(call).with("date", &date.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        }
         What::Redirect(to) => Answer::text(307, "text/html", "").with("location", &to),
         What::RetryAfter(seconds) => {
             Answer::text(429, "application/json", rate_limited(desk.server)).with("retry-after", &seconds.to_string())

@@ -52,9 +52,21 @@ impl Stripe {
         self.with(|world| world.keys.insert(key.to_owned()));
     }
 
+    /// Adds a restricted key: it may read everything but what is below these paths, for example `prices`.
+    pub fn add_restricted_key(&self, key: &str, closed: &[&str]) {
+        let closed = closed.iter().map(|&path| path.to_owned()).collect();
+        self.with(|world| {
+            world.keys.insert(key.to_owned());
+            world.closed.insert(key.to_owned(), closed);
+        });
+    }
+
     /// Takes a secret key away.
     pub fn remove_key(&self, key: &str) {
-        self.with(|world| world.keys.remove(key));
+        self.with(|world| {
+            world.keys.remove(key);
+            world.closed.remove(key);
+        });
     }
 
     /// Sets the API version that answers and events are written in from now on.

@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
+use crate::listing::Listing;
 use crate::open::Store;
 use crate::record::{Held, Intent, Outcomes, Sent, SentOutcome, Settlement, Tries};
-use crate::statement::{Batch, Column, Value, json, millis, moment, sql};
+use crate::statement::{Batch, Column, Statement, Value, json, millis, moment, sql};
 use crate::writer::Op;
 
 /// Entries of one subject that a decision looks at, beside the last confirmed one and whatever is open.
@@ -24,6 +25,8 @@ const DEPTH: i64 = 50;
 pub struct LedgerLine {
     pub seq: i64,
     pub key: String,
+    /// The last confirmed step on the same subject when it was intended.
+    pub previous: Option<String>,
     pub destination: String,
     pub environment: String,
     pub account: String,
@@ -34,9 +37,28 @@ pub struct LedgerLine {
     pub state: String,
     pub attempts: i64,
     pub intended_at: Timestamp,
+    /// When it is sent next; `None` once it is settled.
+    pub due_at: Option<Timestamp>,
     pub settled_at: Option<Timestamp>,
     pub why: Option<String>,
 }
+
+/// Which lines are meant; nothing said means all.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub user: Option<Customer>,
+    /// The account whose look intended them.
+    pub account: Option<Account>,
+    /// `intended`, `confirmed`, `refused` or `dropped`.
+    pub state: Option<String>,
+    /// Those intended then or later.
+    pub since: Option<Timestamp>,
+}
+
+/// All columns of a line.
+const LINES: &str =
+    "SELECT seq, key, previous, destination, environment, account, customer, subject, step, because, state,
+        attempts, intended_at, due_at, settled_at, why FROM ledger WHERE true";
 
 impl Store {
     /// What the book says about `customer` at `destination`.
@@ -79,28 +101,61 @@ impl Store {
         self.write(Op::Settle(Box::new(settlement))).await?.try_into()
     }
 
-    /// The newest lines of the book, newest first.
+    /// The newest lines of the book that are `wanted`, newest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn ledger_lines(&self, user: Option<&Customer>, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
-        // two texts, so that the one with a user finds its index
-        let query = match user {
-            Some(user) => sql(
-                "SELECT seq, key, destination, environment, account, customer, subject, step, because, state, attempts,
-                        intended_at, settled_at, why FROM ledger WHERE customer = $2 ORDER BY seq DESC LIMIT $1",
-            )
-            .bind(i64::from(limit))
-            .bind(user.as_str()),
-            None => sql(
-                "SELECT seq, key, destination, environment, account, customer, subject, step, because, state, attempts,
-                        intended_at, settled_at, why FROM ledger ORDER BY seq DESC LIMIT $1",
-            )
-            .bind(i64::from(limit)),
-        };
+    pub async fn ledger_lines(&self, wanted: &Wanted, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
+        self.lines(listing(wanted).first(limit, "seq DESC")).await
+    }
+
+    /// The first lines of the book that are `wanted`, oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn first_ledger_lines(&self, wanted: &Wanted, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
+        self.lines(listing(wanted).first(limit, "seq")).await
+    }
+
+    /// The lines whose key begins so, up to `limit` of them. Keys are hexadecimal.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ledger_lines_under(&self, beginning: &str, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
+        // `g` sorts behind every further digit, under whatever collation the index has
+        let query = Listing::of(LINES)
+            .only("key >= ? AND key < ? || 'g'", Some(beginning))
+            .only("substr(key, 1, length(?)) = ?", Some(beginning));
+        self.lines(query.first(limit, "seq DESC")).await
+    }
+
+    /// The lines that came after `line` in its chain: one that was confirmed, and any that was not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn ledger_lines_after(&self, line: &LedgerLine, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
+        let query = Listing::of(LINES)
+            .only("customer = ?", Some(&line.user))
+            .only("destination = ?", Some(&line.destination))
+            .only("environment = ?", Some(&line.environment))
+            .only("subject = ?", Some(&line.subject))
+            .only("previous = ?", Some(&line.key));
+        self.lines(query.first(limit, "seq")).await
+    }
+
+    async fn lines(&self, query: Statement<'_>) -> Result<Vec<LedgerLine>, StoreError> {
         let found = query.read(&self.reads).await;
         found.map_err(StoreError::on("listing the ledger"))?.iter().map(line).collect()
     }
+}
+
+fn listing(wanted: &Wanted) -> Listing<'_> {
+    let Wanted { user, account, state, since } = wanted;
+    Listing::of(LINES)
+        .only("customer = ?", user.as_ref().map(Customer::as_str))
+        .only("account = ?", account.as_ref().map(Account::as_str))
+        .only("state = ?", state.as_deref())
+        .only("intended_at >= ?", since.map(millis))
 }
 
 fn entry(row: &Row) -> Result<Entry, StoreError> {
@@ -123,9 +178,12 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
 fn line(row: &Row) -> Result<LedgerLine, StoreError> {
     let because: String = row.get("because");
     let because: entitlement::reason::Reason = serde_json::from_str(&because).map_err(unreadable)?;
+    let state: String = row.get("state");
+    let due_at = (state == "intended").then(|| moment(row.get("due_at")));
     Ok(LedgerLine {
         seq: row.get("seq"),
         key: row.get("key"),
+        previous: row.get("previous"),
         destination: row.get("destination"),
         environment: row.get("environment"),
         account: row.get("account"),
@@ -133,9 +191,10 @@ fn line(row: &Row) -> Result<LedgerLine, StoreError> {
         subject: row.get("subject"),
         step: serde_json::from_str(&row.get::<String>("step")).map_err(unreadable)?,
         because: because.sentence(),
-        state: row.get("state"),
+        state,
         attempts: row.get("attempts"),
         intended_at: moment(row.get("intended_at")),
+        due_at,
         settled_at: row.get::<Option<i64>>("settled_at").map(moment),
         why: row.get("why"),
     })

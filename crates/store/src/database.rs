@@ -99,6 +99,10 @@ impl Database {
             }
             Connection::Postgres(connection) => {
                 warn_of_lost_commits(connection).await;
+                if is_up_to_date(connection).await {
+                    // whoever only serves need not be allowed to make tables
+                    return Ok(());
+                }
                 let mut migrator = sqlx::migrate!("../../migrations/postgres");
                 let begun = connection.begin().await;
                 let mut transaction = begun.map_err(|source| self.refuses(source))?;
@@ -146,6 +150,17 @@ impl Database {
 /// The lock is ours and belongs to the transaction, so that it works through a pooler too.
 fn unlocked(migrator: &mut Migrator) -> &Migrator {
     migrator.set_locking(false)
+}
+
+/// Whether the last migration this program knows was the last that was made, so that there is nothing to do.
+async fn is_up_to_date(connection: &mut sqlx::PgConnection) -> bool {
+    let known = sqlx::migrate!("../../migrations/postgres").iter().map(|migration| migration.version).max();
+    // fails where the table is not there yet
+    let made = sqlx::query("SELECT max(version) AS version, bool_and(success) AS good FROM _sqlx_migrations");
+    let made = made.fetch_one(connection).await;
+    made.is_ok_and(|row| {
+        row.get::<Option<i64>, _>("version") == known && row.get::<Option<bool>, _>("good") == Some(true)
+    })
 }
 
 /// A server that does not wait for its disk loses what was answered with 200.

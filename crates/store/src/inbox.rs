@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::event::{Event, Kept, Outcome};
+use crate::listing::Listing;
 use crate::open::Store;
 use crate::statement::{Batch, Column, Value, millis, moment, sql};
 use crate::writer::Op;
@@ -44,23 +45,45 @@ impl Store {
         self.seats.available_permits() > 0
     }
 
-    /// The newest events, newest first.
+    /// The newest events that are `wanted`, newest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn events(&self, account: Option<&Account>, limit: u32) -> Result<Vec<Seen>, StoreError> {
-        // two texts, so that the one with an account finds its index
-        let query = match account {
-            Some(account) => sql("SELECT id, kind, account, object, outcome, created, received FROM inbox
-                 WHERE account = $2 ORDER BY received DESC, id DESC LIMIT $1")
-            .bind(i64::from(limit))
-            .bind(account.as_str()),
-            None => sql("SELECT id, kind, account, object, outcome, created, received FROM inbox
-                 ORDER BY received DESC, id DESC LIMIT $1")
-            .bind(i64::from(limit)),
+    pub async fn events(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Seen>, StoreError> {
+        let Wanted { accounts, kind, outcome, since } = wanted;
+        let (exactly, beginning) = match kind {
+            Some(KindLike::Exactly(kind)) => (Some(kind.as_str()), None),
+            Some(KindLike::Beginning(start)) => (None, Some(start.as_str())),
+            None => (None, None),
         };
+        let select = "SELECT id, kind, account, object, outcome, created, received FROM inbox WHERE true";
+        // an equality finds the index at once
+        let (one, several) = match accounts.as_slice() {
+            [one] => (Some(one.as_str()), false),
+            accounts => (None, !accounts.is_empty()),
+        };
+        let query = Listing::of(select)
+            .only("account = ?", one)
+            .only_if(several, "account IN (SELECT value FROM asked)")
+            .only("kind = ? OR kind = 'v1.' || ?", exactly)
+            .only("substr(kind, 1, length(?)) = ? OR substr(kind, 1, length(?) + 3) = 'v1.' || ?", beginning)
+            .only("outcome = ?", outcome.as_deref())
+            .only("received >= ?", since.map(millis))
+            .first(limit, "received DESC, id DESC");
+        let query =
+            if several { query.with(Batch::texts("asked", accounts.iter().map(Account::as_str))) } else { query };
         let found = query.read(&self.reads).await;
         Ok(found.map_err(StoreError::on("listing events"))?.iter().map(seen).collect())
+    }
+
+    /// One event, with its body as far as that is kept.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn event(&self, id: &str) -> Result<Option<Whole>, StoreError> {
+        let query = sql("SELECT id, kind, account, object, outcome, created, received, body FROM inbox WHERE id = $1");
+        let row = query.bind(id).read_first(&self.reads).await.map_err(StoreError::on("reading an event"))?;
+        Ok(row.map(|row| Whole { seen: seen(&row), body: row.get("body") }))
     }
 }
 
@@ -75,6 +98,25 @@ impl Seat {
     }
 }
 
+/// Which events are meant; nothing said means all.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Those that rang for one of these.
+    pub accounts: Vec<Account>,
+    pub kind: Option<KindLike>,
+    /// [`Outcome::as_str`]
+    pub outcome: Option<String>,
+    /// Those received then or later.
+    pub since: Option<Timestamp>,
+}
+
+/// Types of events. A thin event, whose type begins with `v1.`, counts under both names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KindLike {
+    Exactly(String),
+    Beginning(String),
+}
+
 /// An event as it is listed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Seen {
@@ -86,6 +128,14 @@ pub struct Seen {
     pub outcome: String,
     pub created: Timestamp,
     pub received: Timestamp,
+}
+
+/// An event with everything that is kept of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Whole {
+    #[serde(flatten)]
+    pub seen: Seen,
+    pub body: Option<String>,
 }
 
 fn seen(row: &Row) -> Seen {

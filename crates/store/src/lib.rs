@@ -14,6 +14,7 @@ pub mod event;
 pub mod import;
 pub mod inbox;
 pub mod limits;
+mod listing;
 pub mod notes;
 pub mod open;
 pub mod parked;

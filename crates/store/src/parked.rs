@@ -10,6 +10,7 @@ use crate::claim::Urgency;
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::event::{Event, Outcome};
+use crate::listing::Listing;
 use crate::open::Store;
 use crate::record::{Ending, Finding, Kind, Settlement};
 use crate::statement::{Batch, Column, Statement, Value, millis, moment, sql};
@@ -27,7 +28,21 @@ pub struct Parked {
     pub reason: String,
     pub hint: String,
     pub since: Timestamp,
+    /// Why an operator took it off the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<String>,
 }
+
+/// Which parked things are to be listed; nothing said means all that were not dropped.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub kind: Option<Kind>,
+    pub accounts: Vec<Account>,
+    pub user: Option<Customer>,
+}
+
+/// All columns of a parked thing.
+const PARKED: &str = "SELECT id, kind, account, customer, subject, reason, hint, since, dropped FROM parked WHERE true";
 
 /// Which parked things are meant.
 #[derive(Clone, Debug)]
@@ -43,10 +58,33 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
-        let query = sql("SELECT id, kind, account, customer, subject, reason, hint, since FROM parked
-             WHERE dropped IS NULL ORDER BY id");
+        self.parked_like(&Wanted::default()).await
+    }
+
+    /// The parked things that are `wanted` and were not dropped, the oldest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn parked_like(&self, wanted: &Wanted) -> Result<Vec<Parked>, StoreError> {
+        let Wanted { kind, accounts, user } = wanted;
+        let query = Listing::of(PARKED)
+            .only_if(true, "dropped IS NULL")
+            .only("kind = ?", kind.map(Kind::as_str))
+            .only_if(!accounts.is_empty(), "account IN (SELECT value FROM asked)")
+            .only("customer = ?", user.as_ref().map(Customer::as_str));
+        let query = query.first(u32::MAX, "id").with(Batch::texts("asked", accounts.iter().map(Account::as_str)));
         let found = query.read(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
         Ok(found.iter().map(parked).collect())
+    }
+
+    /// One parked thing, dropped or not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn parked_thing(&self, id: i64) -> Result<Option<Parked>, StoreError> {
+        let query = Listing::of(PARKED).only("id = ?", Some(id)).first(1, "id");
+        let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading what is parked"))?;
+        Ok(row.as_ref().map(parked))
     }
 
     /// Kind and subject of what is parked for `account`, dropped or not.
@@ -96,6 +134,7 @@ fn parked(row: &Row) -> Parked {
         reason: row.get("reason"),
         hint: row.get("hint"),
         since: moment(row.get("since")),
+        dropped: row.get("dropped"),
     }
 }
 

@@ -7,7 +7,7 @@ use entitlement::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 use stripe_client_core::{RequestBuilder, VERSION};
 use wire::limit::LimitBy;
-use wire::upstream::{Call, Forbidden, Setup, Upstream};
+use wire::upstream::{Answer, Call, Forbidden, Setup, Upstream};
 
 use crate::shape::{List, id_of};
 
@@ -32,10 +32,14 @@ impl<'a> Api<'a> {
 
     /// Reads one object; `what` names it in errors.
     pub(crate) async fn get<T: DeserializeOwned>(self, what: &str, request: RequestBuilder) -> Result<T, Failure> {
+        self.answer(what, request).await?.json(what)
+    }
+
+    /// The same, with what came beside the body.
+    pub(crate) async fn answer(self, what: &str, request: RequestBuilder) -> Result<Answer, Failure> {
         let headers = self.connect.map(|acct| ("Stripe-Account", acct.to_owned())).into_iter().collect();
         let call = Call { what: what.to_owned(), path: path(&request), headers };
-        let answer = self.upstream.get(call).await.map_err(missing)?;
-        answer.json(what)
+        self.upstream.get(call).await.map_err(missing)
     }
 
     /// Reads `list` to its end, to at most `pages` further pages, or until `enough` of it is known.

@@ -7,11 +7,14 @@
 //! nothing here writes to Stripe.
 
 pub mod api;
+pub mod endpoints;
 pub mod envelope;
 pub mod events;
 pub mod identity;
+pub mod prices;
 pub mod reader;
 pub mod resolve;
+pub mod sample;
 pub mod signature;
 pub mod walk;
 

@@ -1,6 +1,7 @@
 //! What a look finds for a human, and what to do about it in a sentence.
 
 use entitlement::billing::Billing;
+use entitlement::catalog::Catalog;
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer};
 use entitlement::plan::{Note, Plan, Step};
@@ -14,10 +15,9 @@ pub(crate) fn unnamed(sources: &str) -> String {
     format!("none of `identity.user_id` ({sources}) names an app user")
 }
 
-/// A customer nobody knows. An account that is billed nothing concerns nobody.
-pub(crate) fn nobody(account: &Account, billing: &Billing, reason: String) -> Outcome {
-    let nothing = billing.subscriptions.is_empty() && billing.purchases.is_empty() && billing.gaps.is_empty();
-    if nothing {
+/// A customer nobody knows. An account that is billed nothing that could open something concerns nobody.
+pub(crate) fn nobody(account: &Account, billing: &Billing, catalog: &Catalog, reason: String) -> Outcome {
+    if catalog.ignores_all(billing) {
         return Outcome::default();
     }
     let finding = Finding {
@@ -68,7 +68,7 @@ fn unsure_of(customer: &Customer, chain: Option<&str>, because: &Reason) -> Find
         Reason::UnmappedPrice { price, product, .. } => {
             let hint = format!(
                 "add a [[catalog]] entry with `price = \"{price}\"` or `product = \"{product}\"` and its access_level, \
-                 then restart; it is released by itself"
+                 or `ignore = true` when it is to open nothing, then restart; it is released by itself"
             );
             (Kind::UnmappedPrice, price.clone(), hint)
         }

@@ -2,6 +2,7 @@
 
 pub mod backfill;
 pub mod carry;
+pub mod examine;
 pub mod findings;
 pub mod gather;
 pub mod inspect;

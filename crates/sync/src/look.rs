@@ -151,7 +151,7 @@ impl Sync {
         let gathered = self.gather(&claim.account, claim.customer.as_ref()).await?;
         let Some(identity) = gathered.identity else {
             let reason = gathered.contradiction.unwrap_or_else(|| findings::unnamed(&self.sources));
-            return Ok(findings::nobody(&claim.account, &gathered.billing, reason));
+            return Ok(findings::nobody(&claim.account, &gathered.billing, &self.rules.catalog, reason));
         };
         if gathered.deleted {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::pause::{SHORT, Verdict};
 use crate::upstream::{Answer, Forbidden};
-use crate::{classify, retry_after};
+use crate::{classify, date, retry_after};
 
 /// The longest body that is read.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -110,8 +110,9 @@ pub(crate) async fn once(upstream: &'static str, request: RequestBuilder, timeou
 async fn receive(response: Response, request_id: Option<String>, timeout: Duration) -> Result<Answer, Fault> {
     let status = response.status().as_u16();
     if response.status().is_success() {
+        let date = date::of(response.headers());
         let body = body(response, LONGEST, timeout).await?;
-        return Ok(Answer { status, body, request_id });
+        return Ok(Answer { status, body, request_id, date });
     }
     let retry_after = retry_after::seconds(response.headers());
     // The status has said enough; a body that breaks off only takes the code with it.

@@ -12,6 +12,7 @@
 pub mod bucket;
 pub mod classify;
 pub mod client;
+pub mod date;
 pub mod exchange;
 pub mod lender;
 pub mod limit;

@@ -1,7 +1,8 @@
 //! How long an answer asks to wait.
 
-use chrono::DateTime;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+use crate::date;
 
 /// Whole seconds of `Retry-After`, from RFC 9110 §10.2.3: a number, or an HTTP date.
 ///
@@ -13,13 +14,14 @@ pub fn seconds(headers: &HeaderMap) -> Option<i64> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(text.parse().unwrap_or(i64::MAX));
     }
-    let then = DateTime::parse_from_rfc2822(text).ok()?;
-    let now = DateTime::parse_from_rfc2822(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let (then, now) = (date::read(text)?, date::of(headers)?);
     Some((then - now).num_seconds().max(0))
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::DATE;
+
     use super::*;
 
     fn read(retry_after: &str, date: Option<&str>) -> Option<i64> {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use entitlement::clock::Timestamp;
 use entitlement::failure::{Class, Failure};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -106,6 +107,8 @@ pub struct Answer {
     pub body: Bytes,
     /// `Request-Id` or `X-Request-Id`, as the upstream's support wants to hear it.
     pub request_id: Option<String>,
+    /// The upstream's clock, to a second.
+    pub date: Option<Timestamp>,
 }
 
 impl Upstream {

@@ -130,9 +130,33 @@ impl Daemon {
         told(&self.directory, &self.environment, arguments).await
     }
 
+    /// Runs a command whose standard output nobody reads.
+    pub(crate) async fn unread(&self, arguments: &[&str]) -> Told {
+        let mut command = program(&self.directory, &self.environment);
+        let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().await.unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        Told { status: output.status, stdout: String::new(), stderr }
+    }
+
     /// SIGKILL: as a power cut would.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// The settings it was started with, and `changes` to them, for one more that is like it.
+    #[allow(dead_code, reason = "only many machines ask for it")]
+    pub(crate) fn environment(&self, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let changes = changes.iter().map(|(key, value)| (format!("GRANTSYNC__{key}"), (*value).to_owned()));
+        self.environment.clone().into_iter().chain(changes).collect()
+    }
+
+    /// The number of its process.
+    #[allow(dead_code, reason = "only many machines ask for it")]
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it was not waited for")
     }
 
     /// Sends a signal: `Signal::STOP` puts it to sleep, `Signal::CONT` wakes it.
@@ -166,7 +190,7 @@ fn spawn(directory: &Path, environment: &BTreeMap<String, String>, arguments: &[
 
 fn program(directory: &Path, environment: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grantsync"));
-    command.env_clear().envs(environment).current_dir(directory);
+    command.env_clear().envs(environment).current_dir(directory).kill_on_drop(true);
     command
 }
 
@@ -182,7 +206,7 @@ pub(crate) async fn told(directory: &Path, environment: &BTreeMap<String, String
 
 /// An address that nobody listens on. Its port lies below those that the system gives to clients, and no other test of
 /// this process is given it, so it is still free when the daemon takes it, also after a restart.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let begin = std::process::id() * 64;
     loop {

@@ -192,6 +192,28 @@ impl World {
         DateTime::from_timestamp(end.unwrap(), 0).unwrap()
     }
 
+    /// The end of the running period of the subscription that was made last.
+    pub(crate) fn any_period_end(&self) -> DateTime<Utc> {
+        let all = self.sandbox.stripe.ids("subscription");
+        self.period_end(all.last().expect("somebody bought something"))
+    }
+
+    /// Changes the database behind the program's back.
+    pub(crate) async fn tamper(&self, text: &'static str) {
+        use sqlx::Connection as _;
+        match &self._database {
+            Some(database) => {
+                let mut connection = sqlx::PgConnection::connect(database.url()).await.unwrap();
+                sqlx::raw_sql(text).execute(&mut connection).await.unwrap();
+            }
+            None => {
+                let file = self.directory.path().join("grantsync.db");
+                let mut connection = sqlx::SqliteConnection::connect(&file.display().to_string()).await.unwrap();
+                sqlx::raw_sql(text).execute(&mut connection).await.unwrap();
+            }
+        }
+    }
+
     /// The bodies of all requests to Adapty whose path ends so, oldest first.
     pub(crate) fn bodies(&self, path_end: &str) -> Vec<Value> {
         let all = self.sandbox.journal.requests().into_iter();

@@ -1,26 +1,234 @@
 //! `events`: the inbox.
 
-use crate::cli::Events;
-use crate::commands::account;
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use entitlement::clock::Timestamp;
+use entitlement::names::Account;
+use ingest::catch_up::{CatchUp, HORIZON};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::book;
+use store::claim::Urgency;
+use store::inbox::{Seen, Wanted, Whole};
+use store::open::Store;
+use store::parked;
+
+use crate::cli::books::{Events, EventsList};
+use crate::commands::{account, wording};
 use crate::failed::Failed;
+use crate::moments::{Since, absolute, both};
+use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::{table, wiring};
+use crate::{clock, table, wiring};
+
+/// Steps told of what an event led to.
+const LED_TO: u32 = 10;
+/// A webhook that was longer under way than this came late.
+const LATE: TimeDelta = TimeDelta::minutes(1);
 
 pub(crate) async fn run(settings: &Settings, events: Events) -> Result<(), Failed> {
-    let Events::List { account: of, limit, json } = events;
-    let of = of.as_deref().map(account).transpose()?;
-    let store = wiring::store(settings).await?;
-    let events = store.events(of.as_ref(), limit).await?;
-    if json {
+    match events {
+        Events::List(wanted) => list(settings, wanted).await,
+        Events::Show { id, json } => show(&wiring::store(settings).await?, &id, json).await,
+        Events::CatchUp { since } => catch_up(settings, since).await,
+        Events::Replay { ids } => replay(&wiring::store(settings).await?, &ids).await,
+    }
+}
+
+/// An event as it is told.
+#[derive(Debug, Serialize)]
+struct Told<T> {
+    #[serde(flatten)]
+    event: T,
+    /// Why it rang for nobody.
+    why: Option<&'static str>,
+}
+
+/// Why an event with this outcome did not ring.
+fn why(outcome: &str) -> Option<&'static str> {
+    match outcome {
+        "nobody" => Some("it concerns no customer"),
+        "other_mode" => Some("ignored: it is of the other mode (test or live) than `stripe.secret_key`"),
+        "unreadable" => Some("it cannot be read: parked, with its body kept here"),
+        _ => None,
+    }
+}
+
+/// Ids may be typed as Stripe shows them.
+fn name(id: &str) -> String {
+    if id.contains(':') { id.to_owned() } else { Account::stripe(None, id).as_str().to_owned() }
+}
+
+async fn one(store: &Store, id: &str) -> Result<Whole, Failed> {
+    let unknown = || {
+        let fetch = "`grantsync events catch-up --since 30d` fetches what Stripe still lists";
+        Failed::Sentence(format!("no event `{id}` is in the inbox; {fetch}"))
+    };
+    store.event(&name(id)).await?.ok_or_else(unknown)
+}
+
+async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
+    let of = wanted.account.as_deref().map(account).transpose()?;
+    let meant = Wanted {
+        accounts: of.into_iter().collect(),
+        kind: wanted.kind,
+        outcome: wanted.outcome.map(|outcome| outcome.as_str().to_owned()),
+        since: wanted.since.map(|since| since.moment(clock::now())),
+    };
+    let events = wiring::store(settings).await?.events(&meant, wanted.limit).await?;
+    if wanted.json {
+        let events: Vec<_> = events.into_iter().map(|event| Told { why: why(&event.outcome), event }).collect();
         return table::json(&events);
     }
-    let rows: Vec<Vec<String>> = events
-        .into_iter()
-        .map(|event| {
-            let received = event.received.format("%Y-%m-%d %H:%M:%SZ").to_string();
-            vec![received, event.id, event.kind, event.outcome, event.account.unwrap_or_else(|| "-".into())]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = events.into_iter().map(row).collect();
     table::print(&["received", "event", "type", "outcome", "account"], &rows);
     Ok(())
+}
+
+fn row(event: Seen) -> Vec<String> {
+    let account = event.account.or_else(|| why(&event.outcome).map(str::to_owned));
+    vec![absolute(event.received), event.id, event.kind, event.outcome, account.unwrap_or_default()]
+}
+
+/// What an event led to.
+struct Aftermath {
+    account: Option<Account>,
+    standing: Option<store::worklist::Standing>,
+    steps: Vec<book::LedgerLine>,
+    parked: Vec<parked::Parked>,
+}
+
+async fn aftermath(store: &Store, event: &Seen) -> Result<Aftermath, Failed> {
+    let account = event.account.as_deref().and_then(|account| Account::parse(account).ok());
+    // what could not be read is parked under its own name
+    let own = Account::parse(&event.id).ok().filter(|_| event.outcome == "unreadable");
+    let parked = match account.clone().or(own) {
+        Some(of) => store.parked_like(&parked::Wanted { accounts: vec![of], ..parked::Wanted::default() }).await?,
+        None => Vec::new(),
+    };
+    let Some(account) = account else {
+        return Ok(Aftermath { account: None, standing: None, steps: Vec::new(), parked });
+    };
+    let since = book::Wanted { account: Some(account.clone()), since: Some(event.received), ..book::Wanted::default() };
+    let steps = store.first_ledger_lines(&since, LED_TO).await?;
+    Ok(Aftermath { standing: store.standing(&account).await?, account: Some(account), steps, parked })
+}
+
+async fn show(store: &Store, id: &str, as_json: bool) -> Result<(), Failed> {
+    let event = one(store, id).await?;
+    let led = aftermath(store, &event.seen).await?;
+    if as_json {
+        return table::json(&shown_json(&event, &led));
+    }
+    let now = clock::now();
+    told(&event, now);
+    match &led.account {
+        Some(account) => {
+            table::say("\nled to");
+            let standing = wording::standing(account, led.standing.as_ref(), now);
+            standing.iter().for_each(|line| table::say(&format!("  {line}")));
+        }
+        None => table::say("\nled to nothing"),
+    }
+    for step in &led.steps {
+        let (at, key, what) = (absolute(step.intended_at), wording::short(&step.key), wording::step(step));
+        table::say(&format!("  {at}  {key}  {what}: {} ({})", step.because, step.state));
+    }
+    for parked in &led.parked {
+        table::say(&format!("  parked as {} {}: {}", parked.id, parked.kind, parked.reason));
+        table::say(&format!("    -> {}", parked.hint));
+    }
+    if let Some(body) = &event.body {
+        let pretty = serde_json::from_str(body).and_then(|body: Value| serde_json::to_string_pretty(&body));
+        table::say(&format!("\nbody\n{}", pretty.as_ref().unwrap_or(body)));
+    }
+    Ok(())
+}
+
+fn told(event: &Whole, now: Timestamp) {
+    let Seen { id, kind, account, object, outcome, created, received } = &event.seen;
+    let outcome = match why(outcome) {
+        Some(why) => format!("{outcome}: {why}"),
+        None => outcome.clone(),
+    };
+    let late = if *received - *created > LATE { ", late" } else { "" };
+    let body = if event.body.is_some() { "below" } else { "not kept; `inbox.keep_bodies` keeps whole events" };
+    table::fields(&[
+        ("event", id.clone()),
+        ("type", kind.clone()),
+        ("object", object.clone().unwrap_or_else(|| "-".into())),
+        ("created", both(*created, now)),
+        ("received", format!("{}{late}", both(*received, now))),
+        ("outcome", outcome),
+        ("account", account.clone().unwrap_or_else(|| "-".into())),
+        ("body", body.to_owned()),
+    ]);
+}
+
+fn shown_json(event: &Whole, led: &Aftermath) -> Value {
+    let Whole { seen, body } = event;
+    json!({
+        "id": seen.id,
+        "type": seen.kind,
+        "account": seen.account,
+        "object": seen.object,
+        "outcome": seen.outcome,
+        "why": why(&seen.outcome),
+        "created": seen.created,
+        "received": seen.received,
+        "body": body,
+        "standing": led.account.as_ref().map(|account| wording::standing_json(account, led.standing.as_ref())),
+        "steps": led.steps,
+        "parked": led.parked,
+    })
+}
+
+async fn catch_up(settings: &Settings, since: Since) -> Result<(), Failed> {
+    let now = clock::now();
+    let (mut since, oldest) = (since.moment(now), now - HORIZON);
+    if since > now {
+        return Err(Failed::Usage(format!("`--since` lies in the future: {}", absolute(since))));
+    }
+    let store = wiring::store(settings).await?;
+    let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
+    if since < oldest {
+        since = oldest;
+        table::say("Stripe lists the events of the last 30 days only; `grantsync resync --all` looks at everybody");
+    }
+    table::say(&format!("catching up on events since {}", absolute(since)));
+    let mut progress = Progress::new("events read");
+    let catch_up = CatchUp { store, stripe: sync.stripe, mode: sync.mode, clock: clock::now };
+    let caught = catch_up.back_to(since, |caught| progress.tell(caught.read, None)).await;
+    progress.end();
+    let caught = caught.map_err(|error| Failed::because("catching up on events", error))?;
+    let missed = counted(caught.missed, "event was missed", "events were missed");
+    let rung = if caught.missed == 0 { "" } else { "; a running `grantsync serve` looks at their accounts" };
+    table::say(&format!("{missed} of {} read{rung}", caught.read));
+    Ok(())
+}
+
+async fn replay(store: &Store, ids: &[String]) -> Result<(), Failed> {
+    let (mut accounts, mut silent) = (BTreeSet::new(), Vec::new());
+    // all are known before any rings
+    for id in ids {
+        let event = one(store, id).await?.seen;
+        match event.account.as_deref().and_then(|account| Account::parse(account).ok()) {
+            Some(account) => drop(accounts.insert(account)),
+            None => silent.push(format!("`{}` rings for nobody: {}", event.id, why(&event.outcome).unwrap_or("-"))),
+        }
+    }
+    if accounts.is_empty() {
+        return Err(Failed::Sentence(silent.join("\n")));
+    }
+    silent.iter().for_each(|line| table::say(line));
+    let rung = counted(accounts.len() as u64, "account was rung for", "accounts were rung for");
+    accounts.iter().for_each(|account| table::say(&format!("`{account}`")));
+    store.touch(accounts.into_iter().collect(), Urgency::Fresh).await?;
+    table::say(&format!("{rung}; a running `grantsync serve` looks at once"));
+    Ok(())
+}
+
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -2,73 +2,290 @@
 
 use std::path::Path;
 
+use entitlement::clock::Timestamp;
 use entitlement::decide::{Case, decide};
-use entitlement::explain::explain;
-use serde_json::json;
+use entitlement::entitle::entitle;
+use entitlement::explain::{explain, owed_alone};
+use entitlement::names::{Account, Customer};
+use entitlement::plan::Plan;
+use entitlement::profile::{Profile, Shown};
+use serde_json::{Value, json};
 use store::open::Store;
-use sync::inspect::Inspected;
+use store::parked::Parked;
+use store::statuses::Known;
+use store::worklist::Standing;
+use store::{book, inbox, parked};
+use sync::examine::{Examined, Learnt, Person};
+use sync::look::Conduct;
 
-use crate::cli::Explain;
-use crate::commands::{account, customer};
+use crate::cli::books::Explain;
+use crate::commands::timeline::{self, Happening};
+use crate::commands::{account, customer, wording};
 use crate::failed::Failed;
+use crate::moments::both;
 use crate::settings::Settings;
 use crate::{table, wiring};
+
+/// Lines of the timeline that fit on a screen beside the rest.
+const SCREEN: usize = 20;
+/// Rows that are read of each book at most.
+const MOST: u32 = 10_000;
+
+/// What is told.
+struct Told {
+    examined: Examined,
+    /// What would be decided now, when everything could be read.
+    case: Option<(Case, Plan)>,
+    remembered: Remembered,
+    timeline: Vec<Happening>,
+    conduct: Conduct,
+}
+
+/// What our own memory knows.
+struct Remembered {
+    standings: Vec<(Account, Option<Standing>)>,
+    /// Where the user stood at the last look.
+    status: Option<Known>,
+    parked: Vec<Parked>,
+}
 
 pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
-    let inspected = match (&wanted.account, &wanted.user) {
-        (Some(of), _) => sync.inspect(&account(of)?).await,
-        (None, user) => sync.inspect_customer(&customer(user.as_deref().unwrap_or_default())?).await,
+    let examined = match (&wanted.account, &wanted.user) {
+        (Some(of), _) => sync.examine(&account(of)?).await?,
+        (None, user) => sync.examine_customer(&customer(user.as_deref().unwrap_or_default())?).await?,
     };
-    let inspected = inspected.map_err(|error| Failed::because("gathering the case", error))?;
-    if let Some(file) = &wanted.save {
-        save(file, inspected.case.clone())?;
+    let told = gather(&store, examined, sync.conduct).await?;
+    if told.is_nothing() {
+        return Err(told.unknown());
     }
-    if wanted.json { as_json(&store, &inspected).await } else { as_text(&store, &inspected).await }
+    if wanted.json {
+        table::json(&told.as_json())?;
+    } else {
+        told.as_text(wanted.all);
+    }
+    if let Some(file) = &wanted.save {
+        let unread = || Failed::Sentence(format!("the case was not saved, since {}", told.unasked().join("; ")));
+        save(file, told.case.as_ref().ok_or_else(unread)?.0.clone())?;
+    }
+    // whose it is was the question
+    if told.examined.customer().is_none() && told.examined.billing.is_ok() { Err(told.unknown()) } else { Ok(()) }
 }
 
-async fn as_text(store: &Store, inspected: &Inspected) -> Result<(), Failed> {
-    let plan = decide(&inspected.case);
-    for account in &inspected.accounts {
-        table::say(&format!("account {account}"));
+async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<Told, Failed> {
+    let accounts: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
+    let user = examined.customer().cloned();
+    let mut standings = Vec::new();
+    for account in &accounts {
+        standings.push((account.clone(), store.standing(account).await?));
     }
-    table::say(explain(&inspected.case, &plan).trim_end());
-    table::say("\nsteps so far");
-    for line in store.ledger_lines(Some(&inspected.case.profile.customer), 50).await?.iter().rev() {
-        let kind = line.step.as_object().and_then(|step| step.keys().next()).cloned().unwrap_or_default();
-        let when = line.intended_at.format("%Y-%m-%d %H:%M:%SZ");
-        let why = line.why.as_ref().unwrap_or(&line.because);
-        table::say(&format!("  {when}  {kind} `{}`  {}  {why}", line.subject, line.state));
+    let events = inbox::Wanted { accounts: bells(&examined), ..inbox::Wanted::default() };
+    let events = if events.accounts.is_empty() { Vec::new() } else { store.events(&events, MOST).await? };
+    let (mut lines, mut status) = (Vec::new(), None);
+    if let Some(user) = &user {
+        lines = store.ledger_lines(&book::Wanted { user: Some(user.clone()), ..book::Wanted::default() }, MOST).await?;
+        lines.reverse();
+        status = store.status_of(user).await?;
     }
-    table::say("\nevents");
-    for account in &inspected.accounts {
-        for event in store.events(Some(account), 20).await?.iter().rev() {
-            let when = event.received.format("%Y-%m-%d %H:%M:%SZ");
-            table::say(&format!("  {when}  {}  {}", event.kind, event.id));
+    let parked = parked_for(store, accounts, user).await?;
+    let timeline = timeline::of(&events, &lines, &parked);
+    let case = examined.case().map(|case| {
+        let plan = decide(&case);
+        (case, plan)
+    });
+    Ok(Told { examined, case, remembered: Remembered { standings, status, parked }, timeline, conduct })
+}
+
+/// Whatever rang for the accounts: under their own names, or under that of something they were billed.
+fn bells(examined: &Examined) -> Vec<Account> {
+    let mut bells: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
+    let Ok(billing) = &examined.billing else { return bells };
+    for subscription in &billing.subscriptions {
+        let connect = subscription.account.connect();
+        bells.push(Account::stripe(connect, &subscription.id));
+        bells.extend(subscription.invoices.iter().map(|invoice| Account::stripe(connect, &invoice.id)));
+    }
+    bells.extend(billing.purchases.iter().map(|bought| Account::stripe(bought.account.connect(), &bought.id)));
+    bells
+}
+
+async fn parked_for(store: &Store, accounts: Vec<Account>, user: Option<Customer>) -> Result<Vec<Parked>, Failed> {
+    let mut all = Vec::new();
+    if !accounts.is_empty() {
+        all = store.parked_like(&parked::Wanted { accounts, ..parked::Wanted::default() }).await?;
+    }
+    if user.is_some() {
+        let of_user = store.parked_like(&parked::Wanted { user, ..parked::Wanted::default() }).await?;
+        let known: Vec<i64> = all.iter().map(|parked| parked.id).collect();
+        all.extend(of_user.into_iter().filter(|parked| !known.contains(&parked.id)));
+    }
+    Ok(all)
+}
+
+impl Told {
+    /// Nobody is known, and nothing ever happened.
+    fn is_nothing(&self) -> bool {
+        let Remembered { standings, status, .. } = &self.remembered;
+        let is_linked = self.examined.customer().is_some() && !self.examined.accounts.is_empty();
+        let is_remembered = status.is_some() || standings.iter().any(|(_, standing)| standing.is_some());
+        !is_linked && !is_remembered && self.timeline.is_empty()
+    }
+
+    fn unknown(&self) -> Failed {
+        let Examined { accounts, billing, person, .. } = &self.examined;
+        Failed::Sentence(match (accounts.first(), billing, person) {
+            (None, _, _) => "no account is linked to that user; see `grantsync parked list`".into(),
+            (Some(learnt), Err(failure), _) => format!("nothing is known of `{}`: {failure}", learnt.account),
+            (Some(learnt), Ok(_), Person::Nobody(why)) => {
+                format!("no app user is known for `{}`: {why}; see `grantsync parked list`", learnt.account)
+            }
+            (Some(learnt), Ok(_), Person::Known { .. }) => format!("nothing is known of `{}`", learnt.account),
+        })
+    }
+
+    /// What could not be asked, and why.
+    fn unasked(&self) -> Vec<String> {
+        let stripe =
+            self.examined.billing.as_ref().err().map(|failure| format!("Stripe could not be asked: {failure}"));
+        let adapty = match &self.examined.person {
+            Person::Known { profile: Err(failure), .. } => Some(format!("Adapty could not be asked: {failure}")),
+            Person::Known { profile: Ok(_), .. } | Person::Nobody(_) => None,
+        };
+        stripe.into_iter().chain(adapty).collect()
+    }
+
+    fn profile(&self) -> Option<&Profile> {
+        match &self.examined.person {
+            Person::Known { profile, .. } => profile.as_ref().ok(),
+            Person::Nobody(_) => None,
         }
     }
-    Ok(())
+
+    fn as_text(&self, whole: bool) {
+        self.tell_who();
+        for line in self.unasked() {
+            table::say(&format!("{line}; what is remembered is told"));
+        }
+        table::say("");
+        self.tell_owed();
+        self.tell_shown();
+        self.tell_timeline(whole);
+        self.tell_next();
+    }
+
+    fn tell_who(&self) {
+        match &self.examined.person {
+            Person::Known { customer, profile, .. } => {
+                let profile = match profile {
+                    Ok(profile) if profile.exists => ", with a profile at Adapty",
+                    Ok(_) => ", who has no profile at Adapty yet",
+                    Err(_) => "",
+                };
+                table::say(&format!("user {}{profile}", customer.as_str()));
+            }
+            Person::Nobody(why) => table::say(&format!("user unknown: {why}")),
+        }
+        for Learnt { account, origin } in &self.examined.accounts {
+            let learnt = match origin.as_deref() {
+                Some(store::people::OPERATOR) => ", linked by an operator".to_owned(),
+                Some(origin) => format!(", learnt from `{origin}`"),
+                None => String::new(),
+            };
+            table::say(&format!("account {account}{learnt}"));
+        }
+        if self.examined.accounts.is_empty() {
+            table::say("no account is linked any more");
+        }
+        if self.examined.deleted {
+            table::say("deleted at Stripe");
+        }
+    }
+
+    fn tell_owed(&self) {
+        let Examined { billing, rules, now, .. } = &self.examined;
+        match (&self.case, billing, &self.remembered.status) {
+            (Some((case, plan)), _, _) => table::say(explain(case, plan).trim_end()),
+            (None, Ok(billing), _) => table::say(owed_alone(&entitle(billing, rules, *now)).trim_end()),
+            (None, Err(_), Some(known)) => {
+                table::say(&format!("owed or shown at the last look, {}:", both(known.as_of, *now)));
+                for level in &known.status.levels {
+                    let until = level.until.map_or_else(|| "withheld".to_owned(), wording::lasting);
+                    table::say(&format!("  {} {until}: {}", level.level, level.because));
+                }
+            }
+            (None, Err(_), None) => table::say("owed: not known, since no look has ended well so far"),
+        }
+    }
+
+    fn tell_shown(&self) {
+        let Some(profile) = self.profile() else { return };
+        table::say(if profile.levels.is_empty() { "\nshown: nothing" } else { "\nshown:" });
+        profile.levels.iter().for_each(|shown| table::say(&format!("  {}", self::shown(shown, self.examined.now))));
+    }
+
+    fn tell_timeline(&self, whole: bool) {
+        let earlier = if whole { 0 } else { self.timeline.len().saturating_sub(SCREEN) };
+        table::say("\ntimeline");
+        match (self.timeline.len(), earlier) {
+            (0, _) => table::say("  nothing so far"),
+            (_, 0) => {}
+            (_, earlier) => table::say(&format!("  ({earlier} earlier lines; `--all` tells them)")),
+        }
+        self.timeline.iter().skip(earlier).for_each(|happening| table::say(&format!("  {}", happening.line())));
+    }
+
+    fn tell_next(&self) {
+        table::say("\nwhat happens next");
+        if self.conduct == Conduct::Observe {
+            table::say("  `policy.mode` is `observe`: nothing is written to Adapty");
+        }
+        for (account, standing) in &self.remembered.standings {
+            let lines = wording::standing(account, standing.as_ref(), self.examined.now);
+            lines.iter().for_each(|line| table::say(&format!("  {line}")));
+        }
+        for parked in &self.remembered.parked {
+            table::say(&format!("  parked as {}: {}", parked.id, parked.reason));
+            table::say(&format!("    -> {}", parked.hint));
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let Examined { accounts, billing, rules, now, .. } = &self.examined;
+        let alone = || billing.as_ref().ok().map(|billing| entitle(billing, rules, *now));
+        let verdict = self.case.as_ref().map(|(_, plan)| plan.verdict.clone()).or_else(alone);
+        let due = self.remembered.standings.iter().filter_map(|(_, standing)| standing.as_ref()?.due_at).min();
+        let steps = self.case.as_ref().map(|(_, plan)| &plan.steps);
+        let look_again = self.case.as_ref().map_or(due, |(_, plan)| plan.look_again);
+        let standings = self.remembered.standings.iter();
+        let next = standings.map(|(account, standing)| wording::standing_json(account, standing.as_ref()));
+        let remembered = |known: &Known| json!({ "as_of": known.as_of, "levels": known.status.levels });
+        let link = |learnt: &Learnt| json!({ "account": learnt.account, "origin": learnt.origin });
+        json!({
+            "user": self.examined.customer().map(Customer::as_str),
+            "accounts": accounts.iter().map(|learnt| &learnt.account).collect::<Vec<_>>(),
+            "links": accounts.iter().map(link).collect::<Vec<_>>(),
+            "profile_exists": self.profile().map(|profile| profile.exists),
+            "unasked": self.unasked(),
+            "owed": verdict.as_ref().map(|verdict| &verdict.owed),
+            "withheld": verdict.as_ref().map(|verdict| &verdict.withheld),
+            "unsure": verdict.as_ref().map(|verdict| &verdict.unsure),
+            "shown": self.profile().map(|profile| &profile.levels),
+            "remembered": self.remembered.status.as_ref().map(remembered),
+            "timeline": self.timeline,
+            "steps": steps,
+            "look_again": look_again,
+            "next": next.collect::<Vec<_>>(),
+            "parked": self.remembered.parked,
+        })
+    }
 }
 
-async fn as_json(store: &Store, inspected: &Inspected) -> Result<(), Failed> {
-    let plan = decide(&inspected.case);
-    let customer = &inspected.case.profile.customer;
-    let mut timeline = Vec::new();
-    for account in &inspected.accounts {
-        timeline.extend(store.events(Some(account), 50).await?);
-    }
-    table::json(&json!({
-        "user": customer.as_str(),
-        "accounts": inspected.accounts,
-        "owed": plan.verdict.owed,
-        "withheld": plan.verdict.withheld,
-        "unsure": plan.verdict.unsure,
-        "shown": inspected.case.profile.levels,
-        "timeline": { "events": timeline, "ledger": store.ledger_lines(Some(customer), 100).await? },
-        "steps": plan.steps,
-        "look_again": plan.look_again,
-    }))
+fn shown(shown: &Shown, now: Timestamp) -> String {
+    let over = if shown.runs(now) { "" } else { ", which is over" };
+    let store = shown.store.as_ref().map(|store| format!(", from {store}")).unwrap_or_default();
+    let transaction = shown.transaction.as_ref().map(|id| format!(", transaction {id}")).unwrap_or_default();
+    format!("{} {}{over}{store}{transaction}", shown.level, wording::lasting(shown.until))
 }
 
 /// Saves the case without personal data: nobody's user id, and the vendors' ids for the rest.

@@ -1,35 +1,122 @@
 //! `ledger`: the book of steps.
 
-use store::book::LedgerLine;
+use entitlement::clock::Timestamp;
+use entitlement::plan::{Refund, Step, Transaction};
+use serde_json::json;
+use store::book::{LedgerLine, Wanted};
+use store::open::Store;
 
-use crate::cli::Ledger;
-use crate::commands::customer;
+use crate::cli::books::{Ledger, LedgerList};
+use crate::commands::{account, customer, wording};
 use crate::failed::Failed;
+use crate::moments::{absolute, both};
 use crate::settings::Settings;
-use crate::{table, wiring};
+use crate::{clock, table, wiring};
+
+/// How many lines are named when the beginning of a key fits several.
+const NAMED: u32 = 5;
 
 pub(crate) async fn run(settings: &Settings, ledger: Ledger) -> Result<(), Failed> {
-    let Ledger::List { user, limit, json } = ledger;
-    let user = user.as_deref().map(customer).transpose()?;
-    let store = wiring::store(settings).await?;
-    let lines = store.ledger_lines(user.as_ref(), limit).await?;
-    if json {
+    match ledger {
+        Ledger::List(wanted) => list(settings, wanted).await,
+        Ledger::Show { key, json } => show(&wiring::store(settings).await?, &key, json).await,
+    }
+}
+
+async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), Failed> {
+    let meant = Wanted {
+        user: wanted.user.as_deref().map(customer).transpose()?,
+        account: wanted.account.as_deref().map(account).transpose()?,
+        state: wanted.state.map(|state| state.as_str().to_owned()),
+        since: wanted.since.map(|since| since.moment(clock::now())),
+    };
+    let lines = wiring::store(settings).await?.ledger_lines(&meant, wanted.limit).await?;
+    if wanted.json {
         return table::json(&lines);
     }
     let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    table::print(&["intended", "account", "step", "level", "state", "tries", "because"], &rows);
+    table::print(&["intended", "key", "account", "step", "level", "state", "tries", "because"], &rows);
     Ok(())
 }
 
 fn row(line: &LedgerLine) -> Vec<String> {
-    let kind = line.step.as_object().and_then(|step| step.keys().next()).cloned().unwrap_or_default();
     vec![
-        line.intended_at.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+        absolute(line.intended_at),
+        wording::short(&line.key),
         line.account.clone(),
-        kind,
+        wording::kind_of(line),
         line.subject.clone(),
         line.state.clone(),
         line.attempts.to_string(),
         line.why.clone().unwrap_or_else(|| line.because.clone()),
+    ]
+}
+
+async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), Failed> {
+    let line = one(store, key).await?;
+    let next = store.ledger_lines_after(&line, NAMED).await?;
+    if as_json {
+        let mut told = serde_json::to_value(&line).map_err(|error| Failed::because("writing JSON", error))?;
+        told["next"] = json!(next.iter().map(|line| &line.key).collect::<Vec<_>>());
+        return table::json(&told);
+    }
+    let now = clock::now();
+    let mut fields = about(&line, now);
+    fields.push(("previous", line.previous.clone().unwrap_or_else(|| "none: the first of its chain".into())));
+    let followers = next.iter().map(|next| ("next", format!("{} ({}, {})", next.key, wording::step(next), next.state)));
+    fields.extend(followers);
+    if next.is_empty() {
+        fields.push(("next", "none so far".into()));
+    }
+    table::fields(&fields);
+    Ok(())
+}
+
+async fn one(store: &Store, key: &str) -> Result<LedgerLine, Failed> {
+    let mut found = store.ledger_lines_under(key, NAMED).await?;
+    match found.len() {
+        0 => Err(Failed::Sentence(format!("no step has a key that begins with `{key}`; see `grantsync ledger list`"))),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let keys: Vec<String> = found.iter().map(|line| format!("`{}`", line.key)).collect();
+            Err(Failed::Sentence(format!("several keys begin with `{key}`, among them {}", keys.join(", "))))
+        }
+    }
+}
+
+fn about(line: &LedgerLine, now: Timestamp) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("key", line.key.clone()), ("step", wording::step(line))];
+    match wording::step_of(line) {
+        Some(Step::Grant(grant)) => {
+            fields.extend(grant.starts_at.map(|at| ("starts", absolute(at))));
+            fields.extend(transaction(&grant.transaction));
+            let sandbox = if grant.sandbox { ", as a sandbox purchase" } else { "" };
+            fields.push(("store", format!("{}{sandbox}", grant.store)));
+        }
+        Some(Step::Revoke(revoke)) => {
+            let refund = if revoke.refund == Refund::Yes { "yes" } else { "no" };
+            fields.push(("refund", refund.to_owned()));
+        }
+        None => fields.push(("as stored", line.step.to_string())),
+    }
+    let tried = if line.attempts == 1 { "time" } else { "times" };
+    let state = format!("{}, sent {} {tried}", line.state, line.attempts);
+    fields.extend([("because", line.because.clone()), ("state", state)]);
+    fields.extend(line.why.clone().map(|why| ("why", why)));
+    fields.push(("intended", both(line.intended_at, now)));
+    fields.extend(line.due_at.map(|at| ("sent next", both(at, now))));
+    fields.extend(line.settled_at.map(|at| ("settled", both(at, now))));
+    let place = format!("{}, {} mode, line {}", line.destination, line.environment, line.seq);
+    fields.extend([("account", line.account.clone()), ("user", line.user.clone()), ("book", place)]);
+    fields
+}
+
+fn transaction(of: &Transaction) -> [(&'static str, String); 4] {
+    let price = of.price.as_ref().map(|price| format!("{} {}", price.major(), price.code()));
+    [
+        ("transaction", of.id.clone()),
+        ("chain", of.original.clone()),
+        ("product", format!("{}, plan {}", of.product, of.base_plan)),
+        ("price", price.unwrap_or_else(|| "not told".into())),
     ]
 }

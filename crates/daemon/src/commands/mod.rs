@@ -1,5 +1,7 @@
 //! The commands that work on the database, with or without a running daemon.
 
+pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod decide;
 pub(crate) mod events;
 pub(crate) mod explain;
@@ -10,6 +12,8 @@ pub(crate) mod parked;
 pub(crate) mod reconcile;
 pub(crate) mod resync;
 pub(crate) mod status;
+mod timeline;
+mod wording;
 
 use entitlement::names::{Account, Customer};
 

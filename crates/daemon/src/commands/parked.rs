@@ -1,25 +1,25 @@
 //! `parked`: what waits for a human.
 
-use store::parked::{Parked as Row, Which};
+use entitlement::names::Account;
+use store::open::Store;
+use store::parked::{Parked as Row, Wanted, Which};
 
-use crate::cli::{Chosen, Parked};
+use crate::cli::books::{Chosen, Parked, ParkedList};
+use crate::commands::{account, wording};
 use crate::failed::Failed;
+use crate::moments::{absolute, both, relative};
 use crate::settings::Settings;
-use crate::{table, wiring};
+use crate::{clock, table, wiring};
 
 pub(crate) async fn run(settings: &Settings, parked: Parked) -> Result<(), Failed> {
-    let store = wiring::store(settings).await?;
     match parked {
-        Parked::List { json: true } => table::json(&store.parked().await?)?,
-        Parked::List { json: false } => list(&store.parked().await?),
-        Parked::Release(chosen) => {
-            told(store.release(which(chosen)).await?, "released")?;
-        }
+        Parked::List(wanted) => list(settings, wanted).await,
+        Parked::Show { id, json } => show(&wiring::store(settings).await?, id, json).await,
+        Parked::Release(chosen) => told(wiring::store(settings).await?.release(which(chosen)).await?, "released"),
         Parked::Drop { chosen, reason } => {
-            told(store.drop_parked(which(chosen), reason).await?, "dropped")?;
+            told(wiring::store(settings).await?.drop_parked(which(chosen), reason).await?, "dropped")
         }
     }
-    Ok(())
 }
 
 fn told(count: u64, done: &str) -> Result<(), Failed> {
@@ -38,14 +38,53 @@ fn which(chosen: Chosen) -> Which {
     }
 }
 
-fn list(parked: &[Row]) {
+async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), Failed> {
+    let of = wanted.account.as_deref().map(account).transpose()?;
+    let meant = Wanted { kind: wanted.kind, accounts: of.into_iter().collect(), user: None };
+    let parked = wiring::store(settings).await?.parked_like(&meant).await?;
+    if wanted.json {
+        return table::json(&parked);
+    }
     if parked.is_empty() {
-        return table::say("nothing is parked");
+        table::say("nothing is parked");
     }
-    for row in parked {
-        let since = row.since.format("%Y-%m-%d %H:%M:%SZ");
-        table::say(&format!("{}  {}  {}  since {since}", row.id, row.kind, row.account));
-        table::say(&format!("    {}", row.reason));
-        table::say(&format!("    -> {}", row.hint));
+    let now = clock::now();
+    for Row { id, kind, account, reason, hint, since, .. } in &parked {
+        let (at, ago) = (absolute(*since), relative(*since, now));
+        table::say(&format!("{id}  {kind}  {account}  since {at}, {ago}"));
+        table::say(&format!("    {reason}"));
+        table::say(&format!("    -> {hint}"));
     }
+    Ok(())
+}
+
+async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), Failed> {
+    let unknown = || Failed::Sentence(format!("nothing is parked as {id}; see `grantsync parked list`"));
+    let parked = store.parked_thing(id).await?.ok_or_else(unknown)?;
+    let account = Account::parse(&parked.account).ok();
+    let standing = match &account {
+        Some(account) => store.standing(account).await?,
+        None => None,
+    };
+    if as_json {
+        let mut told = serde_json::to_value(&parked).map_err(|error| Failed::because("writing JSON", error))?;
+        told["standing"] = account.map_or_else(Default::default, |of| wording::standing_json(&of, standing.as_ref()));
+        return table::json(&told);
+    }
+    let now = clock::now();
+    let mut fields = vec![
+        ("parked", format!("{} {}", parked.id, parked.kind)),
+        ("account", parked.account),
+        ("user", parked.user.unwrap_or_else(|| "-".into())),
+        ("about", parked.subject),
+        ("since", both(parked.since, now)),
+        ("reason", parked.reason),
+        ("to do", parked.hint),
+    ];
+    fields.extend(parked.dropped.map(|why| ("dropped", why)));
+    // an event that cannot be read has an account of its own name only
+    let standing = account.filter(|_| standing.is_some()).map(|of| wording::standing(&of, standing.as_ref(), now));
+    fields.extend(standing.into_iter().flatten().map(|line| ("now", line)));
+    table::fields(&fields);
+    Ok(())
 }

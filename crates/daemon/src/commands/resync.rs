@@ -25,6 +25,9 @@ use crate::{clock, table, wiring, working};
 /// How long `--wait` waits for one account.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_millis(100);
+/// How often, and how long apart, a backfill asks for its turn.
+const TURN_TRIES: u32 = 20;
+const TURN_WAIT: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(settings: &Settings, resync: Resync) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
@@ -125,9 +128,7 @@ async fn all(settings: &Settings, sync: &Sync, waits: bool) -> Result<(), Failed
         table::say(&format!("going on with the backfill of {}", begun.started_at.format("%Y-%m-%d %H:%M:%SZ")));
     }
     let mut progress = Progress::new("subscriptions walked over");
-    let walking = turns.take(Task::Backfill, bulk.backfill(|backfill| progress.tell(backfill.accounts, None)));
-    let walked = walking.await.ok_or_else(|| Failed::Sentence("another backfill is under way".into()))?;
-    let backfill: Backfill = walked.map_err(|error| Failed::because("walking over the subscriptions", error))?;
+    let backfill = in_turn(&turns, &bulk, &mut progress).await?;
     progress.end();
     table::say(&format!("{} due to be looked at", counted(usize::try_from(backfill.accounts).unwrap_or(usize::MAX))));
     if !waits {
@@ -136,6 +137,18 @@ async fn all(settings: &Settings, sync: &Sync, waits: bool) -> Result<(), Failed
     }
     working::with_workers(sync, share, until_worked_off(&sync.store)).await??;
     summarise(&sync.store).await
+}
+
+/// Walks when it is our turn; the turn of one that was killed ends by itself in seconds.
+async fn in_turn(turns: &Turns, bulk: &Sync, progress: &mut Progress) -> Result<Backfill, Failed> {
+    for _ in 0..TURN_TRIES {
+        let walking = turns.take(Task::Backfill, bulk.backfill(|backfill| progress.tell(backfill.accounts, None)));
+        if let Some(walked) = walking.await {
+            return walked.map_err(|error| Failed::because("walking over the subscriptions", error));
+        }
+        tokio::time::sleep(TURN_WAIT).await;
+    }
+    Err(Failed::Sentence("another backfill is under way; see `grantsync_due_accounts` in the metrics".into()))
 }
 
 async fn until_worked_off(store: &Store) -> Result<(), Failed> {

@@ -54,7 +54,7 @@ choice! {
 
 impl Adapty {
     pub(super) fn read(reader: &mut Reader<'_>) -> Adapty {
-        Adapty {
+        let adapty = Adapty {
             secret_key: reader.needed_secret("adapty.secret_key", "ADAPTY_SECRET_KEY"),
             api: reader.choice("adapty.api"),
             api_base: reader.api_base("adapty.api_base", "https://api.adapty.io"),
@@ -65,7 +65,12 @@ impl Adapty {
             default_country: reader
                 .parsed("adapty.default_country", "two capital letters such as `US`", country)
                 .unwrap_or_else(|| "US".to_owned()),
+        };
+        let key = adapty.secret_key.present().map(Secret::expose);
+        if key.is_some_and(|key| !key.starts_with("secret_")) {
+            reader.warn("`adapty.secret_key` does not begin with `secret_`: is it the right key?".to_owned());
         }
+        adapty
     }
 }
 
@@ -78,6 +83,18 @@ fn country(text: &str) -> Option<String> {
 mod tests {
     use super::{AdaptyApi, ProductId};
     use crate::settings::trial::{complaints, read};
+
+    #[test]
+    fn a_key_that_is_not_secret_is_warned_of_without_showing_it() {
+        let warnings = |key: &str| read("", &[("ADAPTY_SECRET_KEY", key)]).unwrap().warnings;
+        assert!(warnings("secret_live_hush").is_empty());
+        let told = warnings("public_live_hush");
+        assert!(
+            told.len() == 1 && told[0].starts_with("`adapty.secret_key` does not begin with `secret_`"),
+            "{told:?}"
+        );
+        assert!(!told.concat().contains("hush"));
+    }
 
     #[test]
     fn the_api_is_one_of_three_words() {

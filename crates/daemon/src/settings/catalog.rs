@@ -1,6 +1,5 @@
-//! `[[catalog]]`: which price or product opens which access level.
+//! `[[catalog]]`: which price or product opens which access level, or none.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::error::{Origin, SettingError};
@@ -14,8 +13,8 @@ pub(crate) struct CatalogEntry {
     pub(crate) price: Option<String>,
     /// A product's id, for all its prices.
     pub(crate) product: Option<String>,
-    /// The level it opens; never empty.
-    pub(crate) access_level: String,
+    /// The level it opens, never empty; `None`: it is sold, and is to open nothing (`ignore = true`).
+    pub(crate) access_level: Option<String>,
     /// The product's id at the destination; by default the destination's own rule.
     pub(crate) vendor_product_id: Option<String>,
     /// How long a one-time purchase lasts; not for subscriptions, which have their periods.
@@ -34,8 +33,7 @@ pub(crate) enum Term {
 /// Takes every entry; the environment may replace them all by an array of tables in `GRANTSYNC__CATALOG`.
 pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CatalogEntry> {
     refuse_other_shapes(reader);
-    let mut catalog = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut catalog: Vec<CatalogEntry> = Vec::new();
     for index in 0.. {
         let key = format!("catalog[{index}]");
         let Some(item) = reader.take_item(&key) else {
@@ -44,17 +42,26 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CatalogEntry> {
         let Some(entry) = read_entry(reader, &key, &item.origin) else {
             continue;
         };
-        if !seen.insert((entry.price.clone(), entry.product.clone(), entry.access_level.clone())) {
-            reader.note(SettingError::Invalid {
-                key,
-                origin: item.origin,
-                found: "the same price or product with the same level as an entry before it".to_owned(),
-                write: "each pair once".to_owned(),
-            });
+        if let Some((found, write)) = clash(&catalog, &entry) {
+            let (found, write) = (found.to_owned(), write.to_owned());
+            reader.note(SettingError::Invalid { key, origin: item.origin, found, write });
         }
         catalog.push(entry);
     }
     catalog
+}
+
+/// What an entry cannot be beside those before it, and what to write.
+fn clash(before: &[CatalogEntry], entry: &CatalogEntry) -> Option<(&'static str, &'static str)> {
+    let same = |other: &&CatalogEntry| (&other.price, &other.product) == (&entry.price, &entry.product);
+    let mut same = before.iter().filter(same).peekable();
+    same.peek()?;
+    let levels: Vec<_> = same.map(|other| &other.access_level).collect();
+    if levels.contains(&&entry.access_level) {
+        return Some(("the same price or product with the same level as an entry before it", "each pair once"));
+    }
+    (entry.access_level.is_none() || levels.contains(&&None))
+        .then_some(("a price or product that is both ignored and opens a level", "one of the two entries"))
 }
 
 /// Refuses a catalog that is not an array of tables, as one line instead of one for each key.
@@ -79,25 +86,31 @@ fn read_entry(reader: &mut Reader<'_>, key: &str, origin: &Origin) -> Option<Cat
         let written = reader.has_section(&sub(name));
         (written, reader.name(&sub(name)))
     });
+    let opens = level.0 || ["vendor_product_id", "duration"].iter().any(|name| reader.has_section(&sub(name)));
     let vendor_product_id = reader.name(&sub("vendor_product_id"));
     let duration = reader.parsed(&sub("duration"), "`lifetime`, or a duration such as `30d`", term);
-    let found = match (price.0, product.0, level.0) {
-        (true, true, _) => "an entry with both `price` and `product`",
-        (false, false, _) => "an entry with neither `price` nor `product`",
-        (_, _, false) => "an entry without `access_level`",
-        (true, false, true) | (false, true, true) => {
-            let (price, product) = (price.1, product.1);
-            if price.is_none() && product.is_none() {
-                return None;
+    let ignored = reader.parsed(&sub("ignore"), "`true` or `false`", |text| text.parse().ok()).unwrap_or(false);
+    let found = match (price.0, product.0) {
+        (true, true) => "an entry with both `price` and `product`",
+        (false, false) => "an entry with neither `price` nor `product`",
+        (true, false) | (false, true) => match (ignored, opens, level.0) {
+            (true, true, _) => "an entry that is ignored and says what it opens",
+            (false, _, false) => "an entry without `access_level`",
+            (true, false, _) | (false, _, true) => {
+                let (price, product) = (price.1, product.1);
+                if price.is_none() && product.is_none() {
+                    return None;
+                }
+                let access_level = if ignored { None } else { Some(level.1?) };
+                return Some(CatalogEntry { price, product, access_level, vendor_product_id, duration });
             }
-            return Some(CatalogEntry { price, product, access_level: level.1?, vendor_product_id, duration });
-        }
+        },
     };
     reader.note(SettingError::Invalid {
         key: key.to_owned(),
         origin: origin.clone(),
         found: found.to_owned(),
-        write: "one of `price` and `product`, and `access_level`".to_owned(),
+        write: "one of `price` and `product`, and one of `access_level` and `ignore = true`".to_owned(),
     });
     None
 }
@@ -122,7 +135,7 @@ mod tests {
                     [[catalog]]\nprice = \"price_1\"\naccess_level = \"extra\"\nduration = \"lifetime\"\n\
                     [[catalog]]\nproduct = \"prod_1\"\naccess_level = \"premium\"\nvendor_product_id = \"v\"";
         let catalog = read(file, &[]).unwrap().catalog;
-        let levels: Vec<&str> = catalog.iter().map(|entry| entry.access_level.as_str()).collect();
+        let levels: Vec<&str> = catalog.iter().filter_map(|entry| entry.access_level.as_deref()).collect();
         assert_eq!(levels, ["premium", "extra", "premium"]);
         assert_eq!(catalog[0].duration, Some(Term::For(Duration::from_secs(30 * 86_400))));
         assert_eq!(catalog[1].duration, Some(Term::Lifetime));
@@ -150,11 +163,39 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_may_say_that_what_is_sold_opens_nothing() {
+        let file = "[[catalog]]\nproduct = \"q\"\naccess_level = \"a\"\nignore = false\n\
+                    [[catalog]]\nprice = \"p\"\nignore = true";
+        let catalog = read(file, &[]).unwrap().catalog;
+        assert_eq!(catalog[0].access_level.as_deref(), Some("a"));
+        assert_eq!((catalog[1].price.as_deref(), catalog[1].access_level.as_deref()), (Some("p"), None));
+        let file = "[[catalog]]\nprice = \"p\"\nignore = true\naccess_level = \"a\"\n\
+                    [[catalog]]\nprice = \"p\"\nignore = true\nduration = \"30d\"\n\
+                    [[catalog]]\nprice = \"p\"\nignore = false\n[[catalog]]\nprice = \"p\"\nignore = \"maybe\"\n\
+                    [[catalog]]\nprice = \"q\"\nignore = true\n[[catalog]]\nprice = \"q\"\naccess_level = \"a\"\n\
+                    [[catalog]]\nprice = \"q\"\nignore = true";
+        let found = [
+            "`catalog[0]` is an entry that is ignored and says what it opens (`grantsync.toml` line 1): write one of `price`",
+            "`catalog[1]` is an entry that is ignored and says what it opens (`grantsync.toml` line 5)",
+            "`catalog[2]` is an entry without `access_level` (`grantsync.toml` line 9)",
+            "`catalog[3].ignore` is `maybe` (`grantsync.toml` line 14): write `true` or `false`",
+            "`catalog[3]` is an entry without `access_level` (`grantsync.toml` line 12)",
+            "`catalog[5]` is a price or product that is both ignored and opens a level (`grantsync.toml` line 18)",
+            "`catalog[6]` is the same price or product with the same level as an entry before it (`grantsync.toml` line 21)",
+        ];
+        let told = complaints(file, &[]);
+        assert_eq!(told.len(), found.len(), "{told:#?}");
+        for (told, found) in told.iter().zip(found) {
+            assert!(told.starts_with(found), "{told}");
+        }
+    }
+
+    #[test]
     fn the_environment_replaces_the_whole_catalog() {
         let file = "[[catalog]]\nprice = \"p\"\naccess_level = \"a\"\n[[catalog]]\nprice = \"q\"\naccess_level = \"a\"";
         let one = "[{ product = \"prod\", access_level = \"b\" }]";
         let catalog = read(file, &[("GRANTSYNC__CATALOG", one)]).unwrap().catalog;
-        assert_eq!((catalog.len(), catalog[0].access_level.as_str()), (1, "b"));
+        assert_eq!((catalog.len(), catalog[0].access_level.as_deref()), (1, Some("b")));
         assert!(read(file, &[("GRANTSYNC__CATALOG", "[]")]).unwrap().catalog.is_empty());
         let told = complaints("[catalog]\nprice = \"p\"", &[]);
         assert_eq!(told.len(), 1, "{told:?}");

@@ -28,6 +28,7 @@ mod trial;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::cli::Half;
 use adapty::Adapty;
 use catalog::CatalogEntry;
 use database::Database;
@@ -110,15 +111,17 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Answers an error that names every credential without which the daemon cannot run.
-    pub(crate) fn require_for_serve(&self) -> Result<(), SettingsError> {
-        let missing = [
+    /// Answers an error that names every credential without which `half` of the daemon, or all of it, cannot run.
+    pub(crate) fn require_for_serve(&self, half: Option<Half>) -> Result<(), SettingsError> {
+        let takes_in = [self.stripe.webhook_secrets.missing()];
+        let works = [
             self.stripe.secret_key.missing(),
-            self.stripe.webhook_secrets.missing(),
             self.adapty.secret_key.missing(),
             self.iaphub.as_ref().and_then(|iaphub| iaphub.api_key.missing()),
         ];
-        let errors: Vec<SettingError> = missing.into_iter().flatten().cloned().collect();
+        let takes_in = takes_in.into_iter().filter(|_| half != Some(Half::Work));
+        let works = works.into_iter().filter(|_| half != Some(Half::Ingest));
+        let errors: Vec<SettingError> = works.chain(takes_in).flatten().cloned().collect();
         if errors.is_empty() { Ok(()) } else { Err(SettingsError { errors }) }
     }
 }
@@ -137,7 +140,7 @@ mod tests {
     #[test]
     fn no_file_and_the_conventional_variables_suffice() {
         let settings = read("", &CONVENTIONAL).unwrap();
-        settings.require_for_serve().unwrap();
+        settings.require_for_serve(None).unwrap();
         assert_eq!(settings.stripe.secret_key.require().unwrap().expose(), "sk_test_1");
         assert!(settings.iaphub.is_none());
         assert!(settings.warnings.is_empty());
@@ -153,7 +156,7 @@ mod tests {
     #[test]
     fn without_credentials_all_but_serve_works() {
         let settings = read("[iaphub]\napp_id = \"1\"", &[]).unwrap();
-        let told = settings.require_for_serve().unwrap_err().to_string();
+        let told = settings.require_for_serve(None).unwrap_err().to_string();
         assert_eq!(told.lines().count(), 4, "{told}");
         assert_eq!(
             told.lines().next().unwrap(),

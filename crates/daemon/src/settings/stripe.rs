@@ -11,6 +11,8 @@ use super::span::SECOND;
 pub(crate) struct Stripe {
     /// Secret or restricted key; by default `STRIPE_SECRET_KEY`.
     pub(crate) secret_key: Needed<Secret>,
+    /// Which world is followed where the key does not tell, or where there is none: an ingester.
+    pub(crate) mode: Option<Mode>,
     /// Signing secrets of the webhook endpoints, any of which may have signed; by default `STRIPE_WEBHOOK_SECRET`.
     pub(crate) webhook_secrets: Needed<Vec<Secret>>,
     /// Default `https://api.stripe.com`; never ends in a slash.
@@ -30,10 +32,21 @@ pub(crate) enum Mode {
     Live,
 }
 
+impl Mode {
+    fn of(text: &str) -> Option<Self> {
+        match text {
+            "live" => Some(Self::Live),
+            "test" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
 impl Stripe {
     pub(super) fn read(reader: &mut Reader<'_>) -> Stripe {
         let stripe = Stripe {
             secret_key: reader.needed_secret("stripe.secret_key", "STRIPE_SECRET_KEY"),
+            mode: reader.parsed("stripe.mode", "`live` or `test`", Mode::of),
             webhook_secrets: reader.needed_secrets("stripe.webhook_secrets", "STRIPE_WEBHOOK_SECRET"),
             api_base: reader.api_base("stripe.api_base", "https://api.stripe.com"),
             requests_per_second: reader.count("stripe.requests_per_second", 20),
@@ -44,6 +57,11 @@ impl Stripe {
     }
 
     fn warn(&self, reader: &mut Reader<'_>) {
+        if let (Some(told), Some(opened)) = (self.mode, self.mode_of_key())
+            && told != opened
+        {
+            reader.warn("`stripe.mode` is not the mode of `stripe.secret_key`; the key's counts".to_owned());
+        }
         let key = self.secret_key.present().map(Secret::expose);
         if key.is_some_and(|key| !key.starts_with("sk_") && !key.starts_with("rk_")) {
             reader
@@ -58,8 +76,13 @@ impl Stripe {
         }
     }
 
-    /// The world that `secret_key` opens; `None` without a key and for a key that does not tell.
+    /// The world that is followed: that of `secret_key`, else `mode`.
     pub(crate) fn mode(&self) -> Option<Mode> {
+        self.mode_of_key().or(self.mode)
+    }
+
+    /// The world that `secret_key` opens; `None` without a key and for a key that does not tell.
+    pub(crate) fn mode_of_key(&self) -> Option<Mode> {
         let key = self.secret_key.present()?.expose();
         let world = key.strip_prefix("sk_").or_else(|| key.strip_prefix("rk_"))?;
         if world.starts_with("test_") {

@@ -36,7 +36,7 @@ fn a_grant_that_nothing_older_can_have_made_is_settled_within_the_lag() {
 #[test]
 fn a_grant_that_something_older_may_have_made_is_looked_at_after_the_lag() {
     let mut case = later(granted(), day(3) + seconds(5), [first_month()]);
-    case.rules.catalog.0[0].vendor_product_id = Some("com.app.month".into());
+    case.rules.catalog.0[0] = called(offering("month", "premium", None), "com.app.month");
     let plan = decide(&unanswered(case));
     assert_eq!((plan.seen, plan.look_again), (vec![], Some(day(3) + seconds(30))));
 }

@@ -4,7 +4,7 @@ use crate::billing::{
     Billing, Collection, Dispute, DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, MoneyBack, Period,
     Purchase, PurchaseLine, PurchaseState, Status, Subscription,
 };
-use crate::catalog::{Catalog, Offering, Sold, Term};
+use crate::catalog::{Catalog, Listed, Offering, Sold, Term};
 use crate::clock::Timestamp;
 use crate::decide::{Case, decide};
 use crate::ledger::{Entry, Ledger, State};
@@ -32,8 +32,19 @@ pub(super) fn level(name: &str) -> AccessLevel {
     AccessLevel(name.into())
 }
 
-pub(super) fn offering(price: &str, gives: &str, term: Option<Term>) -> Offering {
-    Offering { sold: Sold::Price(price.into()), level: level(gives), vendor_product_id: None, term }
+pub(super) fn offering(price: &str, gives: &str, term: Option<Term>) -> Listed {
+    Listed::Offering(Offering { sold: Sold::Price(price.into()), level: level(gives), vendor_product_id: None, term })
+}
+
+/// The same under another name at the destination.
+pub(super) fn called(of: Listed, name: &str) -> Listed {
+    let Listed::Offering(offering) = of else { panic!("what is ignored has no name") };
+    Listed::Offering(Offering { vendor_product_id: Some(name.into()), ..offering })
+}
+
+/// `seat` and, sold once, `book` are meant to give nothing.
+pub(super) fn ignored() -> [Listed; 2] {
+    ["seat", "book"].map(|price| Listed::Ignored { ignored: Sold::Price(price.into()) })
 }
 
 /// `month` and `year` give premium, `gold` gives gold; `pass` (30 days) and `life` are sold once and give premium.

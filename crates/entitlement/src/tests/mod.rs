@@ -13,6 +13,7 @@ mod saved_more;
 mod several;
 mod simulation;
 mod some;
+mod standing;
 mod statuses;
 mod transactions;
 mod unknown;
@@ -28,7 +29,7 @@ use crate::plan::{Gives, Offer, Plan, Refund, Step, Until};
 use crate::profile::Profile;
 use crate::rules::{Choice, TestClocks, Unpaid};
 use make::{
-    carry_out, case, day, dispute, first_month, foreign, hours, intend, invoice, item, later, level, notes, of,
-    offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until, withheld,
-    write_down,
+    called, carry_out, case, day, dispute, first_month, foreign, hours, ignored, intend, invoice, item, later, level,
+    notes, of, offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until,
+    withheld, write_down,
 };

@@ -60,6 +60,11 @@ fn money() -> Vec<(&'static str, Case)> {
 fn odd() -> Vec<(&'static str, Case)> {
     let mut unmapped = first_month();
     unmapped.items[0] = item("si_1", "other", period(0, 30));
+    let seat = sub("sub_2", "seat", period(0, 30));
+    let mut given_back = first_month();
+    given_back.invoices[0].money_back = refund(999);
+    let mut both = of(day(3), [first_month(), seat.clone()]);
+    both.rules.catalog.0.extend(ignored());
     let mut store = granted();
     store.profile.levels = vec![foreign("premium", Until::At(day(300)))];
     let mut refused = granted();
@@ -73,6 +78,7 @@ fn odd() -> Vec<(&'static str, Case)> {
     lagging.profile.levels.clear();
     vec![
         ("price_not_in_catalog", later(granted(), day(4), [unmapped])),
+        ("refunded_beside_an_ignored_price", later(both, day(4), [given_back, seat])),
         ("other_store_lasts", store),
         ("step_refused", refused),
         ("cut_off_after_sending", cut_off),

@@ -108,9 +108,7 @@ fn merged_billing_is_what_both_accounts_are_billed() {
 #[test]
 fn of_two_entries_for_one_price_and_level_the_first_counts() {
     let mut case = of(day(3), [first_month()]);
-    let mut second = offering("month", "premium", None);
-    second.vendor_product_id = Some("com.app.month".into());
-    case.rules.catalog.0.push(second);
+    case.rules.catalog.0.push(called(offering("month", "premium", None), "com.app.month"));
     assert_eq!(owed(&case).transaction.product, "prod_month");
 }
 

@@ -5,7 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-use super::make::{carry_out, case, customer, day, foreign, invoice, item, level, offering, period, purchase, sub};
+use super::make::{
+    carry_out, case, customer, day, foreign, ignored, invoice, item, level, offering, period, purchase, sub,
+};
 use crate::billing::{
     About, Billing, Collection, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack, Period,
     Purchase, PurchaseState, Status, Subscription,
@@ -24,7 +26,7 @@ fn moment(from: i64, to: i64) -> impl Strategy<Value = Timestamp> {
 }
 
 fn price() -> impl Strategy<Value = &'static str> {
-    select(vec!["month", "month", "year", "gold", "both", "other", "pass"])
+    select(vec!["month", "month", "year", "gold", "both", "other", "pass", "seat"])
 }
 
 fn choice() -> impl Strategy<Value = Choice> {
@@ -53,6 +55,7 @@ fn rules() -> impl Strategy<Value = Rules> {
     policy().prop_map(|policy| {
         let mut rules = Rules { policy, ..super::make::rules() };
         rules.catalog.0.extend([offering("both", "premium", None), offering("both", "gold", None)]);
+        rules.catalog.0.extend(ignored());
         rules
     })
 }
@@ -148,7 +151,7 @@ fn bought() -> impl Strategy<Value = Purchase> {
         1 => Just(PurchaseState::Waiting),
         1 => Just(PurchaseState::Unknown("odd".into())),
     ];
-    let price = select(vec!["pass", "pass", "pass", "life", "other", "gold"]);
+    let price = select(vec!["pass", "pass", "pass", "life", "other", "gold", "book"]);
     (price, state, 0..3_u64, money_back()).prop_map(|(price, state, quantity, money_back)| {
         let mut purchase = Purchase { state, money_back, ..purchase("pi", price, day(1)) };
         purchase.lines[0].quantity = quantity;

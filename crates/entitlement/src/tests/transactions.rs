@@ -106,7 +106,7 @@ fn a_line_that_names_no_product_is_known_by_its_price() {
 fn the_catalog_may_name_the_product() {
     let mut case = of(day(3), [first_month()]);
     assert_eq!(owed(&case).transaction.product, "prod_month");
-    case.rules.catalog.0[0].vendor_product_id = Some("com.app.month".into());
+    case.rules.catalog.0[0] = called(offering("month", "premium", None), "com.app.month");
     let transaction = owed(&case).transaction;
     assert_eq!((transaction.product.as_str(), transaction.base_plan.as_str()), ("com.app.month", "month"));
 }

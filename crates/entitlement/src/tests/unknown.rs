@@ -1,6 +1,7 @@
 //! Unknown is not no.
 
 use super::*;
+use crate::plan::Verdict;
 
 /// A month that was granted, and what is billed a day later.
 fn next_day(sub: Subscription) -> Case {
@@ -30,6 +31,57 @@ fn an_unmapped_price_that_is_over_concerns_nobody() {
     let mut sub = Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
     sub.items[0] = item("si_1", "other", period(0, 30));
     assert_eq!(steps(&next_day(sub)), ["revoke premium"]);
+}
+
+/// The same, selling also what is meant to give nothing.
+fn ignoring(mut case: Case) -> Case {
+    case.rules.catalog.0.extend(ignored());
+    case
+}
+
+#[test]
+fn a_price_that_is_ignored_is_no_doubt_and_gives_nothing() {
+    let alone = decide(&ignoring(of(day(3), [sub("sub_2", "seat", period(0, 30))])));
+    assert_eq!((alone.steps, alone.verdict), (vec![], Verdict::default()));
+    let mut refunded = first_month();
+    refunded.invoices[0].money_back = refund(999);
+    for (price, taken) in [("seat", 1), ("other", 0)] {
+        let beside = sub("sub_2", price, period(0, 30));
+        let both = ignoring(of(day(3), [first_month(), beside.clone()]));
+        let plan = decide(&later(both, day(4), [refunded.clone(), beside]));
+        assert_eq!((plan.steps.len(), plan.verdict.unsure.len()), (taken, 1 - taken), "{price}");
+    }
+}
+
+#[test]
+fn an_item_that_is_ignored_leaves_the_others_of_its_subscription_alone() {
+    let mut both = first_month();
+    both.items.push(item("si_2", "seat", period(0, 30)));
+    let case = ignoring(of(day(3), [both]));
+    assert_eq!(decide(&case).verdict, decide(&of(day(3), [first_month()])).verdict);
+}
+
+#[test]
+fn a_purchase_that_is_ignored_is_no_doubt_and_gives_nothing() {
+    let mut case = ignoring(case(day(1)));
+    case.billing.purchases.push(purchase("pi_1", "book", day(0)));
+    assert_eq!(decide(&case).verdict, Verdict::default());
+}
+
+#[test]
+fn nobody_need_be_known_for_what_is_all_ignored() {
+    let mut case = ignoring(of(day(3), [sub("sub_1", "seat", period(0, 30))]));
+    case.billing.purchases.push(purchase("pi_1", "book", day(0)));
+    let catalog = &case.rules.catalog;
+    assert!(catalog.ignores_all(&case.billing));
+    let mut unread = case.billing.clone();
+    unread.gaps.push(Gap { about: About::Chain("sub_2".into()), what: "its items".into() });
+    assert!(!catalog.ignores_all(&unread));
+    for price in ["month", "other"] {
+        let mut billing = case.billing.clone();
+        billing.subscriptions[0].items.push(item("si_2", price, period(0, 30)));
+        assert!(!catalog.ignores_all(&billing), "{price}");
+    }
 }
 
 #[test]

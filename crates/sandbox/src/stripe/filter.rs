@@ -47,7 +47,8 @@ pub(super) const LISTINGS: [Listing; 13] = [
     listing("disputes", "dispute", &[CHARGE, INTENT]),
     listing("payment_intents", "payment_intent", &[CUSTOMER]),
     listing("events", "event", &[("type", "/type"), ("types", "")]),
-    listing("prices", "price", &[("product", "/product")]),
+    // `active` is looked at in `fits`.
+    listing("prices", "price", &[("product", "/product"), ("type", "/type"), ("active", "")]),
     listing("products", "product", &[]),
     listing("webhook_endpoints", "webhook_endpoint", &[]),
 ];
@@ -103,6 +104,7 @@ pub(super) fn fits(call: &Call, listing: &Listing, object: &Value) -> bool {
     let own_fit = match listing.kind {
         "subscription" => subscription_fits(call, object),
         "event" => event_fits(call, object),
+        "price" => call.param("active").is_none_or(|wanted| object["active"] == (wanted == "true")),
         // A deleted customer can be fetched, but is in no list.
         "customer" => object["deleted"] != true,
         _ => true,

@@ -65,10 +65,23 @@ pub(crate) fn answer(stripe: &Stripe, call: &Call) -> Answer {
 fn authorized(world: &World, call: &Call) -> Result<(), Refusal> {
     let key = call.authorization.as_deref().and_then(|value| value.strip_prefix("Bearer "));
     match key {
-        Some(key) if world.keys.contains(key) => Ok(()),
+        Some(key) if world.keys.contains(key) => permitted(world, key, &call.path),
         Some(_) => Err(Refusal::plain(401, "Invalid API Key provided.".to_owned())),
         None => Err(Refusal::plain(401, "You did not provide an API key.".to_owned())),
     }
+}
+
+/// A restricted key may not read everything; the name of the permission is left out of the message.
+fn permitted(world: &World, key: &str, path: &str) -> Result<(), Refusal> {
+    let below = |closed: &String| {
+        let rest = path.strip_prefix("/v1/").and_then(|path| path.strip_prefix(closed.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if world.closed.get(key).is_some_and(|closed| closed.iter().any(below)) {
+        let message = format!("The provided key '{key}' does not have the required permissions for this endpoint.");
+        return Err(Refusal::plain(403, message));
+    }
+    Ok(())
 }
 
 fn route(world: &World, call: &Call) -> Result<Value, Refusal> {

@@ -13,6 +13,8 @@ use crate::clock;
 #[derive(Debug)]
 pub(crate) struct World {
     pub(super) keys: BTreeSet<String>,
+    /// What restricted keys may not read.
+    pub(super) closed: BTreeMap<String, BTreeSet<String>>,
     pub(super) shape: Shape,
     pub(super) embedded_page: usize,
     pub(super) account: Option<String>,
@@ -30,6 +32,7 @@ impl World {
     pub(super) fn new() -> World {
         World {
             keys: BTreeSet::from(["sk_test_sandbox".to_owned()]),
+            closed: BTreeMap::new(),
             shape: Shape::Current,
             embedded_page: 10,
             account: None,

@@ -44,6 +44,23 @@ async fn a_reset_before_applies_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_can_be_dated_by_a_wrong_clock() {
+    let bench = Bench::new().await;
+    let off = What::DatedOff(-300);
+    bench.sandbox.stripe.faults.inject(Fault::once(Match::any(), off));
+    let ahead = async || {
+        let url = format!("{}/v1/customers", bench.sandbox.stripe.url());
+        let answer = bench.client.get(url).bearer_auth("sk_test_sandbox").send().await.unwrap();
+        let dates: Vec<_> = answer.headers().get_all("date").iter().collect();
+        assert_eq!(dates.len(), 1);
+        let date = chrono::DateTime::parse_from_rfc2822(dates[0].to_str().unwrap()).unwrap();
+        (date.to_utc() - sandbox::clock::now()).num_seconds()
+    };
+    assert!((-302..=-299).contains(&ahead().await));
+    assert!((-2..=0).contains(&ahead().await));
+}
+
+#[tokio::test]
 async fn a_truncated_answer_breaks_off_in_the_body() {
     let bench = bench_with_profile().await;
     bench.sandbox.adapty.faults.inject(Fault::once(Match::any(), What::Truncate));

@@ -71,6 +71,45 @@ async fn errors_look_like_those_of_stripe() {
 }
 
 #[tokio::test]
+async fn a_restricted_key_is_refused_what_it_may_not_read() {
+    let bench = Bench::new().await;
+    bench.sandbox.stripe.add_restricted_key("rk_test_1", &["prices", "checkout/sessions"]);
+    let status = async |path: &str| {
+        let url = format!("{}/v1/{path}", bench.sandbox.stripe.url());
+        bench.client.get(url).bearer_auth("rk_test_1").send().await.unwrap().status().as_u16()
+    };
+    for (path, wanted) in [
+        ("prices", 403),
+        ("prices/price_1", 403),
+        ("checkout/sessions?limit=1", 403),
+        ("products/prod_1", 404),
+        ("customers", 200),
+    ] {
+        assert_eq!(status(path).await, wanted, "{path}");
+    }
+    assert_eq!(bench.stripe("/prices").await.0, 200, "only for that key");
+}
+
+#[tokio::test]
+async fn prices_are_listed_by_type_and_whether_they_sell() {
+    let bench = Bench::new().await;
+    let stripe = &bench.sandbox.stripe;
+    let day = TimeDelta::days(1);
+    stripe.add_price(NewPrice::recurring("price_1", "prod_1", 100, day));
+    stripe.add_price(NewPrice::recurring("price_2", "prod_1", 100, day));
+    stripe.add_price(NewPrice::one_time("price_3", "prod_1", 100));
+    stripe.edit("price_2", |price| price["active"] = false.into());
+    for (query, wanted) in [
+        ("active=true&type=recurring", vec!["price_1"]),
+        ("active=false", vec!["price_2"]),
+        ("active=true", vec!["price_3", "price_1"]),
+        ("type=one_time", vec!["price_3"]),
+    ] {
+        assert_eq!(ids(&bench.stripe(&format!("/prices?{query}")).await.1), wanted, "{query}");
+    }
+}
+
+#[tokio::test]
 async fn expansion_replaces_ids_along_the_path() {
     let bench = Bench::new().await;
     let session = Some(NewSession::default());

@@ -7,6 +7,7 @@ use super::make::{
     account, again, at, claimed, done, entries, held, intend, intent, look, memory, pass, planned, refused, sent,
     settle, settle_sent, settlement, state, user,
 };
+use crate::book::Wanted;
 use crate::open::Store;
 use crate::record::{Ending, Held, Intent, SentOutcome, Settlement, Tries};
 
@@ -31,7 +32,7 @@ async fn a_step_is_intended_and_then_confirmed() {
     pass(1);
     settle_sent(&store, &claim, vec![sent("k", SentOutcome::Confirmed)]).await;
     assert_eq!(state(&store, "k").await, State::Confirmed { at: at(1) });
-    let lines = store.ledger_lines(Some(&user("u-1")), 9).await.unwrap();
+    let lines = store.ledger_lines(&Wanted { user: Some(user("u-1")), ..Wanted::default() }, 9).await.unwrap();
     let line = &lines[0];
     assert_eq!((line.account.as_str(), line.state.as_str(), line.attempts), ("stripe:cus_1", "confirmed", 1));
     assert_eq!((line.intended_at, line.settled_at, line.environment.as_str()), (at(0), Some(at(1)), "live"));
@@ -120,7 +121,7 @@ async fn a_dropped_step_that_is_wanted_again_begins_anew() {
     let claim = held(&store, "1").await;
     assert_eq!(intend(&store, &claim, &["k"]).await, Held::Yes);
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(5) });
-    assert_eq!(store.ledger_lines(None, 9).await.unwrap()[0].why, None);
+    assert_eq!(store.ledger_lines(&Wanted::default(), 9).await.unwrap()[0].why, None);
 }
 
 #[tokio::test]

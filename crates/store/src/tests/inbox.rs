@@ -3,14 +3,14 @@
 use super::make::{account, at, claimed, event, is_pending, memory, memory_with_seats, parked, pass, ring};
 use crate::claim::Urgency;
 use crate::event::{Event, Kept, Outcome};
-use crate::inbox::Seen;
+use crate::inbox::{KindLike, Seen, Wanted};
 
 #[tokio::test]
 async fn an_event_is_kept_once() {
     let store = memory().await;
     assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::New);
     assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::Duplicate);
-    assert_eq!(store.events(None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.events(&Wanted::default(), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -18,7 +18,7 @@ async fn an_event_is_kept_once_also_when_one_batch_holds_it_twice() {
     let store = memory().await;
     let both = tokio::join!(ring(&store, event("evt_1", "1")), ring(&store, event("evt_1", "1")));
     assert_eq!(both, (Kept::New, Kept::Duplicate));
-    assert_eq!(store.events(None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.events(&Wanted::default(), 10).await.unwrap().len(), 1);
     assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 1);
 }
 
@@ -62,7 +62,7 @@ async fn an_event_of_nobody_or_of_the_other_mode_is_kept_and_rings_nothing() {
     for (id, outcome) in [("evt_1", Outcome::Nobody), ("evt_2", Outcome::OtherMode)] {
         ring(&store, Event { outcome, ..event(id, "1") }).await;
     }
-    let kept: Vec<String> = store.events(None, 10).await.unwrap().into_iter().map(|seen| seen.outcome).collect();
+    let kept: Vec<String> = store.events(&Wanted::default(), 10).await.unwrap().into_iter().map(|seen| seen.outcome).collect();
     assert_eq!(kept, ["other_mode", "nobody"]);
     assert_eq!((store.backlog().await.unwrap().due, parked(&store).await), (0, Vec::new()));
 }
@@ -75,10 +75,55 @@ async fn events_are_listed_newest_first_to_the_limit_and_by_account() {
         pass(1);
     }
     let ids = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.id).collect::<Vec<_>>();
-    assert_eq!(ids(store.events(None, 2).await.unwrap()), ["stripe:evt_3", "stripe:evt_2"]);
-    assert_eq!(ids(store.events(Some(&account("1")), 9).await.unwrap()), ["stripe:evt_3", "stripe:evt_1"]);
-    let first = store.events(Some(&account("2")), 9).await.unwrap().remove(0);
+    assert_eq!(ids(store.events(&Wanted::default(), 2).await.unwrap()), ["stripe:evt_3", "stripe:evt_2"]);
+    let of = |ids: &[&str]| Wanted { accounts: ids.iter().map(|id| account(id)).collect(), ..Wanted::default() };
+    assert_eq!(ids(store.events(&of(&["1"]), 9).await.unwrap()), ["stripe:evt_3", "stripe:evt_1"]);
+    assert_eq!(ids(store.events(&of(&["2", "3", "1"]), 2).await.unwrap()), ["stripe:evt_3", "stripe:evt_2"]);
+    let first = store.events(&of(&["2"]), 9).await.unwrap().remove(0);
     assert_eq!((first.created, first.received, first.object.as_deref()), (at(1), at(1), Some("in_1")));
+}
+
+#[tokio::test]
+async fn events_are_chosen_by_type_outcome_and_time() {
+    let store = memory().await;
+    let kinds = ["invoice.paid", "invoice.payment_failed", "v1.invoice.paid", "charge.refunded"];
+    for (number, kind) in kinds.into_iter().enumerate() {
+        let outcome = if kind == "charge.refunded" { Outcome::Nobody } else { Outcome::Rung(account("1")) };
+        let id = format!("evt_{}", number + 1);
+        ring(&store, Event { kind: kind.into(), outcome, ..event(&id, "1") }).await;
+        pass(1);
+    }
+    let ids = async |wanted: Wanted| {
+        let seen = store.events(&wanted, 9).await.unwrap();
+        seen.into_iter().map(|seen| seen.id.trim_start_matches("stripe:evt_").to_owned()).collect::<Vec<_>>()
+    };
+    let kind = |kind| Wanted { kind: Some(kind), ..Wanted::default() };
+    let exactly = |text: &str| kind(KindLike::Exactly(text.into()));
+    let beginning = |text: &str| kind(KindLike::Beginning(text.into()));
+    assert_eq!(ids(exactly("invoice.paid")).await, ["3", "1"], "thin events too");
+    assert_eq!(ids(exactly("v1.invoice.paid")).await, ["3"]);
+    assert_eq!(ids(exactly("invoice.")).await, [""; 0]);
+    assert_eq!(ids(beginning("invoice.pa")).await, ["3", "2", "1"]);
+    assert_eq!(ids(beginning("v1.")).await, ["3"]);
+    assert_eq!(ids(beginning("invoice_")).await, [""; 0], "`_` stands for itself");
+    assert_eq!(ids(beginning("")).await, ["4", "3", "2", "1"]);
+    assert_eq!(ids(Wanted { outcome: Some("nobody".into()), ..Wanted::default() }).await, ["4"]);
+    assert_eq!(ids(Wanted { since: Some(at(2)), ..Wanted::default() }).await, ["4", "3"]);
+    let all = Wanted { accounts: vec![account("1")], since: Some(at(1)), ..exactly("invoice.paid") };
+    assert_eq!(ids(Wanted { outcome: Some("rung".into()), ..all }).await, ["3"]);
+}
+
+#[tokio::test]
+async fn one_event_is_read_with_its_body_where_it_is_kept() {
+    let store = memory().await;
+    ring(&store, event("evt_1", "1")).await;
+    ring(&store, Event { body: Some("{}".into()), ..event("evt_2", "1") }).await;
+    let bodies = [("stripe:evt_1", None), ("stripe:evt_2", Some("{}"))];
+    for (id, body) in bodies {
+        let whole = store.event(id).await.unwrap().unwrap();
+        assert_eq!((whole.seen.id.as_str(), whole.body.as_deref()), (id, body));
+    }
+    assert!(store.event("evt_1").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -96,7 +141,7 @@ async fn seats_are_bounded_and_free_again_after_the_write() {
     assert!(is_pending(&mut given_up).await);
     drop(given_up);
     store.touch(vec![account("2")], Urgency::Fresh).await.unwrap();
-    assert_eq!(store.events(None, 9).await.unwrap().len(), 2);
+    assert_eq!(store.events(&Wanted::default(), 9).await.unwrap().len(), 2);
     assert_eq!((store.seat().is_some(), store.has_seats()), (true, true));
 }
 

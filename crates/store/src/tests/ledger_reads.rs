@@ -1,11 +1,14 @@
 //! What a decision reads of the ledger, and what is listed.
 
+use entitlement::key::StepKey;
 use entitlement::ledger::State;
 use entitlement::names::Mode;
+use entitlement::plan::Planned;
 
 use super::make::{
-    at, done, entries, held, intent, memory, now, pass, planned, refused, sent, settle, settlement, user,
+    account, at, done, entries, held, intent, look, memory, now, pass, planned, refused, sent, settle, settlement, user,
 };
+use crate::book::Wanted;
 use crate::claim::Claim;
 use crate::open::Store;
 use crate::record::{Held, Intent, Outcomes, SentOutcome, Settlement};
@@ -95,13 +98,66 @@ async fn lines_are_listed_newest_first_to_the_limit_and_by_user() {
         pass(1);
     }
     let keys = async |whose: Option<&str>, limit| {
-        let whose = whose.map(user);
-        let lines = store.ledger_lines(whose.as_ref(), limit).await.unwrap();
+        let wanted = Wanted { user: whose.map(user), ..Wanted::default() };
+        let lines = store.ledger_lines(&wanted, limit).await.unwrap();
         lines.into_iter().map(|line| line.key).collect::<Vec<_>>()
     };
     assert_eq!(keys(None, 2).await, ["c", "b"]);
     assert_eq!(keys(Some("u-1"), 9).await, ["c", "a"]);
     assert_eq!(keys(Some("nobody"), 9).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn lines_are_chosen_by_account_state_and_time() {
+    let store = memory().await;
+    for (id, key, outcome) in [("1", "a", SentOutcome::Confirmed), ("2", "b", refused()), ("1", "c", refused())] {
+        look(&store, id, key, outcome).await;
+        pass(1);
+    }
+    let open = held(&store, "2").await;
+    store.intend(intent(&open, vec![planned("d", "premium")])).await.unwrap();
+    let keys = async |wanted: Wanted| {
+        let newest = store.ledger_lines(&wanted, 9).await.unwrap();
+        let first = store.first_ledger_lines(&wanted, 9).await.unwrap();
+        assert!(newest.iter().rev().map(|line| &line.key).eq(first.iter().map(|line| &line.key)));
+        newest.into_iter().map(|line| line.key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(Wanted { account: Some(account("1")), ..Wanted::default() }).await, ["c", "a"]);
+    assert_eq!(keys(Wanted { state: Some("refused".into()), ..Wanted::default() }).await, ["c", "b"]);
+    assert_eq!(keys(Wanted { since: Some(at(2)), ..Wanted::default() }).await, ["d", "c"]);
+    let all = Wanted { account: Some(account("2")), user: Some(user("u-1")), ..Wanted::default() };
+    assert_eq!(keys(Wanted { state: Some("intended".into()), since: Some(at(1)), ..all }).await, ["d"]);
+    let lines = store.first_ledger_lines(&Wanted::default(), 9).await.unwrap();
+    let times = lines.iter().map(|line| (line.due_at, line.settled_at)).collect::<Vec<_>>();
+    assert_eq!((times[0], times[3]), ((None, Some(at(0))), (Some(at(3)), None)), "either is due or settled");
+}
+
+#[tokio::test]
+async fn lines_are_found_by_the_beginning_of_their_key_and_along_their_chain() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    let after = |key: &str, level: &str, previous: &str| Planned {
+        previous: Some(StepKey::stored(previous.to_owned())),
+        ..planned(key, level)
+    };
+    confirm(&store, &claim, "abcd01ff", "premium").await;
+    let steps = vec![after("abcd02", "premium", "abcd01ff"), after("abcdef", "premium", "abcd01ff")];
+    store.intend(intent(&claim, steps)).await.unwrap();
+    store.intend(intent(&claim, vec![after("ab09", "gold", "abcd01ff")])).await.unwrap();
+    let under = async |beginning: &str| {
+        let lines = store.ledger_lines_under(beginning, 9).await.unwrap();
+        lines.into_iter().map(|line| line.key).collect::<Vec<_>>()
+    };
+    assert_eq!(under("abcd0").await, ["abcd02", "abcd01ff"]);
+    assert_eq!(under("abcd01ff").await, ["abcd01ff"]);
+    assert_eq!(under("abcd01ff0").await, [""; 0]);
+    assert_eq!(under("f").await, [""; 0]);
+    assert_eq!(store.ledger_lines_under("ab", 2).await.unwrap().len(), 2);
+    let first = store.ledger_lines_under("abcd01ff", 1).await.unwrap().remove(0);
+    let next = store.ledger_lines_after(&first, 9).await.unwrap();
+    let next: Vec<_> = next.iter().map(|line| (line.key.as_str(), line.previous.as_deref())).collect();
+    assert_eq!(next, [("abcd02", Some("abcd01ff")), ("abcdef", Some("abcd01ff"))], "of the same subject");
+    assert_eq!(first.previous, None);
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ macro_rules! suite {
             mod retention;
             mod settling;
             mod turns;
+            mod walk;
             mod worklist;
             mod writer;
             mod $own;

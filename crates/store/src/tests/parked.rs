@@ -8,7 +8,7 @@ use super::make::{
 };
 use crate::event::{Event, Outcome};
 use crate::open::Store;
-use crate::parked::Which;
+use crate::parked::{Wanted, Which};
 use crate::record::{Ending, Finding, Held, Kind, Settlement};
 
 /// A look at `id` that parks a price nobody mapped for each of `subjects`.
@@ -108,6 +108,39 @@ async fn parked_things_are_chosen_by_id_by_kind_or_all() {
     assert_eq!(store.drop_parked(Which::Kind(Kind::NotShown), why()).await.unwrap(), 0);
     assert_eq!(store.drop_parked(Which::All, why()).await.unwrap(), 2);
     assert_eq!(parked(&store).await, []);
+}
+
+#[tokio::test]
+async fn parked_things_are_listed_by_kind_account_and_user() {
+    let store = memory().await;
+    parks(&store, "1", &["a", "b"]).await;
+    parks(&store, "2", &["a"]).await;
+    let claim = held(&store, "3").await;
+    let of_user = Finding { customer: Some(user("u-1")), ..finding(Kind::NotShown, "premium") };
+    settle(&store, &claim, found(vec![of_user])).await;
+    let listed = async |wanted: Wanted| {
+        let rows = store.parked_like(&wanted).await.unwrap();
+        rows.into_iter().map(|row| format!("{} {}", row.account, row.subject)).collect::<Vec<_>>()
+    };
+    let of = |ids: &[&str]| Wanted { accounts: ids.iter().map(|id| account(id)).collect(), ..Wanted::default() };
+    assert_eq!(listed(of(&["1"])).await, ["stripe:cus_1 a", "stripe:cus_1 b"]);
+    assert_eq!(listed(of(&["2", "3"])).await, ["stripe:cus_2 a", "stripe:cus_3 premium"]);
+    assert_eq!(listed(Wanted { kind: Some(Kind::NotShown), ..Wanted::default() }).await, ["stripe:cus_3 premium"]);
+    assert_eq!(listed(Wanted { user: Some(user("u-1")), ..Wanted::default() }).await, ["stripe:cus_3 premium"]);
+    assert_eq!(listed(Wanted { kind: Some(Kind::NotShown), ..of(&["1"]) }).await, [""; 0]);
+    assert_eq!(listed(Wanted::default()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn one_parked_thing_is_read_also_when_it_was_dropped() {
+    let store = memory().await;
+    parks(&store, "1", &["a"]).await;
+    let id = store.parked().await.unwrap()[0].id;
+    assert_eq!(store.parked_thing(id).await.unwrap().unwrap().dropped, None);
+    store.drop_parked(Which::Ids(vec![id]), "known".into()).await.unwrap();
+    let row = store.parked_thing(id).await.unwrap().unwrap();
+    assert_eq!((row.subject.as_str(), row.dropped.as_deref()), ("a", Some("known")));
+    assert!(store.parked_thing(id + 1).await.unwrap().is_none());
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use super::make::{
 use crate::claim::{Claim, Lease, Room, Urgency};
 use crate::error::OpenError;
 use crate::event::Kept;
+use crate::inbox::Wanted;
 use crate::import::{self, ImportError, Progress};
 use crate::limits::Held;
 use crate::open::Store;
@@ -173,7 +174,7 @@ async fn text_that_postgresql_cannot_hold_is_kept_as_far_as_it_can_be() {
     let mut odd = event("evt_1", "1");
     odd.kind = "invoice\0paid".into();
     assert_eq!(ring(&memory, odd).await, Kept::New);
-    assert_eq!(memory.events(None, 1).await.unwrap()[0].kind, "invoice\u{fffd}paid");
+    assert_eq!(memory.events(&Wanted::default(), 1).await.unwrap()[0].kind, "invoice\u{fffd}paid");
 }
 
 #[tokio::test]

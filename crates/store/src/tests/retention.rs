@@ -1,6 +1,7 @@
 //! What is forgotten in time, and what never is.
 
 use super::make::{account, at, entries, event, look, memory, now, pass, planned, refused, ring, settle_sent};
+use crate::inbox::Wanted;
 use crate::limits::Ask;
 use crate::open::Store;
 use crate::record::SentOutcome;
@@ -27,7 +28,7 @@ async fn events_older_than_the_limit_go_and_the_others_stay() {
     pass(100);
     ring(&store, event("evt_new", "1")).await;
     assert_eq!(sweep(&store, Old::Inbox, 100).await, (1, 1));
-    let left = store.events(Some(&account("1")), 9).await.unwrap();
+    let left = store.events(&Wanted { accounts: vec![account("1")], ..Wanted::default() }, 9).await.unwrap();
     assert_eq!(left.iter().map(|seen| seen.id.as_str()).collect::<Vec<_>>(), ["stripe:evt_new"]);
 }
 

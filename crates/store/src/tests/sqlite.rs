@@ -4,6 +4,7 @@ use super::make::{account, event, memory, options, ring};
 use crate::connection::Pool;
 use crate::error::{OpenError, StoreError};
 use crate::event::Kept;
+use crate::inbox::Wanted;
 use crate::open::{Options, Store};
 
 fn at(file: &std::path::Path) -> Options {
@@ -60,7 +61,7 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
         tokio::join!(ring(&memory, event("evt_1", "1")), bad, ring(&memory, event("evt_2", "3")));
     assert_eq!((first, second), (Kept::New, Kept::New));
     assert!(matches!(bad, Err(StoreError::Refused(why)) if why.contains("not that one")));
-    assert_eq!(memory.events(None, 9).await.unwrap().len(), 2);
+    assert_eq!(memory.events(&Wanted::default(), 9).await.unwrap().len(), 2);
     assert!(memory.standing(&account("2")).await.unwrap().is_none(), "nothing of the refused one is there");
     assert!(memory.has_seats());
 }

@@ -40,9 +40,11 @@ async fn post(server: &Server) -> Result<Answer, Failure> {
 
 #[tokio::test]
 async fn a_request_goes_out_whole_and_its_answer_comes_back() {
-    let server = Server::start(vec![Reply::Answer("200 OK\r\nrequest-id: req_1", r#"{"a":2}"#.to_owned())]).await;
+    let head = "200 OK\r\nrequest-id: req_1\r\ndate: Wed, 21 Oct 2026 07:28:00 GMT";
+    let server = Server::start(vec![Reply::Answer(head, r#"{"a":2}"#.to_owned())]).await;
     let answer = post(&server).await.unwrap();
     assert_eq!((answer.status, answer.request_id.as_deref()), (200, Some("req_1")));
+    assert_eq!(answer.date, Some("2026-10-21T07:28:00Z".parse().unwrap()));
     assert_eq!(answer.json::<Value>("reading").unwrap(), json!({"a": 2}));
     let seen = server.seen().remove(0);
     assert!(seen.starts_with("POST /profiles/ann%40example.com/?a=1 HTTP/1.1\r\n"), "{seen}");
@@ -183,7 +185,7 @@ async fn no_error_prints_the_key_or_the_path() {
         assert!(silent, "{text}");
     }
     let body = Bytes::from_static(br#"{"email":"ann@example.com"}"#);
-    let answer = Answer { status: 200, body, request_id: None };
+    let answer = Answer { status: 200, body, request_id: None, date: None };
     let failure = answer.json::<Vec<u8>>("reading").unwrap_err();
     assert!(!format!("{answer:?} {failure:?}").contains("ann@"));
 }

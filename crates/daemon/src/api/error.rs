@@ -1,0 +1,118 @@
+//! What the admin API answers when it cannot do what it is asked.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use store::error::StoreError;
+use sync::inspect::InspectError;
+use utoipa::ToSchema;
+
+use crate::failed::Failed;
+
+/// An error: a code for programs and a sentence for people.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    pub(crate) error: Told,
+}
+
+/// What is the matter.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Told {
+    /// For example `not_found`.
+    #[schema(example = "not_found")]
+    pub(crate) code: &'static str,
+    /// What to do about it.
+    pub(crate) message: String,
+}
+
+/// Why a request is not answered as it wishes.
+#[derive(Debug)]
+pub(crate) enum ApiError {
+    /// The request itself is wrong.
+    Wrong(String),
+    Unreadable(StatusCode, String),
+    NotFound(String),
+    /// Somebody else is at it.
+    Busy(String),
+    /// This process has no keys.
+    OnlyIngest,
+    Upstream(String),
+    Database,
+}
+
+impl ApiError {
+    fn told(self) -> (StatusCode, &'static str, String) {
+        match self {
+            Self::Wrong(text) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_request", text),
+            Self::Unreadable(status, text) => (status, "unreadable_request", text),
+            Self::NotFound(text) => (StatusCode::NOT_FOUND, "not_found", text),
+            Self::Busy(text) => (StatusCode::CONFLICT, "busy", text),
+            Self::OnlyIngest => (
+                StatusCode::CONFLICT,
+                "only_ingest",
+                "this process only takes in webhooks and has no keys; ask one that works".to_owned(),
+            ),
+            Self::Upstream(text) => (StatusCode::BAD_GATEWAY, "upstream", text),
+            Self::Database => {
+                (StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not answer; try again".to_owned())
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, message) = self.told();
+        (status, Json(Problem { error: Told { code, message } })).into_response()
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a request of the admin API could not be answered");
+        Self::Database
+    }
+}
+
+impl From<InspectError> for ApiError {
+    fn from(error: InspectError) -> Self {
+        match error {
+            InspectError::Nobody => Self::NotFound(error.to_string()),
+            InspectError::Upstream(failure) => Self::Upstream(failure.to_string()),
+            InspectError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Failed> for ApiError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Usage(text) | Failed::Sentence(text) => Self::Wrong(text),
+            Failed::Doing(doing, error) => {
+                tracing::warn!(error = &*error as &dyn std::error::Error, "{doing} failed for the admin API");
+                Self::Database
+            }
+            Failed::Silent => Self::Database,
+        }
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::Unreadable(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for ApiError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::Unreadable(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for ApiError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::Unreadable(rejection.status(), rejection.body_text())
+    }
+}

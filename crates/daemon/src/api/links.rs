@@ -1,0 +1,49 @@
+//! `POST /v1/links`: whose account it is, by an operator's word.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use store::people::{Link, OPERATOR};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::error::{ApiError, Problem};
+use crate::commands::{account, customer};
+
+/// An account and its app user.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Linked {
+    /// For example `stripe:cus_9s6XKzkNRiz8i3`.
+    account: String,
+    /// The app's own user id.
+    user: String,
+}
+
+/// Say which app user an account belongs to; it wins over anything that is read at Stripe.
+#[utoipa::path(
+    post,
+    path = "/v1/links",
+    request_body = Linked,
+    responses(
+        (status = 201, body = Linked),
+        (status = 400, description = "the request cannot be read", body = Problem),
+        (status = 401, description = "the token is missing or wrong", body = Problem),
+        (status = 403, description = "no token is set", body = Problem),
+        (status = 413, description = "the body is too large", body = Problem),
+        (status = 415, description = "the body is not JSON", body = Problem),
+        (status = 422, description = "it is no account, or the user id is empty", body = Problem),
+        (status = 503, description = "the database does not answer", body = Problem),
+    )
+)]
+pub(crate) async fn link(
+    State(api): State<Api>,
+    wanted: Result<Json<Linked>, JsonRejection>,
+) -> Result<(StatusCode, Json<Linked>), ApiError> {
+    let Json(wanted) = wanted?;
+    let (account, customer) = (account(&wanted.account)?, customer(&wanted.user)?);
+    api.store.link(Link { account, customer, origin: OPERATOR.to_owned() }, None).await?;
+    Ok((StatusCode::CREATED, Json(wanted)))
+}

@@ -1,0 +1,98 @@
+//! `/v1/rounds`: the last rounds over all accounts, and a new one.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use sync::round::{Difference, Report};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::error::{ApiError, Problem};
+use crate::{clock, rounds};
+
+/// One round.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Round {
+    started_at: chrono::DateTime<chrono::Utc>,
+    finished_at: chrono::DateTime<chrono::Utc>,
+    /// Accounts compared.
+    accounts: u64,
+    /// The first two hundred of them.
+    differences: Vec<Differs>,
+    repaired: u64,
+    failed: u64,
+    /// Accounts that were being worked on all the time.
+    in_motion: u64,
+    failures: Vec<String>,
+}
+
+/// Something owed that was not shown, or shown that was not owed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Differs {
+    account: String,
+    user: String,
+    level: String,
+    /// RFC 3339, or `lifetime`; null: not owed.
+    owed_until: Option<String>,
+    /// The same; null: not shown.
+    shown_until: Option<String>,
+    /// When the level was last known to be right.
+    since: Option<chrono::DateTime<chrono::Utc>>,
+    reason: String,
+    /// `reported`, `repaired`, or `failed: …`.
+    action: String,
+}
+
+/// That a round will be made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Wanted {
+    wanted_at: chrono::DateTime<chrono::Utc>,
+}
+
+/// The last ten rounds, the newest first.
+#[utoipa::path(
+    get,
+    path = "/v1/rounds",
+    responses(
+        (status = 200, body = Vec<Round>),
+        (status = 401, description = "the token is missing or wrong", body = Problem),
+        (status = 403, description = "no token is set", body = Problem),
+        (status = 503, description = "the database does not answer", body = Problem),
+    )
+)]
+pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<Round>>, ApiError> {
+    Ok(Json(rounds::last(&api.store).await?.into_iter().map(Round::from).collect()))
+}
+
+/// Go round all accounts as soon as a worker has a moment; what differs is mended, unless `policy.mode` is `observe`.
+#[utoipa::path(
+    post,
+    path = "/v1/rounds",
+    responses(
+        (status = 202, body = Wanted),
+        (status = 401, description = "the token is missing or wrong", body = Problem),
+        (status = 403, description = "no token is set", body = Problem),
+        (status = 503, description = "the database does not answer", body = Problem),
+    )
+)]
+pub(crate) async fn begin(State(api): State<Api>) -> Result<(StatusCode, Json<Wanted>), ApiError> {
+    let wanted_at = clock::now();
+    api.store.keep_note(rounds::WANTED, wanted_at.to_rfc3339()).await?;
+    Ok((StatusCode::ACCEPTED, Json(Wanted { wanted_at })))
+}
+
+impl From<Report> for Round {
+    fn from(report: Report) -> Self {
+        let Report { started_at, finished_at, accounts, differences, repaired, failed, in_motion, failures } = report;
+        let differences = differences.into_iter().map(Differs::from).collect();
+        Self { started_at, finished_at, accounts, differences, repaired, failed, in_motion, failures }
+    }
+}
+
+impl From<Difference> for Differs {
+    fn from(difference: Difference) -> Self {
+        let Difference { account, user, level, owed_until, shown_until, since, reason, action } = difference;
+        Self { account, user, level, owed_until, shown_until, since, reason, action }
+    }
+}

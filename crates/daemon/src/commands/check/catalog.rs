@@ -1,0 +1,197 @@
+//! The catalog against what Stripe sells.
+
+use std::collections::BTreeMap;
+
+use entitlement::catalog::{Catalog, Mapped};
+use entitlement::failure::Failure;
+use stripe::prices::{Billed, Price};
+use stripe::reader::Stripe;
+
+use crate::commands::check::finding::{Area, Finding, counted, error, ok, warning};
+use crate::rules;
+use crate::settings::Settings;
+use crate::settings::catalog::CatalogEntry;
+
+/// Prices that are told one by one.
+const MOST_TOLD: usize = 50;
+/// Entries that are looked up at Stripe one by one.
+const MOST_ASKED: usize = 200;
+
+pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> Vec<Finding> {
+    let catalog = rules::of(settings).catalog;
+    let (mut listed, mut findings) = (Vec::new(), Vec::new());
+    // one-time payments are read only where something is sold once
+    let billed = [Billed::Recurring, Billed::Once].into_iter().take(1 + usize::from(catalog.sells_once()));
+    for billed in billed {
+        match stripe.active_prices(billed).await {
+            Ok(prices) => {
+                findings.extend(compared(&prices.prices, billed, &catalog));
+                findings.extend(prices.cut_off.then(|| cut_off(prices.prices.len())));
+                listed.extend(prices.prices);
+            }
+            Err(failure) => return vec![unread(&failure, "Prices", "prices")],
+        }
+    }
+    let known = Known { stripe, listed, prices: BTreeMap::new() };
+    findings.extend(known.entries(&settings.catalog).await);
+    findings
+}
+
+fn unread(failure: &Failure, permission: &str, what: &str) -> Finding {
+    if failure.status == Some(403) {
+        let text = format!("the key may not read {permission}, so the catalog is not compared with them");
+        let mend = format!("give it read access to {permission}, which only this command needs");
+        return warning(Area::Catalog, text, mend);
+    }
+    error(Area::Catalog, format!("the {what} cannot be read: {}", failure.what), "run `grantsync check` again")
+}
+
+fn cut_off(read: usize) -> Finding {
+    let text = format!("there are more than {read} active prices; only the newest {read} were compared");
+    warning(Area::Catalog, text, "map products instead of prices, or archive prices that are not sold any more")
+}
+
+/// Prices that nobody has said anything about.
+fn compared(prices: &[Price], billed: Billed, catalog: &Catalog) -> Vec<Finding> {
+    let of = |price: &Price| catalog.of(&price.id, &price.product);
+    let unmapped: Vec<&Price> = prices.iter().filter(|price| of(price) == Mapped::Unmapped).collect();
+    let mut findings: Vec<Finding> = unmapped.iter().take(MOST_TOLD).map(|price| opens_nothing(price)).collect();
+    if unmapped.len() > MOST_TOLD {
+        let text = format!("{} more sell and open nothing", counted(unmapped.len() - MOST_TOLD, "active price"));
+        findings.push(error(Area::Catalog, text, "map products instead of prices"));
+    }
+    if findings.is_empty() {
+        let ignored = prices.iter().filter(|price| of(price) == Mapped::Ignored).count();
+        let ignored = if ignored == 0 { String::new() } else { format!(", {ignored} of them ignored") };
+        let how = match billed {
+            Billed::Recurring => "active recurring price",
+            Billed::Once => "active one-time price",
+        };
+        let text = match prices.len() {
+            0 => format!("there is no {how}"),
+            number => format!("{} in the catalog{ignored}", counted(number, how)),
+        };
+        findings.push(ok(Area::Catalog, text));
+    }
+    findings
+}
+
+fn opens_nothing(price: &Price) -> Finding {
+    let Price { id, product, .. } = price;
+    let more = "or with `ignore = true` if it is to open nothing";
+    match price.billed {
+        Billed::Recurring => {
+            let text =
+                format!("price `{id}` of product `{product}` sells and opens nothing: a purchase of it will be parked");
+            let add = format!("add `[[catalog]]` with `price = \"{id}\"` or `product = \"{product}\"`");
+            error(Area::Catalog, text, format!("{add} and its `access_level`, {more}"))
+        }
+        Billed::Once => {
+            let text = format!(
+                "price `{id}` of product `{product}` is sold once and opens nothing: a purchase of it will be parked"
+            );
+            let add = format!("add `[[catalog]]` with `price = \"{id}\"`, `access_level` and `duration`");
+            warning(Area::Catalog, text, format!("{add}, {more}"))
+        }
+    }
+}
+
+/// What is known of Stripe's prices; others are asked for.
+struct Known<'a> {
+    stripe: &'a Stripe,
+    /// Those that can be bought.
+    listed: Vec<Price>,
+    prices: BTreeMap<String, Option<Price>>,
+}
+
+impl Known<'_> {
+    /// What is wrong with entries.
+    async fn entries(mut self, catalog: &[CatalogEntry]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for entry in catalog.iter().take(MOST_ASKED) {
+            let found = match (&entry.price, &entry.product) {
+                (Some(price), _) => self.price(price).await.map(|found| of_price(price, found, entry)),
+                (None, Some(product)) => self.product(product, entry).await,
+                (None, None) => Ok(Vec::new()),
+            };
+            match found {
+                Ok(found) => findings.extend(found),
+                Err(failure) => {
+                    let permission = if entry.price.is_some() { "Prices" } else { "Products" };
+                    findings.push(unread(&failure, permission, "prices and products of the catalog"));
+                    return findings;
+                }
+            }
+        }
+        if catalog.len() > MOST_ASKED {
+            let text = format!("only the first {MOST_ASKED} catalog entries were looked up at Stripe");
+            findings.push(warning(Area::Catalog, text, "map products instead of prices"));
+        }
+        if findings.is_empty() && !catalog.is_empty() {
+            let text = format!("{} found at Stripe", counted(catalog.len(), "catalog entry"));
+            findings.push(ok(Area::Catalog, text));
+        }
+        findings
+    }
+
+    async fn price(&mut self, id: &str) -> Result<Option<Price>, Failure> {
+        if let Some(listed) = self.listed.iter().find(|price| price.id == id) {
+            return Ok(Some(listed.clone()));
+        }
+        if let Some(known) = self.prices.get(id) {
+            return Ok(known.clone());
+        }
+        let found = self.stripe.price(id).await?;
+        self.prices.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    async fn product(&self, id: &str, entry: &CatalogEntry) -> Result<Vec<Finding>, Failure> {
+        let sold: Vec<&Price> = self.listed.iter().filter(|price| price.product == id).collect();
+        if sold.is_empty() {
+            return Ok(match self.stripe.product_is_active(id).await? {
+                None => vec![not_there("product", id)],
+                Some(false) => vec![archived("product", id)],
+                Some(true) => Vec::new(),
+            });
+        }
+        let once = sold.iter().any(|price| price.billed == Billed::Once);
+        let recurring = sold.iter().any(|price| price.billed == Billed::Recurring);
+        let odd = match (entry.access_level.is_some(), entry.duration.is_some()) {
+            (true, false) if once => Some(no_duration("product", id)),
+            (true, true) if recurring && !once => Some(idle_duration("product", id)),
+            (true | false, true | false) => None,
+        };
+        Ok(odd.into_iter().collect())
+    }
+}
+
+fn of_price(id: &str, found: Option<Price>, entry: &CatalogEntry) -> Vec<Finding> {
+    let Some(price) = found else { return vec![not_there("price", id)] };
+    let odd = match (entry.access_level.is_some(), entry.duration.is_some(), price.billed) {
+        (true, false, Billed::Once) => Some(no_duration("price", id)),
+        (true, true, Billed::Recurring) => Some(idle_duration("price", id)),
+        (true | false, true | false, Billed::Once | Billed::Recurring) => None,
+    };
+    odd.into_iter().chain((!price.active).then(|| archived("price", id))).collect()
+}
+
+fn not_there(what: &str, id: &str) -> Finding {
+    let text = format!("the catalog names {what} `{id}`, which Stripe does not have in this mode");
+    warning(Area::Catalog, text, "correct the id, or take the entry out; test and live mode have ids of their own")
+}
+
+fn archived(what: &str, id: &str) -> Finding {
+    let text = format!("the catalog names {what} `{id}`, which is archived at Stripe");
+    warning(Area::Catalog, text, "keep the entry while subscriptions to it run, then take it out")
+}
+
+fn no_duration(what: &str, id: &str) -> Finding {
+    let text = format!("{what} `{id}` is sold once, and its entry has no `duration`: it opens nothing");
+    error(Area::Catalog, text, "add `duration = \"30d\"` or `duration = \"lifetime\"` to the entry")
+}
+
+fn idle_duration(what: &str, id: &str) -> Finding {
+    let text = format!("{what} `{id}` is a subscription, so the `duration` of its entry counts for nothing");
+    warning(Area::Catalog, text, "take `duration` out: a subscription lasts as long as it is paid")
+}

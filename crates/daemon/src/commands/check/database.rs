@@ -1,0 +1,44 @@
+//! The memory: opens, takes a write, and what waits in it.
+
+use std::time::Duration;
+
+use crate::commands::check::finding::{Area, Finding, counted, error, ok};
+use crate::failed::Failed;
+use crate::settings::Settings;
+use crate::{clock, wiring};
+
+/// Longer than any migration of a database that is fit for use.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
+    match tokio::time::timeout(PATIENCE, looked_at(settings)).await {
+        Ok(Ok(findings)) => findings,
+        Ok(Err(failed)) => {
+            let mend =
+                "mend `database.url`, or what it names: the server runs, the folder may be written, the disk has room";
+            vec![error(Area::Database, failed.text(), mend)]
+        }
+        Err(_) => {
+            let text = format!("the database did not answer within {} s", PATIENCE.as_secs());
+            vec![error(Area::Database, text, "look at what holds its locks, and at its load")]
+        }
+    }
+}
+
+async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, Failed> {
+    let store = wiring::store(settings).await?;
+    store.keep_note("checked", clock::now().to_rfc3339()).await?;
+    store.answers().await?;
+    let name = if store.is_shared() { "PostgreSQL" } else { "SQLite" };
+    let due = usize::try_from(store.backlog().await?.due).unwrap_or_default();
+    let is_due = if due == 1 { "is" } else { "are" };
+    let works = format!("{name} opens and takes writes; {} {is_due} due", counted(due, "account"));
+    let mut findings = vec![ok(Area::Database, works)];
+    let parked = store.parked_counts().await?;
+    if !parked.is_empty() {
+        let kinds: Vec<String> = parked.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let waits = ok(Area::Database, format!("waiting for you: {}", kinds.join(", ")));
+        findings.push(waits.but("`grantsync parked list` says what to do"));
+    }
+    Ok(findings)
+}

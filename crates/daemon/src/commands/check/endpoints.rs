@@ -1,0 +1,175 @@
+//! The webhook endpoints at Stripe: that ours gets what is needed, and who else gets it.
+
+use entitlement::failure::Failure;
+use entitlement::names::Mode;
+use stripe::endpoints::{Endpoint, PATH};
+use stripe::events::TYPES;
+use stripe::reader::Stripe;
+
+use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
+use crate::rules;
+use crate::settings::Settings;
+use crate::settings::adapty::AdaptyApi;
+
+const WHERE: &str = "Developers → Webhooks";
+
+/// Who else turns Stripe's events into access, by the second label of the host they are sent to: Adapty's own
+/// integration, RevenueCat's and Qonversion's server notifications, and the like.
+const BRIDGES: [(&str, &str); 6] = [
+    ("adapty", "Adapty"),
+    ("apphud", "Apphud"),
+    ("purchasely", "Purchasely"),
+    ("qonversion", "Qonversion"),
+    ("revenuecat", "RevenueCat"),
+    ("superwall", "Superwall"),
+];
+
+pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> Vec<Finding> {
+    match stripe.webhook_endpoints().await {
+        Ok(endpoints) => {
+            let mut findings = webhooks(&endpoints, rules::mode(settings));
+            findings.extend(bridges(&endpoints, settings.adapty.api));
+            findings
+        }
+        Err(failure) => vec![unread(&failure), unchecked(Area::Bridge, "the webhook endpoints could not be read")],
+    }
+}
+
+fn unread(failure: &Failure) -> Finding {
+    if failure.status == Some(403) {
+        let mend = format!(
+            "give it read access to Webhook Endpoints, which only this command needs, or compare the endpoint \
+             ({WHERE}) with step 3 of the README by hand"
+        );
+        return warning(Area::Webhooks, "the key may not read Webhook Endpoints, so they are not checked", mend);
+    }
+    error(
+        Area::Webhooks,
+        format!("the webhook endpoints cannot be read: {}", failure.what),
+        "run `grantsync check` again",
+    )
+}
+
+fn webhooks(endpoints: &[Endpoint], mode: Option<Mode>) -> Vec<Finding> {
+    let ours: Vec<&Endpoint> = endpoints.iter().filter(|endpoint| endpoint.is_ours()).collect();
+    if ours.is_empty() {
+        return elsewhere(endpoints);
+    }
+    let works = |endpoint: &&Endpoint| endpoint.enabled && !is_other(endpoint, mode);
+    let (working, idle): (Vec<&Endpoint>, Vec<&Endpoint>) = ours.into_iter().partition(works);
+    let idle = idle.into_iter().map(|endpoint| does_not_work(endpoint, mode, working.is_empty()));
+    let mut findings: Vec<Finding> = idle.collect();
+    // two endpoints may share the types between them
+    let lacks = |endpoint: &Endpoint| -> Vec<&str> {
+        let sent = |kind: &str| working.iter().any(|other| other.sends_where(endpoint) && other.sends(kind));
+        TYPES.into_iter().filter(|kind| !sent(kind)).collect()
+    };
+    let complete = working.iter().any(|endpoint| lacks(endpoint).is_empty());
+    for (place, endpoint) in working.iter().enumerate() {
+        if working[..place].iter().all(|before| !before.sends_where(endpoint)) {
+            findings.push(sends(endpoint, &lacks(endpoint), complete));
+        }
+    }
+    findings
+}
+
+fn is_other(endpoint: &Endpoint, mode: Option<Mode>) -> bool {
+    matches!((endpoint.mode, mode), (Some(its), Some(own)) if its != own)
+}
+
+fn sends(endpoint: &Endpoint, lacks: &[&str], another_is_complete: bool) -> Finding {
+    let name = name(endpoint);
+    if lacks.is_empty() {
+        let version =
+            endpoint.api_version.as_deref().map_or("the account's default".to_owned(), |of| format!("`{of}`"));
+        let text =
+            format!("{name} sends all {} event types that are needed; its API version is {version}", TYPES.len());
+        return ok(Area::Webhooks, text);
+    }
+    let text = format!("{name} does not send {}", lacks.join(", "));
+    let mend = format!("add {} to the endpoint ({WHERE})", if lacks.len() == 1 { "it" } else { "them" });
+    if another_is_complete { warning(Area::Webhooks, text, mend) } else { error(Area::Webhooks, text, mend) }
+}
+
+/// It is disabled, or of the other mode; that matters only when no other one works.
+fn does_not_work(endpoint: &Endpoint, mode: Option<Mode>, none_works: bool) -> Finding {
+    let name = name(endpoint);
+    let (text, mend) = match (endpoint.mode, mode) {
+        (Some(its), Some(own)) if its != own => (
+            format!("{name} is of {} mode, and the key of {}: its events are not acted on", its.as_str(), own.as_str()),
+            "use key and endpoint of one mode, and that endpoint's signing secret".to_owned(),
+        ),
+        _ => (
+            format!("{name} is disabled, so no webhook comes from it"),
+            format!("enable it ({WHERE}); Stripe disables what fails for days: see its deliveries"),
+        ),
+    };
+    if none_works { error(Area::Webhooks, text, mend) } else { warning(Area::Webhooks, text, mend) }
+}
+
+/// No endpoint leads to our path: behind a proxy that rewrites it, or to an event destination, that may be meant.
+fn elsewhere(endpoints: &[Endpoint]) -> Vec<Finding> {
+    let mend = format!(
+        "create one ({WHERE}) for `https://YOUR-ADDRESS{PATH}` with the events of README step 3, unless a proxy rewrites \
+         the path or an event destination brings them"
+    );
+    let candidates = endpoints.iter().filter(|endpoint| endpoint.enabled && bridge(endpoint).is_none());
+    let candidates: Vec<Finding> = candidates
+        .filter(|endpoint| endpoint.sends_all())
+        .map(|endpoint| {
+            let text = format!("{} sends all that is needed, but not to a path that ends in `{PATH}`", name(endpoint));
+            warning(Area::Webhooks, text, "correct the path, unless a proxy rewrites it")
+        })
+        .collect();
+    if !candidates.is_empty() {
+        return candidates;
+    }
+    let mut hosts: Vec<String> = endpoints.iter().map(Endpoint::host).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let text = match hosts.is_empty() {
+        true => "there is no webhook endpoint".to_owned(),
+        false => format!("no webhook endpoint leads to `{PATH}`; there are some to {}", hosts.join(", ")),
+    };
+    vec![warning(Area::Webhooks, text, mend)]
+}
+
+fn bridges(endpoints: &[Endpoint], api: AdaptyApi) -> Vec<Finding> {
+    let active = endpoints.iter().filter(|endpoint| endpoint.enabled);
+    let mut found: Vec<(&str, &Endpoint)> = active.filter_map(|of| Some((bridge(of)?, of))).collect();
+    found.dedup_by(|one, other| one.1.host() == other.1.host());
+    if found.is_empty() {
+        let text = "no webhook endpoint leads to another bridge; apps that are installed at Stripe do not show here";
+        return vec![ok(Area::Bridge, text)];
+    }
+    found.into_iter().map(|(who, endpoint)| another(who, endpoint, api)).collect()
+}
+
+fn another(who: &str, endpoint: &Endpoint, api: AdaptyApi) -> Finding {
+    let name = name(endpoint);
+    if who != "Adapty" {
+        let text = format!("{name} tells {who} of the same purchases");
+        return warning(Area::Bridge, text, "if it opens the same app, let only one of the two do so");
+    }
+    match api {
+        AdaptyApi::V1 | AdaptyApi::V2 => warning(
+            Area::Bridge,
+            format!("{name} tells Adapty of the same purchases: two bridges count revenue twice"),
+            "switch off Adapty's Stripe integration for these products, or set `adapty.api` to `v2-access`",
+        ),
+        AdaptyApi::V2Access => {
+            ok(Area::Bridge, format!("{name} tells Adapty the revenue, and `v2-access` only opens levels"))
+        }
+    }
+}
+
+fn bridge(endpoint: &Endpoint) -> Option<&'static str> {
+    let host = endpoint.host();
+    let label = host.rsplit('.').nth(1)?;
+    BRIDGES.into_iter().find(|(known, _)| *known == label).map(|(_, who)| who)
+}
+
+/// How an endpoint is called: its address may hold a secret, its host does not.
+fn name(endpoint: &Endpoint) -> String {
+    format!("endpoint `{}` ({})", endpoint.id, endpoint.host())
+}

@@ -1,0 +1,158 @@
+//! Stripe's key: that it works, what it may read, and how far our clocks are apart.
+
+use chrono::TimeDelta;
+use entitlement::clock::Timestamp;
+use entitlement::failure::{Class, Failure};
+use entitlement::names::Mode;
+use stripe::identity::UserIdSource;
+use stripe::reader::Stripe;
+use stripe::sample::{Readable, Sample};
+
+use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
+use crate::settings::Settings;
+use crate::{clock, rules};
+
+/// Seconds between the clocks from which on something is said, and from which on it is too late: signatures are refused
+/// when they are five minutes old, and a webhook may be on its way for some of them.
+const NOTED: i64 = 60;
+const WRONG: i64 = 240;
+
+/// What was learnt so far.
+#[derive(Default)]
+struct Learnt {
+    /// The mode of the first object that told.
+    mode: Option<Mode>,
+    /// Seconds by which our clock is behind Stripe's.
+    behind: Option<i64>,
+    /// Permissions that the key lacks.
+    refused: Vec<&'static str>,
+}
+
+/// The findings, and whether it makes sense to ask for more.
+pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> (Vec<Finding>, bool) {
+    let mut learnt = Learnt::default();
+    for readable in wanted(settings) {
+        let before = clock::now();
+        match stripe.sample(readable).await {
+            Ok(sample) => learnt.take(&sample, before, clock::now()),
+            Err(failure) if failure.status == Some(403) => learnt.lacks(readable.permission()),
+            Err(failure) => return (vec![fault(&failure)], false),
+        }
+    }
+    let mut findings: Vec<Finding> = learnt.refused.iter().map(|permission| refused(permission)).collect();
+    findings.extend(mixed(learnt.mode, settings));
+    if findings.is_empty() {
+        let mode = rules::mode(settings).map_or("", |mode| match mode {
+            Mode::Live => " of live mode",
+            Mode::Test => " of test mode",
+        });
+        findings.push(ok(Area::Stripe, format!("the key{mode} may read all that is needed")));
+    }
+    let nothing = || unchecked(Area::Clock, "no answer of Stripe's was dated");
+    findings.push(learnt.behind.map_or_else(nothing, apart));
+    (findings, true)
+}
+
+/// What looks read with these settings.
+fn wanted(settings: &Settings) -> impl Iterator<Item = Readable> {
+    let of_sessions = |source: &UserIdSource| {
+        matches!(source, UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_))
+    };
+    let sessions = rules::of(settings).catalog.sells_once() || settings.identity.user_id.iter().any(of_sessions);
+    Readable::ALL.into_iter().filter(move |readable| sessions || *readable != Readable::CheckoutSessions)
+}
+
+impl Learnt {
+    fn take(&mut self, sample: &Sample, before: Timestamp, after: Timestamp) {
+        self.mode = self.mode.or(sample.mode);
+        self.behind = self.behind.or_else(|| sample.date.map(|date| behind(date, before, after)));
+    }
+
+    /// Two kinds of objects may take one permission.
+    fn lacks(&mut self, permission: &'static str) {
+        if !self.refused.contains(&permission) {
+            self.refused.push(permission);
+        }
+    }
+}
+
+fn refused(permission: &str) -> Finding {
+    let mend = format!("edit the restricted key (Developers → API keys) and give it read access to {permission}");
+    error(Area::Stripe, format!("the key may not read {permission}"), mend)
+}
+
+fn fault(failure: &Failure) -> Finding {
+    match failure.class {
+        Class::Credentials => {
+            let mend = "copy the key again (Developers → API keys); it may have been rolled, deleted, or cut short";
+            error(Area::Stripe, format!("Stripe refuses the key ({})", failure.what), mend)
+        }
+        Class::Transient | Class::Permanent | Class::Missing => {
+            let mend = "see that HTTPS to `stripe.api_base` gets out of this machine, and https://status.stripe.com";
+            error(Area::Stripe, format!("Stripe does not answer as it should: {}", failure.what), mend)
+        }
+    }
+}
+
+fn mixed(found: Option<Mode>, settings: &Settings) -> Option<Finding> {
+    let (found, own) = (found?, rules::mode(settings)?);
+    (found != own).then(|| {
+        let (found, own) = (found.as_str(), own.as_str());
+        let text = format!("the key is of {own} mode, and what it reads is of {found} mode: none of it will count");
+        error(Area::Stripe, text, "see what answers at `stripe.api_base`")
+    })
+}
+
+/// By how many seconds our clock is behind one that showed `date`, to the second, somewhen between `before` and `after`.
+fn behind(date: Timestamp, before: Timestamp, after: Timestamp) -> i64 {
+    let latest = date + TimeDelta::seconds(1);
+    if date > after {
+        (date - after).num_seconds()
+    } else if latest < before {
+        (latest - before).num_seconds()
+    } else {
+        0
+    }
+}
+
+fn apart(behind: i64) -> Finding {
+    let seconds = behind.abs();
+    let side = if behind > 0 { "behind" } else { "ahead of" };
+    let text = format!("our clock is about {} s {side} Stripe's", (seconds + 5) / 10 * 10);
+    let mend = "let it be set by the network (`timedatectl set-ntp true`)";
+    if seconds > WRONG {
+        error(Area::Clock, format!("{text}: webhooks are refused, since they look too old or too new"), mend)
+    } else if seconds > NOTED {
+        warning(Area::Clock, format!("{text}; beyond five minutes webhooks are refused"), mend)
+    } else {
+        ok(Area::Clock, "our clock agrees with Stripe's")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-10-21T{text}Z").parse().unwrap()
+    }
+
+    #[test]
+    fn neither_the_way_of_the_answer_nor_the_missing_fraction_counts() {
+        let (before, after) = (at("07:28:10.900"), at("07:28:14.100"));
+        for (date, seconds) in
+            [("07:28:10", 0), ("07:28:14", 0), ("07:28:09", 0), ("07:28:08", -1), ("07:29:15", 60), ("07:23:09", -300)]
+        {
+            assert_eq!(behind(at(date), before, after), seconds, "{date}");
+        }
+    }
+
+    #[test]
+    fn a_minute_is_noted_and_four_are_wrong() {
+        let told = |seconds| apart(seconds).lines().remove(0);
+        assert!(told(60).starts_with("ok ") && told(-60).starts_with("ok "));
+        assert!(told(61).starts_with("warning") && told(61).contains("about 60 s behind"), "{}", told(61));
+        assert!(told(-240).starts_with("warning") && told(-240).contains("about 240 s ahead of"));
+        assert!(told(241).starts_with("error") && told(-300).starts_with("error"));
+    }
+}

@@ -1,0 +1,41 @@
+//! `completions` and `man`: what packagers install beside the program.
+
+use clap::{Command, CommandFactory};
+
+use crate::cli::{Cli, Shell};
+use crate::failed::Failed;
+use crate::table;
+
+/// Prints the completions of the whole command line for one shell.
+pub(crate) fn run(shell: Shell) {
+    let generator = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(generator, &mut Cli::command(), "grantsync", &mut script);
+    table::say(String::from_utf8_lossy(&script).trim_end());
+}
+
+/// Prints the page of the program, or of the command named.
+pub(crate) fn man(of: &[String]) -> Result<(), Failed> {
+    let mut root = Cli::command().disable_help_subcommand(true);
+    root.build();
+    let page = clap_mangen::Man::new(named(root, of)?);
+    let mut text = Vec::new();
+    page.render(&mut text).map_err(|error| Failed::because("writing the page", error))?;
+    table::say(String::from_utf8_lossy(&text).trim_end());
+    Ok(())
+}
+
+fn named(root: Command, of: &[String]) -> Result<Command, Failed> {
+    let mut command = root;
+    for name in of {
+        let Some(found) = command.find_subcommand(name) else {
+            return Err(Failed::Usage(format!("there is no command `{}`; see `grantsync --help`", of.join(" "))));
+        };
+        command = found.clone();
+    }
+    Ok(command)
+}

@@ -1,0 +1,148 @@
+//! What happened to a customer, from all our books, in one order.
+
+use entitlement::clock::Timestamp;
+use serde::Serialize;
+use store::book::LedgerLine;
+use store::inbox::Seen;
+use store::parked::Parked;
+
+use crate::commands::wording;
+use crate::moments::absolute;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Happening {
+    pub(crate) at: Timestamp,
+    pub(crate) kind: Kind,
+    pub(crate) what: String,
+    /// Of the event, the key of the step, or the number under which it is parked.
+    pub(crate) id: String,
+}
+
+/// In the order of things that happen at the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Event,
+    Intended,
+    Confirmed,
+    Refused,
+    Dropped,
+    Parked,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::Intended => "intended",
+            Self::Confirmed => "confirmed",
+            Self::Refused => "refused",
+            Self::Dropped => "dropped",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+impl Happening {
+    pub(crate) fn line(&self) -> String {
+        let Self { at, kind, what, id } = self;
+        // events are asked for by their whole id, steps by the beginning of their key
+        let id = if *kind == Kind::Event { id.clone() } else { wording::short(id) };
+        format!("{}  {:<9}  {what}  [{id}]", absolute(*at), kind.as_str())
+    }
+}
+
+/// Events, intentions, answers and what is parked, the oldest first.
+pub(crate) fn of(events: &[Seen], lines: &[LedgerLine], parked: &[Parked]) -> Vec<Happening> {
+    let mut all: Vec<Happening> = events.iter().map(event).collect();
+    all.extend(lines.iter().flat_map(|line| [Some(intended(line)), answered(line)]).flatten());
+    all.extend(parked.iter().map(self::parked));
+    all.sort_by_key(|happening| (happening.at, happening.kind));
+    all
+}
+
+fn event(event: &Seen) -> Happening {
+    let object = event.object.as_ref().map(|object| format!(" `{object}`")).unwrap_or_default();
+    Happening { at: event.received, kind: Kind::Event, what: format!("{}{object}", event.kind), id: event.id.clone() }
+}
+
+fn intended(line: &LedgerLine) -> Happening {
+    let mut what = format!("{}: {}", wording::step(line), line.because);
+    if let (Some(due), Some(why)) = (line.due_at, &line.why) {
+        what.push_str(&format!("; failed {} times ({why}), sent again at {}", line.attempts, absolute(due)));
+    }
+    Happening { at: line.intended_at, kind: Kind::Intended, what, id: line.key.clone() }
+}
+
+fn answered(line: &LedgerLine) -> Option<Happening> {
+    let kind = match line.state.as_str() {
+        "confirmed" => Kind::Confirmed,
+        "refused" => Kind::Refused,
+        "dropped" => Kind::Dropped,
+        _ => return None,
+    };
+    let why = line.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let what = format!("{}{why}", wording::step(line));
+    Some(Happening { at: line.settled_at?, kind, what, id: line.key.clone() })
+}
+
+fn parked(parked: &Parked) -> Happening {
+    let what = format!("{}: {}", parked.kind, parked.reason);
+    Happening { at: parked.since, kind: Kind::Parked, what, id: parked.id.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        chrono::DateTime::from_timestamp(1_750_000_000 + seconds, 0).unwrap()
+    }
+
+    fn seen(id: &str, received: i64) -> Seen {
+        Seen {
+            id: id.into(),
+            kind: "invoice.paid".into(),
+            account: None,
+            object: Some("in_1".into()),
+            outcome: "rung".into(),
+            created: at(0),
+            received: at(received),
+        }
+    }
+
+    fn line(key: &str, state: &str, intended: i64, settled: Option<i64>) -> LedgerLine {
+        LedgerLine {
+            seq: 1,
+            key: key.into(),
+            previous: None,
+            destination: "adapty".into(),
+            environment: "test".into(),
+            account: "stripe:cus_1".into(),
+            user: "u-1".into(),
+            subject: "premium".into(),
+            step: serde_json::json!({ "revoke": { "level": "premium", "refund": "yes" } }),
+            because: "so".into(),
+            state: state.into(),
+            attempts: 2,
+            intended_at: at(intended),
+            due_at: settled.is_none().then(|| at(9)),
+            settled_at: settled.map(at),
+            why: (state != "confirmed").then(|| "503".into()),
+        }
+    }
+
+    #[test]
+    fn what_happened_is_told_in_order_and_causes_before_their_effects() {
+        let lines = [line("k2", "intended", 5, None), line("k1", "confirmed", 3, Some(3))];
+        let all = of(&[seen("e2", 4), seen("e1", 3)], &lines, &[]);
+        let told: Vec<_> = all.iter().map(|of| (of.kind.as_str(), of.id.as_str())).collect();
+        let expected = [("event", "e1"), ("intended", "k1"), ("confirmed", "k1"), ("event", "e2"), ("intended", "k2")];
+        assert_eq!(told, expected);
+        assert_eq!(all[0].line(), "2025-06-15 15:06:43Z  event      invoice.paid `in_1`  [e1]");
+        assert_eq!(all[2].what, "revoke `premium` as a refund");
+        let open = "revoke `premium` as a refund: so; failed 2 times (503), sent again at 2025-06-15 15:06:49Z";
+        assert_eq!(all[4].what, open);
+    }
+}

@@ -1,0 +1,72 @@
+//! Where a customer stands.
+
+use super::*;
+use crate::status::{Carried, LevelStatus};
+
+fn of_case(case: &Case, carried: Carried) -> crate::status::Status {
+    crate::status::Status::of(case, &decide(case), carried)
+}
+
+fn only(case: &Case) -> LevelStatus {
+    let status = of_case(case, Carried::Out);
+    assert_eq!(status.levels.len(), 1, "{status:?}");
+    status.levels[0].clone()
+}
+
+#[test]
+fn what_is_owed_is_active_to_its_end_and_says_whether_it_renews() {
+    let case = of(day(3), [first_month()]);
+    let right = only(&case);
+    assert_eq!((right.store.as_deref(), right.will_renew, right.in_grace), (Some("stripe"), Some(true), false));
+    let end = right.until.and_then(Until::at).unwrap();
+    assert!(right.is_active(day(3), false) && !right.is_active(end, false));
+}
+
+#[test]
+fn a_right_that_was_to_renew_is_taken_to_have_renewed_when_nobody_could_look() {
+    let case = of(day(3), [first_month()]);
+    let (right, late) = (only(&case), day(60));
+    assert!(right.is_active(late, true) && !right.is_active(late, false));
+    let ends = LevelStatus { will_renew: Some(false), ..right };
+    assert!(!ends.is_active(late, true));
+}
+
+#[test]
+fn what_is_withheld_shows_the_paywall_and_why() {
+    let mut case = later(of(day(3), [first_month()]), day(5), [first_month()]);
+    case.billing.subscriptions[0].status = Status::Paused;
+    let status = of_case(&case, Carried::Out);
+    assert!(status.paywall(day(5), false) && status.paywall(day(5), true));
+    assert!(status.levels[0].because.contains("paused"), "{status:?}");
+    // what is only observed stays as it is shown
+    assert!(!of_case(&case, Carried::Not).paywall(day(5), false));
+}
+
+#[test]
+fn the_longer_right_of_another_store_counts_and_both_are_told_of() {
+    let mut case = of(day(3), [first_month()]);
+    case.profile.levels = vec![foreign("premium", Until::At(day(300)))];
+    let status = of_case(&case, Carried::Out);
+    assert!(status.double_subscription);
+    assert_eq!(status.levels[0].store.as_deref(), Some("app_store"));
+    assert_eq!(status.levels[0].until, Some(Until::At(day(300))));
+    case.profile.levels = vec![foreign("premium", Until::At(day(4)))];
+    assert_eq!(only(&case).store.as_deref(), Some("stripe"));
+}
+
+#[test]
+fn a_level_that_only_another_store_gives_is_active() {
+    let mut case = of(day(3), []);
+    case.profile.levels = vec![foreign("gold", Until::Lifetime)];
+    let right = only(&case);
+    assert!(right.is_active(day(3), false));
+    assert_eq!((right.will_renew, right.until), (None, Some(Until::Lifetime)));
+}
+
+#[test]
+fn a_failed_card_is_a_billing_issue_in_grace() {
+    let unpaid = Subscription { status: Status::PastDue, ..second_month(InvoiceStatus::Open) };
+    let case = of(day(31), [unpaid]);
+    let right = only(&case);
+    assert!(right.in_grace && right.billing_issue, "{right:?}");
+}

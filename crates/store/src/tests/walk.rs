@@ -1,0 +1,114 @@
+//! Walking over everything, who works, and where users stand.
+
+use entitlement::plan::Until;
+use entitlement::status::{LevelStatus, Status};
+
+use super::make::{SPAN, account, at, claim, done, failed, held, memory, pass, settle, settlement, touch, user};
+use crate::claim::{Lease, Room, Urgency};
+use crate::open::Store;
+use crate::people::Link;
+use crate::record::{Held, Settlement};
+
+fn standing(until: i64) -> Status {
+    let level = LevelStatus {
+        level: entitlement::names::AccessLevel("premium".into()),
+        until: Some(Until::At(at(until))),
+        will_renew: Some(true),
+        in_grace: false,
+        billing_issue: false,
+        store: Some("stripe".into()),
+        because: "it is paid".into(),
+    };
+    Status { levels: vec![level], double_subscription: false }
+}
+
+/// A look at `id` of u-1 that saw where they stand.
+async fn seen(store: &Store, id: &str, status: Status) {
+    let link = Link { account: account(id), customer: user("u-1"), origin: "operator".into() };
+    store.link(link, None).await.unwrap();
+    let claim = claim(store, "a", 1).await.claims.remove(0);
+    let settlement = Settlement { status: Some((user("u-1"), status)), ..settlement(&claim, done()) };
+    assert_eq!(store.settle(settlement).await.unwrap(), Held::Yes);
+}
+
+#[tokio::test]
+async fn where_a_user_stands_is_what_the_last_look_saw() {
+    let store = memory().await;
+    assert_eq!(store.status_of(&user("u-1")).await.unwrap(), None);
+    seen(&store, "1", standing(100)).await;
+    pass(5);
+    seen(&store, "1", standing(200)).await;
+    let known = store.status_of(&user("u-1")).await.unwrap().unwrap();
+    assert_eq!((known.status, known.as_of, known.overdue_since), (standing(200), at(5), None));
+}
+
+#[tokio::test]
+async fn a_user_whose_account_is_overdue_or_fails_is_told_since_when() {
+    let store = memory().await;
+    seen(&store, "1", standing(100)).await;
+    pass(10);
+    touch(&store, "1").await;
+    pass(10);
+    let overdue = async || store.status_of(&user("u-1")).await.unwrap().unwrap().overdue_since;
+    assert_eq!(overdue().await, Some(at(10)));
+    let claim = claim(&store, "a", 1).await.claims.remove(0);
+    settle(&store, &claim, failed(at(5000))).await;
+    assert_eq!(overdue().await, Some(at(20)), "since it fails");
+}
+
+#[tokio::test]
+async fn a_status_under_a_lost_lease_is_not_kept() {
+    let store = memory().await;
+    let lost = held(&store, "1").await;
+    pass(8);
+    let settlement = Settlement { status: Some((user("u-1"), standing(1))), ..settlement(&lost, done()) };
+    assert_eq!(store.settle(settlement).await.unwrap(), Held::Lost);
+    assert_eq!(store.status_of(&user("u-1")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn accounts_are_walked_over_by_name_page_by_page() {
+    let store = memory().await;
+    for id in ["c", "a", "b"] {
+        touch(&store, id).await;
+    }
+    let first = store.accounts_behind(None, 2).await.unwrap();
+    assert_eq!(first, [account("a"), account("b")]);
+    assert_eq!(store.accounts_behind(first.last(), 2).await.unwrap(), [account("c")]);
+    assert_eq!(store.unheard_of(&[account("x"), account("a")]).await.unwrap(), [account("x")]);
+}
+
+#[tokio::test]
+async fn whoever_works_is_counted_until_they_fall_silent() {
+    let store = memory().await;
+    assert_eq!(store.workers().await.unwrap(), 0);
+    for owner in ["a", "b", "a"] {
+        store.present(owner, SPAN).await.unwrap();
+    }
+    assert_eq!(store.workers().await.unwrap(), 2);
+    pass(7);
+    store.present("b", SPAN).await.unwrap();
+    pass(1);
+    assert_eq!(store.workers().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn of_what_is_in_bulk_no_more_is_claimed_than_there_is_room_for() {
+    let store = memory().await;
+    let bulk: Vec<_> = (0..9).map(|number| account(&format!("bulk{number}"))).collect();
+    store.touch(bulk, Urgency::Bulk).await.unwrap();
+    pass(1);
+    touch(&store, "fresh").await;
+    let room = Room { all: 5, bulk: 2 };
+    let claims = store.claim(Lease::new("a", 1), room, SPAN).await.unwrap().claims;
+    let urgencies: Vec<_> = claims.iter().map(|claim| claim.urgency).collect();
+    assert_eq!(urgencies, [Urgency::Fresh, Urgency::Bulk, Urgency::Bulk]);
+    assert_eq!(claims[0].account, account("fresh"));
+    let room = Room { all: 5, bulk: 0 };
+    assert!(store.claim(Lease::new("a", 2), room, SPAN).await.unwrap().claims.is_empty());
+    assert_eq!(store.bulk_left().await.unwrap(), 9, "until they are looked at");
+    for claim in &claims {
+        settle(&store, claim, done()).await;
+    }
+    assert_eq!(store.bulk_left().await.unwrap(), 7);
+}

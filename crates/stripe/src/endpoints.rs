@@ -1,0 +1,137 @@
+//! The webhook endpoints that are set up at Stripe (<https://docs.stripe.com/api/webhook_endpoints>).
+//!
+//! Requests are built by hand, here and in [`crate::prices`]: async-stripe keeps these objects in two further crates, and
+//! only the command `check` asks for them.
+
+use std::fmt;
+
+use entitlement::failure::Failure;
+use entitlement::names::Mode;
+use serde::{Deserialize, Serialize};
+use stripe_client_core::{RequestBuilder, StripeMethod};
+
+use crate::api::Api;
+use crate::events::TYPES;
+use crate::reader::Stripe;
+use crate::shape::{List, read};
+
+/// Where our webhooks are taken in.
+pub const PATH: &str = "/webhooks/stripe";
+
+/// What an endpoint does well to send besides [`TYPES`]. It makes a card that wants its owner known sooner; the
+/// subscription tells the same in the end.
+pub const WELCOME: [&str; 1] = ["invoice.payment_action_required"];
+
+/// An endpoint that gets the events of this account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `we_…`.
+    pub id: String,
+    /// Where to; it may hold a secret, so only its host may be shown.
+    url: String,
+    pub enabled: bool,
+    pub mode: Option<Mode>,
+    /// The types that are sent; `*` is all.
+    events: Vec<String>,
+    /// The version its events are written in; `None`: that of the account.
+    pub api_version: Option<String>,
+}
+
+/// An endpoint as Stripe writes it.
+#[derive(Debug, Deserialize)]
+struct Written {
+    id: String,
+    url: String,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    livemode: Option<bool>,
+    #[serde(default)]
+    enabled_events: Vec<String>,
+    #[serde(default)]
+    api_version: Option<String>,
+    /// Set on those that belong to an app, which gets the events of whoever installs it.
+    #[serde(default)]
+    application: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Serialize)]
+pub(crate) struct Page {
+    pub(crate) limit: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) starting_after: Option<String>,
+}
+
+impl Stripe {
+    /// Every webhook endpoint of the account. Event destinations that send thin events are not among them.
+    ///
+    /// # Errors
+    /// The failed request; one that cannot be read is left out.
+    pub async fn webhook_endpoints(&self) -> Result<Vec<Endpoint>, Failure> {
+        let request = |starting_after| {
+            RequestBuilder::new(StripeMethod::Get, "/webhook_endpoints").query(&Page { limit: 100, starting_after })
+        };
+        let List { data, .. } = Api::new(&self.upstream, None).all("webhook endpoints", request).await?;
+        let written = data.iter().filter_map(|object| read::<Written>(object).ok());
+        Ok(written.filter(|written| written.application.is_none()).map(Endpoint::from).collect())
+    }
+}
+
+impl From<Written> for Endpoint {
+    fn from(written: Written) -> Self {
+        Self {
+            id: written.id,
+            url: written.url,
+            enabled: written.status.as_deref() != Some("disabled"),
+            mode: written.livemode.map(Mode::of_livemode),
+            events: written.enabled_events,
+            api_version: written.api_version,
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    /// The address is not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// Whether its events arrive where ours are taken in.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.url.split(['?', '#']).next().is_some_and(|plain| plain.ends_with(PATH))
+    }
+
+    /// Its host in lower case, without port; empty when it has none.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        host.split(':').next().unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// Whether both send to the same address.
+    #[must_use]
+    pub fn sends_where(&self, other: &Self) -> bool {
+        self.url == other.url
+    }
+
+    /// Whether it sends events of this type.
+    #[must_use]
+    pub fn sends(&self, kind: &str) -> bool {
+        self.events.iter().any(|sent| sent == kind || sent == "*")
+    }
+
+    /// Whether it sends all that is needed.
+    #[must_use]
+    pub fn sends_all(&self) -> bool {
+        TYPES.iter().all(|kind| self.sends(kind))
+    }
+}
+
+#[cfg(test)]
+mod tests;

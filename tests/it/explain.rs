@@ -1,0 +1,290 @@
+//! `explain`, as somebody meets it who is asked "I paid and the app is locked".
+
+use std::fs;
+
+use sandbox::fault::{Fault, Match, What};
+use sandbox::stripe::moves::{NewCustomer, NewSubscription, metadata};
+use serde_json::{Value, json};
+
+use crate::commands::{account, nameless, says, tells};
+use crate::harness::finish::finish;
+use crate::harness::world::{SLACK, World};
+
+fn down() -> Fault {
+    Fault::always(Match::any(), What::Status(500, vec![], "{}".to_owned()))
+}
+
+/// The lines of the timeline.
+fn timeline(text: &str) -> Vec<&str> {
+    let (_, rest) = text.split_once("\ntimeline\n").unwrap();
+    let (lines, _) = rest.split_once("\n\n").unwrap();
+    lines.lines().map(str::trim).collect()
+}
+
+#[tokio::test]
+async fn it_tells_who_what_is_owed_and_shown_what_happened_and_what_happens_next() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let account = account(&bought);
+    let subscription = format!("stripe:{}", bought.subscription);
+    for asked in [["explain", "--user", "u-1"].as_slice(), &["explain", &account], &["explain", &subscription]] {
+        let text = says(&world, asked).await;
+        let end = world.period_end(&bought.subscription) + SLACK;
+        let pieces = [
+            "user u-1, with a profile at Adapty\n".to_owned(),
+            format!("account {account}, learnt from `subscription.metadata.customer_user_id`\n"),
+            format!("  premium until {}\n", end.format("%Y-%m-%dT%H:%M:%SZ")),
+            format!("because `{}` is paid to", bought.subscription),
+            "steps: none".to_owned(),
+            "next look: ".to_owned(),
+            format!("shown:\n  premium until {}, from stripe, transaction ", end.format("%Y-%m-%d %H:%M:%SZ")),
+            format!("\nwhat happens next\n  `{account}` is looked at again at 20"),
+        ];
+        let mut rest = text.as_str();
+        for piece in pieces {
+            let (_, after) = rest.split_once(&piece).unwrap_or_else(|| panic!("{piece}: {text}"));
+            rest = after;
+        }
+        let lines = timeline(&text);
+        for piece in ["customer.subscription.created `sub_", "intended   grant `premium` until 20"] {
+            assert!(lines.iter().any(|line| line.contains(piece)), "{piece}: {lines:?}");
+        }
+        assert!(lines.is_sorted_by_key(|line| &line[..20]), "{lines:?}");
+    }
+    assert_eq!(world.written("/grant/"), 1, "explaining changes nothing");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn it_tells_the_same_as_json() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
+    let account = account(&bought);
+    assert_eq!((&told["user"], &told["accounts"]), (&json!("u-1"), &json!([account])));
+    assert_eq!((&told["owed"][0]["level"], &told["shown"][0]["level"]), (&json!("premium"), &json!("premium")));
+    assert_eq!((&told["steps"], &told["withheld"], &told["unsure"]), (&json!([]), &json!([]), &json!([])));
+    assert!(told["look_again"].is_string(), "{told}");
+    let line = told["timeline"].as_array().unwrap();
+    for happening in line {
+        let fields: Vec<&String> = happening.as_object().unwrap().keys().collect();
+        assert_eq!(fields.len(), 4, "{happening}");
+        assert!(["at", "kind", "what", "id"].iter().all(|field| happening[field].is_string()), "{happening}");
+    }
+    let at = |happening: &Value| happening["at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    assert!(line.is_sorted_by_key(at), "{told}");
+    let of = |kind: &str| line.iter().filter(|of| of["kind"] == kind).collect::<Vec<_>>();
+    let key = &world.daemon.listed(&["ledger"]).await[0]["key"];
+    assert_eq!((of("intended").len(), &of("intended")[0]["id"]), (1, key));
+    assert_eq!((of("confirmed").len(), &of("confirmed")[0]["id"]), (1, key));
+    assert!(of("event").len() > 1, "{told}");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn events_that_named_only_what_was_billed_stand_in_the_timeline_too() {
+    let world = World::start().await;
+    let bought = world.buys("u-1", "price_premium");
+    let thin: Vec<_> = bought.events.iter().map(|event| world.sandbox.stripe.thin(event)).collect();
+    world.deliver_and_rest(&thin).await;
+    let text = says(&world, &["explain", "--user", "u-1"]).await;
+    let lines = timeline(&text);
+    assert!(lines.iter().any(|line| line.contains("v1.invoice.paid `in_")), "{lines:?}");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_long_timeline_is_cut_to_its_end_unless_all_is_asked_for() {
+    let world = World::start().await;
+    let customer = world.granted("u-1", "price_premium", "premium").await.customer;
+    let count = async || {
+        let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
+        told["timeline"].as_array().unwrap().len()
+    };
+    while count().await <= 20 {
+        let again = world.subscribe(NewSubscription {
+            customer: Some(customer.clone()),
+            prices: vec![("price_gold".to_owned(), 1)],
+            metadata: metadata(&[("customer_user_id", "u-1")]),
+            ..NewSubscription::default()
+        });
+        world.deliver_and_rest(&again.events).await;
+    }
+    let whole = count().await;
+    let text = says(&world, &["explain", "--user", "u-1"]).await;
+    let cut = timeline(&text);
+    assert_eq!(cut[0], format!("({} earlier lines; `--all` tells them)", whole - 20));
+    assert_eq!(cut.len(), 21);
+    let text = says(&world, &["explain", "--user", "u-1", "--all"]).await;
+    let all = timeline(&text);
+    assert_eq!((all.len(), &all[whole - 20..]), (whole, &cut[1..]));
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn while_stripe_is_away_it_tells_what_is_remembered() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let account = account(&bought);
+    world.sandbox.stripe.faults.inject(down());
+    for asked in [["explain", "--user", "u-1"].as_slice(), &["explain", &account]] {
+        let text = says(&world, asked).await;
+        for piece in [
+            "user u-1, with a profile at Adapty\n",
+            "\nStripe could not be asked: ",
+            "owed or shown at the last look, 20",
+            "\n  premium until 20",
+            "is paid to",
+            "\nshown:\n  premium until 20",
+            "confirmed  grant `premium`",
+            "is looked at again at",
+        ] {
+            assert!(text.contains(piece), "{piece}: {text}");
+        }
+    }
+    let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
+    assert_eq!((&told["owed"], &told["steps"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&told["shown"][0]["level"], &told["remembered"]["levels"][0]["level"]),
+        (&json!("premium"), &json!("premium"))
+    );
+    assert!(told["look_again"].is_string() && told["unasked"][0].as_str().unwrap().contains("Stripe"), "{told}");
+    let saved = world.daemon.command(&["explain", "--user", "u-1", "--save", "case.json"]).await;
+    assert_eq!(saved.status.code(), Some(1));
+    assert!(saved.stderr.contains("the case was not saved, since Stripe"), "{}", saved.stderr);
+    let unknown = world.daemon.command(&["explain", "stripe:cus_unheard"]).await;
+    assert_eq!((unknown.status.code(), unknown.stdout.as_str()), (Some(1), ""));
+    assert!(unknown.stderr.contains("nothing is known of `stripe:cus_unheard`"), "{}", unknown.stderr);
+    world.sandbox.stripe.faults.clear();
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn while_adapty_is_away_it_tells_what_is_owed() {
+    let world = World::start().await;
+    world.granted("u-1", "price_premium", "premium").await;
+    world.sandbox.adapty.faults.inject(down());
+    let text = says(&world, &["explain", "--user", "u-1"]).await;
+    for piece in ["user u-1\n", "\nAdapty could not be asked: ", "\nowed:\n  premium until", "\ntimeline\n"] {
+        assert!(text.contains(piece), "{piece}: {text}");
+    }
+    assert!(!text.contains("steps: none") && !text.contains("shown:"), "nobody knows: {text}");
+    let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
+    assert_eq!((&told["owed"][0]["level"], &told["shown"]), (&json!("premium"), &Value::Null));
+    world.sandbox.adapty.faults.clear();
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_look_that_failed_is_told_with_its_trouble() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.sandbox.stripe.faults.inject(down());
+    world.deliver(&[world.sandbox.stripe.event("customer.subscription.updated", &bought.subscription)]).await;
+    let failed =
+        async { while tells(&world, &["explain", "--user", "u-1", "--json"]).await["next"][0]["trouble"].is_null() {} };
+    tokio::time::timeout(crate::harness::daemon::PATIENCE, failed).await.unwrap();
+    let text = says(&world, &["explain", "--user", "u-1"]).await;
+    assert!(text.contains(&format!("the last look at `{}` failed: ", account(&bought))), "{text}");
+    world.sandbox.stripe.faults.clear();
+    says(&world, &["resync", "--user", "u-1", "--wait"]).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn an_account_whose_user_nobody_knows_is_told_and_ends_with_1() {
+    let world = World::start().await;
+    let account = nameless(&world).await;
+    let told = world.daemon.command(&["explain", &account]).await;
+    assert_eq!(told.status.code(), Some(1));
+    assert!(told.stderr.contains(&format!("no app user is known for `{account}`")), "{}", told.stderr);
+    assert!(told.stderr.contains("parked list"), "{}", told.stderr);
+    let hint = format!("-> set the metadata at Stripe, or run `grantsync link {account} USER`");
+    let pieces = ["user unknown: none of `identity.user_id`", "owed:\n  premium until", "parked     unknown_", &hint];
+    for piece in pieces {
+        assert!(told.stdout.contains(piece), "{piece}: {}", told.stdout);
+    }
+    let asked = ["explain", &account, "--json"];
+    let json: Value = serde_json::from_str(&world.daemon.command(&asked).await.stdout).unwrap();
+    assert_eq!((&json["user"], &json["accounts"][0]), (&Value::Null, &json!(account)));
+    says(&world, &["link", &account, "u-9"]).await;
+    world.daemon.calm().await;
+    let text = says(&world, &["explain", &account]).await;
+    assert!(
+        text.contains(&format!("user u-9, with a profile at Adapty\naccount {account}, linked by an operator\n")),
+        "{text}"
+    );
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_former_user_is_told_of_what_they_had() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    says(&world, &["link", &account(&bought), "u-2"]).await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.calm().await;
+    let text = says(&world, &["explain", "--user", "u-1"]).await;
+    for piece in ["no account is linked any more", "owed: nothing", "which is over", "confirmed  revoke `premium`"] {
+        assert!(text.contains(piece), "{piece}: {text}");
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn while_it_only_observes_it_says_so() {
+    let world = World::with(&[("POLICY__MODE", "observe")]).await;
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&bought.events).await;
+    let text = says(&world, &["explain", "--user", "u-1"]).await;
+    for piece in ["who has no profile at Adapty yet", "\nsteps:\n", "shown: nothing", "`observe`: nothing is written"] {
+        assert!(text.contains(piece), "{piece}: {text}");
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn it_ends_with_1_where_nothing_is_known_and_with_2_where_nothing_is_named() {
+    let world = World::start().await;
+    for (asked, code, says) in [
+        (vec!["explain", "--user", "nobody"], 1, "parked list"),
+        (vec!["explain", "stripe:cus_unheard"], 1, "`stripe:cus_unheard`"),
+        (vec!["explain", "stripe:sub_unheard"], 1, "`stripe:sub_unheard`"),
+        (vec!["explain", "cus_1"], 2, "stripe:cus_"),
+        (vec!["explain", "--user", " "], 2, "user id"),
+        (vec!["explain"], 2, "Usage"),
+        (vec!["explain", "stripe:cus_1", "--user", "u-1"], 2, "Usage"),
+    ] {
+        let told = world.daemon.command(&asked).await;
+        assert_eq!(told.status.code(), Some(code), "{asked:?}: {}", told.stderr);
+        assert!(told.stderr.contains(says) && told.stdout.is_empty(), "{asked:?}: {}", told.stderr);
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_saved_case_names_nobody_and_is_decided_alike() {
+    let world = World::with(&[("IDENTITY__USER_ID", "customer.email")]).await;
+    let user = "ann.unmistakable@example.org";
+    let customer =
+        world.sandbox.stripe.add_customer(NewCustomer { email: Some(user.into()), ..NewCustomer::default() }).id;
+    world.sandbox.stripe.edit(&customer, |customer| customer["name"] = "Ann Unmistakable".into());
+    let bought = world.subscribe(NewSubscription {
+        customer: Some(customer),
+        prices: vec![("price_premium".to_owned(), 1)],
+        ..NewSubscription::default()
+    });
+    world.deliver(&bought.events).await;
+    world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.calm().await;
+    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.until_gone(user, "premium").await;
+    world.daemon.calm().await;
+    let explained = says(&world, &["explain", "--user", user, "--save", "case.json"]).await;
+    let saved = fs::read_to_string(world.directory.path().join("case.json")).unwrap();
+    assert!(!saved.to_lowercase().contains("unmistakable") && !saved.contains('@'), "{saved}");
+    let decided = says(&world, &["decide", "case.json"]).await;
+    assert!(explained.contains(decided.trim_end()), "{decided}\n---\n{explained}");
+    assert!(decided.contains("withheld:") && decided.contains("steps: none"), "{decided}");
+    finish(world).await;
+}

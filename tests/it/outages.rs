@@ -1,5 +1,5 @@
-//! What goes wrong between many machines and their one PostgreSQL: workers die or fall asleep, connections break or fall
-//! silent, answers are lost, and everything moves.
+//! What goes wrong between many machines and their one PostgreSQL: workers die or fall asleep, connections break or
+//! fall silent, answers are lost, and everything moves.
 
 use std::time::{Duration, Instant};
 

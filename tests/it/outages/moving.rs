@@ -8,6 +8,7 @@ use sandbox::journal::Request;
 use sandbox::stripe::event::Event;
 use sandbox::stripe::moves::NewSubscription;
 use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use super::{BOTH, command, created};
 use crate::harness::daemon::{PATIENCE, Told};
@@ -99,6 +100,7 @@ async fn everything_moves_from_sqlite_to_postgresql() {
         counts(&copied.stdout, &before);
         assert_eq!(lists(&world, database.url()).await, before);
     }
+    nothing_is_left(&world, &database).await;
     goes_on(&mut world, &database, &kept, before).await;
     finish(world).await;
 }
@@ -109,6 +111,22 @@ fn counts(table: &str, lists: &[Value]) {
         let rows = list.as_array().unwrap().len().to_string();
         let line = table.lines().find(|line| line.starts_with(name)).unwrap();
         assert_eq!(line.split_whitespace().collect::<Vec<_>>(), [*name, &rows, &rows], "{table}");
+    }
+}
+
+/// Every table has as many rows as it had, but for those of running processes and of the copy itself.
+async fn nothing_is_left(world: &World, database: &Database) {
+    let file = world.directory.path().join("grantsync.db");
+    let mut from = SqliteConnection::connect(&file.display().to_string()).await.unwrap();
+    let mut to = PgConnection::connect(database.url()).await.unwrap();
+    let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'
+                  AND name NOT IN ('_sqlx_migrations', 'limits', 'notes', 'turns') ORDER BY name";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut from).await.unwrap();
+    for table in tables {
+        let count = format!("SELECT count(*) FROM {table}");
+        let here: i64 = sqlx::query_scalar(AssertSqlSafe(count.clone())).fetch_one(&mut from).await.unwrap();
+        let there: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut to).await.unwrap();
+        assert_eq!(there, here, "rows of `{table}`");
     }
 }
 

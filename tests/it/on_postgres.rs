@@ -1,6 +1,7 @@
 //! The scenarios of `main.rs` on PostgreSQL, and those that only many machines have.
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
+#![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
 
 mod api;
 mod backfill;

@@ -66,9 +66,9 @@ fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, F
     Upstream::new(client, setup.limited_by(limit)).map_err(|error| Failed::Usage(error.to_string()))
 }
 
-/// The API that Adapty is spoken to by.
-pub(crate) fn adapty_api(settings: &Settings) -> Result<Api, Failed> {
-    match settings.adapty.api {
+/// How Adapty is spoken to.
+pub(crate) fn adapty_api(wanted: AdaptyApi) -> Result<Api, Failed> {
+    match wanted {
         AdaptyApi::V1 => Ok(Api::V1),
         AdaptyApi::V2 | AdaptyApi::V2Access => {
             let text = "`adapty.api` is `v2` or `v2-access`, which this version does not speak yet; write `v1`";
@@ -82,7 +82,7 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
     Ok(Sync {
         store: store.clone(),
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone()),
-        adapty: Adapty::new(upstreams.adapty.clone(), adapty_api(settings)?),
+        adapty: Adapty::new(upstreams.adapty.clone(), adapty_api(settings.adapty.api)?),
         rules: rules::of(settings),
         mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

@@ -9,7 +9,10 @@ use store::claim::{Claim, Hold, Lease, Urgency};
 /// Accounts claimed and not yet looked at to the end. Only their leases are renewed: one that a look left behind
 /// unsettled runs out by itself.
 #[derive(Clone, Debug, Default)]
-pub struct HeldLeases(Arc<Mutex<HashMap<(Account, Lease), (Hold, Urgency)>>>);
+pub struct HeldLeases(Arc<Mutex<Looks>>);
+
+/// Looks to come or under way.
+type Looks = HashMap<(Account, Lease), (Hold, Urgency)>;
 
 impl HeldLeases {
     /// A look is to come.
@@ -34,7 +37,7 @@ impl HeldLeases {
         self.lock().values().filter(|(_, urgency)| *urgency == Urgency::Bulk).count()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Account, Lease), (Hold, Urgency)>> {
+    fn lock(&self) -> MutexGuard<'_, Looks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

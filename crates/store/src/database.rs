@@ -99,9 +99,11 @@ impl Database {
             }
             Connection::Postgres(connection) => {
                 warn_of_lost_commits(connection).await;
-                if is_up_to_date(connection).await {
+                match schema(connection).await {
                     // whoever only serves need not be allowed to make tables
-                    return Ok(());
+                    Schema::Current => return Ok(()),
+                    Schema::Newer(version) => return Err(OpenError::Newer { version }),
+                    Schema::Behind => {}
                 }
                 let mut migrator = sqlx::migrate!("../../migrations/postgres");
                 let begun = connection.begin().await;
@@ -152,15 +154,24 @@ fn unlocked(migrator: &mut Migrator) -> &Migrator {
     migrator.set_locking(false)
 }
 
-/// Whether the last migration this program knows was the last that was made, so that there is nothing to do.
-async fn is_up_to_date(connection: &mut sqlx::PgConnection) -> bool {
+/// How a database stands to the migrations that this program knows.
+enum Schema {
+    Behind,
+    Current,
+    Newer(i64),
+}
+
+async fn schema(connection: &mut sqlx::PgConnection) -> Schema {
     let known = sqlx::migrate!("../../migrations/postgres").iter().map(|migration| migration.version).max();
     // fails where the table is not there yet
     let made = sqlx::query("SELECT max(version) AS version, bool_and(success) AS good FROM _sqlx_migrations");
-    let made = made.fetch_one(connection).await;
-    made.is_ok_and(|row| {
-        row.get::<Option<i64>, _>("version") == known && row.get::<Option<bool>, _>("good") == Some(true)
-    })
+    let made = made.fetch_one(connection).await.ok();
+    let good = made.as_ref().is_some_and(|row| row.get::<Option<bool>, _>("good") == Some(true));
+    match made.and_then(|row| row.get::<Option<i64>, _>("version")) {
+        Some(version) if Some(version) > known => Schema::Newer(version),
+        version if version == known && good => Schema::Current,
+        _ => Schema::Behind,
+    }
 }
 
 /// A server that does not wait for its disk loses what was answered with 200.

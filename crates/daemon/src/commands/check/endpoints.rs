@@ -7,9 +7,9 @@ use stripe::events::TYPES;
 use stripe::reader::Stripe;
 
 use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
-use crate::rules;
 use crate::settings::Settings;
 use crate::settings::adapty::AdaptyApi;
+use crate::{rules, wiring};
 
 const WHERE: &str = "Developers → Webhooks";
 
@@ -152,11 +152,14 @@ fn another(who: &str, endpoint: &Endpoint, api: AdaptyApi) -> Finding {
         return warning(Area::Bridge, text, "if it opens the same app, let only one of the two do so");
     }
     match api {
-        AdaptyApi::V1 | AdaptyApi::V2 => warning(
-            Area::Bridge,
-            format!("{name} tells Adapty of the same purchases: two bridges count revenue twice"),
-            "switch off Adapty's Stripe integration for these products, or set `adapty.api` to `v2-access`",
-        ),
+        AdaptyApi::V1 | AdaptyApi::V2 => {
+            let text = format!("{name} tells Adapty of the same purchases: two bridges count revenue twice");
+            let mut mend = "switch off Adapty's Stripe integration for these products".to_owned();
+            if wiring::adapty_api(AdaptyApi::V2Access).is_ok() {
+                mend.push_str(", or set `adapty.api` to `v2-access`");
+            }
+            warning(Area::Bridge, text, mend)
+        }
         AdaptyApi::V2Access => {
             ok(Area::Bridge, format!("{name} tells Adapty the revenue, and `v2-access` only opens levels"))
         }

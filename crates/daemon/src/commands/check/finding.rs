@@ -94,8 +94,11 @@ impl fmt::Display for Area {
     }
 }
 
-/// `1 price`, `2 prices`.
+/// `1 price`, `2 prices`, `2 entries`.
 pub(super) fn counted(number: usize, what: &str) -> String {
-    let plural = if what.ends_with('y') { format!("{}ies", &what[..what.len() - 1]) } else { format!("{what}s") };
-    if number == 1 { format!("1 {what}") } else { format!("{number} {plural}") }
+    match (number, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {what}s"),
+    }
 }

@@ -60,5 +60,5 @@ async fn until_forgotten(world: &World, last: &Value) {
         }
     };
     assert!(tokio::time::timeout(PATIENCE, forgotten).await.is_ok(), "not forgotten:\n{}", world.daemon.log());
-    assert_eq!(world.daemon.listed(&["ledger"]).await, std::slice::from_ref(&last));
+    assert_eq!(world.daemon.listed(&["ledger"]).await, std::slice::from_ref(last));
 }

@@ -85,8 +85,9 @@ async fn where_no_daemon_runs_the_round_mends_by_itself() {
     world.daemon.kill().await;
     // whoever was killed counts as a worker for a few seconds yet
     let report = round(&world, &[]).await;
-    assert_eq!(report["repaired"], 4, "{report:#}");
-    assert!(world.holds("u-lost", "premium") && !world.holds("u-ended", "gold"));
+    assert!(differences(&report).values().all(|action| action == "repaired"), "{report:#}");
+    assert!(report["repaired"].as_u64() >= Some(3) && report["failed"] == 0, "{report:#}");
+    assert!(world.holds("u-unheard", "premium") && !world.holds("u-ended", "gold"));
     world.daemon.restart(&[]).await;
     finish(world).await;
 }

@@ -138,6 +138,7 @@ async fn a_retry_after_seen_by_one_process_pauses_all() {
     let (pause, again) = (Duration::from_secs(RETRY_AFTER), |after: &&Duration| **after >= UNDER_WAY);
     let late = after.iter().filter(|after| **after < UNDER_WAY).count();
     let (last, next) = (after[late.saturating_sub(1)], after.iter().find(again).expect("it goes on"));
+    println!("{:?}", after.iter().filter(|a| a.as_secs() < 7).collect::<Vec<_>>());
     println!("{late} arrived after the refusal, the last {last:.0?} after it; the next came {next:.0?} after it");
     assert!(*next >= pause, "a request came {next:?} after the refusal");
     assert!(*next < pause + Duration::from_secs(4), "nothing came until {next:?} after the refusal");

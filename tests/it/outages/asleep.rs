@@ -16,8 +16,8 @@ use crate::harness::world::{Bought, SLACK, World};
 
 /// How soon another worker must have done what a dead one left.
 const ELSEWHERE: Duration = Duration::from_secs(10);
-/// How soon another worker must have done what a sleeping one left.
-const TAKEN_OVER: Duration = Duration::from_secs(12);
+/// Makes a profile.
+const CREATE: &str = "/sdk/profiles/?";
 /// How long an answer is held: until whoever waits for it is asleep.
 const HELD: Duration = Duration::from_secs(2);
 
@@ -50,7 +50,7 @@ async fn a_killed_worker_s_accounts_run_elsewhere_within_ten_seconds() {
 #[tokio::test]
 async fn a_worker_that_slept_past_its_lease_sends_nothing_and_writes_nothing() {
     // it has asked for everything, and only then falls asleep
-    let night = Night::begins(&[("price_premium", "premium")], "GET", "/profiles/").await;
+    let night = Night::begins(&[("price_premium", "premium")], When::Asking("GET", "/profiles/")).await;
     night.passes().await;
     night.ends(Until::Lost).await;
 }
@@ -58,7 +58,14 @@ async fn a_worker_that_slept_past_its_lease_sends_nothing_and_writes_nothing() {
 #[tokio::test]
 async fn a_worker_that_slept_between_its_intention_and_its_grant_does_not_send_it() {
     // the profile is made after the intention is written down and before the grant is sent
-    let night = Night::begins(&[("price_premium", "premium")], "POST", "/sdk/profiles/?").await;
+    let night = Night::begins(&[("price_premium", "premium")], When::Asking("POST", CREATE)).await;
+    night.passes().await;
+    night.ends(Until::Unsettled).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_slept_while_it_waited_for_the_rate_limit_does_not_send_its_grant() {
+    let night = Night::begins(&[("price_premium", "premium")], When::Heard("POST", CREATE)).await;
     night.passes().await;
     night.ends(Until::Unsettled).await;
 }
@@ -66,9 +73,57 @@ async fn a_worker_that_slept_between_its_intention_and_its_grant_does_not_send_i
 #[tokio::test]
 async fn a_worker_that_slept_between_two_grants_does_not_send_the_second() {
     let both = [("price_premium", "premium"), ("price_gold", "gold")];
-    let night = Night::begins(&both, "POST", "/grant/").await;
+    let night = Night::begins(&both, When::Asking("POST", "/grant/")).await;
     night.passes().await;
     night.ends(Until::Unsettled).await;
+}
+
+/// When a worker falls asleep.
+#[derive(Clone, Copy)]
+enum When {
+    /// It waits for the answer to this request, and will hear it when it wakes.
+    Asking(&'static str, &'static str),
+    /// It has heard the answer to this request, and waits a second for its turn at the next.
+    Heard(&'static str, &'static str),
+}
+
+impl When {
+    /// What the world is set to, beside the usual.
+    fn settings(self) -> [(&'static str, &'static str); 2] {
+        let per_second = match self {
+            Self::Asking(..) => "500",
+            Self::Heard(..) => "1",
+        };
+        // however late it is heard, an answer counts
+        [("ADAPTY__TIMEOUT", "60s"), ("ADAPTY__REQUESTS_PER_SECOND", per_second)]
+    }
+
+    /// How soon another worker must have taken over: the longer the fewer requests it may send.
+    fn taken_over(self) -> Duration {
+        match self {
+            Self::Asking(..) => Duration::from_secs(12),
+            Self::Heard(..) => Duration::from_secs(15),
+        }
+    }
+
+    /// Puts the worker to sleep when it is time, and answers when that was.
+    async fn falls_asleep(self, sleeper: &Daemon, world: &World) -> Instant {
+        let (Self::Asking(method, path) | Self::Heard(method, path)) = self;
+        let asked = arrival(world, method, path).await;
+        let heard =
+            |requests: &[Request]| requests.iter().any(|request| request.number == asked && request.status.is_some());
+        if let Self::Heard(..) = self {
+            world.sandbox.journal.wait_for(PATIENCE, heard).await.unwrap();
+            sleeper.signal(Signal::STOP);
+            assert_eq!(world.written("/grant/"), 0, "it sent the grant before it fell asleep");
+            return Instant::now();
+        }
+        sleeper.signal(Signal::STOP);
+        let fell_asleep = Instant::now();
+        assert!(!heard(&world.sandbox.journal.requests()), "it heard the answer before it fell asleep");
+        world.sandbox.journal.wait_for(PATIENCE, heard).await.unwrap();
+        fell_asleep
+    }
 }
 
 /// How a look ends that was slept through.
@@ -87,34 +142,30 @@ struct Night {
     bought: Bought,
     levels: Vec<String>,
     fell_asleep: Instant,
+    taken_over: Duration,
     world: World,
     _database: Database,
 }
 
 impl Night {
-    /// `u-1` buys `sold`: prices and their levels. A worker falls asleep while it waits for the answer to the request,
-    /// which it will hear when it wakes.
-    async fn begins(sold: &[(&str, &str)], method: &str, path: &str) -> Self {
-        // however late it is heard, the answer counts
-        let (database, world) = shared(&INGEST, &[("ADAPTY__TIMEOUT", "60s")]).await;
+    /// `u-1` buys `sold`, prices and their levels, and a worker falls asleep over it.
+    async fn begins(sold: &[(&str, &str)], when: When) -> Self {
+        let (database, world) = shared(&INGEST, &when.settings()).await;
         let sleeper = world.daemon.beside(&WORK).await;
-        world.sandbox.adapty.faults.inject(Fault::once(Match::on(method, path), What::AnswerLate(HELD)));
+        if let When::Asking(method, path) = when {
+            world.sandbox.adapty.faults.inject(Fault::once(Match::on(method, path), What::AnswerLate(HELD)));
+        }
         let bought = world.subscribe(NewSubscription {
             prices: sold.iter().map(|(price, _)| ((*price).to_owned(), 1)).collect(),
             metadata: metadata(&[("customer_user_id", "u-1")]),
             ..NewSubscription::default()
         });
         world.deliver(&bought.events).await;
-        let asked = arrival(&world, method, path).await;
-        sleeper.signal(Signal::STOP);
-        let fell_asleep = Instant::now();
-        let is_answered =
-            |requests: &[Request]| requests.iter().any(|request| request.number == asked && request.status.is_some());
-        assert!(!is_answered(&world.sandbox.journal.requests()), "it heard the answer before it fell asleep");
+        let fell_asleep = when.falls_asleep(&sleeper, &world).await;
         let other = world.daemon.beside(&WORK).await;
-        world.sandbox.journal.wait_for(PATIENCE, is_answered).await.unwrap();
         let levels = sold.iter().map(|(_, level)| (*level).to_owned()).collect();
-        Self { sleeper, other, bought, levels, fell_asleep, world, _database: database }
+        let taken_over = when.taken_over();
+        Self { sleeper, other, bought, levels, fell_asleep, taken_over, world, _database: database }
     }
 
     /// Another worker takes over and grants; then the money goes back, and it revokes.
@@ -123,7 +174,7 @@ impl Night {
         for level in &self.levels {
             self.world.until_held("u-1", level, end).await;
         }
-        in_time("from sleep to grant", self.fell_asleep.elapsed(), TAKEN_OVER);
+        in_time("from sleep to grant", self.fell_asleep.elapsed(), self.taken_over);
         settled(&self.world).await;
         self.world.deliver(&self.world.sandbox.stripe.refund(&self.bought.invoice, None, "succeeded").events).await;
         for level in &self.levels {

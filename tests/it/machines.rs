@@ -2,6 +2,7 @@
 
 mod beginnings;
 mod chance;
+mod crowd;
 mod limits;
 mod outage;
 mod post;

@@ -126,6 +126,7 @@ async fn until_ready(daemon: &Daemon) {
 }
 
 /// It took no longer than it may.
+#[expect(clippy::print_stdout, reason = "the figures, for whoever asks to see them")]
 fn in_time(what: &str, took: Duration, bound: Duration) {
     println!("{what}: {took:.2?} of {bound:?}");
     assert!(took <= bound, "{what} took {took:?}");

@@ -11,12 +11,13 @@ use sandbox::webhook::Webhooks;
 use tokio::task::JoinHandle;
 
 use super::chance::Chance;
+use super::crowd::{Purchase, purchases};
 use super::post::Post;
-use super::storm::{purchases, until_all_hold};
+use super::storm::until_all_hold;
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more};
 use crate::harness::daemon::{Daemon, PATIENCE};
 use crate::harness::finish::finish;
-use crate::harness::world::{Bought, SECRET, World};
+use crate::harness::world::{SECRET, World};
 
 /// Requests a second to each vendor.
 const STRIPE: usize = 40;
@@ -76,7 +77,7 @@ fn holds((share, most): (f64, usize), server: Server, limit: usize) {
 }
 
 /// Rings for one account after the other, so that there is always something to look at.
-async fn keep_ringing(world: &World, ingester: &Daemon, bought: &[Bought]) {
+async fn keep_ringing(world: &World, ingester: &Daemon, bought: &[Purchase]) {
     let door = Webhooks::new(format!("{}/webhooks/stripe", ingester.front), SECRET);
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     for purchase in bought.iter().cycle() {
@@ -98,7 +99,7 @@ async fn the_shared_rate_limit_holds_within_five_per_cent() {
 
     // a purchase asks Stripe for less than Adapty, so Adapty is what it waits for
     let (since, bought) = (Instant::now(), purchases(&world, BUYERS));
-    let events = bought.iter().map(|purchase| purchase.events.last().unwrap().clone()).collect();
+    let events = bought.iter().map(|purchase| purchase.events[0].clone()).collect();
     Post::new(&ingester, events, Chance::of(0), Duration::from_secs(1)).deliver(4).await;
     let of_adapty = measured(&world, Server::Adapty, since, ADAPTY).await;
     until_all_hold(&world, &bought).await;
@@ -172,12 +173,12 @@ async fn a_retry_after_seen_by_one_process_pauses_all() {
     let (lag, bought) = (Lag::measured(), purchases(&world, 300));
     let when = Match { path_contains: Some("/v1/subscriptions".into()), ..Match::any() }.nth(80);
     world.sandbox.stripe.faults.inject(Fault::once(when, What::RetryAfter(RETRY_AFTER)));
-    let events = bought.iter().map(|purchase| purchase.events.last().unwrap().clone()).collect();
+    let events = bought.iter().map(|purchase| purchase.events[0].clone()).collect();
     Post::new(&ingester, events, Chance::of(0), Duration::from_secs(1)).deliver(4).await;
     until_all_hold(&world, &bought).await;
 
     let (after, under_way) = (after_the_refusal(&world), UNDER_WAY + lag.worst() * WAKINGS);
-    let (early, late): (Vec<_>, Vec<_>) = after.iter().partition(|after| after.as_secs() < RETRY_AFTER);
+    let (early, late): (Vec<Duration>, Vec<Duration>) = after.iter().partition(|after| after.as_secs() < RETRY_AFTER);
     let (last, next) = (early.last().copied().unwrap_or_default(), late[0]);
     println!("{} under way, for {last:.0?} (lag {:.0?}); on after {next:.2?}", early.len(), lag.worst());
     assert!(last <= under_way, "a request came {last:?} after the refusal; {under_way:?} is for those under way");

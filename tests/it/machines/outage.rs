@@ -9,10 +9,11 @@ use sandbox::stripe::event::Event;
 use sandbox::webhook::sign;
 
 use super::chance::{Chance, seed};
+use super::crowd::Crowd;
 use super::post::Post;
 use super::storm::{
-    all_are_counted_once, confirmed_once, counting_grants, distribution, none_after_confirmation, purchases, sent,
-    until_all_hold, webhooks, without_catching_up,
+    all_are_counted_once, confirmed_once, distribution, none_after_confirmation, sent, until_all_hold, webhooks,
+    without_catching_up,
 };
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more, rows};
 use crate::harness::daemon::{Daemon, PATIENCE};
@@ -135,10 +136,11 @@ async fn a_database_that_crashes_in_mid_storm_loses_nothing() {
     let database = server.database().await.unwrap();
     let world = World::beginning_with(database.url(), &WORK, &AT_FULL_SPEED).await;
     without_catching_up(&world);
-    let grants = counting_grants(&world);
+    let crowd = Crowd::at(&world).await;
+    let bought = crowd.purchases(ACCOUNTS);
+    let grants = crowd.serve(&world);
     let workers = more(&world.daemon, &WORK, 1).await;
     let ingesters = more(&world.daemon, &INGEST, 2).await;
-    let bought = purchases(&world, ACCOUNTS);
     let events = webhooks(&bought, &mut chance);
     let (distinct, last) = (events.len(), events.last().unwrap().clone());
     let post = Post::new(&ingesters, events, chance, AGAIN);

@@ -1,22 +1,21 @@
 //! Thousands of purchases while processes die.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use cluster::database::Database;
 use sandbox::fault::{Fault, Match, What};
-use sandbox::journal::Request;
 use sandbox::stripe::event::Event;
 use sqlx::Row;
 
 use super::chance::{Chance, seed};
+use super::crowd::{Crowd, Purchase, granted};
 use super::post::Post;
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more, rows};
 use crate::harness::daemon::Daemon;
 use crate::harness::finish::finish;
-use crate::harness::world::{Bought, SLACK, World, same};
+use crate::harness::world::{World, same};
 
 const ACCOUNTS: usize = 5000;
 const INGESTERS: usize = 2;
@@ -41,42 +40,14 @@ pub(crate) fn without_catching_up(world: &World) {
     world.sandbox.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), nothing));
 }
 
-pub(crate) fn user(number: usize) -> String {
-    format!("u-{number}")
-}
-
-/// The user whose level a request grants.
-fn granted(request: &Request) -> Option<&str> {
-    let wanted = request.method == "POST" && request.path.ends_with("/grant/");
-    wanted.then(|| request.path.split('/').nth(5)).flatten()
-}
-
-/// Counts the grants that reach the sandbox, without reading the journal over and over.
-pub(crate) fn counting_grants(world: &World) -> Arc<AtomicUsize> {
-    let count = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&count);
-    world.sandbox.journal.on_request(Box::new(move |request| {
-        counted.fetch_add(usize::from(granted(request).is_some()), Ordering::Relaxed);
-        None
-    }));
-    count
-}
-
-/// One purchase of each of `count` users.
-pub(crate) fn purchases(world: &World, count: usize) -> Vec<Bought> {
-    (0..count).map(|number| world.buys(&user(number), "price_premium")).collect()
-}
-
 /// One or two webhooks of each purchase, in any order.
-pub(crate) fn webhooks(bought: &[Bought], chance: &mut Chance) -> Vec<Event> {
+pub(crate) fn webhooks(bought: &[Purchase], chance: &mut Chance) -> Vec<Event> {
     let mut all = Vec::new();
-    for purchase in bought {
-        let of = |kind: &str| purchase.events.iter().find(|event| event.kind == kind).unwrap().clone();
-        let (created, paid) = (of("customer.subscription.created"), of("invoice.paid"));
+    for Purchase { events: [one, other], .. } in bought {
         match chance.below(3) {
-            0 => all.push(created),
-            1 => all.push(paid),
-            _ => all.extend([created, paid]),
+            0 => all.push(one.clone()),
+            1 => all.push(other.clone()),
+            _ => all.extend([one.clone(), other.clone()]),
         }
     }
     chance.shuffle(&mut all);
@@ -118,26 +89,25 @@ async fn kill_at_random(
 }
 
 /// Waits until every purchase is granted, exactly to its end.
-pub(crate) async fn until_all_hold(world: &World, bought: &[Bought]) {
-    let ends = bought.iter().map(|purchase| world.period_end(&purchase.subscription) + SLACK);
-    let mut without: Vec<_> = ends.enumerate().map(|(number, end)| (user(number), end)).collect();
+pub(crate) async fn until_all_hold(world: &World, bought: &[Purchase]) {
+    let mut without: Vec<&Purchase> = bought.iter().collect();
     let held = async {
         while !without.is_empty() {
-            let level = |user: &str| world.sandbox.adapty.level(user, "premium")?.expires_at;
-            without.retain(|(user, end)| !level(user).is_some_and(|at| same(at, *end)));
+            let end = |user: &str| world.sandbox.adapty.level(user, "premium")?.expires_at;
+            without.retain(|purchase| !end(&purchase.user).is_some_and(|end| same(end, purchase.end)));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     let held = tokio::time::timeout(PATIENCE, held).await;
-    assert!(held.is_ok(), "{} do not hold what they bought, among them {:?}", without.len(), without.first());
+    let users: Vec<&str> = without.iter().map(|purchase| purchase.user.as_str()).take(5).collect();
+    assert!(held.is_ok(), "{} do not hold what they bought, among them {users:?}", without.len());
 }
 
 /// Every purchase stands in Adapty once, as one transaction that counts its price.
-pub(crate) fn all_are_counted_once(world: &World, bought: &[Bought]) {
-    for (number, purchase) in bought.iter().enumerate() {
-        let user = user(number);
-        let (ids, revenue) = (world.transaction_ids(&user), world.sandbox.adapty.revenue(&user));
-        assert_eq!(ids, [purchase.subscription.as_str()], "{user}");
+pub(crate) fn all_are_counted_once(world: &World, bought: &[Purchase]) {
+    for Purchase { user, subscription, .. } in bought {
+        let (ids, revenue) = (world.transaction_ids(user), world.sandbox.adapty.revenue(user));
+        assert_eq!(ids, [subscription.as_str()], "{user}");
         assert_eq!(revenue, BTreeMap::from([("USD".to_owned(), 9.99)]), "{user}");
     }
 }
@@ -212,10 +182,11 @@ async fn five_thousand_purchases_under_random_kills_are_all_granted_and_none_twi
     let database = Database::fresh().await.unwrap();
     let mut world = World::beginning_with(database.url(), &WORK, &AT_FULL_SPEED).await;
     without_catching_up(&world);
-    let grants = counting_grants(&world);
+    let crowd = Crowd::at(&world).await;
+    let bought = crowd.purchases(ACCOUNTS);
+    let grants = crowd.serve(&world);
     let mut workers = more(&world.daemon, &WORK, WORKERS - 1).await;
     let mut ingesters = more(&world.daemon, &INGEST, INGESTERS).await;
-    let bought = purchases(&world, ACCOUNTS);
     let events = webhooks(&bought, &mut chance);
     let distinct = events.len();
     let events = delivered_twice(events, &mut chance);
@@ -235,7 +206,9 @@ async fn five_thousand_purchases_under_random_kills_are_all_granted_and_none_twi
             kill_at_random(&mut all_ingesters, KILLS_OF_INGESTERS, of_ingesters, || post.progress()),
         )
     };
-    let ((), workers_killed, ingesters_killed) = tokio::time::timeout(PATIENCE, storm).await.expect("it ends in time");
+    let stormed = tokio::time::timeout(PATIENCE, storm).await;
+    let went = format!("{:.2} of the webhooks delivered, {:.2} of the accounts granted", post.progress(), looked());
+    let ((), workers_killed, ingesters_killed) = stormed.unwrap_or_else(|_| panic!("it does not end: {went}"));
     let stormed = begun.elapsed();
     until_all_hold(&world, &bought).await;
     let held = begun.elapsed();

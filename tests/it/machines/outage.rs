@@ -32,6 +32,12 @@ const WATCHED: Duration = Duration::from_secs(3);
 const BUSY: Duration = Duration::from_millis(450);
 /// Lines that all of them may log in each of these seconds.
 const LINES: usize = 5;
+/// Looks under way say that they lost the database, once they have waited three seconds for a connection to read from.
+const SILENT: Duration = Duration::from_millis(3500);
+/// When the last of them has said so.
+const OUTCRY: Duration = Duration::from_secs(12);
+/// What all of that may be: two lines for each look that two workers have claimed, and what each process says itself.
+const OUTCRY_LINES: usize = 2 * 2 * 128 + 100;
 /// How soon work goes on when the database is back.
 const BACK_AT_WORK: Duration = Duration::from_secs(10);
 
@@ -62,6 +68,21 @@ async fn delivered(ingester: &Daemon, event: &Event) -> (u16, Option<String>) {
     let answer = request.body(event.body.clone()).send().await.unwrap();
     let again = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
     (answer.status().as_u16(), again.map(str::to_owned))
+}
+
+/// Waits until the log of all processes has been silent for [`SILENT`]; it has `before` lines from before the crash.
+async fn until_silent(daemon: &Daemon, before: usize) {
+    let (began, mut logged, mut since) = (Instant::now(), before, Instant::now());
+    while since.elapsed() < SILENT {
+        assert!(began.elapsed() < OUTCRY, "it does not end:\n{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let lines = daemon.log().lines().count();
+        if lines > logged {
+            (logged, since) = (lines, Instant::now());
+        }
+    }
+    println!("{} log lines of looks that lost the database", logged - before);
+    assert!(logged - before <= OUTCRY_LINES, "{} lines:\n{}", logged - before, daemon.log());
 }
 
 /// Watches processes that have no database: they run, and do next to nothing.
@@ -105,14 +126,15 @@ impl Fleet<'_> {
     /// The database crashes, is away while the processes are watched, and comes back. Answers how long nothing was
     /// granted after that; `event` is one to knock with meanwhile.
     async fn survives_a_crash(&self, grants: &AtomicUsize, event: &Event) -> Duration {
+        let (pids, logged) = (self.pids(), self.all[0].log().lines().count());
         self.server.stop().await.unwrap();
-        let pids = self.pids();
         for daemon in &self.all {
             until_readiness_is(daemon, 503).await;
         }
         for ingester in self.ingesters {
             assert_eq!(delivered(ingester, event).await, (503, Some("5".to_owned())));
         }
+        until_silent(self.all[0], logged).await;
         are_at_rest(&self.all, &pids).await;
         self.server.start_again().await.unwrap();
         let (back, before) = (Instant::now(), grants.load(Ordering::Relaxed));

@@ -5,6 +5,7 @@ mod chance;
 mod crowd;
 mod limits;
 mod outage;
+mod outcome;
 mod post;
 mod storm;
 mod turns;

@@ -1,4 +1,4 @@
-//! The scenarios of `main.rs` on PostgreSQL, and those that only many machines have.
+//! The scenarios of `main.rs` on PostgreSQL, and its outages.
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 #![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
@@ -14,7 +14,6 @@ mod golden;
 mod harness;
 mod identity;
 mod life;
-mod machines;
 mod neighbours;
 mod once;
 mod outages;

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::chance::Chance;
 use super::crowd::{Purchase, purchases};
+use super::outcome::until_all_hold;
 use super::post::Post;
-use super::storm::until_all_hold;
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more};
 use crate::harness::daemon::{Daemon, PATIENCE};
 use crate::harness::finish::finish;

@@ -10,11 +10,9 @@ use sandbox::webhook::sign;
 
 use super::chance::{Chance, seed};
 use super::crowd::Crowd;
+use super::outcome::{Grants, all_are_counted_once, confirmed_once, until_all_hold};
 use super::post::Post;
-use super::storm::{
-    all_are_counted_once, confirmed_once, distribution, none_after_confirmation, sent, until_all_hold, webhooks,
-    without_catching_up,
-};
+use super::storm::{webhooks, without_catching_up};
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more, rows};
 use crate::harness::daemon::{Daemon, PATIENCE};
 use crate::harness::finish::finish;
@@ -178,12 +176,11 @@ async fn a_database_that_crashes_in_mid_storm_loses_nothing() {
     assert!(idle < BACK_AT_WORK, "work went on {idle:?} after the database was back");
     assert!(post.refused().contains_key("503"), "nothing was on its way when the database crashed");
     until_all_hold(&world, &bought).await;
-    let confirmed = confirmed_once(database.url(), ACCOUNTS).await;
+    let confirmed = confirmed_once(database.url(), &bought).await;
     all_are_counted_once(&world, &bought);
-    let sent = sent(&world);
-    println!("grants a user: {:?}", distribution(&sent));
-    assert!(sent.values().all(|times| times.len() <= 2), "grants a user: {:?}", distribution(&sent));
-    none_after_confirmation(&sent, &confirmed);
+    let sent = Grants::sent(&world);
+    println!("grants a user: {:?}", sent.distribution());
+    sent.are_made_once(2, &confirmed);
     assert_eq!(rows(database.url(), "SELECT id FROM inbox").await.len(), distinct);
     assert_eq!(world.parked().await, []);
     finish(world).await;

@@ -14,7 +14,7 @@ use crate::harness::world::{SLACK, World};
 /// A whole daemon.
 const ALL: [&str; 3] = ["serve", "--log-filter", "info"];
 const EVERY: Duration = Duration::from_secs(2);
-const WATCHED: Duration = Duration::from_secs(10);
+const WATCHED: Duration = Duration::from_secs(12);
 /// A turn lasts 15 s when its process dies in it.
 const AGAIN: Duration = Duration::from_secs(20);
 

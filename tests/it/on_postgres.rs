@@ -1,7 +1,6 @@
 //! The scenarios of `main.rs` on PostgreSQL, and its outages.
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
-#![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
 
 mod api;
 mod backfill;

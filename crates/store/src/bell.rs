@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgPool;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
-use crate::connection::Pool;
+use crate::connection::{Pool, bounded};
+use crate::database::CONNECT;
 use crate::limits::Held;
 
 /// The channel of `NOTIFY`.
@@ -110,7 +111,8 @@ impl Others {
     async fn tell(&self, what: &str) {
         // nothing is lost with it, so nobody waits for the disk
         let query = sqlx::query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)");
-        let told = query.bind(CHANNEL).bind(format!("{} {what}", self.name)).execute(&self.pool).await;
+        let query = query.bind(CHANNEL).bind(format!("{} {what}", self.name));
+        let told = bounded(&self.pool, LONGEST, async |on| query.execute(on).await).await;
         if let Err(error) = told {
             tracing::debug!(%error, "other processes could not be told; they sweep");
         }
@@ -139,7 +141,11 @@ impl Others {
         held: &mpsc::UnboundedSender<Held>,
         hearing: &mut Hearing,
     ) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
+        // a pool of its own: a listener that fell silent keeps its place for ever
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options);
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
         // what rang before
         here.notify_one();

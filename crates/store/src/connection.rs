@@ -1,10 +1,17 @@
 //! A connection to either database: begins, commits, and reads rows alike.
 
+use std::io;
+use std::time::Duration;
+
 use chrono::DateTime;
 use entitlement::clock::{Clock, Timestamp};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Connection as _, Decode, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type};
+use tokio::time::timeout;
+
+/// A read that takes longer is given up.
+pub(crate) const LONGEST_READ: Duration = Duration::from_secs(10);
 
 /// One connection.
 #[derive(Debug)]
@@ -91,21 +98,38 @@ impl Connection {
     }
 }
 
-/// What begins a transaction on PostgreSQL: another process is waited for less long than a lease lasts. Whatever is
-/// stronger than `on` stays as the server has it; `off` would lose what was answered with 200.
+/// What begins a transaction on PostgreSQL: another process is waited for less long than a lease lasts, and one that
+/// sleeps in the middle of a transaction, or is gone, holds nobody up for longer either. Whatever is stronger than `on`
+/// stays as the server has it; `off` would lose what was answered with 200.
 fn beginning(durability: Durability) -> &'static str {
     match durability {
         Durability::Full => {
-            "BEGIN; SET LOCAL lock_timeout = '5s';
+            "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '5s';
              SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now,
                     CASE current_setting('synchronous_commit') WHEN 'off'
                     THEN set_config('synchronous_commit', 'on', true) END AS durable"
         }
         Durability::Relaxed => {
-            "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = off;
+            "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '5s';
+             SET LOCAL synchronous_commit = off;
              SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
         }
     }
+}
+
+/// Does `work` on a connection of `pool`. One that does not answer is closed, since it may have fallen silent for good;
+/// given back, it would keep its place for ever.
+pub(crate) async fn bounded<T>(
+    pool: &PgPool,
+    longest: Duration,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+) -> Result<T, sqlx::Error> {
+    let mut connection = pool.acquire().await?;
+    let answer = timeout(longest, work(&mut connection)).await;
+    answer.unwrap_or_else(|_| {
+        connection.close_on_drop();
+        Err(io::Error::from(io::ErrorKind::TimedOut).into())
+    })
 }
 
 impl Row {

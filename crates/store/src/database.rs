@@ -15,7 +15,7 @@ use crate::error::OpenError;
 /// How often the log is folded back into the database file, off the commit path.
 const FOLD_EVERY: Duration = Duration::from_millis(200);
 /// Longest time to wait for a connection.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// Connections for reading, of one process.
 const READERS: u32 = 6;
 /// The advisory lock under which PostgreSQL is migrated.

@@ -24,7 +24,7 @@ struct Table {
 }
 
 /// What is copied. Turns and rate limits belong to running processes.
-const TABLES: [Table; 7] = {
+const TABLES: [Table; 8] = {
     use Column::{Number, Text};
     [
         Table {
@@ -101,6 +101,7 @@ const TABLES: [Table; 7] = {
                 Text("dropped"),
             ],
         },
+        Table { name: "statuses", key: 1, columns: &[Text("customer"), Text("status"), Number("as_of")] },
         Table { name: "notes", key: 1, columns: &[Text("name"), Text("value")] },
     ]
 };
@@ -128,7 +129,7 @@ pub enum ImportError {
     Direction,
     #[error("`{file}` does not exist")]
     NoSource { file: String },
-    #[error("a daemon works on the SQLite database ({leased} accounts are held): stop it, then copy")]
+    #[error("a daemon works on the SQLite database (it holds {leased} accounts or turns): stop it, then copy")]
     InUse { leased: i64 },
     #[error(
         "the PostgreSQL database holds {rows} rows in `{table}` already, which did not come from this copy; use an empty one"
@@ -180,7 +181,10 @@ pub async fn copy(
 }
 
 async fn unused(source: &mut Connection, now: Timestamp) -> Result<(), ImportError> {
-    let query = sql("SELECT count(*) AS count FROM worklist WHERE lease_until > $1").bind(millis(now));
+    // a worker that rests holds a turn of its own, which says that it runs
+    let query = sql("SELECT (SELECT count(*) FROM worklist WHERE lease_until > $1)
+                          + (SELECT count(*) FROM turns WHERE lease_until > $1) AS count");
+    let query = query.bind(millis(now));
     let row = query.fetch_first(source).await.map_err(StoreError::on("asking for leases"))?;
     match row.map_or(0, |row| row.get::<i64>("count")) {
         0 => Ok(()),

@@ -14,7 +14,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
-use crate::connection::{Connection, Pool, Row};
+use crate::connection::{Connection, LONGEST_READ, Pool, Row, bounded};
 use crate::error::StoreError;
 
 /// A statement with its values.
@@ -136,7 +136,10 @@ impl<'a> Statement<'a> {
     pub(crate) async fn read(self, from: &Pool) -> Result<Vec<Row>, sqlx::Error> {
         match from {
             Pool::Sqlite(pool) => Ok(rows(self.sqlite()?.fetch_all(pool).await?, Row::Sqlite)),
-            Pool::Postgres(pool) => Ok(rows(self.postgres().fetch_all(pool).await?, Row::Postgres)),
+            Pool::Postgres(pool) => {
+                let found = bounded(pool, LONGEST_READ, async |on| self.postgres().fetch_all(on).await).await?;
+                Ok(rows(found, Row::Postgres))
+            }
         }
     }
 
@@ -144,7 +147,10 @@ impl<'a> Statement<'a> {
     pub(crate) async fn read_first(self, from: &Pool) -> Result<Option<Row>, sqlx::Error> {
         match from {
             Pool::Sqlite(pool) => Ok(self.sqlite()?.fetch_optional(pool).await?.map(Row::Sqlite)),
-            Pool::Postgres(pool) => Ok(self.postgres().fetch_optional(pool).await?.map(Row::Postgres)),
+            Pool::Postgres(pool) => {
+                let found = bounded(pool, LONGEST_READ, async |on| self.postgres().fetch_optional(on).await).await?;
+                Ok(found.map(Row::Postgres))
+            }
         }
     }
 

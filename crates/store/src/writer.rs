@@ -32,6 +32,9 @@ const TRIES: u32 = 5;
 /// A transaction that takes longer is given up with its connection; whether it was committed is not assumed.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// What was being done when a connection failed before anything was written on it.
+const BEGINNING: &str = "beginning a transaction";
+
 /// One write.
 #[derive(Debug)]
 pub(crate) enum Op {
@@ -182,7 +185,7 @@ impl Writer {
         let mut tries = 1;
         loop {
             match self.try_write(batch).await {
-                Err(error) if is_passing(&error) && tries < TRIES => tries += 1,
+                Err(error) if (is_passing(&error) || is_stale(&error)) && tries < TRIES => tries += 1,
                 outcome => return outcome,
             }
         }
@@ -200,7 +203,9 @@ impl Writer {
         };
         // a connection given up on is closed with what it had begun
         let written = timeout(longest, self.transact(batch, &mut connection)).await.map_err(|_| StoreError::Slow)?;
-        if written.is_ok() || (connection.roll_back().await.is_ok() && !written.as_ref().is_err_and(is_read_only)) {
+        if written.is_ok()
+            || (is_rolled_back(&mut connection, longest).await && !written.as_ref().is_err_and(is_read_only))
+        {
             self.connection = Some(connection);
         }
         written
@@ -208,7 +213,7 @@ impl Writer {
 
     async fn transact(&self, batch: &[Waiting], connection: &mut Connection) -> Result<Vec<Answer>, StoreError> {
         let begun = connection.begin(self.durability, self.time, self.clock).await;
-        let now = begun.map_err(StoreError::on("beginning a transaction"))?;
+        let now = begun.map_err(StoreError::on(BEGINNING))?;
         let answers = transaction::write(batch, connection, now).await?;
         connection.commit().await.map_err(StoreError::on("committing"))?;
         Ok(answers)
@@ -293,6 +298,17 @@ fn is_about_one_write(error: &StoreError) -> bool {
     // SQLite's primary result code is the low byte: 1 error, 18 too big, 19 constraint, 20 mismatch, 25 range
     let primary = code.parse::<u32>().ok().map(|code| code & 0xff);
     matches!(primary, Some(1 | 18 | 19 | 20 | 25))
+}
+
+/// Whether the connection can be used again.
+async fn is_rolled_back(connection: &mut Connection, longest: Duration) -> bool {
+    timeout(longest, connection.roll_back()).await.is_ok_and(|rolled_back| rolled_back.is_ok())
+}
+
+/// The connection to PostgreSQL broke while nothing was begun on it: another is made.
+fn is_stale(error: &StoreError) -> bool {
+    let is_sqlite_s = code(error).is_some_and(|code| code.len() != 5);
+    matches!(error, StoreError::Database { doing: BEGINNING, .. }) && !is_sqlite_s
 }
 
 /// PostgreSQL took the transaction back: serialization, deadlock, a lock that was waited for too long.

@@ -25,14 +25,11 @@ impl Sync {
     ) {
         let mut exists = exists;
         for planned in &plan.steps {
-            // whoever slept past the lease must not send what another may have sent, or taken back, by now
-            let now = (self.clock)();
-            if !claim.hold.stands(now) {
+            let Some(answer) = self.send(claim, customer, planned, &mut exists).await.transpose() else {
                 outcome.at_rest = false;
-                outcome.look_again(now);
+                outcome.look_again((self.clock)());
                 break;
-            }
-            let answer = self.send(customer, planned, &mut exists).await;
+            };
             let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
             self.note(claim, customer, planned, answer, outcome);
             if refused_key {
@@ -42,24 +39,39 @@ impl Sync {
         }
     }
 
-    /// Sends one step; makes the profile first when the destination does not know the customer.
-    async fn send(&self, customer: &Customer, planned: &Planned, exists: &mut bool) -> Result<Profile, Failure> {
-        if !*exists {
+    /// Sends one step; makes the profile first when the destination does not know the customer. `None` when the lease
+    /// ran out: whoever slept past it must not send what another may have sent, or taken back, by now.
+    async fn send(
+        &self,
+        claim: &Claim,
+        customer: &Customer,
+        planned: &Planned,
+        exists: &mut bool,
+    ) -> Result<Option<Profile>, Failure> {
+        // asked right before each write, since each answer may have been slept through
+        let is_ours = || claim.hold.stands((self.clock)());
+        if !*exists && is_ours() {
             *exists = self.adapty.create(customer).await?.exists;
+        }
+        if !is_ours() {
+            return Ok(None);
         }
         let answer = match self.adapty.carry_out(customer, &planned.step).await {
             Err(failure) if failure.class == Class::Missing && matches!(planned.step, Step::Grant(_)) => {
                 // it was there when we read it; someone deleted it in between
                 self.adapty.create(customer).await?;
+                if !is_ours() {
+                    return Ok(None);
+                }
                 self.adapty.carry_out(customer, &planned.step).await?
             }
             answer => answer?,
         };
         if visible(&answer, &planned.step, (self.clock)()) {
-            return Ok(answer);
+            return Ok(Some(answer));
         }
         // accepted, and the answer does not show it: read it back. The write counts either way.
-        Ok(self.adapty.profile(customer).await.unwrap_or(answer))
+        Ok(Some(self.adapty.profile(customer).await.unwrap_or(answer)))
     }
 
     fn note(

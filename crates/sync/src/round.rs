@@ -12,6 +12,7 @@ use entitlement::decide::{Case, decide};
 use entitlement::failure::Failure;
 use entitlement::names::Account;
 use entitlement::plan::{Plan, Step, Until};
+use entitlement::reason::Reason;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,7 @@ pub struct Report {
     pub repaired: u64,
     /// Accounts that could not be compared, and differences that are still there.
     pub failed: u64,
-    /// Accounts that were being worked on whenever the round passed.
+    /// Accounts that were being worked on, or waited for the profile, whenever the round passed.
     #[serde(default)]
     pub in_motion: u64,
     /// Why accounts could not be compared, the first few of them.
@@ -95,7 +96,7 @@ pub enum RoundError {
 /// How one account compares.
 enum Compared {
     Same,
-    /// Somebody is working on it.
+    /// Somebody is working on it, or what was just written does not show yet.
     InMotion,
     Differs(Vec<Difference>),
     Failed(String),
@@ -131,6 +132,8 @@ impl Sync {
         let mut differences: Vec<Difference> = std::mem::take(&mut walked.differences).into_values().collect();
         if mend == Mend::Yes {
             self.mend(&mut differences).await?;
+            // nobody may have noticed what the round saw of them
+            self.store.touch(walked.in_motion.iter().cloned().collect(), Urgency::Bulk).await?;
         }
         let repaired = differences.iter().filter(|difference| difference.action == "repaired").count() as u64;
         let left = differences.iter().filter(|difference| difference.action.starts_with("failed")).count();
@@ -209,6 +212,7 @@ impl Sync {
         let found = differences(account, &inspected.case, &plan);
         let moves = is_moving(before.as_ref(), after.as_ref(), (self.clock)());
         match found.is_empty() {
+            true if waits(&plan) => Compared::InMotion,
             true => Compared::Same,
             false if moves => Compared::InMotion,
             false => Compared::Differs(found),
@@ -291,6 +295,15 @@ fn is_moving(before: Option<&Standing>, after: Option<&Standing>, now: Timestamp
     let (Some(before), Some(after)) = (before, after) else { return before.is_some() != after.is_some() };
     let busy = |standing: &Standing| standing.leased || standing.due_at.is_some_and(|due| due <= now);
     busy(before) || busy(after) || before.generation != after.generation || before.settled_at != after.settled_at
+}
+
+/// Whether something written, or to be written, does not show yet and cannot be called missing before a while.
+fn waits(plan: &Plan) -> bool {
+    let mut reasons = plan.notes.iter().map(|note| &note.because);
+    let is_waiting = |because: &Reason| {
+        matches!(because, Reason::WaitsForProfile | Reason::AcceptedButNotShown { .. } | Reason::WaitsForRetry { .. })
+    };
+    reasons.any(is_waiting)
 }
 
 fn written(until: Until) -> String {

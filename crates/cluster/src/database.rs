@@ -12,13 +12,15 @@ use tokio::runtime;
 use tokio::time::timeout;
 
 use crate::error::ClusterError;
+use crate::home::Purpose;
 use crate::server::{Server, aside, random};
 
 /// How long a server may take to make or drop a database.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The server of this test process. It holds nothing of a runtime, since every test has one of its own.
-static SHARED: LazyLock<Result<Server, Arc<ClusterError>>> = LazyLock::new(|| Server::boot().map_err(Arc::new));
+static SHARED: LazyLock<Result<Server, Arc<ClusterError>>> =
+    LazyLock::new(|| Server::boot(Purpose::Test).map_err(Arc::new));
 
 /// A database that is dropped with this, whoever is still connected to it.
 #[derive(Debug)]

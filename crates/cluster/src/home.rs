@@ -34,16 +34,28 @@ const LOG: &str = "log";
 /// What `initdb` reads the password from.
 const PASSWORD: &str = "password";
 
-/// A server that is killed loses nothing without fsync, since the kernel has its writes: only a power cut takes them.
-/// That makes tests fast, and measures of a commit worthless. The log is kept short, since it may be in memory.
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 300
+";
+
+/// A server that is killed loses nothing without fsync, since the kernel has its writes: only a power cut takes them.
+/// That makes tests fast, and measures of a commit worthless. The log is kept short, since it may be in memory.
+const PASSING: &str = "
 fsync = off
 full_page_writes = off
 max_wal_size = 256MB
 ";
+
+/// What a server is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Tests: fast, in memory if there is room.
+    Test,
+    /// Measures: on the disk, as durable as it is by default.
+    Measure,
+}
 
 /// Where one server lives. Clones are the same place.
 #[derive(Clone, Debug)]
@@ -52,15 +64,16 @@ pub(crate) struct Home {
     directory: PathBuf,
     /// Whom the programs run as, when not as ourselves.
     owner: Option<(u32, u32)>,
+    purpose: Purpose,
 }
 
 impl Home {
     /// An empty directory. It is the caller's to remove.
-    pub(crate) fn prepare() -> Result<(Self, TempDir), ClusterError> {
+    pub(crate) fn prepare(purpose: Purpose) -> Result<(Self, TempDir), ClusterError> {
         let binaries = binaries::directory()?;
         let owner = owner().map_err(ClusterError::Directory)?;
-        let directory = directory(owner).map_err(ClusterError::Directory)?;
-        Ok((Self { binaries, directory: directory.path().to_path_buf(), owner }, directory))
+        let directory = directory(owner, purpose).map_err(ClusterError::Directory)?;
+        Ok((Self { binaries, directory: directory.path().to_path_buf(), owner, purpose }, directory))
     }
 
     /// The directory itself.
@@ -91,8 +104,9 @@ impl Home {
     pub(crate) fn furnish(&self, password: &str) -> Result<(), ClusterError> {
         fs::write(self.directory.join(PASSWORD), password).map_err(ClusterError::Directory)?;
         self.run("initdb -D data -U postgres -A md5 --pwfile password -E UTF8 --no-locale --no-sync")?;
-        let settings = OpenOptions::new().append(true).open(self.directory.join("data/postgresql.conf"));
-        settings.and_then(|mut file| file.write_all(SETTINGS.as_bytes())).map_err(ClusterError::Directory)
+        let file = OpenOptions::new().append(true).open(self.directory.join("data/postgresql.conf"));
+        let passing = if self.purpose == Purpose::Test { PASSING } else { "" };
+        file.and_then(|mut file| write!(file, "{SETTINGS}{passing}")).map_err(ClusterError::Directory)
     }
 
     /// Starts the server on the first of `ports` that is free, and waits until it answers.
@@ -168,8 +182,8 @@ fn owner() -> io::Result<Option<(u32, u32)>> {
 }
 
 /// A directory for nobody but its owner, with the files in it that we write.
-fn directory(owner: Option<(u32, u32)>) -> io::Result<TempDir> {
-    let directory = tempfile::Builder::new().prefix("cluster-").tempdir_in(base(owner.is_some()))?;
+fn directory(owner: Option<(u32, u32)>, purpose: Purpose) -> io::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix("cluster-").tempdir_in(base(owner.is_some(), purpose))?;
     let files = [LOG, PASSWORD].map(|name| directory.path().join(name));
     files.iter().try_for_each(|file| File::create(file).map(drop))?;
     if let Some((user, group)) = owner {
@@ -179,12 +193,12 @@ fn directory(owner: Option<(u32, u32)>) -> io::Result<TempDir> {
     Ok(directory)
 }
 
-/// In memory if there is room, else among temporary files, where another user must be able to get to.
-fn base(is_for_another: bool) -> PathBuf {
+/// For tests in memory if there is room, else among temporary files, where another user must be able to get to.
+fn base(is_for_another: bool, purpose: Purpose) -> PathBuf {
     let is_open = |path: &Path| path.metadata().is_ok_and(|data| data.mode() & 0o001 != 0);
     let usual = env::temp_dir();
     match rustix::fs::statvfs(MEMORY) {
-        Ok(memory) if memory.f_bavail * memory.f_frsize >= ROOM => MEMORY.into(),
+        Ok(memory) if purpose == Purpose::Test && memory.f_bavail * memory.f_frsize >= ROOM => MEMORY.into(),
         _ if is_for_another && !usual.ancestors().all(is_open) => "/tmp".into(),
         _ => usual,
     }
@@ -196,7 +210,7 @@ mod tests {
 
     #[test]
     fn another_port_is_taken_where_the_first_is_not_free() {
-        let (home, directory) = Home::prepare().unwrap();
+        let (home, directory) = Home::prepare(Purpose::Test).unwrap();
         let _watcher = crate::watcher::Watcher::start(&home).unwrap();
         let _ = directory.keep();
         home.furnish("secret").unwrap();

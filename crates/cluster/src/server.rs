@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use crate::database::Database;
 use crate::error::ClusterError;
-use crate::home::{Home, free_port};
+use crate::home::{Home, Purpose, free_port};
 use crate::watcher::Watcher;
 
 /// A PostgreSQL on a port of the loopback interface. Dropping it stops it and removes its files.
@@ -25,12 +25,20 @@ impl Server {
     /// # Errors
     /// When PostgreSQL is missing and cannot be installed, or does not start.
     pub async fn start() -> Result<Self, ClusterError> {
-        aside(Self::boot).await
+        aside(|| Self::boot(Purpose::Test)).await
+    }
+
+    /// The same on the disk, with what PostgreSQL does by default so that a power cut takes nothing: for measures.
+    ///
+    /// # Errors
+    /// As for [`Server::start`].
+    pub async fn durable() -> Result<Self, ClusterError> {
+        aside(|| Self::boot(Purpose::Measure)).await
     }
 
     /// Starts a server and blocks until it answers.
-    pub(crate) fn boot() -> Result<Self, ClusterError> {
-        let (home, directory) = Home::prepare()?;
+    pub(crate) fn boot(purpose: Purpose) -> Result<Self, ClusterError> {
+        let (home, directory) = Home::prepare(purpose)?;
         let watcher = Watcher::start(&home)?;
         // from here on it is the watcher who removes it
         let _ = directory.keep();

@@ -28,7 +28,9 @@ pub(crate) fn start(form: LogForm, filter: &str) {
     match form {
         LogForm::Text => logs
             .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".into()))
-            .with_ansi(std::io::stderr().is_terminal())
+            .with_ansi(
+                std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            )
             .init(),
         LogForm::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init(),
     }

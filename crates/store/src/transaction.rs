@@ -25,19 +25,32 @@ pub(crate) async fn write(
         worklist::fence(connection, &asked, batch.iter().flat_map(|waiting| waiting.op.touches()), now).await?;
     let mut kept = write_events(batch, connection, now).await?.into_iter();
     write_looks(batch, connection, &mut held, now).await?;
-    let mut lent = lend(batch, connection, now).await?;
-    let holds = |account, lease| if held.get(account) == Some(lease) { Held::Yes } else { Held::Lost };
-    let mut answers = Vec::with_capacity(batch.len());
-    for (place, Waiting { op, .. }) in batch.iter().enumerate() {
-        answers.push(match op {
-            Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
-            Op::Intend(intent) => Answer::Held(holds(&intent.account, &intent.lease)),
-            Op::Settle(settlement) => Answer::Held(holds(&settlement.account, &settlement.lease)),
-            Op::Lend(_) => lent.remove(&place).unwrap_or(Answer::Done),
-            rare => write_rare(rare, connection, now).await?,
-        });
+    let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+    for place in in_order(batch) {
+        let holds = |account, lease| if held.get(account) == Some(lease) { Held::Yes } else { Held::Lost };
+        answers.insert(
+            place,
+            match &batch[place].op {
+                Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
+                Op::Intend(intent) => Answer::Held(holds(&intent.account, &intent.lease)),
+                Op::Settle(settlement) => Answer::Held(holds(&settlement.account, &settlement.lease)),
+                Op::Close(outcomes) => {
+                    let held = holds(&outcomes.account, &outcomes.lease);
+                    close(outcomes, held, connection, now).await?
+                }
+                rare => write_rare(rare, connection, now).await?,
+            },
+        );
     }
-    Ok(answers)
+    Ok(answers.into_values().collect())
+}
+
+/// The places of the batch in the order in which they are written: what all processes write to comes last, row by row in
+/// the order of its names, so that two of them never wait for each other crosswise.
+fn in_order(batch: &[Waiting]) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..batch.len()).collect();
+    places.sort_by_key(|place| batch[*place].op.common_row());
+    places
 }
 
 /// Events and touches; answers for each event in turn whether it was new.
@@ -98,32 +111,11 @@ async fn write_looks(
     Ok(())
 }
 
-/// Lends tokens, limit by limit in order of their names, so that two processes never wait for each other crosswise.
-/// Answers by place in the batch.
-async fn lend(
-    batch: &[Waiting],
-    connection: &mut Connection,
-    now: Timestamp,
-) -> Result<HashMap<usize, Answer>, StoreError> {
-    let asks = batch.iter().enumerate().filter_map(|(place, waiting)| match &waiting.op {
-        Op::Lend(ask) => Some((place, ask)),
-        _ => None,
-    });
-    let mut asks: Vec<_> = asks.collect();
-    asks.sort_by(|(_, one), (_, other)| one.limit.cmp(&other.limit));
-    let mut lent = HashMap::with_capacity(asks.len());
-    for (place, ask) in asks {
-        lent.insert(place, Answer::Lent(limits::lend(connection, ask, now).await?));
-    }
-    Ok(lent)
-}
-
 /// Writes that come seldom, each with statements of its own.
 async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Result<Answer, StoreError> {
     Ok(match op {
         Op::Claim(lease, room, span) => Answer::Claimed(worklist::claim(connection, lease, *room, *span, now).await?),
         Op::Renew(held, span) => Answer::Renewed(worklist::renew(connection, held, *span, now).await?),
-        Op::Close(outcomes) => Answer::Held(close(outcomes, connection, now).await?),
         Op::Link(link, lease) => Answer::Linked(people::learn(connection, link, lease.as_ref(), now).await?),
         Op::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
         Op::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
@@ -137,6 +129,7 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
             notes::keep(connection, name, value).await?;
             Answer::Done
         }
+        Op::Lend(ask) => Answer::Lent(limits::lend(connection, ask, now).await?),
         Op::Hold(held) => {
             limits::hold(connection, held, now).await?;
             Answer::Done
@@ -149,17 +142,20 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
             worklist::retry_all(connection, now).await?;
             Answer::Done
         }
-        Op::Ring(..) | Op::Touch(..) | Op::Intend(_) | Op::Settle(_) | Op::Lend(_) => Answer::Done,
+        Op::Ring(..) | Op::Touch(..) | Op::Intend(_) | Op::Settle(_) | Op::Close(_) => Answer::Done,
     })
 }
 
-async fn close(outcomes: &Outcomes, connection: &mut Connection, now: Timestamp) -> Result<Held, StoreError> {
-    let held = worklist::fence(connection, &[(&outcomes.account, &outcomes.lease)], [], now).await?;
-    if held.is_empty() {
-        return Ok(Held::Lost);
+async fn close(
+    outcomes: &Outcomes,
+    held: Held,
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<Answer, StoreError> {
+    if held == Held::Yes {
+        book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
     }
-    book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
-    Ok(Held::Yes)
+    Ok(Answer::Held(held))
 }
 
 impl Event {
@@ -170,6 +166,13 @@ impl Event {
             Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
         }
     }
+}
+
+/// What all processes write to, in the order in which a transaction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Common {
+    Limit,
+    Turn,
 }
 
 impl Op {
@@ -185,6 +188,17 @@ impl Op {
         match self {
             Self::Intend(intent) => Some((&intent.account, &intent.lease)),
             Self::Settle(settlement) => Some((&settlement.account, &settlement.lease)),
+            Self::Close(outcomes) => Some((&outcomes.account, &outcomes.lease)),
+            _ => None,
+        }
+    }
+
+    /// The one row it writes that other processes write too.
+    fn common_row(&self) -> Option<(Common, &str)> {
+        match self {
+            Self::Lend(ask) => Some((Common::Limit, &ask.limit)),
+            Self::Hold(held) => Some((Common::Limit, &held.limit)),
+            Self::TakeTurn(task, ..) => Some((Common::Turn, task.as_str())),
             _ => None,
         }
     }

@@ -21,6 +21,8 @@ const GATHERED: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_secs(5);
 /// After this much silence it is tried whether anything comes through.
 const SILENCE: Duration = Duration::from_secs(30);
+/// A setting that a connection is made with, and that only the session it was made for knows.
+const MARK: &str = "grantsync.listens";
 /// How long a notification may take.
 const LONGEST: Duration = Duration::from_secs(2);
 
@@ -142,10 +144,13 @@ impl Others {
         hearing: &mut Hearing,
     ) -> Result<(), sqlx::Error> {
         // a pool of its own: a listener that fell silent keeps its place for ever
-        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        let options = PgConnectOptions::clone(&self.pool.connect_options()).options([(MARK, "on")]);
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
+        if !is_our_own(&mut listener).await? {
+            return Ok(());
+        }
         listener.listen(CHANNEL).await?;
         // what rang before
         here.notify_one();
@@ -195,4 +200,12 @@ impl Others {
             _ => {}
         }
     }
+}
+
+/// Whether the session belongs to this connection. A pooler that lends its sessions out does not know our mark, or
+/// refuses it; what listened there would go on listening in whoever's hands it comes next, and break their answers.
+async fn is_our_own(listener: &mut PgListener) -> Result<bool, sqlx::Error> {
+    let mark: Option<String> =
+        sqlx::query_scalar("SELECT current_setting($1, true)").bind(MARK).fetch_one(listener).await?;
+    Ok(mark.as_deref() == Some("on"))
 }

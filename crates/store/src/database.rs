@@ -32,7 +32,8 @@ impl Database {
     /// Reads `sqlite:FILE` or `postgres://…`.
     pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?;
+            // the driver would ask for all digits of floats, which PgBouncer refuses and nothing here needs
+            let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?.extra_float_digits(None);
             // a name for whoever looks at pg_stat_activity
             let named =
                 if options.get_application_name().is_some() { options } else { options.application_name("grantsync") };

@@ -154,7 +154,7 @@ impl World {
     pub(crate) async fn deliver(&self, events: &[Event]) {
         for event in events {
             let status = self.webhooks.deliver(event).await.unwrap();
-            assert_eq!(status.as_u16(), 200, "{}", event.kind);
+            assert_eq!(status.as_u16(), 200, "{}:\n{}", event.kind, self.daemon.log());
         }
     }
 

@@ -113,6 +113,7 @@ async fn what_is_parked_is_listed_linked_and_released() {
     let bought = world.subscribe(new);
     world.deliver_and_rest(&bought.events).await;
     let (_, parked) = ask(&world, "GET", "/v1/parked", None).await;
+    let parked = &parked["items"];
     assert_eq!(parked[0]["kind"], "unknown_customer");
     let account = format!("stripe:{}", bought.customer);
     let (status, released) = ask(&world, "POST", "/v1/parked/release", Some(json!({ "ids": [parked[0]["id"]] }))).await;
@@ -121,7 +122,7 @@ async fn what_is_parked_is_listed_linked_and_released() {
     assert_eq!(ask(&world, "POST", "/v1/links", Some(link)).await.0, 201);
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.daemon.calm().await;
-    assert_eq!(ask(&world, "GET", "/v1/parked", None).await.1, json!([]));
+    assert_eq!(ask(&world, "GET", "/v1/parked", None).await.1, json!({ "items": [], "next": null }));
     let nothing = ask(&world, "POST", "/v1/parked/drop", Some(json!({ "kind": "zebra" }))).await;
     assert_eq!((nothing.0, &nothing.1["error"]["code"]), (422, &json!("wrong_request")));
     finish(world).await;
@@ -146,14 +147,94 @@ async fn the_document_of_the_api_names_every_path_that_is_served() {
     let (status, document) = ask(&world, "GET", "/v1/openapi.json", None).await;
     assert_eq!(status, 200);
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    for path in ["/v1/users/{id}/status", "/v1/resync", "/v1/rounds", "/v1/parked", "/v1/links"] {
+    let known = ["/v1/users/{id}/status", "/v1/resync", "/v1/rounds", "/v1/parked", "/v1/links", "/v1/events"];
+    for path in known.into_iter().chain(["/v1/ledger", "/v1/users/{id}/explain", "/v1/accounts/{id}/explain"]) {
         assert!(paths.iter().any(|known| *known == path), "{path} is not in {paths:?}");
     }
     for path in paths {
         for (method, operation) in document["paths"][path].as_object().unwrap() {
-            let (status, _) = ask(&world, &method.to_uppercase(), &path.replace("{id}", "u"), None).await;
+            let (status, _) =
+                ask(&world, &method.to_uppercase(), &path.replace("{id}", "u").replace("{key}", "u"), None).await;
             assert!(!operation["responses"][status.to_string()].is_null(), "{method} {path} answers {status}");
         }
     }
+    finish(world).await;
+}
+
+/// All items of a list, page by page, two at a time.
+async fn all(world: &World, list: &str) -> Vec<Value> {
+    let (mut items, mut after) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = ask(world, "GET", &format!("{list}limit=2{after}"), None).await;
+        assert_eq!(status, 200, "{page}");
+        let some = page["items"].as_array().unwrap();
+        assert!(some.len() <= 2 && (some.len() == 2 || page["next"].is_null()), "{page}");
+        items.extend(some.clone());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return items,
+        }
+    }
+}
+
+#[tokio::test]
+async fn events_and_steps_are_listed_page_by_page_and_told_one_by_one() {
+    let world = world().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.granted("u-2", "price_gold", "gold").await;
+    let account = format!("stripe:{}", bought.customer);
+    let events = all(&world, "/v1/events?").await;
+    assert_eq!(events.len(), ask(&world, "GET", "/v1/events", None).await.1["items"].as_array().unwrap().len());
+    let of_account = all(&world, &format!("/v1/events?account={account}&")).await;
+    assert!(!of_account.is_empty() && of_account.len() < events.len());
+    let subscriptions = all(&world, "/v1/events?type=customer.subscription.*&outcome=rung&since=1h&").await;
+    assert!(subscriptions.iter().all(|event| event["type"].as_str().unwrap().starts_with("customer.subscription.")));
+    let id = subscriptions[0]["id"].as_str().unwrap();
+    let (status, event) = ask(&world, "GET", &format!("/v1/events/{id}"), None).await;
+    assert_eq!(
+        (status, &event["id"], &event["standing"]["account"]),
+        (200, &subscriptions[0]["id"], &event["account"])
+    );
+    assert_eq!(ask(&world, "GET", "/v1/events/evt_nowhere", None).await.0, 404);
+
+    let steps = all(&world, "/v1/ledger?").await;
+    assert_eq!(steps.iter().map(|step| &step["subject"]).collect::<Vec<_>>(), [&json!("gold"), &json!("premium")]);
+    let key = steps[0]["key"].as_str().unwrap();
+    let (status, step) = ask(&world, "GET", &format!("/v1/ledger/{}", &key[..8]), None).await;
+    assert_eq!(
+        (status, &step["key"], &step["state"], &step["next"]),
+        (200, &json!(key), &json!("confirmed"), &json!([]))
+    );
+    assert_eq!(all(&world, "/v1/ledger?user=u-1&state=confirmed&").await.len(), 1);
+    for wrong in ["/v1/ledger/zebra", "/v1/ledger?since=yesterday", "/v1/events?limit=0", "/v1/events?type=*x"] {
+        let (status, told) = ask(&world, "GET", wrong, None).await;
+        assert_eq!((status, &told["error"]["code"]), (422, &json!("wrong_request")), "{wrong}");
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn an_event_is_replayed_and_a_customer_explained_over_the_api() {
+    let world = world().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.sandbox.adapty.forget("u-1", "premium");
+    let events = all(&world, "/v1/events?outcome=rung&").await;
+    let (of_account, silent) = (&events[0]["id"], &all(&world, "/v1/events?outcome=nobody&").await[0]["id"]);
+    let (status, told) = ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": [of_account, silent] }))).await;
+    assert_eq!((status, &told["accounts"]), (202, &json!([events[0]["account"]])));
+    assert!(told["silent"][0].as_str().unwrap().contains("concerns no customer"), "{told}");
+    assert_eq!(ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": ["evt_nowhere"] }))).await.0, 404);
+    assert_eq!(ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": [] }))).await.0, 422);
+    for path in ["/v1/users/u-1/explain".to_owned(), format!("/v1/accounts/stripe:{}/explain", bought.customer)] {
+        let (status, told) = ask(&world, "GET", &path, None).await;
+        assert_eq!(
+            (status, &told["user"], &told["owed"][0]["level"]),
+            (200, &json!("u-1"), &json!("premium")),
+            "{told}"
+        );
+        assert!(told["timeline"].as_array().unwrap().len() > 2, "{told}");
+    }
+    assert_eq!(ask(&world, "GET", "/v1/users/nobody/explain", None).await.0, 404);
+    assert_eq!(ask(&world, "GET", "/v1/accounts/stripe:cus_nobody/explain", None).await.0, 404);
     finish(world).await;
 }

@@ -53,6 +53,8 @@ pub struct Wanted {
     pub state: Option<String>,
     /// Those intended then or later.
     pub since: Option<Timestamp>,
+    /// Those intended before the one with this key.
+    pub behind: Option<String>,
 }
 
 /// All columns of a line.
@@ -150,12 +152,13 @@ impl Store {
 }
 
 fn listing(wanted: &Wanted) -> Listing<'_> {
-    let Wanted { user, account, state, since } = wanted;
+    let Wanted { user, account, state, since, behind } = wanted;
     Listing::of(LINES)
         .only("customer = ?", user.as_ref().map(Customer::as_str))
         .only("account = ?", account.as_ref().map(Account::as_str))
         .only("state = ?", state.as_deref())
         .only("intended_at >= ?", since.map(millis))
+        .only("seq < (SELECT seq FROM ledger WHERE key = ?)", behind.as_deref())
 }
 
 fn entry(row: &Row) -> Result<Entry, StoreError> {

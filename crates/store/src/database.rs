@@ -8,6 +8,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
+use tokio::time::timeout;
 
 use crate::connection::{Connection, Pool};
 use crate::error::OpenError;
@@ -16,6 +17,8 @@ use crate::error::OpenError;
 const FOLD_EVERY: Duration = Duration::from_millis(200);
 /// Longest time to wait for a connection.
 pub(crate) const CONNECT: Duration = Duration::from_secs(3);
+/// A connection that was used so recently is taken to be there yet.
+const FRESH: Duration = Duration::from_secs(1);
 /// Connections for reading, of one process.
 const READERS: u32 = 6;
 /// The advisory lock under which PostgreSQL is migrated.
@@ -60,7 +63,7 @@ impl Database {
                 options.connect().await.map(Connection::Sqlite).map_err(opening(options.get_filename()))
             }
             Self::Postgres(options) => {
-                let connected = tokio::time::timeout(CONNECT, options.connect()).await;
+                let connected = timeout(CONNECT, options.connect()).await;
                 let connected = connected.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut));
                 connected.map(Connection::Postgres).map_err(|source| OpenError::Connect { to: to(options), source })
             }
@@ -78,11 +81,20 @@ impl Database {
     pub(crate) fn pool(&self) -> Pool {
         match self {
             Self::Sqlite(options) => {
-                let pool = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(Duration::from_secs(10));
+                // a file does not hang up, so there is nothing to test before each read
+                let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+                let pool = pool.acquire_timeout(Duration::from_secs(10));
                 Pool::Sqlite(pool.connect_lazy_with((**options).clone()))
             }
             Self::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
+                // one that was just used needs no test
+                let pool = pool.test_before_acquire(false).before_acquire(|connection, about| {
+                    Box::pin(async move {
+                        Ok(about.idle_for < FRESH
+                            || timeout(CONNECT, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
+                    })
+                });
                 Pool::Postgres(pool.connect_lazy_with((**options).clone()))
             }
         }

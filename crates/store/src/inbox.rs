@@ -50,7 +50,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn events(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Seen>, StoreError> {
-        let Wanted { accounts, kind, outcome, since } = wanted;
+        let Wanted { accounts, kind, outcome, since, behind } = wanted;
         let (exactly, beginning) = match kind {
             Some(KindLike::Exactly(kind)) => (Some(kind.as_str()), None),
             Some(KindLike::Beginning(start)) => (None, Some(start.as_str())),
@@ -69,6 +69,7 @@ impl Store {
             .only("substr(kind, 1, length(?)) = ? OR substr(kind, 1, length(?) + 3) = 'v1.' || ?", beginning)
             .only("outcome = ?", outcome.as_deref())
             .only("received >= ?", since.map(millis))
+            .only("(received, id) < (SELECT received, id FROM inbox WHERE id = ?)", behind.as_deref())
             .first(limit, "received DESC, id DESC");
         let query =
             if several { query.with(Batch::texts("asked", accounts.iter().map(Account::as_str))) } else { query };
@@ -108,6 +109,8 @@ pub struct Wanted {
     pub outcome: Option<String>,
     /// Those received then or later.
     pub since: Option<Timestamp>,
+    /// Those listed behind this event.
+    pub behind: Option<String>,
 }
 
 /// Types of events. A thin event, whose type begins with `v1.`, counts under both names.

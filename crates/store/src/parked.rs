@@ -39,6 +39,8 @@ pub struct Wanted {
     pub kind: Option<Kind>,
     pub accounts: Vec<Account>,
     pub user: Option<Customer>,
+    /// Those with a higher number.
+    pub behind: Option<i64>,
 }
 
 /// All columns of a parked thing.
@@ -66,13 +68,22 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn parked_like(&self, wanted: &Wanted) -> Result<Vec<Parked>, StoreError> {
-        let Wanted { kind, accounts, user } = wanted;
+        self.first_parked_like(wanted, u32::MAX).await
+    }
+
+    /// The first `limit` of them.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn first_parked_like(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        let Wanted { kind, accounts, user, behind } = wanted;
         let query = Listing::of(PARKED)
             .only_if(true, "dropped IS NULL")
             .only("kind = ?", kind.map(Kind::as_str))
             .only_if(!accounts.is_empty(), "account IN (SELECT value FROM asked)")
-            .only("customer = ?", user.as_ref().map(Customer::as_str));
-        let query = query.first(u32::MAX, "id").with(Batch::texts("asked", accounts.iter().map(Account::as_str)));
+            .only("customer = ?", user.as_ref().map(Customer::as_str))
+            .only("id > ?", *behind);
+        let query = query.first(limit, "id").with(Batch::texts("asked", accounts.iter().map(Account::as_str)));
         let found = query.read(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
         Ok(found.iter().map(parked).collect())
     }

@@ -3,7 +3,11 @@
 //! Its OpenAPI document is made from the handlers and served at `/v1/openapi.json`.
 
 pub(crate) mod error;
+mod events;
+mod explain;
+mod ledger;
 mod links;
+mod page;
 mod parked;
 mod resync;
 mod rounds;
@@ -57,6 +61,13 @@ impl utoipa::Modify for Token {
 pub(crate) fn routes(api: Api) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(users::status))
+        .routes(routes!(explain::user))
+        .routes(routes!(explain::account_s))
+        .routes(routes!(events::list))
+        .routes(routes!(events::replay))
+        .routes(routes!(events::show))
+        .routes(routes!(ledger::list))
+        .routes(routes!(ledger::show))
         .routes(routes!(resync::resync))
         .routes(routes!(rounds::list, rounds::begin))
         .routes(routes!(parked::list))

@@ -1,15 +1,18 @@
 //! `/v1/parked`: what waits for a human.
 
 use axum::Json;
-use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use store::parked::Which;
+use store::parked::{Parked as Row, Wanted, Which};
 use store::record::Kind;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::error::{ApiError, Problem};
+use super::page::{Page, Portion};
+use crate::cli::books;
+use crate::commands::{account, customer};
 
 /// Something that waits for a human.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,29 +47,56 @@ pub(crate) struct Count {
     count: u64,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct Narrowed {
+    /// Only of one kind, for example `unmapped_price`.
+    kind: Option<String>,
+    /// Only of this account.
+    account: Option<String>,
+    /// Only of this app user.
+    user: Option<String>,
+}
+
 /// What is parked, the oldest first.
 #[utoipa::path(
     get,
     path = "/v1/parked",
+    params(Narrowed, Portion),
     responses(
-        (status = 200, body = Vec<Parked>),
+        (status = 200, body = Page<Parked>),
+        (status = 400, description = "the request cannot be read", body = Problem),
         (status = 401, description = "the token is missing or wrong", body = Problem),
         (status = 403, description = "no token is set", body = Problem),
+        (status = 422, description = "a parameter has no such value", body = Problem),
         (status = 503, description = "the database does not answer", body = Problem),
     )
 )]
-pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<Parked>>, ApiError> {
-    let parked = api.store.parked().await?.into_iter().map(|row| Parked {
-        id: row.id,
-        kind: row.kind,
-        account: row.account,
-        user: row.user,
-        subject: row.subject,
-        reason: row.reason,
-        hint: row.hint,
-        since: row.since,
-    });
-    Ok(Json(parked.collect()))
+pub(crate) async fn list(
+    State(api): State<Api>,
+    narrowed: Result<Query<Narrowed>, QueryRejection>,
+    portion: Result<Query<Portion>, QueryRejection>,
+) -> Result<Json<Page<Parked>>, ApiError> {
+    let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
+    let behind = portion.after().map(str::parse).transpose();
+    let wanted = Wanted {
+        kind: narrowed.kind.as_deref().map(kind).transpose()?,
+        accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
+        user: narrowed.user.as_deref().map(customer).transpose()?,
+        behind: behind.map_err(|_| ApiError::Wrong("`after` is the `next` of the page before, a number".into()))?,
+    };
+    let parked = api.store.first_parked_like(&wanted, portion.asked()?).await?;
+    Ok(Json(portion.page(parked, |row| row.id.to_string(), Parked::from)?))
+}
+
+fn kind(text: &str) -> Result<Kind, ApiError> {
+    books::kind(text).map_err(|error| ApiError::Wrong(format!("`kind`: {error}")))
+}
+
+impl From<Row> for Parked {
+    fn from(row: Row) -> Self {
+        let Row { id, kind, account, user, subject, reason, hint, since, .. } = row;
+        Self { id, kind, account, user, subject, reason, hint, since }
+    }
 }
 
 /// Look again at what is behind them; refused steps are sent again.
@@ -123,11 +153,7 @@ impl Chosen {
     fn which(&self) -> Result<Which, ApiError> {
         match (self.ids.as_slice(), &self.kind, self.all) {
             ([_, ..], None, false) => Ok(Which::Ids(self.ids.clone())),
-            ([], Some(kind), false) => {
-                let known = Kind::ALL.into_iter().find(|known| known.as_str() == kind);
-                let names = Kind::ALL.map(Kind::as_str).join(", ");
-                known.map(Which::Kind).ok_or_else(|| ApiError::Wrong(format!("write one of {names} as `kind`")))
-            }
+            ([], Some(of), false) => kind(of).map(Which::Kind),
             ([], None, true) => Ok(Which::All),
             _ => Err(ApiError::Wrong("write exactly one of `ids`, `kind` and `all`".into())),
         }

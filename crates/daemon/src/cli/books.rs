@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde::Deserialize;
 use store::inbox::KindLike;
 use store::record::Kind;
+use utoipa::ToSchema;
 
 use crate::moments::{self, Since};
 
@@ -153,7 +155,8 @@ pub(crate) struct LedgerList {
 }
 
 /// What became of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum StepState {
     /// Written down, and not yet answered.
     Intended,
@@ -246,7 +249,8 @@ pub(crate) struct EventsList {
 }
 
 /// What an event did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub(crate) enum EventOutcome {
     /// It rang for an account.
@@ -270,12 +274,12 @@ impl EventOutcome {
     }
 }
 
-fn kind(text: &str) -> Result<Kind, String> {
+pub(crate) fn kind(text: &str) -> Result<Kind, String> {
     let names = Kind::ALL.map(Kind::as_str).join(", ");
     Kind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| format!("write one of {names}"))
 }
 
-fn kind_like(text: &str) -> Result<KindLike, String> {
+pub(crate) fn kind_like(text: &str) -> Result<KindLike, String> {
     let (start, open) = text.strip_suffix('*').map_or((text, false), |start| (start, true));
     match (start, open) {
         (start, _) if start.contains('*') => Err("`*` may only stand at the end".into()),
@@ -285,7 +289,7 @@ fn kind_like(text: &str) -> Result<KindLike, String> {
     }
 }
 
-fn key(text: &str) -> Result<String, String> {
+pub(crate) fn key(text: &str) -> Result<String, String> {
     let key = text.trim().to_ascii_lowercase();
     if key.len() >= 6 && key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(key);

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::book;
 use store::claim::Urgency;
+use store::error::StoreError;
 use store::inbox::{Seen, Wanted, Whole};
 use store::open::Store;
 use store::parked;
@@ -46,7 +47,7 @@ struct Told<T> {
 }
 
 /// Why an event with this outcome did not ring.
-fn why(outcome: &str) -> Option<&'static str> {
+pub(crate) fn why(outcome: &str) -> Option<&'static str> {
     match outcome {
         "nobody" => Some("it concerns no customer"),
         "other_mode" => Some("ignored: it is of the other mode (test or live) than `stripe.secret_key`"),
@@ -56,7 +57,7 @@ fn why(outcome: &str) -> Option<&'static str> {
 }
 
 /// Ids may be typed as Stripe shows them.
-fn name(id: &str) -> String {
+pub(crate) fn name(id: &str) -> String {
     if id.contains(':') { id.to_owned() } else { Account::stripe(None, id).as_str().to_owned() }
 }
 
@@ -65,7 +66,11 @@ async fn one(store: &Store, id: &str) -> Result<Whole, Failed> {
         let fetch = "`grantsync events catch-up --since 30d` fetches what Stripe still lists";
         Failed::Sentence(format!("no event `{id}` is in the inbox; {fetch}"))
     };
-    store.event(&name(id)).await?.ok_or_else(unknown)
+    find(store, id).await?.ok_or_else(unknown)
+}
+
+pub(crate) async fn find(store: &Store, id: &str) -> Result<Option<Whole>, StoreError> {
+    store.event(&name(id)).await
 }
 
 async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
@@ -75,6 +80,7 @@ async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
         kind: wanted.kind,
         outcome: wanted.outcome.map(|outcome| outcome.as_str().to_owned()),
         since: wanted.since.map(|since| since.moment(clock::now())),
+        behind: None,
     };
     let events = wiring::store(settings).await?.events(&meant, wanted.limit).await?;
     if wanted.json {
@@ -92,14 +98,14 @@ fn row(event: Seen) -> Vec<String> {
 }
 
 /// What an event led to.
-struct Aftermath {
-    account: Option<Account>,
-    standing: Option<store::worklist::Standing>,
-    steps: Vec<book::LedgerLine>,
-    parked: Vec<parked::Parked>,
+pub(crate) struct Aftermath {
+    pub(crate) account: Option<Account>,
+    pub(crate) standing: Option<store::worklist::Standing>,
+    pub(crate) steps: Vec<book::LedgerLine>,
+    pub(crate) parked: Vec<parked::Parked>,
 }
 
-async fn aftermath(store: &Store, event: &Seen) -> Result<Aftermath, Failed> {
+pub(crate) async fn aftermath(store: &Store, event: &Seen) -> Result<Aftermath, StoreError> {
     let account = event.account.as_deref().and_then(|account| Account::parse(account).ok());
     // what could not be read is parked under its own name
     let own = Account::parse(&event.id).ok().filter(|_| event.outcome == "unreadable");
@@ -209,24 +215,33 @@ async fn catch_up(settings: &Settings, since: Since) -> Result<(), Failed> {
 }
 
 async fn replay(store: &Store, ids: &[String]) -> Result<(), Failed> {
-    let (mut accounts, mut silent) = (BTreeSet::new(), Vec::new());
     // all are known before any rings
+    let mut events = Vec::with_capacity(ids.len());
     for id in ids {
-        let event = one(store, id).await?.seen;
-        match event.account.as_deref().and_then(|account| Account::parse(account).ok()) {
-            Some(account) => drop(accounts.insert(account)),
-            None => silent.push(format!("`{}` rings for nobody: {}", event.id, why(&event.outcome).unwrap_or("-"))),
-        }
+        events.push(one(store, id).await?.seen);
     }
+    let (accounts, silent) = ring_again(store, &events).await?;
     if accounts.is_empty() {
         return Err(Failed::Sentence(silent.join("\n")));
     }
     silent.iter().for_each(|line| table::say(line));
     let rung = counted(accounts.len() as u64, "account was rung for", "accounts were rung for");
     accounts.iter().for_each(|account| table::say(&format!("`{account}`")));
-    store.touch(accounts.into_iter().collect(), Urgency::Fresh).await?;
     table::say(&format!("{rung}; a running `grantsync serve` looks at once"));
     Ok(())
+}
+
+/// Rings for the accounts of `events`. Answers whose they are, and a sentence for each that rings for nobody.
+pub(crate) async fn ring_again(store: &Store, events: &[Seen]) -> Result<(BTreeSet<Account>, Vec<String>), StoreError> {
+    let (mut accounts, mut silent) = (BTreeSet::new(), Vec::new());
+    for event in events {
+        match event.account.as_deref().and_then(|account| Account::parse(account).ok()) {
+            Some(account) => drop(accounts.insert(account)),
+            None => silent.push(format!("`{}` rings for nobody: {}", event.id, why(&event.outcome).unwrap_or("-"))),
+        }
+    }
+    store.touch(accounts.iter().cloned().collect(), Urgency::Fresh).await?;
+    Ok((accounts, silent))
 }
 
 fn counted(count: u64, one: &str, many: &str) -> String {

@@ -10,6 +10,7 @@ use entitlement::names::{Account, Customer};
 use entitlement::plan::Plan;
 use entitlement::profile::{Profile, Shown};
 use serde_json::{Value, json};
+use store::error::StoreError;
 use store::open::Store;
 use store::parked::Parked;
 use store::statuses::Known;
@@ -32,7 +33,7 @@ const SCREEN: usize = 20;
 const MOST: u32 = 10_000;
 
 /// What is told.
-struct Told {
+pub(crate) struct Told {
     examined: Examined,
     /// What would be decided now, when everything could be read.
     case: Option<(Case, Plan)>,
@@ -58,7 +59,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Fail
     };
     let told = gather(&store, examined, sync.conduct).await?;
     if told.is_nothing() {
-        return Err(told.unknown());
+        return Err(Failed::Sentence(told.unknown()));
     }
     if wanted.json {
         table::json(&told.as_json())?;
@@ -70,10 +71,14 @@ pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Fail
         save(file, told.case.as_ref().ok_or_else(unread)?.0.clone())?;
     }
     // whose it is was the question
-    if told.examined.customer().is_none() && told.examined.billing.is_ok() { Err(told.unknown()) } else { Ok(()) }
+    if told.examined.customer().is_none() && told.examined.billing.is_ok() {
+        Err(Failed::Sentence(told.unknown()))
+    } else {
+        Ok(())
+    }
 }
 
-async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<Told, Failed> {
+pub(crate) async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<Told, StoreError> {
     let accounts: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
     let user = examined.customer().cloned();
     let mut standings = Vec::new();
@@ -110,7 +115,7 @@ fn bells(examined: &Examined) -> Vec<Account> {
     bells
 }
 
-async fn parked_for(store: &Store, accounts: Vec<Account>, user: Option<Customer>) -> Result<Vec<Parked>, Failed> {
+async fn parked_for(store: &Store, accounts: Vec<Account>, user: Option<Customer>) -> Result<Vec<Parked>, StoreError> {
     let mut all = Vec::new();
     if !accounts.is_empty() {
         all = store.parked_like(&parked::Wanted { accounts, ..parked::Wanted::default() }).await?;
@@ -125,23 +130,23 @@ async fn parked_for(store: &Store, accounts: Vec<Account>, user: Option<Customer
 
 impl Told {
     /// Nobody is known, and nothing ever happened.
-    fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         let Remembered { standings, status, .. } = &self.remembered;
         let is_linked = self.examined.customer().is_some() && !self.examined.accounts.is_empty();
         let is_remembered = status.is_some() || standings.iter().any(|(_, standing)| standing.is_some());
         !is_linked && !is_remembered && self.timeline.is_empty()
     }
 
-    fn unknown(&self) -> Failed {
+    pub(crate) fn unknown(&self) -> String {
         let Examined { accounts, billing, person, .. } = &self.examined;
-        Failed::Sentence(match (accounts.first(), billing, person) {
+        match (accounts.first(), billing, person) {
             (None, _, _) => "no account is linked to that user; see `grantsync parked list`".into(),
             (Some(learnt), Err(failure), _) => format!("nothing is known of `{}`: {failure}", learnt.account),
             (Some(learnt), Ok(_), Person::Nobody(why)) => {
                 format!("no app user is known for `{}`: {why}; see `grantsync parked list`", learnt.account)
             }
             (Some(learnt), Ok(_), Person::Known { .. }) => format!("nothing is known of `{}`", learnt.account),
-        })
+        }
     }
 
     /// What could not be asked, and why.
@@ -250,7 +255,7 @@ impl Told {
         }
     }
 
-    fn as_json(&self) -> Value {
+    pub(crate) fn as_json(&self) -> Value {
         let Examined { accounts, billing, rules, now, .. } = &self.examined;
         let alone = || billing.as_ref().ok().map(|billing| entitle(billing, rules, *now));
         let verdict = self.case.as_ref().map(|(_, plan)| plan.verdict.clone()).or_else(alone);

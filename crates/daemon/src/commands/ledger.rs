@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::{clock, table, wiring};
 
 /// How many lines are named when the beginning of a key fits several.
-const NAMED: u32 = 5;
+pub(crate) const NAMED: u32 = 5;
 
 pub(crate) async fn run(settings: &Settings, ledger: Ledger) -> Result<(), Failed> {
     match ledger {
@@ -29,6 +29,7 @@ async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), Failed> {
         account: wanted.account.as_deref().map(account).transpose()?,
         state: wanted.state.map(|state| state.as_str().to_owned()),
         since: wanted.since.map(|since| since.moment(clock::now())),
+        behind: None,
     };
     let lines = wiring::store(settings).await?.ledger_lines(&meant, wanted.limit).await?;
     if wanted.json {

@@ -13,7 +13,7 @@ pub(crate) mod reconcile;
 pub(crate) mod resync;
 pub(crate) mod status;
 mod timeline;
-mod wording;
+pub(crate) mod wording;
 
 use entitlement::names::{Account, Customer};
 

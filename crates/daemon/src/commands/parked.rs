@@ -40,7 +40,7 @@ fn which(chosen: Chosen) -> Which {
 
 async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), Failed> {
     let of = wanted.account.as_deref().map(account).transpose()?;
-    let meant = Wanted { kind: wanted.kind, accounts: of.into_iter().collect(), user: None };
+    let meant = Wanted { kind: wanted.kind, accounts: of.into_iter().collect(), ..Wanted::default() };
     let parked = wiring::store(settings).await?.parked_like(&meant).await?;
     if wanted.json {
         return table::json(&parked);

@@ -1,0 +1,70 @@
+//! `/v1/users/{id}/explain`, `/v1/accounts/{id}/explain`: why a customer has what they have.
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use serde_json::Value;
+use sync::examine::Examined;
+
+use super::Api;
+use super::error::{ApiError, Problem};
+use crate::commands::{account, customer, explain as command};
+
+/// Why an app user has what they have, over all their accounts; the same as `grantsync explain --user ID --json`.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{id}/explain",
+    params(("id" = String, Path, description = "the app's own user id")),
+    responses(
+        (status = 200, body = Object),
+        (status = 400, description = "the request cannot be read", body = Problem),
+        (status = 401, description = "the token is missing or wrong", body = Problem),
+        (status = 403, description = "no token is set", body = Problem),
+        (status = 404, description = "nothing is known of that user", body = Problem),
+        (status = 409, description = "this process only takes in webhooks", body = Problem),
+        (status = 422, description = "the user id is empty", body = Problem),
+        (status = 503, description = "the database does not answer", body = Problem),
+    )
+)]
+pub(crate) async fn user(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let user = customer(&id?.0)?;
+    let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
+    told(&api, sync.examine_customer(&user).await?).await
+}
+
+/// Why the customer behind an account has what they have; the same as `grantsync explain ACCOUNT --json`.
+#[utoipa::path(
+    get,
+    path = "/v1/accounts/{id}/explain",
+    params(("id" = String, Path, description = "for example `stripe:cus_9s6XKzkNRiz8i3`, or what leads to one")),
+    responses(
+        (status = 200, body = Object),
+        (status = 400, description = "the request cannot be read", body = Problem),
+        (status = 401, description = "the token is missing or wrong", body = Problem),
+        (status = 403, description = "no token is set", body = Problem),
+        (status = 404, description = "nothing is known of that account", body = Problem),
+        (status = 409, description = "this process only takes in webhooks", body = Problem),
+        (status = 422, description = "it is no account", body = Problem),
+        (status = 503, description = "the database does not answer", body = Problem),
+    )
+)]
+pub(crate) async fn account_s(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let account = account(&id?.0)?;
+    let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
+    told(&api, sync.examine(&account).await?).await
+}
+
+async fn told(api: &Api, examined: Examined) -> Result<Json<Value>, ApiError> {
+    let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
+    let told = command::gather(&api.store, examined, sync.conduct).await?;
+    if told.is_nothing() {
+        return Err(ApiError::NotFound(told.unknown()));
+    }
+    Ok(Json(told.as_json()))
+}

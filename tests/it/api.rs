@@ -151,7 +151,16 @@ async fn the_document_of_the_api_names_every_path_that_is_served() {
     for path in known.into_iter().chain(["/v1/ledger", "/v1/users/{id}/explain", "/v1/accounts/{id}/explain"]) {
         assert!(paths.iter().any(|known| *known == path), "{path} is not in {paths:?}");
     }
+    let text = document.to_string();
+    for reference in text.split("\"#/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(!document.pointer(&format!("/{reference}")).unwrap().is_null(), "{reference}");
+    }
     for path in paths {
+        for operation in document["paths"][path].as_object().unwrap().values() {
+            let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+            let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
+            assert_eq!(in_path, path.matches('{').count(), "{path}: {parameters:?}");
+        }
         for (method, operation) in document["paths"][path].as_object().unwrap() {
             let (status, _) =
                 ask(&world, &method.to_uppercase(), &path.replace("{id}", "u").replace("{key}", "u"), None).await;

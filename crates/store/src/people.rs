@@ -1,6 +1,6 @@
 //! Links: which app user an account belongs to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, Customer};
@@ -9,7 +9,7 @@ use crate::claim::{Lease, Urgency};
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::statement::{differing, millis, sql};
+use crate::statement::{Batch, Column, Value, differing, millis, sql};
 use crate::worklist;
 use crate::writer::Op;
 
@@ -96,35 +96,35 @@ fn link(row: &Row) -> Option<Link> {
     })
 }
 
+/// What looks learnt, each under its lease and of another customer. Answers those that are linked and whose customer is
+/// taken; the others are busy.
 pub(crate) async fn learn(
     connection: &mut Connection,
-    link: &Link,
-    lease: Option<&Lease>,
+    links: &[&Link],
     now: Timestamp,
-) -> Result<Linked, StoreError> {
-    if let Some(lease) = lease {
-        if worklist::fence(connection, &[(&link.account, lease)], [], now).await?.is_empty() {
-            return Ok(Linked::Lost);
-        }
-        if !hold(connection, &link.customer).await? {
-            return Ok(Linked::Busy);
-        }
-        if busy(connection, link, now).await? {
-            // from now on the claim itself passes over the account while the customer is held
-            if keep(connection, link, By::Look, now).await? {
-                belongs(connection, link).await?;
-            }
-            return Ok(Linked::Busy);
-        }
+) -> Result<HashSet<Account>, StoreError> {
+    let free = hold(connection, links).await?;
+    let links: Vec<&Link> = links.iter().copied().filter(|link| free.contains(link.customer.as_str())).collect();
+    if links.is_empty() {
+        return Ok(HashSet::new());
     }
-    let by = if lease.is_none() && link.origin == OPERATOR { By::Operator } else { By::Look };
-    if !keep(connection, link, by, now).await? {
+    // one whose customer is held elsewhere is linked all the same: from now on the claim itself passes over it meanwhile
+    let busy = busy(connection, &links, now).await?;
+    let mut kept = keep(connection, &links, By::Look, now).await?;
+    belongs(connection, &links, &kept).await?;
+    kept.retain(|account| !busy.contains(account));
+    Ok(kept)
+}
+
+/// What somebody says of an account that nobody looks at just now.
+pub(crate) async fn tell(connection: &mut Connection, link: &Link, now: Timestamp) -> Result<Linked, StoreError> {
+    let by = if link.origin == OPERATOR { By::Operator } else { By::Look };
+    let kept = keep(connection, &[link], by, now).await?;
+    if kept.is_empty() {
         return Ok(Linked::Busy);
     }
-    if lease.is_none() {
-        worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Fresh)]), now).await?;
-    }
-    belongs(connection, link).await?;
+    worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Fresh)]), now).await?;
+    belongs(connection, &[link], &kept).await?;
     Ok(Linked::Done)
 }
 
@@ -135,39 +135,46 @@ enum By {
     Look,
 }
 
-/// Answers whether the link counts: an operator's word is only changed by an operator.
-async fn keep(connection: &mut Connection, link: &Link, by: By, now: Timestamp) -> Result<bool, StoreError> {
-    let Link { account, customer, origin } = link;
-    // whom the account belonged to
+/// Answers the accounts whose link counts: an operator's word is only changed by an operator.
+async fn keep(
+    connection: &mut Connection,
+    links: &[&Link],
+    by: By,
+    now: Timestamp,
+) -> Result<HashSet<Account>, StoreError> {
+    // whom the accounts belonged to
     sql("INSERT INTO handovers (account, customer)
-         SELECT account, customer FROM links
-         WHERE account = $1 AND customer <> $2 AND (origin <> $3 OR $4) ON CONFLICT DO NOTHING")
-    .bind(account.as_str())
-    .bind(customer.as_str())
+         SELECT links.account, links.customer FROM links JOIN learnt ON learnt.account = links.account
+         WHERE links.customer <> learnt.customer AND (links.origin <> $1 OR $2) ON CONFLICT DO NOTHING")
     .bind(OPERATOR)
     .bind(by == By::Operator)
+    .with(learnt(links))
     .execute(connection)
     .await
-    .map_err(StoreError::on("keeping a handover"))?;
-    let kept = sql("INSERT INTO links (account, customer, origin, learnt_at) VALUES ($1, $2, $3, $4)
+    .map_err(StoreError::on("keeping handovers"))?;
+    let kept = sql("INSERT INTO links (account, customer, origin, learnt_at)
+         SELECT account, customer, origin, $3 FROM learnt WHERE true
          ON CONFLICT (account) DO UPDATE SET customer = excluded.customer, origin = excluded.origin,
            learnt_at = excluded.learnt_at
-         WHERE links.origin <> $5 OR $6 OR (links.origin, links.customer) = (excluded.origin, excluded.customer)")
-    .bind(account.as_str())
-    .bind(customer.as_str())
-    .bind(origin)
-    .bind(millis(now))
+         WHERE links.origin <> $1 OR $2 OR (links.origin, links.customer) = (excluded.origin, excluded.customer)
+         RETURNING account")
     .bind(OPERATOR)
     .bind(by == By::Operator)
+    .bind(millis(now))
+    .with(learnt(links))
+    .fetch(connection)
+    .await
+    .map_err(StoreError::on("keeping links"))?;
+    // one whom it comes back to is not its former user any more
+    sql("DELETE FROM handovers WHERE EXISTS (
+           SELECT 1 FROM links
+           WHERE links.account = handovers.account AND links.customer = handovers.customer)
+         AND account IN (SELECT account FROM learnt)")
+    .with(learnt(links))
     .execute(connection)
     .await
-    .map_err(StoreError::on("keeping a link"))?;
-    let counts = kept > 0;
-    if counts {
-        // one whom it comes back to is not its former user any more
-        handed_over(connection, account, customer).await?;
-    }
-    Ok(counts)
+    .map_err(StoreError::on("ending handovers"))?;
+    Ok(kept.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect())
 }
 
 pub(crate) async fn handed_over(
@@ -180,23 +187,40 @@ pub(crate) async fn handed_over(
     query.execute(connection).await.map(drop).map_err(StoreError::on("ending a handover"))
 }
 
-async fn belongs(connection: &mut Connection, link: &Link) -> Result<(), StoreError> {
-    let query = sql("UPDATE worklist SET customer = $2 WHERE account = $1");
-    let query = query.bind(link.account.as_str()).bind(link.customer.as_str());
-    query.execute(connection).await.map(drop).map_err(StoreError::on("keeping a link"))
-}
-
-/// Keeps claims and links of other processes off the customer until the transaction ends; `false` when one of them was
-/// faster. Only then does what [`busy`] reads hold. SQLite has one writer at a time.
-async fn hold(connection: &mut Connection, customer: &Customer) -> Result<bool, StoreError> {
+/// Writes the customers of those that were `kept` to the worklist.
+async fn belongs(connection: &mut Connection, links: &[&Link], kept: &HashSet<Account>) -> Result<(), StoreError> {
+    let kept: Vec<&Link> = links.iter().copied().filter(|link| kept.contains(&link.account)).collect();
     let query =
-        differing("SELECT $1 IS NOT NULL AS free", "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS free");
-    let row = query.bind(customer.as_str()).fetch_first(connection).await;
-    Ok(row.map_err(StoreError::on("holding a customer"))?.is_some_and(|row| row.get("free")))
+        sql("UPDATE worklist SET customer = learnt.customer FROM learnt WHERE worklist.account = learnt.account");
+    query.with(learnt(&kept)).execute(connection).await.map(drop).map_err(StoreError::on("keeping links"))
 }
 
-async fn busy(connection: &mut Connection, link: &Link, now: Timestamp) -> Result<bool, StoreError> {
-    let query = sql("SELECT account FROM worklist WHERE customer = $1 AND account <> $2 AND lease_until > $3 LIMIT 1");
-    let query = query.bind(link.customer.as_str()).bind(link.account.as_str()).bind(millis(now));
-    query.fetch_first(connection).await.map(|row| row.is_some()).map_err(StoreError::on("checking a customer"))
+/// Keeps claims and links of other processes off the customers until the transaction ends. Answers the customers for
+/// whom no other was faster; only of them does what [`busy`] reads hold. SQLite has one writer at a time.
+async fn hold(connection: &mut Connection, links: &[&Link]) -> Result<HashSet<String>, StoreError> {
+    let query = differing(
+        "SELECT customer, true AS free FROM learnt",
+        "SELECT customer, pg_try_advisory_xact_lock(hashtextextended(customer, 0)) AS free FROM learnt",
+    );
+    let found = query.with(learnt(links)).fetch(connection).await.map_err(StoreError::on("holding customers"))?;
+    Ok(found.iter().filter(|row| row.get("free")).map(|row| row.get("customer")).collect())
+}
+
+/// The accounts of `links` whose customer is held through another account.
+async fn busy(connection: &mut Connection, links: &[&Link], now: Timestamp) -> Result<HashSet<Account>, StoreError> {
+    let query = sql("SELECT learnt.account AS account FROM learnt WHERE EXISTS (
+           SELECT 1 FROM worklist
+           WHERE worklist.customer = learnt.customer AND worklist.account <> learnt.account
+             AND worklist.lease_until > $1)");
+    let found = query.bind(millis(now)).with(learnt(links)).fetch(connection).await;
+    let found = found.map_err(StoreError::on("asking whether customers are held"))?;
+    Ok(found.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect())
+}
+
+fn learnt<'a>(links: &[&'a Link]) -> Batch<'a> {
+    let rows = links.iter().map(|link| -> [Value<'a>; 3] {
+        [link.account.as_str().into(), link.customer.as_str().into(), link.origin.as_str().into()]
+    });
+    let columns = [Column::Text("account"), Column::Text("customer"), Column::Text("origin")];
+    Batch::new("learnt", columns, rows)
 }

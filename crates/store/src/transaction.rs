@@ -1,6 +1,6 @@
 //! One transaction of the writer: what waits, with one statement a table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
@@ -10,6 +10,7 @@ use crate::claim::{Lease, Urgency};
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::event::{Event, Kept, Outcome};
+use crate::people::{Link, Linked};
 use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
 use crate::writer::{Answer, Op, Waiting};
 use crate::{book, inbox, limits, notes, parked, people, retention, statuses, turns, walk, worklist};
@@ -25,6 +26,7 @@ pub(crate) async fn write(
         worklist::fence(connection, &asked, batch.iter().flat_map(|waiting| waiting.op.touches()), now).await?;
     let mut kept = write_events(batch, connection, now).await?.into_iter();
     write_looks(batch, connection, &mut held, now).await?;
+    let (linked, later) = write_links(batch, connection, &held, now).await?;
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
     for place in in_order(batch) {
         let holds = |account, lease| if held.get(account) == Some(lease) { Held::Yes } else { Held::Lost };
@@ -38,11 +40,44 @@ pub(crate) async fn write(
                     let held = holds(&outcomes.account, &outcomes.lease);
                     close(outcomes, held, connection, now).await?
                 }
+                Op::Link(link, Some(lease)) => Answer::Linked(match holds(&link.account, lease) {
+                    Held::Lost => Linked::Lost,
+                    Held::Yes if linked.contains(&link.account) => Linked::Done,
+                    // the customer may just have been taken through another account
+                    Held::Yes if later.contains(&link.account) => link_later(link, connection, now).await?,
+                    Held::Yes => Linked::Busy,
+                }),
                 rare => write_rare(rare, connection, now).await?,
             },
         );
     }
     Ok(answers.into_values().collect())
+}
+
+/// What looks learnt whose lease is `held`. Answers the accounts whose customer was taken with them, and those that must
+/// wait for another link to their customer in the same batch.
+async fn write_links<'a>(
+    batch: &'a [Waiting],
+    connection: &mut Connection,
+    held: &HashMap<Account, Lease>,
+    now: Timestamp,
+) -> Result<(HashSet<Account>, HashSet<&'a Account>), StoreError> {
+    let links = batch.iter().filter_map(|waiting| match &waiting.op {
+        Op::Link(link, Some(lease)) if held.get(&link.account) == Some(lease) => Some(link),
+        _ => None,
+    });
+    let mut customers = HashSet::new();
+    let (first, later): (Vec<&Link>, Vec<&Link>) = links.partition(|link| customers.insert(link.customer.as_str()));
+    if first.is_empty() {
+        return Ok((HashSet::new(), HashSet::new()));
+    }
+    let linked = people::learn(connection, &first, now).await?;
+    Ok((linked, later.iter().map(|link| &link.account).collect()))
+}
+
+async fn link_later(link: &Link, connection: &mut Connection, now: Timestamp) -> Result<Linked, StoreError> {
+    let linked = people::learn(connection, &[link], now).await?;
+    Ok(if linked.is_empty() { Linked::Busy } else { Linked::Done })
 }
 
 /// The places of the batch in the order in which they are written: what all processes write to comes last, row by row in
@@ -116,7 +151,7 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
     Ok(match op {
         Op::Claim(lease, room, span) => Answer::Claimed(worklist::claim(connection, lease, *room, *span, now).await?),
         Op::Renew(held, span) => Answer::Renewed(worklist::renew(connection, held, *span, now).await?),
-        Op::Link(link, lease) => Answer::Linked(people::learn(connection, link, lease.as_ref(), now).await?),
+        Op::Link(link, _) => Answer::Linked(people::tell(connection, link, now).await?),
         Op::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
         Op::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
         Op::Sweep(old, before) => Answer::Swept(retention::sweep(connection, *old, *before).await?),
@@ -171,6 +206,7 @@ impl Event {
 /// What all processes write to, in the order in which a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Common {
+    Due,
     Limit,
     Turn,
 }
@@ -189,13 +225,17 @@ impl Op {
             Self::Intend(intent) => Some((&intent.account, &intent.lease)),
             Self::Settle(settlement) => Some((&settlement.account, &settlement.lease)),
             Self::Close(outcomes) => Some((&outcomes.account, &outcomes.lease)),
+            Self::Link(link, Some(lease)) => Some((&link.account, lease)),
             _ => None,
         }
     }
 
-    /// The one row it writes that other processes write too.
+    /// What it writes that others write too.
     fn common_row(&self) -> Option<(Common, &str)> {
         match self {
+            // it waits for whoever writes under these leases, so nothing may be held by then that they wait for
+            Self::Renew(..) => None,
+            Self::Claim(..) => Some((Common::Due, "")),
             Self::Lend(ask) => Some((Common::Limit, &ask.limit)),
             Self::Hold(held) => Some((Common::Limit, &held.limit)),
             Self::TakeTurn(task, ..) => Some((Common::Turn, task.as_str())),

@@ -11,7 +11,7 @@ use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::record::{Ending, Settlement};
-use crate::statement::{Batch, Column, Value, millis, moment, sql};
+use crate::statement::{Batch, Column, Value, differing, millis, moment, sql};
 use crate::writer::Op;
 
 /// What the worklist looks like from outside.
@@ -319,9 +319,17 @@ pub(crate) async fn renew(
         return Ok(HashSet::new());
     }
     // one that ran out and that nobody took is ours again: another's lease has another name
-    let renewed = sql("UPDATE worklist SET lease_until = $1 FROM held
+    let renewed = differing(
+        "UPDATE worklist SET lease_until = $1 FROM held
          WHERE worklist.account = held.account AND worklist.lease = held.lease
-         RETURNING worklist.account AS account, worklist.lease AS lease");
+         RETURNING worklist.account AS account, worklist.lease AS lease",
+        // locked in order, as everybody does
+        "UPDATE worklist SET lease_until = $1 FROM (
+           SELECT w.account, w.lease FROM worklist w JOIN held ON w.account = held.account AND w.lease = held.lease
+           ORDER BY w.account FOR UPDATE OF w) AS ours
+         WHERE worklist.account = ours.account
+         RETURNING worklist.account AS account, worklist.lease AS lease",
+    );
     let held = leases("held", held.iter().map(|(account, lease)| (account, lease)));
     let renewed = renewed.bind(until(now, span)).with(held).fetch(connection).await;
     Ok(renewed.map_err(StoreError::on("renewing leases"))?.iter().filter_map(lease_of).collect())

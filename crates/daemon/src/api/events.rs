@@ -53,6 +53,7 @@ pub(crate) struct EventShown {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Narrowed {
     /// Only those that rang for this account.
     account: Option<String>,
@@ -117,7 +118,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/events/{id}",
-    params(("id" = String, Path, description = "its id, with or without `stripe:`")),
+    params(("id" = String, Path, description = "its id, with or without `stripe:`", example = "evt_1MqqbKLt4dXK03v5qaIbiNCC")),
     responses(
         (status = 200, body = EventShown),
         (status = 400, description = "the request cannot be read", body = Problem),

@@ -14,7 +14,7 @@ use crate::commands::{account, customer, explain as command};
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/explain",
-    params(("id" = String, Path, description = "the app's own user id")),
+    params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
     responses(
         (status = 200, body = Object),
         (status = 400, description = "the request cannot be read", body = Problem),
@@ -39,7 +39,7 @@ pub(crate) async fn user(
 #[utoipa::path(
     get,
     path = "/v1/accounts/{id}/explain",
-    params(("id" = String, Path, description = "for example `stripe:cus_9s6XKzkNRiz8i3`, or what leads to one")),
+    params(("id" = String, Path, description = "an account, or what leads to one", example = "stripe:cus_9s6XKzkNRiz8i3")),
     responses(
         (status = 200, body = Object),
         (status = 400, description = "the request cannot be read", body = Problem),

@@ -53,6 +53,7 @@ pub(crate) struct LineShown {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Narrowed {
     /// Only of this app user.
     user: Option<String>,

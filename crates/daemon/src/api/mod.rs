@@ -21,6 +21,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::cli::books::{EventOutcome, StepState};
 use crate::turns::Turns;
 
 /// Largest body of a request.
@@ -40,7 +41,7 @@ pub(crate) struct Api {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "grantsync", description = "Where app users stand, and what to do about it. Send the admin token as a bearer token."),
-    components(schemas(error::Problem)),
+    components(schemas(error::Problem, EventOutcome, StepState)),
     security(("token" = [])),
     modifiers(&Token)
 )]

@@ -23,6 +23,7 @@ pub(crate) struct Page<T: ToSchema> {
 
 /// Which part of a list is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Portion {
     /// Items of one page, 100 where nothing is said.
     #[param(required = false, minimum = 1, maximum = 500)]

@@ -48,6 +48,7 @@ pub(crate) struct Count {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Narrowed {
     /// Only of one kind, for example `unmapped_price`.
     kind: Option<String>,

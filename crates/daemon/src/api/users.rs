@@ -12,6 +12,7 @@ use crate::commands::customer;
 use crate::standing::{self, Standing};
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Freshness {
     /// Ask Stripe and Adapty now, instead of telling what the last look saw.
     #[serde(default)]
@@ -23,7 +24,7 @@ pub(crate) struct Freshness {
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/status",
-    params(("id" = String, Path, description = "the app's own user id"), Freshness),
+    params(("id" = String, Path, description = "the app's own user id", example = "u-42"), Freshness),
     responses(
         (status = 200, body = Standing),
         (status = 400, description = "the request cannot be read", body = Problem),

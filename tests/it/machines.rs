@@ -1,7 +1,7 @@
 //! Many processes on one PostgreSQL.
 
+mod backfill;
 mod beginnings;
-mod chance;
 mod crowd;
 mod limits;
 mod outage;

@@ -18,6 +18,7 @@ mod life;
 mod neighbours;
 mod once;
 mod plans;
+mod plug;
 mod process;
 mod purchase;
 mod refunds;

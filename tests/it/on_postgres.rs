@@ -5,6 +5,7 @@
 mod api;
 mod backfill;
 mod catch_up;
+mod checked;
 mod commands;
 mod events;
 mod explain;
@@ -17,6 +18,7 @@ mod neighbours;
 mod once;
 mod outages;
 mod plans;
+mod plug;
 mod process;
 mod purchase;
 mod refunds;

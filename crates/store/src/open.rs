@@ -10,7 +10,7 @@ use crate::connection::{Connection, Durability, Pool, Time};
 use crate::database::Database;
 use crate::error::{OpenError, StoreError};
 use crate::limits::Held;
-use crate::statement::{millis, sql};
+use crate::statement::{differing, millis, sql};
 use crate::writer::{State, Waiting, Writer};
 
 /// The memory of one process. Clones share it.
@@ -86,6 +86,17 @@ impl Store {
     #[must_use]
     pub fn is_shared(&self) -> bool {
         matches!(self.reads, Pool::Postgres(_))
+    }
+
+    /// Whether what is committed is there yet after a power cut, as far as the database's settings tell: PostgreSQL may
+    /// run with `fsync = off`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn survives_power_cuts(&self) -> Result<bool, StoreError> {
+        let query = differing("SELECT 'full' AS setting", "SELECT current_setting('fsync') AS setting");
+        let row = query.read_first(&self.reads).await.map_err(StoreError::on("asking for a setting"))?;
+        Ok(row.is_none_or(|row| row.get::<String>("setting") != "off"))
     }
 
     /// Whether the database answers, and takes writes: after a failed one, a small one is tried.

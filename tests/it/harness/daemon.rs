@@ -147,7 +147,6 @@ impl Daemon {
     }
 
     /// The settings it was started with, and `changes` to them, for one more that is like it.
-    #[allow(dead_code, reason = "only many machines ask for it")]
     pub(crate) fn environment(&self, changes: &[(&str, &str)]) -> BTreeMap<String, String> {
         let changes = changes.iter().map(|(key, value)| (format!("GRANTSYNC__{key}"), (*value).to_owned()));
         self.environment.clone().into_iter().chain(changes).collect()

@@ -6,10 +6,10 @@ use cluster::database::Database;
 use sqlx::Row;
 use tokio::task::JoinSet;
 
-use super::chance::Chance;
 use super::post::Post;
 use super::storm::without_catching_up;
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, rows};
+use crate::harness::chance::Chance;
 use crate::harness::daemon::Daemon;
 use crate::harness::finish::finish;
 use crate::harness::world::{SLACK, World};

@@ -31,7 +31,12 @@ pub(crate) struct Crowd {
     customer: String,
     subscriptions: String,
     charges: String,
+    /// How many of them are in the list of all subscriptions.
+    listed: usize,
 }
+
+/// Objects of one page.
+const PAGE: usize = 100;
 
 /// `count` purchases that the sandbox's Stripe knows.
 pub(crate) fn purchases(world: &World, count: usize) -> Vec<Purchase> {
@@ -66,6 +71,7 @@ impl Crowd {
         let names: Vec<&str> = names.into_iter().chain([&first.id, &second.id]).map(String::as_str).collect();
         let marked = |text: &str| names.iter().fold(text.to_owned(), |text, name| text.replace(name, &mark(name)));
         Self {
+            listed: 0,
             customer: mark(&bought.customer),
             subscriptions: marked(&subscriptions),
             charges: marked(&charges),
@@ -89,6 +95,11 @@ impl Crowd {
         Purchase { user, subscription, end, events: events.map(|event| named(event, numbered)) }
     }
 
+    /// Puts the first `count` into the list of all subscriptions.
+    pub(crate) fn listed(self, count: usize) -> Self {
+        Self { listed: count, ..self }
+    }
+
     /// Has the sandbox answer for it from now on; answers the count of grants that reach the sandbox.
     pub(crate) fn serve(self, world: &World) -> Arc<AtomicUsize> {
         let grants = Arc::new(AtomicUsize::new(0));
@@ -101,14 +112,31 @@ impl Crowd {
     }
 
     fn answer(&self, request: &Request) -> Option<What> {
+        let asked = |name: &str| request.query.split('&').find_map(|pair| pair.strip_prefix(name));
         let page = match request.path.as_str() {
+            "/v1/subscriptions" if asked("customer=").is_none() => return self.page_behind(asked("starting_after=")),
             "/v1/subscriptions" => &self.subscriptions,
             "/v1/charges" => &self.charges,
             _ => return None,
         };
-        let customer = request.query.split('&').find_map(|pair| pair.strip_prefix("customer="))?;
+        let customer = asked("customer=")?;
         let number = customer.strip_prefix(self.customer.strip_suffix(MARK)?)?;
         Some(What::Status(200, Vec::new(), page.replace(MARK, number)))
+    }
+}
+
+impl Crowd {
+    /// A page of the list of all subscriptions; there is none when nobody is in it.
+    fn page_behind(&self, last: Option<&str>) -> Option<What> {
+        let number = |id: &str| id[id.len() - MARK.len()..].parse::<usize>().ok();
+        let from = last.and_then(number).map_or(0, |number| number + 1);
+        let some = from..self.listed.min(from + PAGE);
+        let list: serde_json::Value = serde_json::from_str(&self.subscriptions).unwrap();
+        let model = list["data"][0].to_string();
+        let some: Vec<String> = some.map(|number| model.replace(MARK, &format!("{number:05}"))).collect();
+        let (data, more) = (some.join(","), from + PAGE < self.listed);
+        let page = format!(r#"{{"object":"list","url":"/v1/subscriptions","has_more":{more},"data":[{data}]}}"#);
+        (self.listed > 0).then(|| What::Status(200, Vec::new(), page))
     }
 }
 

@@ -10,11 +10,11 @@ use sandbox::journal::{Request, Server};
 use sandbox::webhook::Webhooks;
 use tokio::task::JoinHandle;
 
-use super::chance::Chance;
 use super::crowd::{Purchase, purchases};
 use super::outcome::until_all_hold;
 use super::post::Post;
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more};
+use crate::harness::chance::Chance;
 use crate::harness::daemon::{Daemon, PATIENCE};
 use crate::harness::finish::finish;
 use crate::harness::world::{SECRET, World};

@@ -8,12 +8,12 @@ use sandbox::clock;
 use sandbox::stripe::event::Event;
 use sandbox::webhook::sign;
 
-use super::chance::{Chance, seed};
 use super::crowd::Crowd;
 use super::outcome::{Grants, all_are_counted_once, confirmed_once, until_all_hold};
 use super::post::Post;
 use super::storm::{webhooks, without_catching_up};
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more, rows};
+use crate::harness::chance::{Chance, seed};
 use crate::harness::daemon::{Daemon, PATIENCE};
 use crate::harness::finish::finish;
 use crate::harness::world::{SECRET, World};

@@ -9,7 +9,7 @@ use sandbox::stripe::event::Event;
 use sandbox::webhook::Webhooks;
 use tokio::task::JoinSet;
 
-use super::chance::Chance;
+use crate::harness::chance::Chance;
 use crate::harness::daemon::Daemon;
 use crate::harness::world::SECRET;
 

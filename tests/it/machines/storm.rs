@@ -8,11 +8,11 @@ use cluster::database::Database;
 use sandbox::fault::{Fault, Match, What};
 use sandbox::stripe::event::Event;
 
-use super::chance::{Chance, seed};
 use super::crowd::{Crowd, Purchase};
 use super::outcome::{Grants, PATIENCE, all_are_counted_once, confirmed_once, until_all_hold};
 use super::post::Post;
 use super::{AT_FULL_SPEED, INGEST, WORK, alone, more, rows};
+use crate::harness::chance::{Chance, seed};
 use crate::harness::daemon::Daemon;
 use crate::harness::finish::finish;
 use crate::harness::world::World;

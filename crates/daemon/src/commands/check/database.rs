@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::commands::check::finding::{Area, Finding, counted, error, ok};
+use crate::commands::check::finding::{Area, Finding, counted, error, ok, warning};
 use crate::failed::Failed;
 use crate::settings::Settings;
 use crate::{clock, wiring};
@@ -34,6 +34,10 @@ async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, Failed> {
     let is_due = if due == 1 { "is" } else { "are" };
     let works = format!("{name} opens and takes writes; {} {is_due} due", counted(due, "account"));
     let mut findings = vec![ok(Area::Database, works)];
+    if !store.survives_power_cuts().await? {
+        let text = "PostgreSQL runs with `fsync = off`: a power cut may lose events that were answered with 200";
+        findings.push(warning(Area::Database, text, "set `fsync = on` in postgresql.conf and restart PostgreSQL"));
+    }
     let parked = store.parked_counts().await?;
     if !parked.is_empty() {
         let kinds: Vec<String> = parked.iter().map(|(kind, count)| format!("{count} {kind}")).collect();

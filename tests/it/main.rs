@@ -27,6 +27,7 @@ mod refunds;
 mod retention;
 mod rounds;
 mod storm;
+mod stuck;
 mod unsure;
 mod webhook;
 

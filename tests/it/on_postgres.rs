@@ -25,6 +25,7 @@ mod refunds;
 mod retention;
 mod rounds;
 mod storm;
+mod stuck;
 mod unsure;
 mod webhook;
 

@@ -53,8 +53,8 @@ pub struct Wanted {
     pub state: Option<String>,
     /// Those intended then or later.
     pub since: Option<Timestamp>,
-    /// Those intended before the one with this key.
-    pub behind: Option<String>,
+    /// Those with a lower number: intended earlier.
+    pub behind: Option<i64>,
 }
 
 /// All columns of a line.
@@ -158,7 +158,7 @@ fn listing(wanted: &Wanted) -> Listing<'_> {
         .only("account = ?", account.as_ref().map(Account::as_str))
         .only("state = ?", state.as_deref())
         .only("intended_at >= ?", since.map(millis))
-        .only("seq < (SELECT seq FROM ledger WHERE key = ?)", behind.as_deref())
+        .only("seq < ?", *behind)
 }
 
 fn entry(row: &Row) -> Result<Entry, StoreError> {

@@ -17,6 +17,8 @@ use crate::error::OpenError;
 const FOLD_EVERY: Duration = Duration::from_millis(200);
 /// Longest time to wait for a connection.
 pub(crate) const CONNECT: Duration = Duration::from_secs(3);
+/// How long a connection may take to say that it is there; shorter than [`CONNECT`], within which another is found.
+const LONGEST_PING: Duration = Duration::from_secs(1);
 /// A connection that was used so recently is taken to be there yet.
 const FRESH: Duration = Duration::from_secs(1);
 /// Connections for reading, of one process.
@@ -88,13 +90,12 @@ impl Database {
             }
             Self::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
-                // one that was just used needs no test
+                // one that was just used needs no test; one that does not answer is left for another
                 let pool = pool.test_before_acquire(false).before_acquire(|connection, about| {
-                    Box::pin(async move {
-                        Ok(about.idle_for < FRESH
-                            || timeout(CONNECT, connection.ping()).await.is_ok_and(|pong| pong.is_ok()))
-                    })
+                    Box::pin(async move { Ok(about.idle_for < FRESH || answers(connection).await) })
                 });
+                // asked here already, since the pool itself would wait for an answer for ever
+                let pool = pool.after_release(|connection, _| Box::pin(async move { Ok(answers(connection).await) }));
                 Pool::Postgres(pool.connect_lazy_with((**options).clone()))
             }
         }
@@ -193,6 +194,10 @@ async fn warn_of_lost_commits(connection: &mut sqlx::PgConnection) {
     if shown.is_ok_and(|row| row.get::<String, _>(0) == "off") {
         tracing::warn!("postgresql runs with `fsync = off`: a power cut may lose events that were answered with 200");
     }
+}
+
+async fn answers(connection: &mut sqlx::PgConnection) -> bool {
+    timeout(LONGEST_PING, connection.ping()).await.is_ok_and(|pong| pong.is_ok())
 }
 
 fn opening(file: &Path) -> impl FnOnce(sqlx::Error) -> OpenError {

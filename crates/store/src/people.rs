@@ -104,7 +104,7 @@ pub(crate) async fn learn(
     now: Timestamp,
 ) -> Result<HashSet<Account>, StoreError> {
     let free = hold(connection, links).await?;
-    let links: Vec<&Link> = links.iter().copied().filter(|link| free.contains(link.customer.as_str())).collect();
+    let links: Vec<&Link> = links.iter().copied().filter(|link| free.contains(&link.account)).collect();
     if links.is_empty() {
         return Ok(HashSet::new());
     }
@@ -195,15 +195,16 @@ async fn belongs(connection: &mut Connection, links: &[&Link], kept: &HashSet<Ac
     query.with(learnt(&kept)).execute(connection).await.map(drop).map_err(StoreError::on("keeping links"))
 }
 
-/// Keeps claims and links of other processes off the customers until the transaction ends. Answers the customers for
-/// whom no other was faster; only of them does what [`busy`] reads hold. SQLite has one writer at a time.
-async fn hold(connection: &mut Connection, links: &[&Link]) -> Result<HashSet<String>, StoreError> {
+/// Keeps claims and links of other processes off the customers until the transaction ends. Answers the accounts for whose
+/// customer no other was faster; only of them does what [`busy`] reads hold. SQLite has one writer at a time.
+async fn hold(connection: &mut Connection, links: &[&Link]) -> Result<HashSet<Account>, StoreError> {
     let query = differing(
-        "SELECT customer, true AS free FROM learnt",
-        "SELECT customer, pg_try_advisory_xact_lock(hashtextextended(customer, 0)) AS free FROM learnt",
+        "SELECT account, true AS free FROM learnt",
+        "SELECT account, pg_try_advisory_xact_lock(hashtextextended(customer, 0)) AS free FROM learnt",
     );
     let found = query.with(learnt(links)).fetch(connection).await.map_err(StoreError::on("holding customers"))?;
-    Ok(found.iter().filter(|row| row.get("free")).map(|row| row.get("customer")).collect())
+    let free = found.iter().filter(|row| row.get("free"));
+    Ok(free.filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect())
 }
 
 /// The accounts of `links` whose customer is held through another account.

@@ -21,10 +21,12 @@ pub(crate) async fn write(
     connection: &mut Connection,
     now: Timestamp,
 ) -> Result<Vec<Answer>, StoreError> {
+    let kept = keep_events(batch, connection, now).await?;
     let asked: Vec<_> = batch.iter().filter_map(|waiting| waiting.op.lease()).collect();
     let mut held =
         worklist::fence(connection, &asked, batch.iter().flat_map(|waiting| waiting.op.touches()), now).await?;
-    let mut kept = write_events(batch, connection, now).await?.into_iter();
+    ring(batch, &kept, connection, now).await?;
+    let mut kept = kept.into_iter();
     write_looks(batch, connection, &mut held, now).await?;
     let (linked, later) = write_links(batch, connection, &held, now).await?;
     let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
@@ -88,30 +90,34 @@ fn in_order(batch: &[Waiting]) -> Vec<usize> {
     places
 }
 
-/// Events and touches; answers for each event in turn whether it was new.
-async fn write_events(batch: &[Waiting], connection: &mut Connection, now: Timestamp) -> Result<Vec<Kept>, StoreError> {
+/// Events; answers for each in turn whether it was new.
+async fn keep_events(batch: &[Waiting], connection: &mut Connection, now: Timestamp) -> Result<Vec<Kept>, StoreError> {
     let events: Vec<&Event> = batch.iter().filter_map(|waiting| waiting.op.event()).collect();
-    let mut kept = Vec::new();
-    let mut rung = BTreeMap::new();
-    for Waiting { op, .. } in batch {
-        if let Op::Touch(accounts, Urgency::Bulk) = op {
-            rung.extend(accounts.iter().map(|account| (account, Urgency::Bulk)));
-        }
+    if events.is_empty() {
+        return Ok(Vec::new());
     }
-    if !events.is_empty() {
-        kept = inbox::verdicts(&events, inbox::keep(connection, &events, now).await?);
-        let new = events.iter().zip(&kept).filter(|(_, kept)| **kept == Kept::New).map(|(event, _)| *event);
-        let new: Vec<&Event> = new.collect();
+    Ok(inbox::verdicts(&events, inbox::keep(connection, &events, now).await?))
+}
+
+/// Rings for what new events and touches name, and parks events that cannot be read.
+async fn ring(batch: &[Waiting], kept: &[Kept], connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
+    let events = batch.iter().filter_map(|waiting| waiting.op.event());
+    let new: Vec<&Event> = events.zip(kept).filter(|(_, kept)| **kept == Kept::New).map(|(event, _)| event).collect();
+    if !new.is_empty() {
         parked::unreadable(connection, &new, now).await?;
-        rung.extend(new.iter().filter_map(|event| event.rings()).map(|account| (account, Urgency::Fresh)));
     }
-    for Waiting { op, .. } in batch {
-        if let Op::Touch(accounts, Urgency::Fresh) = op {
-            rung.extend(accounts.iter().map(|account| (account, Urgency::Fresh)));
-        }
-    }
-    worklist::touch(connection, &rung, now).await?;
-    Ok(kept)
+    let touched = |wanted: Urgency| {
+        batch.iter().flat_map(move |waiting| match &waiting.op {
+            Op::Touch(accounts, urgency) if *urgency == wanted => accounts.as_slice(),
+            _ => &[],
+        })
+    };
+    // whoever is touched twice is as urgent as the more urgent of the two
+    let mut rung: BTreeMap<&Account, Urgency> =
+        touched(Urgency::Bulk).map(|account| (account, Urgency::Bulk)).collect();
+    rung.extend(new.iter().filter_map(|event| event.rings()).map(|account| (account, Urgency::Fresh)));
+    rung.extend(touched(Urgency::Fresh).map(|account| (account, Urgency::Fresh)));
+    worklist::touch(connection, &rung, now).await
 }
 
 /// What looks write whose lease is `held`; an account whose steps must not be sent is taken from it.

@@ -212,11 +212,17 @@ impl Sync {
         let found = differences(account, &inspected.case, &plan);
         let moves = is_moving(before.as_ref(), after.as_ref(), (self.clock)());
         match found.is_empty() {
-            true if waits(&plan) => Compared::InMotion,
+            true if waits(&plan) && self.is_settled_soon(&plan, after.as_ref()) => Compared::InMotion,
             true => Compared::Same,
             false if moves => Compared::InMotion,
             false => Compared::Differs(found),
         }
+    }
+
+    /// Whether what waits is judged before the round ends, or noticed by nobody but the round.
+    fn is_settled_soon(&self, plan: &Plan, standing: Option<&Standing>) -> bool {
+        let end = (self.clock)() + LEFT_ALONE * AGAIN;
+        plan.look_again.is_some_and(|at| at <= end) || standing.is_none_or(|standing| standing.due_at.is_none())
     }
 
     /// Makes what differs due, waits until it was looked at, and compares again.

@@ -37,13 +37,11 @@ pub(crate) struct Event {
     received: chrono::DateTime<chrono::Utc>,
 }
 
-/// An event, and what it led to.
+/// An event, and what it led to. Its body, where it is kept, is told on the machine alone: `grantsync events show`.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EventShown {
     #[serde(flatten)]
     event: Event,
-    /// As it came, where `inbox.keep_bodies` keeps it.
-    body: Option<String>,
     /// Where its account stands in the worklist.
     #[schema(value_type = Option<Object>)]
     standing: Option<Value>,
@@ -86,6 +84,7 @@ pub(crate) struct Replayed {
 #[utoipa::path(
     get,
     path = "/v1/events",
+    operation_id = "list_events",
     params(Narrowed, Portion),
     responses(
         (status = 200, body = Page<Event>),
@@ -102,6 +101,11 @@ pub(crate) async fn list(
     portion: Result<Query<Portion>, QueryRejection>,
 ) -> Result<Json<Page<Event>>, ApiError> {
     let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
+    if let Some(after) = portion.after()
+        && command::find(&api.store, after).await?.is_none()
+    {
+        return Err(ApiError::Wrong("`after` is the `next` of the page before, and that event is gone".into()));
+    }
     let kind = narrowed.r#type.as_deref().map(kind_like).transpose();
     let wanted = Wanted {
         accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
@@ -118,6 +122,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get,
     path = "/v1/events/{id}",
+    operation_id = "show_event",
     params(("id" = String, Path, description = "its id, with or without `stripe:`", example = "evt_1MqqbKLt4dXK03v5qaIbiNCC")),
     responses(
         (status = 200, body = EventShown),
@@ -133,11 +138,10 @@ pub(crate) async fn show(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<EventShown>, ApiError> {
     let found = command::find(&api.store, &id?.0).await?;
-    let Whole { seen, body } = found.ok_or_else(|| ApiError::NotFound("no such event is in the inbox".into()))?;
+    let Whole { seen, .. } = found.ok_or_else(|| ApiError::NotFound("no such event is in the inbox".into()))?;
     let led = command::aftermath(&api.store, &seen).await?;
     Ok(Json(EventShown {
         event: seen.into(),
-        body,
         standing: led.account.as_ref().map(|account| wording::standing_json(account, led.standing.as_ref())),
         steps: led.steps.into_iter().map(Line::from).collect(),
         parked: led.parked.into_iter().map(Parked::from).collect(),
@@ -148,6 +152,7 @@ pub(crate) async fn show(
 #[utoipa::path(
     post,
     path = "/v1/events/replay",
+    operation_id = "replay_events",
     request_body = Replay,
     responses(
         (status = 202, body = Replayed),

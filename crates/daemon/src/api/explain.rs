@@ -14,6 +14,7 @@ use crate::commands::{account, customer, explain as command};
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/explain",
+    operation_id = "explain_user",
     params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
     responses(
         (status = 200, body = Object),
@@ -26,7 +27,7 @@ use crate::commands::{account, customer, explain as command};
         (status = 503, description = "the database does not answer", body = Problem),
     )
 )]
-pub(crate) async fn user(
+pub(crate) async fn of_user(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {
@@ -39,6 +40,7 @@ pub(crate) async fn user(
 #[utoipa::path(
     get,
     path = "/v1/accounts/{id}/explain",
+    operation_id = "explain_account",
     params(("id" = String, Path, description = "an account, or what leads to one", example = "stripe:cus_9s6XKzkNRiz8i3")),
     responses(
         (status = 200, body = Object),
@@ -51,7 +53,7 @@ pub(crate) async fn user(
         (status = 503, description = "the database does not answer", body = Problem),
     )
 )]
-pub(crate) async fn account_s(
+pub(crate) async fn of_account(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Value>, ApiError> {

@@ -68,6 +68,7 @@ pub(crate) struct Narrowed {
 #[utoipa::path(
     get,
     path = "/v1/ledger",
+    operation_id = "list_steps",
     params(Narrowed, Portion),
     responses(
         (status = 200, body = Page<Line>),
@@ -89,16 +90,17 @@ pub(crate) async fn list(
         account: narrowed.account.as_deref().map(account).transpose()?,
         state: narrowed.state.map(|state| state.as_str().to_owned()),
         since: moment(narrowed.since.as_deref())?,
-        behind: portion.after().map(str::to_owned),
+        behind: portion.number()?,
     };
     let lines = api.store.ledger_lines(&wanted, portion.asked()?).await?;
-    Ok(Json(portion.page(lines, |line| line.key.clone(), Line::from)?))
+    Ok(Json(portion.page(lines, |line| line.seq.to_string(), Line::from)?))
 }
 
 /// One step, and its place in the chain.
 #[utoipa::path(
     get,
     path = "/v1/ledger/{key}",
+    operation_id = "show_step",
     params(("key" = String, Path, description = "its key, or at least its first six characters")),
     responses(
         (status = 200, body = LineShown),

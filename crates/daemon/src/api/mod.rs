@@ -62,8 +62,8 @@ impl utoipa::Modify for Token {
 pub(crate) fn routes(api: Api) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(users::status))
-        .routes(routes!(explain::user))
-        .routes(routes!(explain::account_s))
+        .routes(routes!(explain::of_user))
+        .routes(routes!(explain::of_account))
         .routes(routes!(events::list))
         .routes(routes!(events::replay))
         .routes(routes!(events::show))

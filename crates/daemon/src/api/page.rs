@@ -37,6 +37,12 @@ impl Portion {
         self.after.as_deref()
     }
 
+    /// The number to go on behind.
+    pub(crate) fn number(&self) -> Result<Option<i64>, ApiError> {
+        let wrong = |_| ApiError::Wrong("`after` is the `next` of the page before, a number".into());
+        self.after.as_deref().map(str::parse).transpose().map_err(wrong)
+    }
+
     /// How many rows to ask for: one more than the page holds tells whether there is another page.
     pub(crate) fn asked(&self) -> Result<u32, ApiError> {
         Ok(self.limit()? + 1)

@@ -62,6 +62,7 @@ pub(crate) struct Narrowed {
 #[utoipa::path(
     get,
     path = "/v1/parked",
+    operation_id = "list_parked",
     params(Narrowed, Portion),
     responses(
         (status = 200, body = Page<Parked>),
@@ -78,12 +79,11 @@ pub(crate) async fn list(
     portion: Result<Query<Portion>, QueryRejection>,
 ) -> Result<Json<Page<Parked>>, ApiError> {
     let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
-    let behind = portion.after().map(str::parse).transpose();
     let wanted = Wanted {
         kind: narrowed.kind.as_deref().map(kind).transpose()?,
         accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
         user: narrowed.user.as_deref().map(customer).transpose()?,
-        behind: behind.map_err(|_| ApiError::Wrong("`after` is the `next` of the page before, a number".into()))?,
+        behind: portion.number()?,
     };
     let parked = api.store.first_parked_like(&wanted, portion.asked()?).await?;
     Ok(Json(portion.page(parked, |row| row.id.to_string(), Parked::from)?))

@@ -54,6 +54,7 @@ pub(crate) struct Wanted {
 #[utoipa::path(
     get,
     path = "/v1/rounds",
+    operation_id = "list_rounds",
     responses(
         (status = 200, body = Vec<Round>),
         (status = 401, description = "the token is missing or wrong", body = Problem),
@@ -69,6 +70,7 @@ pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<Round>>, Api
 #[utoipa::path(
     post,
     path = "/v1/rounds",
+    operation_id = "begin_round",
     responses(
         (status = 202, body = Wanted),
         (status = 401, description = "the token is missing or wrong", body = Problem),

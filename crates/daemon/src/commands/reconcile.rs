@@ -52,7 +52,7 @@ fn tell(report: &Report) {
     let found = differences.len();
     table::say(&format!("{accounts} accounts compared: {found} differences, {repaired} repaired, {failed} failed"));
     if *in_motion > 0 {
-        table::say(&format!("{in_motion} accounts were being worked on all the time and are not judged"));
+        table::say(&format!("{in_motion} accounts were being worked on, or had just been written, and are not judged"));
     }
 }
 

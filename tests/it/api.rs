@@ -151,6 +151,16 @@ async fn the_document_of_the_api_names_every_path_that_is_served() {
     for path in known.into_iter().chain(["/v1/ledger", "/v1/users/{id}/explain", "/v1/accounts/{id}/explain"]) {
         assert!(paths.iter().any(|known| *known == path), "{path} is not in {paths:?}");
     }
+    // names are told apart: what one schema or operation is called, no other is
+    let wanted = &document["components"]["schemas"]["Resync"]["properties"];
+    assert!(wanted["account"].is_object() && wanted["dry_run"].is_object(), "{wanted}");
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "{ids:?}");
     let text = document.to_string();
     for reference in text.split("\"#/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert!(!document.pointer(&format!("/{reference}")).unwrap().is_null(), "{reference}");

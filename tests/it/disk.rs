@@ -64,6 +64,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let mut world = World::start().await;
     world.granted("u-1", "price_premium", "premium").await;
     world.daemon.terminate().await;
+    assert!(!file(&world).with_extension("db-wal").exists(), "its log was not folded into the file");
     let whole = std::fs::read(file(&world)).unwrap();
     // the head, and a page of the schema
     for (name, from, to) in [("head", 0, 100), ("schema", 100, 4096)] {

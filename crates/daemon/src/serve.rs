@@ -59,8 +59,11 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
         rooms.spawn(unfailing(cleaning_up::keep(store.clone(), settings.retention.clone(), turns, stop.clone())));
         rooms.spawn(working::work(works.sync, owner, concurrency, share, stop.clone()));
     }
-    rooms.spawn(unfailing(gauges::keep(store, metrics, stop.clone())));
-    until_all_end(rooms, &stop).await
+    rooms.spawn(unfailing(gauges::keep(store.clone(), metrics, stop.clone())));
+    let outcome = until_all_end(rooms, &stop).await;
+    store.finish().await;
+    tracing::info!("stopped");
+    outcome
 }
 
 /// What the working half needs.
@@ -97,7 +100,6 @@ async fn until_all_end(mut rooms: JoinSet<Result<(), Failed>>, stop: &Cancellati
         stop.cancel();
         outcome = outcome.and(ended);
     }
-    tracing::info!("stopped");
     outcome
 }
 

@@ -148,10 +148,10 @@ impl Others {
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
-        if !is_our_own(&mut listener).await? {
+        let Ok(begun) = timeout(LONGEST, begin(&mut listener)).await else { return Ok(()) };
+        if !begun? {
             return Ok(());
         }
-        listener.listen(CHANNEL).await?;
         // what rang before
         here.notify_one();
         while self.is_heard(&mut listener, here, held).await? {
@@ -200,6 +200,15 @@ impl Others {
             _ => {}
         }
     }
+}
+
+/// Listens, if the session belongs to this connection; answers whether it does.
+async fn begin(listener: &mut PgListener) -> Result<bool, sqlx::Error> {
+    let is_ours = is_our_own(listener).await?;
+    if is_ours {
+        listener.listen(CHANNEL).await?;
+    }
+    Ok(is_ours)
 }
 
 /// Whether the session belongs to this connection. A pooler that lends its sessions out does not know our mark, or

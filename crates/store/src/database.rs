@@ -9,12 +9,15 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Connection, Pool};
 use crate::error::OpenError;
 
 /// How often the log is folded back into the database file, off the commit path.
 const FOLD_EVERY: Duration = Duration::from_millis(200);
+/// How long another process that locks SQLite's file is waited for; shorter than a lease, so that it costs none.
+const BUSY: Duration = Duration::from_secs(5);
 /// Longest time to wait for a connection.
 pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection may take to say that it is there; shorter than [`CONNECT`], within which another is found.
@@ -51,8 +54,7 @@ impl Database {
                 .journal_mode(SqliteJournalMode::Wal)
                 // an event answered with 200 is on the disk
                 .synchronous(SqliteSynchronous::Full)
-                // shorter than a lease, so that waiting for another process costs none
-                .busy_timeout(Duration::from_secs(5))
+                .busy_timeout(BUSY)
                 .foreign_keys(true)
                 // the log is folded by a connection of its own; this is only the net below it
                 .pragma("wal_autocheckpoint", "20000"),
@@ -74,9 +76,24 @@ impl Database {
 
     /// A connection, after the tables were brought up to date.
     pub(crate) async fn connect_up_to_date(&self) -> Result<Connection, OpenError> {
+        self.look_before_writing().await?;
         let mut connection = self.connect().await?;
         self.migrate(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// A SQLite file that cannot be read is not opened for writing: opening and closing it alone may fold its log into it.
+    async fn look_before_writing(&self) -> Result<(), OpenError> {
+        let Self::Sqlite(options) = self else { return Ok(()) };
+        let file = options.get_filename();
+        if !file.exists() {
+            return Ok(());
+        }
+        let reader = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(BUSY);
+        let mut connection = reader.connect().await.map_err(opening(file))?;
+        let looked = connection.execute("SELECT name FROM sqlite_schema").await;
+        let closed = connection.close().await;
+        looked.map(drop).and(closed).map_err(opening(file))
     }
 
     /// Connections for reading, made when they are needed.
@@ -146,12 +163,11 @@ impl Database {
     }
 
     /// Folds SQLite's write-ahead log into the database file, so that no commit has to.
-    pub(crate) async fn fold_log(connection: Connection) {
+    pub(crate) async fn fold_log(connection: Connection, closing: CancellationToken) {
         let Connection::Sqlite(mut connection) = connection else { return };
         let mut tick = tokio::time::interval(FOLD_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
+        while closing.run_until_cancelled(tick.tick()).await.is_some() {
             let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await;
             if let Err(error) = folded {
                 tracing::debug!(%error, "the write-ahead log could not be folded; trying again");
@@ -159,6 +175,9 @@ impl Database {
             if connection.ping().await.is_err() {
                 return;
             }
+        }
+        if let Err(error) = connection.close().await {
+            tracing::warn!(%error, "the database did not close cleanly");
         }
     }
 }

@@ -1,9 +1,13 @@
 //! Opening the memory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use entitlement::clock::Clock;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::bell::Bell;
 use crate::connection::{Connection, Durability, Pool, Time};
@@ -12,6 +16,9 @@ use crate::error::{OpenError, StoreError};
 use crate::limits::Held;
 use crate::statement::{differing, millis, sql};
 use crate::writer::{State, Waiting, Writer};
+
+/// How long [`Store::finish`] waits for what is under way.
+const LONGEST_FINISH: Duration = Duration::from_secs(10);
 
 /// The memory of one process. Clones share it.
 #[derive(Clone, Debug)]
@@ -25,6 +32,9 @@ pub struct Store {
     pub(crate) bell: Bell,
     pub(crate) clock: Clock,
     state: State,
+    closing: CancellationToken,
+    /// What holds connections until it is told to close.
+    tasks: TaskTracker,
 }
 
 /// What the memory needs to know.
@@ -48,17 +58,18 @@ impl Store {
         let first = database.connect_up_to_date().await?;
         let reads = database.pool();
         let (state, bell) = (State::default(), Bell::of(&reads));
+        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         let writing = |connection, durability| {
             let (sender, waiting) = mpsc::unbounded_channel();
             let (database, bell, state) = (database.clone(), bell.clone(), state.clone());
             let (time, clock) = (options.time, options.clock);
             let writer = Writer { database, connection: Some(connection), durability, time, clock, bell, state };
-            tokio::spawn(writer.run(waiting));
+            tasks.spawn(writer.run(waiting, closing.clone()));
             sender
         };
         let leaser = match &first {
             Connection::Sqlite(_) => {
-                tokio::spawn(Database::fold_log(database.connect().await?));
+                tasks.spawn(Database::fold_log(database.connect().await?, closing.clone()));
                 None
             }
             Connection::Postgres(_) => Some(writing(database.connect().await?, Durability::Relaxed)),
@@ -66,7 +77,23 @@ impl Store {
         let writer = writing(first, Durability::Full);
         let leaser = leaser.unwrap_or_else(|| writer.clone());
         let seats = Arc::new(Semaphore::new(options.max_waiting));
-        Ok(Self { reads, writer, leaser, seats, bell, clock: options.clock, state })
+        Ok(Self { reads, writer, leaser, seats, bell, clock: options.clock, state, closing, tasks })
+    }
+
+    /// Gives the database back after what was handed in is written. SQLite's log is folded into its file then, so that the
+    /// file alone is a whole copy.
+    pub async fn finish(self) {
+        let closed = timeout(LONGEST_FINISH, async {
+            if let Pool::Sqlite(reads) = &self.reads {
+                reads.close().await;
+            }
+            self.closing.cancel();
+            self.tasks.close();
+            self.tasks.wait().await;
+        });
+        if closed.await.is_err() {
+            tracing::warn!("the database was not closed in time; what was answered is in it, or in the log beside it");
+        }
     }
 
     /// Ends when an account may have become due: after a bell of this process, and of others when [`Store::listen`] was

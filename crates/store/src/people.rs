@@ -119,11 +119,12 @@ pub(crate) async fn learn(
 /// What somebody says of an account that nobody looks at just now.
 pub(crate) async fn tell(connection: &mut Connection, link: &Link, now: Timestamp) -> Result<Linked, StoreError> {
     let by = if link.origin == OPERATOR { By::Operator } else { By::Look };
+    // before the link, as a look does: so the two never wait for each other crosswise
+    worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Fresh)]), now).await?;
     let kept = keep(connection, &[link], by, now).await?;
     if kept.is_empty() {
         return Ok(Linked::Busy);
     }
-    worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Fresh)]), now).await?;
     belongs(connection, &[link], &kept).await?;
     Ok(Linked::Done)
 }

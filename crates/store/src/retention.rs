@@ -5,7 +5,7 @@ use entitlement::clock::Timestamp;
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::statement::{millis, sql};
+use crate::statement::{differing, millis, sql};
 use crate::writer::Op;
 
 /// Rows of one transaction: few enough that nobody waits for it.
@@ -52,7 +52,12 @@ pub(crate) async fn sweep(connection: &mut Connection, old: Old, before: Timesta
         }
         Old::Ledger { after } => sweep_ledger(connection, after, before).await,
         Old::Limits => {
-            let query = sql("DELETE FROM limits WHERE full_at < $1 AND held_until < $1");
+            let query = differing(
+                "DELETE FROM limits WHERE full_at < $1 AND held_until < $1",
+                // locked in order, as everybody does
+                "DELETE FROM limits WHERE name IN (
+                   SELECT name FROM limits WHERE full_at < $1 AND held_until < $1 ORDER BY name FOR UPDATE)",
+            );
             let removed = query.bind(before.timestamp_micros()).execute(connection).await;
             Ok(Swept { removed: removed.map_err(StoreError::on("forgetting rate limits"))?, next: None })
         }

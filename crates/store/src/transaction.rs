@@ -29,31 +29,30 @@ pub(crate) async fn write(
     let mut kept = kept.into_iter();
     write_looks(batch, connection, &mut held, now).await?;
     let (linked, later) = write_links(batch, connection, &held, now).await?;
-    let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+    let mut answers = Vec::with_capacity(batch.len());
     for place in in_order(batch) {
         let holds = |account, lease| if held.get(account) == Some(lease) { Held::Yes } else { Held::Lost };
-        answers.insert(
-            place,
-            match &batch[place].op {
-                Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
-                Op::Intend(intent) => Answer::Held(holds(&intent.account, &intent.lease)),
-                Op::Settle(settlement) => Answer::Held(holds(&settlement.account, &settlement.lease)),
-                Op::Close(outcomes) => {
-                    let held = holds(&outcomes.account, &outcomes.lease);
-                    close(outcomes, held, connection, now).await?
-                }
-                Op::Link(link, Some(lease)) => Answer::Linked(match holds(&link.account, lease) {
-                    Held::Lost => Linked::Lost,
-                    Held::Yes if linked.contains(&link.account) => Linked::Done,
-                    // the customer may just have been taken through another account
-                    Held::Yes if later.contains(&link.account) => link_later(link, connection, now).await?,
-                    Held::Yes => Linked::Busy,
-                }),
-                rare => write_rare(rare, connection, now).await?,
-            },
-        );
+        let answer = match &batch[place].op {
+            Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
+            Op::Intend(intent) => Answer::Held(holds(&intent.account, &intent.lease)),
+            Op::Settle(settlement) => Answer::Held(holds(&settlement.account, &settlement.lease)),
+            Op::Close(outcomes) => {
+                let held = holds(&outcomes.account, &outcomes.lease);
+                close(outcomes, held, connection, now).await?
+            }
+            Op::Link(link, Some(lease)) => Answer::Linked(match holds(&link.account, lease) {
+                Held::Lost => Linked::Lost,
+                Held::Yes if linked.contains(&link.account) => Linked::Done,
+                // the customer may just have been taken through another account
+                Held::Yes if later.contains(&link.account) => link_later(link, connection, now).await?,
+                Held::Yes => Linked::Busy,
+            }),
+            rare => write_rare(rare, connection, now).await?,
+        };
+        answers.push((place, answer));
     }
-    Ok(answers.into_values().collect())
+    answers.sort_unstable_by_key(|(place, _)| *place);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
 /// What looks learnt whose lease is `held`. Answers the accounts whose customer was taken with them, and those that must

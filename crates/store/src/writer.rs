@@ -9,6 +9,7 @@ use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::{Account, Customer};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::bell::{Bell, Wakes};
 use crate::claim::{Claimed, Lease, Room, Urgency};
@@ -132,10 +133,18 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Writes until every [`Store`] is gone.
-    pub(crate) async fn run(mut self, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+    /// Writes until every [`Store`] is gone, or one is closed and nothing waits any more.
+    pub(crate) async fn run(mut self, mut waiting: mpsc::UnboundedReceiver<Waiting>, closing: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH);
-        while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        loop {
+            let taken = tokio::select! {
+                biased;
+                taken = waiting.recv_many(&mut batch, BATCH) => taken,
+                () = closing.cancelled() => 0,
+            };
+            if taken == 0 {
+                break;
+            }
             let wakes = self.commit(std::mem::take(&mut batch)).await;
             self.bell.ring(wakes);
         }

@@ -9,6 +9,7 @@ use entitlement::failure::Failure;
 use entitlement::names::Mode;
 use serde::{Deserialize, Serialize};
 use stripe_client_core::{RequestBuilder, StripeMethod};
+use url::Url;
 
 use crate::api::Api;
 use crate::events::TYPES;
@@ -102,16 +103,13 @@ impl Endpoint {
     /// Whether its events arrive where ours are taken in.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        self.url.split(['?', '#']).next().is_some_and(|plain| plain.ends_with(PATH))
+        Url::parse(&self.url).is_ok_and(|url| url.path().ends_with(PATH))
     }
 
     /// Its host in lower case, without port; empty when it has none.
     #[must_use]
     pub fn host(&self) -> String {
-        let rest = self.url.split_once("://").map_or(self.url.as_str(), |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        host.split(':').next().unwrap_or_default().to_ascii_lowercase()
+        Url::parse(&self.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
     }
 
     /// Whether both send to the same address.

@@ -1,5 +1,7 @@
 //! What the admin API answers when it cannot do what it is asked.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
@@ -7,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use store::error::StoreError;
 use sync::inspect::InspectError;
-use utoipa::ToSchema;
+use utoipa::openapi::{Content, Ref, RefOr, Response as Described, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::failed::Failed;
 
@@ -25,6 +28,40 @@ pub(crate) struct Told {
     pub(crate) code: &'static str,
     /// What to do about it.
     pub(crate) message: String,
+}
+
+/// What every request may be answered with besides.
+#[derive(Debug)]
+pub(crate) struct Usual;
+
+impl IntoResponses for Usual {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        described([
+            ("400", "the request cannot be read"),
+            ("401", "the token is missing or wrong"),
+            ("403", "no token is set"),
+            ("503", "the database does not answer"),
+        ])
+    }
+}
+
+/// What every request with a body may be answered with besides.
+#[derive(Debug)]
+pub(crate) struct OfABody;
+
+impl IntoResponses for OfABody {
+    fn responses() -> BTreeMap<String, RefOr<Described>> {
+        described([("413", "the body is too large"), ("415", "the body is not JSON")])
+    }
+}
+
+fn described<const COUNT: usize>(problems: [(&str, &str); COUNT]) -> BTreeMap<String, RefOr<Described>> {
+    let problem = |(status, what): (&str, &str)| {
+        let content = Content::new(Some(Ref::from_schema_name("Problem")));
+        let response = ResponseBuilder::new().description(what).content("application/json", content).build();
+        (status.to_owned(), response.into())
+    };
+    problems.into_iter().map(problem).collect()
 }
 
 /// Why a request is not answered as it wishes.

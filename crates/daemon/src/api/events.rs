@@ -10,11 +10,11 @@ use store::inbox::{Seen, Wanted, Whole};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, OfABody, Problem, Usual};
 use super::ledger::Line;
 use super::page::{Page, Portion, moment};
 use super::parked::Parked;
-use crate::cli::books::{EventOutcome, kind_like};
+use crate::cli::books::{EventOutcome, kind_like, name};
 use crate::commands::{account, events as command, wording};
 
 /// Events replayed by one request at most.
@@ -88,11 +88,8 @@ pub(crate) struct Replayed {
     params(Narrowed, Portion),
     responses(
         (status = 200, body = Page<Event>),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 422, description = "a parameter has no such value", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn list(
@@ -110,7 +107,7 @@ pub(crate) async fn list(
     let wanted = Wanted {
         accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
         kind: kind.map_err(|error| ApiError::Wrong(format!("`type`: {error}")))?,
-        outcome: narrowed.outcome.map(|outcome| outcome.as_str().to_owned()),
+        outcome: narrowed.outcome.as_ref().map(name),
         since: moment(narrowed.since.as_deref())?,
         behind: portion.after().map(command::name),
     };
@@ -126,11 +123,8 @@ pub(crate) async fn list(
     params(("id" = String, Path, description = "its id, with or without `stripe:`", example = "evt_1MqqbKLt4dXK03v5qaIbiNCC")),
     responses(
         (status = 200, body = EventShown),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 404, description = "no such event is in the inbox", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn show(
@@ -156,14 +150,10 @@ pub(crate) async fn show(
     request_body = Replay,
     responses(
         (status = 202, body = Replayed),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 404, description = "one of them is not in the inbox", body = Problem),
-        (status = 413, description = "the body is too large", body = Problem),
-        (status = 415, description = "the body is not JSON", body = Problem),
         (status = 422, description = "no ids are given, or too many", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
+        OfABody,
     )
 )]
 pub(crate) async fn replay(

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sync::examine::Examined;
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, Problem, Usual};
 use crate::commands::{account, customer, explain as command};
 
 /// Why an app user has what they have, over all their accounts; the same as `grantsync explain --user ID --json`.
@@ -18,13 +18,10 @@ use crate::commands::{account, customer, explain as command};
     params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
     responses(
         (status = 200, body = Object),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 404, description = "nothing is known of that user", body = Problem),
         (status = 409, description = "this process only takes in webhooks", body = Problem),
         (status = 422, description = "the user id is empty", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn of_user(
@@ -44,13 +41,10 @@ pub(crate) async fn of_user(
     params(("id" = String, Path, description = "an account, or what leads to one", example = "stripe:cus_9s6XKzkNRiz8i3")),
     responses(
         (status = 200, body = Object),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 404, description = "nothing is known of that account", body = Problem),
         (status = 409, description = "this process only takes in webhooks", body = Problem),
         (status = 422, description = "it is no account", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn of_account(

@@ -8,9 +8,9 @@ use store::book::{LedgerLine, Wanted};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, Problem, Usual};
 use super::page::{Page, Portion, moment};
-use crate::cli::books::StepState;
+use crate::cli::books::{self, StepState};
 use crate::commands::{account, customer, ledger as command};
 
 /// A step: written down before it was sent, and what became of it.
@@ -72,11 +72,8 @@ pub(crate) struct Narrowed {
     params(Narrowed, Portion),
     responses(
         (status = 200, body = Page<Line>),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 422, description = "a parameter has no such value", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn list(
@@ -88,7 +85,7 @@ pub(crate) async fn list(
     let wanted = Wanted {
         user: narrowed.user.as_deref().map(customer).transpose()?,
         account: narrowed.account.as_deref().map(account).transpose()?,
-        state: narrowed.state.map(|state| state.as_str().to_owned()),
+        state: narrowed.state.as_ref().map(books::name),
         since: moment(narrowed.since.as_deref())?,
         behind: portion.number()?,
     };
@@ -104,20 +101,17 @@ pub(crate) async fn list(
     params(("key" = String, Path, description = "its key, or at least its first six characters")),
     responses(
         (status = 200, body = LineShown),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 404, description = "no key begins so", body = Problem),
         (status = 409, description = "several keys begin so", body = Problem),
         (status = 422, description = "it is no key", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn show(
     State(api): State<Api>,
     key: Result<Path<String>, PathRejection>,
 ) -> Result<Json<LineShown>, ApiError> {
-    let key = crate::cli::books::key(&key?.0).map_err(ApiError::Wrong)?;
+    let key = books::key(&key?.0).map_err(ApiError::Wrong)?;
     let mut found = api.store.ledger_lines_under(&key, 2).await?;
     let line = match found.len() {
         0 => return Err(ApiError::NotFound(format!("no step has a key that begins with `{key}`"))),

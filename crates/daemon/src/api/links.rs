@@ -9,7 +9,7 @@ use store::people::{Link, OPERATOR};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, OfABody, Problem, Usual};
 use crate::commands::{account, customer};
 
 /// An account and its app user.
@@ -29,13 +29,9 @@ pub(crate) struct Linked {
     request_body = Linked,
     responses(
         (status = 201, body = Linked),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
-        (status = 413, description = "the body is too large", body = Problem),
-        (status = 415, description = "the body is not JSON", body = Problem),
         (status = 422, description = "it is no account, or the user id is empty", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
+        OfABody,
     )
 )]
 pub(crate) async fn link(

@@ -9,7 +9,7 @@ use store::record::Kind;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, OfABody, Problem, Usual};
 use super::page::{Page, Portion};
 use crate::cli::books;
 use crate::commands::{account, customer};
@@ -66,11 +66,8 @@ pub(crate) struct Narrowed {
     params(Narrowed, Portion),
     responses(
         (status = 200, body = Page<Parked>),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 422, description = "a parameter has no such value", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn list(
@@ -107,13 +104,9 @@ impl From<Row> for Parked {
     request_body = Chosen,
     responses(
         (status = 200, body = Count),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
-        (status = 413, description = "the body is too large", body = Problem),
-        (status = 415, description = "the body is not JSON", body = Problem),
         (status = 422, description = "not exactly one of the three is given", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
+        OfABody,
     )
 )]
 pub(crate) async fn release(
@@ -131,13 +124,9 @@ pub(crate) async fn release(
     request_body = Chosen,
     responses(
         (status = 200, body = Count),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
-        (status = 413, description = "the body is too large", body = Problem),
-        (status = 415, description = "the body is not JSON", body = Problem),
         (status = 422, description = "not exactly one of the three is given", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
+        OfABody,
     )
 )]
 pub(crate) async fn drop_for_good(

@@ -12,13 +12,13 @@ use store::claim::Urgency;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, OfABody, Problem, Usual};
 use crate::commands::{account, customer, resync as command};
 
 /// Whom to look at: exactly one of `account`, `user`, `subscription` and `all`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Wanted {
+pub(crate) struct Resync {
     /// For example `stripe:cus_9s6XKzkNRiz8i3`.
     account: Option<String>,
     /// The app's own user id.
@@ -53,24 +53,20 @@ pub(crate) struct Plan {
 #[utoipa::path(
     post,
     path = "/v1/resync",
-    request_body = Wanted,
+    request_body = Resync,
     responses(
         (status = 202, body = Enqueued),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 404, description = "no account is known for that user", body = Problem),
         (status = 409, description = "another backfill is under way, or this process has no keys", body = Problem),
-        (status = 413, description = "the body is too large", body = Problem),
-        (status = 415, description = "the body is not JSON", body = Problem),
         (status = 422, description = "not exactly one of the four is given", body = Problem),
         (status = 502, description = "an upstream does not answer", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
+        OfABody,
     )
 )]
 pub(crate) async fn resync(
     State(api): State<Api>,
-    wanted: Result<Json<Wanted>, JsonRejection>,
+    wanted: Result<Json<Resync>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Enqueued>), ApiError> {
     let Json(wanted) = wanted?;
     let accounts = match (&wanted.account, &wanted.user, &wanted.subscription, wanted.all) {

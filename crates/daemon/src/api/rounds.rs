@@ -8,7 +8,7 @@ use sync::round::{Difference, Report};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, Usual};
 use crate::{clock, rounds};
 
 /// One round.
@@ -46,7 +46,7 @@ pub(crate) struct Differs {
 
 /// That a round will be made.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Wanted {
+pub(crate) struct Begun {
     wanted_at: chrono::DateTime<chrono::Utc>,
 }
 
@@ -57,9 +57,7 @@ pub(crate) struct Wanted {
     operation_id = "list_rounds",
     responses(
         (status = 200, body = Vec<Round>),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<Round>>, ApiError> {
@@ -72,16 +70,14 @@ pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<Round>>, Api
     path = "/v1/rounds",
     operation_id = "begin_round",
     responses(
-        (status = 202, body = Wanted),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        (status = 202, body = Begun),
+        Usual,
     )
 )]
-pub(crate) async fn begin(State(api): State<Api>) -> Result<(StatusCode, Json<Wanted>), ApiError> {
+pub(crate) async fn begin(State(api): State<Api>) -> Result<(StatusCode, Json<Begun>), ApiError> {
     let wanted_at = clock::now();
     api.store.keep_note(rounds::WANTED, wanted_at.to_rfc3339()).await?;
-    Ok((StatusCode::ACCEPTED, Json(Wanted { wanted_at })))
+    Ok((StatusCode::ACCEPTED, Json(Begun { wanted_at })))
 }
 
 impl From<Report> for Round {

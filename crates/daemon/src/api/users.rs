@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::Api;
-use super::error::{ApiError, Problem};
+use super::error::{ApiError, Problem, Usual};
 use crate::commands::customer;
 use crate::standing::{self, Standing};
 
@@ -27,14 +27,11 @@ pub(crate) struct Freshness {
     params(("id" = String, Path, description = "the app's own user id", example = "u-42"), Freshness),
     responses(
         (status = 200, body = Standing),
-        (status = 400, description = "the request cannot be read", body = Problem),
-        (status = 401, description = "the token is missing or wrong", body = Problem),
-        (status = 403, description = "no token is set", body = Problem),
         (status = 404, description = "nothing is known of that user", body = Problem),
         (status = 409, description = "`fresh` in a process that only takes in webhooks", body = Problem),
         (status = 422, description = "the user id is empty", body = Problem),
         (status = 502, description = "an upstream does not answer, and nothing is known", body = Problem),
-        (status = 503, description = "the database does not answer", body = Problem),
+        Usual,
     )
 )]
 pub(crate) async fn status(

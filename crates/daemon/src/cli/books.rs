@@ -168,17 +168,6 @@ pub(crate) enum StepState {
     Dropped,
 }
 
-impl StepState {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Intended => "intended",
-            Self::Confirmed => "confirmed",
-            Self::Refused => "refused",
-            Self::Dropped => "dropped",
-        }
-    }
-}
-
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   grantsync events list --account stripe:cus_9s6XKzkNRiz8i3
@@ -263,15 +252,9 @@ pub(crate) enum EventOutcome {
     Unreadable,
 }
 
-impl EventOutcome {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Rung => "rung",
-            Self::Nobody => "nobody",
-            Self::OtherMode => "other_mode",
-            Self::Unreadable => "unreadable",
-        }
-    }
+/// What a value is called on the command line, over the API and in the database.
+pub(crate) fn name(of: &impl ValueEnum) -> String {
+    of.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 pub(crate) fn kind(text: &str) -> Result<Kind, String> {

@@ -15,7 +15,7 @@ use store::inbox::{Seen, Wanted, Whole};
 use store::open::Store;
 use store::parked;
 
-use crate::cli::books::{Events, EventsList};
+use crate::cli::books::{self, Events, EventsList};
 use crate::commands::{account, wording};
 use crate::failed::Failed;
 use crate::moments::{Since, absolute, both};
@@ -78,7 +78,7 @@ async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
     let meant = Wanted {
         accounts: of.into_iter().collect(),
         kind: wanted.kind,
-        outcome: wanted.outcome.map(|outcome| outcome.as_str().to_owned()),
+        outcome: wanted.outcome.as_ref().map(books::name),
         since: wanted.since.map(|since| since.moment(clock::now())),
         behind: None,
     };

@@ -6,7 +6,7 @@ use serde_json::json;
 use store::book::{LedgerLine, Wanted};
 use store::open::Store;
 
-use crate::cli::books::{Ledger, LedgerList};
+use crate::cli::books::{self, Ledger, LedgerList};
 use crate::commands::{account, customer, wording};
 use crate::failed::Failed;
 use crate::moments::{absolute, both};
@@ -27,7 +27,7 @@ async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), Failed> {
     let meant = Wanted {
         user: wanted.user.as_deref().map(customer).transpose()?,
         account: wanted.account.as_deref().map(account).transpose()?,
-        state: wanted.state.map(|state| state.as_str().to_owned()),
+        state: wanted.state.as_ref().map(books::name),
         since: wanted.since.map(|since| since.moment(clock::now())),
         behind: None,
     };

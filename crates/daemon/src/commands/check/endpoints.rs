@@ -137,6 +137,7 @@ fn elsewhere(endpoints: &[Endpoint]) -> Vec<Finding> {
 fn bridges(endpoints: &[Endpoint], api: AdaptyApi) -> Vec<Finding> {
     let active = endpoints.iter().filter(|endpoint| endpoint.enabled);
     let mut found: Vec<(&str, &Endpoint)> = active.filter_map(|of| Some((bridge(of)?, of))).collect();
+    found.sort_by_cached_key(|(_, endpoint)| endpoint.host());
     found.dedup_by(|one, other| one.1.host() == other.1.host());
     if found.is_empty() {
         let text = "no webhook endpoint leads to another bridge; apps that are installed at Stripe do not show here";

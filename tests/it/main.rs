@@ -11,6 +11,7 @@ mod disk;
 mod events;
 mod explain;
 mod faults;
+mod fuzz;
 mod golden;
 mod graph;
 mod greedy;

@@ -10,3 +10,6 @@ pub mod path;
 pub mod read;
 pub mod setup;
 pub mod v1;
+
+#[cfg(test)]
+mod fuzz;

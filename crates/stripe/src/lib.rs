@@ -29,4 +29,6 @@ mod shape;
 mod subscription;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod trial;

@@ -17,7 +17,7 @@ use crate::reader::{Looked, Scope, Stripe};
 /// Answers by path and query, brackets decoded; a key without `?` answers every query of that path.
 #[derive(Clone, Default)]
 pub(crate) struct Fake {
-    answers: BTreeMap<String, (u16, Value)>,
+    answers: Arc<Mutex<BTreeMap<String, (u16, Vec<u8>)>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -31,9 +31,14 @@ impl Fake {
         self.status(path, 200, answer)
     }
 
-    pub(crate) fn status(mut self, path: &str, status: u16, answer: Value) -> Self {
-        self.answers.insert(path.to_owned(), (status, answer));
+    pub(crate) fn status(self, path: &str, status: u16, answer: Value) -> Self {
+        self.set(path, status, answer.to_string().into_bytes());
         self
+    }
+
+    /// Changes an answer of one that is asked already.
+    pub(crate) fn set(&self, path: &str, status: u16, answer: Vec<u8>) {
+        self.answers.lock().unwrap().insert(path.to_owned(), (status, answer));
     }
 
     /// What was asked so far: path and query, and `@acct_…` after it for a connected account.
@@ -71,13 +76,13 @@ impl Fake {
                 let request = String::from_utf8(head.drain(..end + 4).collect()).unwrap();
                 let (status, body) = self.answer(&request);
                 let length = body.len();
-                let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n{body}");
-                stream.write_all(answer.as_bytes()).await.unwrap();
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n");
+                stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
             }
         }
     }
 
-    fn answer(&self, request: &str) -> (u16, String) {
+    fn answer(&self, request: &str) -> (u16, Vec<u8>) {
         let path = request.split(' ').nth(1).unwrap().replace("%5B", "[").replace("%5D", "]");
         let header = |name: &str| {
             let mut lines = request.lines().filter_map(|line| line.split_once(": "));
@@ -88,9 +93,10 @@ impl Fake {
         let connect = header("stripe-account").map_or(String::new(), |acct| format!(" @{acct}"));
         self.asked.lock().unwrap().push(format!("{path}{connect}"));
         let bare = path.split('?').next().unwrap();
-        match self.answers.get(&path).or_else(|| self.answers.get(bare)) {
-            Some((status, body)) => (*status, body.to_string()),
-            None => (404, json!({"error": {"type": "invalid_request_error", "code": "resource_missing"}}).to_string()),
+        let answers = self.answers.lock().unwrap();
+        match answers.get(&path).or_else(|| answers.get(bare)) {
+            Some(answer) => answer.clone(),
+            None => (404, br#"{"error":{"type":"invalid_request_error","code":"resource_missing"}}"#.to_vec()),
         }
     }
 }

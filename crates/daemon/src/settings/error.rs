@@ -20,8 +20,22 @@ impl From<SettingError> for SettingsError {
 }
 
 fn lines(errors: &[SettingError]) -> String {
-    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let lines: Vec<String> = errors.iter().map(|error| one_line(&error.to_string())).collect();
     lines.join("\n")
+}
+
+/// The longest line, in characters.
+const LONGEST: usize = 1000;
+
+/// A key or value may hold line breaks, and be of any length; of a long line the middle is left out.
+fn one_line(text: &str) -> String {
+    let text = text.replace(char::is_control, " ");
+    let count = text.chars().count();
+    if count <= LONGEST {
+        return text;
+    }
+    let (begin, end) = (text.chars().take(LONGEST / 2), text.chars().skip(count - LONGEST / 2 + 1));
+    begin.chain(['…']).chain(end).collect()
 }
 
 /// One fault in the settings.

@@ -128,6 +128,9 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    use bolero::check;
+    use mangle::{Corpus, Damage, span};
+
     use super::Settings;
     use super::trial::{complaints, read};
 
@@ -168,6 +171,25 @@ mod tests {
     fn several_faults_are_told_together_one_line_each() {
         let told = complaints("[policy]\nmode = \"observed\"\npast_due_grace = \"soon\"\n[serber]\nlisten = 1", &[]);
         assert_eq!(told.len(), 3, "{told:?}");
+    }
+
+    #[test]
+    fn a_damaged_file_is_read_or_refused_line_by_line_without_a_secret() {
+        let corpus = Corpus::of("fuzz/settings");
+        for whole in corpus.whole() {
+            read(std::str::from_utf8(whole).unwrap(), &[]).unwrap();
+        }
+        check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
+            let text = String::from_utf8_lossy(&corpus.text(damage)).into_owned();
+            match read(&text, &CONVENTIONAL) {
+                Ok(settings) => assert!(!format!("{settings:?}").contains("opensesame")),
+                Err(refused) => {
+                    let told = refused.to_string();
+                    assert!(told.lines().all(|line| (1..=1000).contains(&line.chars().count())), "{told}");
+                    assert!(!told.contains("opensesame"), "{told}");
+                }
+            }
+        });
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+/// A longer key is not meant to be any of ours.
+const LONGEST: usize = 200;
+
 /// What to write instead of `key`, each key spelled by `spell`.
 pub(super) fn advice(key: &str, known: &BTreeSet<String>, spell: impl Fn(&str) -> String) -> String {
     let (section, _) = split(key);
@@ -25,6 +28,9 @@ pub(super) fn advice(key: &str, known: &BTreeSet<String>, spell: impl Fn(&str) -
 
 /// The closest known key, or `None` when none is close: a few letters off, or the same name elsewhere.
 fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
+    if key.len() > LONGEST {
+        return None;
+    }
     let name = split(key).1;
     let slips = 1 + name.len() / 3;
     let ranked = known.iter().map(|candidate| (distance(key, candidate), candidate));

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bolero::check;
+use mangle::{Corpus, Damage, span};
+
 use super::saved::saved;
 use super::*;
 use crate::explain::explain;
@@ -67,4 +70,19 @@ fn what_is_explained_names_no_customer() {
         assert!(!text.contains(case.profile.customer.as_str()), "{name}");
         assert!(text.ends_with('\n') && text.contains("next look: "), "{name}");
     }
+}
+
+#[test]
+fn a_damaged_case_is_refused_or_decided_and_explained() {
+    let corpus = Corpus::of("cases");
+    check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
+        match serde_json::from_slice::<Case>(&corpus.json(damage)) {
+            Ok(case) => {
+                let plan = decide(&case);
+                assert_eq!(decide(&case), plan);
+                assert!(!explain(&case, &plan).is_empty());
+            }
+            Err(refused) => assert!(!refused.to_string().is_empty()),
+        }
+    });
 }

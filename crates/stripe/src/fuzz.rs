@@ -1,0 +1,93 @@
+//! Damaged headers, events and objects: nothing stumbles over them, and what is said of them names nobody.
+
+use std::panic::AssertUnwindSafe;
+
+use bolero::check;
+use entitlement::catalog::Catalog;
+use entitlement::decide::{Case, decide};
+use entitlement::ledger::Ledger;
+use entitlement::names::{Account, Customer, Mode};
+use entitlement::profile::Profile;
+use entitlement::rules::{Policy, Rules};
+use entitlement::status::{Carried, Status};
+use mangle::{Corpus, Damage, span};
+use serde_json::json;
+
+use crate::envelope;
+use crate::reader::{Looked, Scope};
+use crate::signature::Verifier;
+use crate::trial::{Fake, START, list};
+
+/// One sentence that a log may hold.
+fn is_sayable(said: &str) {
+    assert!(!said.is_empty() && said.len() < 300 && !said.contains(['\n', '\r', '@']), "{said:?}");
+}
+
+#[test]
+fn no_damaged_signature_is_believed() {
+    let (corpus, verifier) = (Corpus::of("fuzz/signature"), Verifier::new(&["whsec_1"]));
+    let now = chrono::DateTime::from_timestamp(START, 0).unwrap();
+    check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
+        let header = String::from_utf8_lossy(&corpus.text(damage)).into_owned();
+        is_sayable(&verifier.verify(&header, b"{}", now).unwrap_err().to_string());
+    });
+}
+
+#[test]
+fn a_damaged_event_is_read_or_refused_in_a_sentence() {
+    let corpus = Corpus::of("fuzz/event");
+    for whole in corpus.whole() {
+        assert!(envelope::read(whole).unwrap().account().is_some());
+    }
+    check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
+        match envelope::read(&corpus.json(damage)) {
+            Ok(event) => {
+                let Some(account) = event.account() else { return };
+                assert_eq!(Account::parse(&account.to_string()).ok(), Some(account), "the worklist could not name it");
+            }
+            Err(refused) => is_sayable(&refused.to_string()),
+        }
+    });
+}
+
+/// What is owed for what was read, decided as the daemon does.
+fn decided(looked: Looked) {
+    let catalog: Catalog = serde_json::from_value(json!([{"sold": {"price": "price_1"}, "level": "premium"}])).unwrap();
+    let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
+    let rules = Rules { destination, mode, store, catalog, policy: Policy::default() };
+    let profile = Profile::absent(Customer::new("u-1").unwrap());
+    for later in [0, 20 * 86_400, 400 * 86_400] {
+        let now = chrono::DateTime::from_timestamp(START + later, 0).unwrap();
+        let (billing, profile, rules) = (looked.billing.clone(), profile.clone(), rules.clone());
+        let case = Case { billing, profile, ledger: Ledger::default(), rules, now };
+        let status = Status::of(&case, &decide(&case), Carried::Out);
+        serde_json::to_string(&status).unwrap();
+    }
+}
+
+#[test]
+fn damaged_objects_are_read_or_refused_and_what_was_read_can_be_decided() {
+    let paths = ["/v1/subscriptions", "/v1/charges", "/v1/customers/cus_1"];
+    let corpora = ["fuzz/subscriptions", "fuzz/charges", "fuzz/customers"].map(Corpus::of);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let fake = Fake::new().with("/v1/checkout/sessions", list(&[]));
+    let identity = ["subscription.metadata.customer_user_id", "customer.metadata.uid"];
+    let stripe = runtime.block_on(fake.stripe(&identity));
+    for whole in corpora[0].whole() {
+        fake.set(paths[0], 200, whole.clone());
+        let looked =
+            runtime.block_on(stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: true })).unwrap();
+        assert_eq!(looked.billing.subscriptions.len(), 1);
+        decided(looked);
+    }
+    let judge = AssertUnwindSafe(|damages: &[Damage; 3]| {
+        for ((path, corpus), damage) in paths.iter().zip(&corpora).zip(damages) {
+            fake.set(path, 200, corpus.json(damage));
+        }
+        match runtime.block_on(stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: true })) {
+            Ok(looked) => decided(looked),
+            Err(failure) => is_sayable(&failure.to_string()),
+        }
+    });
+    check!().with_test_time(span()).with_type::<[Damage; 3]>().for_each(|damages| judge(damages));
+}

@@ -1,7 +1,8 @@
 //! Adapty in trouble: late, broken, refusing, forgetful.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use sandbox::fault::{Fault, Match, What};
 use sandbox::journal::Request;
 use serde_json::Value;
@@ -48,7 +49,8 @@ async fn bought_with_fault(world: &World, what: What) -> Bought {
 
 #[tokio::test]
 async fn an_error_of_adapty_is_tried_again_into_one_transaction() {
-    for what in [answered(500, "internal"), What::Html502, What::RetryAfter(1), answered(408, "slow")] {
+    let no_hint = answered(429, "rate_limited");
+    for what in [answered(500, "internal"), What::Html502, What::RetryAfter(1), answered(408, "slow"), no_hint] {
         let world = World::start().await;
         let bought = bought_with_fault(&world, what).await;
         healed(world, &bought).await;
@@ -89,10 +91,77 @@ async fn a_wait_that_adapty_asks_for_is_kept() {
 }
 
 #[tokio::test]
+async fn a_wait_until_a_date_is_kept() {
+    let world = World::start().await;
+    let until = sandbox::clock::now() + TimeDelta::seconds(4);
+    let date = until.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let limited = What::Status(429, vec![("retry-after".to_owned(), date)], String::new());
+    let bought = bought_with_fault(&world, limited).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    let grants: Vec<Request> = world.sandbox.journal.requests().into_iter().filter(is_grant).collect();
+    // dates have no fractions of a second
+    assert!(grants[1].wall >= until - TimeDelta::seconds(1), "{} before {until}", grants[1].wall);
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
 async fn an_adapty_that_hangs_is_given_up_and_tried_again() {
     let world = World::with(&[("ADAPTY__TIMEOUT", "1s")]).await;
     let bought = bought_with_fault(&world, What::HangForever).await;
     healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_is_given_up_and_no_second_transaction() {
+    let world = World::with(&[("ADAPTY__TIMEOUT", "1s")]).await;
+    let bought = bought_with_fault(&world, What::Drip(Duration::from_millis(100))).await;
+    healed(world, &bought).await;
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_found_is_told_and_all_is_granted_once_it_can() {
+    let mut world = World::with(&[("ADAPTY__API_BASE", "http://adapty.invalid")]).await;
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver(&bought.events).await;
+    let told = async {
+        while !world.daemon.log().contains("the host's name cannot be resolved") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, told).await.expect("it is told");
+    assert_eq!(world.daemon.ready().await.unwrap().0, 200);
+    assert_eq!(world.parked().await, []);
+    let right = world.sandbox.adapty.url();
+    world.daemon.restart(&[("ADAPTY__API_BASE", &right)]).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+    finish(world).await;
+}
+
+/// Events that wait for an Adapty that says nothing, and how long Stripe may wait for its answer meanwhile.
+const WAITING: usize = 100;
+const ANSWERED: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn an_adapty_that_hangs_delays_no_answer_to_stripe() {
+    let world = World::with(&[("ADAPTY__TIMEOUT", "2s")]).await;
+    world.sandbox.adapty.faults.inject(Fault::always(Match::any(), What::HangForever));
+    let bought: Vec<Bought> = (0..WAITING).map(|number| world.buys(&format!("u-{number}"), "price_premium")).collect();
+    let mut longest = Duration::ZERO;
+    for event in bought.iter().flat_map(|bought| &bought.events) {
+        let began = Instant::now();
+        assert_eq!(world.webhooks.deliver(event).await.unwrap().as_u16(), 200);
+        longest = longest.max(began.elapsed());
+    }
+    println!("{WAITING} accounts wait for adapty; stripe waited {longest:.1?} at most");
+    assert!(longest < ANSWERED, "stripe waited {longest:?}");
+    world.sandbox.adapty.faults.clear();
+    for (number, bought) in bought.iter().enumerate() {
+        let user = format!("u-{number}");
+        world.until_held(&user, "premium", world.period_end(&bought.subscription) + SLACK).await;
+        assert_eq!(world.transaction_ids(&user), [bought.subscription.as_str()]);
+    }
+    finish(world).await;
 }
 
 #[tokio::test]

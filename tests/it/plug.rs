@@ -16,6 +16,7 @@ use crate::harness::chance::{Chance, seed};
 use crate::harness::daemon::{Daemon, PATIENCE};
 use crate::harness::finish::{finish, settled};
 use crate::harness::world::{Bought, Kind, SECRET, SLACK, World};
+use crate::rounds::drifted;
 
 /// How soon all must be done after a restart: the lease of whoever was killed runs out within ten seconds.
 const RECOVERY: Duration = Duration::from_secs(15);
@@ -186,4 +187,61 @@ async fn the_plug_pulled_while_the_tables_are_made_leaves_a_database_that_opens(
         daemon.calm().await;
     }
     finish(world).await;
+}
+
+/// Requests of a round over five accounts, four of which have drifted.
+const REQUESTS_OF_A_ROUND: u64 = 24;
+
+/// The plug is pulled when request `number` of a round arrives; started again, the round is made to its end.
+async fn pulled_in_a_round(number: u64) -> bool {
+    let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s"), ("CATCH_UP__EVERY", "1h")]).await;
+    let [right, lost, _] = drifted(&world).await;
+    let begin = "INSERT INTO notes (name, value) VALUES ('round wanted', '2026-01-01T00:00:00Z')
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    world.tamper(begin).await;
+    let number = number + world.sandbox.journal.requests().iter().map(|request| request.number).max().unwrap();
+    let what = if number.is_multiple_of(2) { What::HangForever } else { ANSWER_LOST };
+    world.sandbox.journal.on_request(Box::new(move |request| (request.number == number).then(|| what.clone())));
+    world.daemon.restart(&[]).await;
+    let arrived = |requests: &[Request]| requests.iter().any(|request| request.number == number);
+    let made = async {
+        while world.daemon.metric("grantsync_round_accounts").await.is_none_or(|accounts| accounts < 5.0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let reached = tokio::select! {
+        arrived = world.sandbox.journal.wait_for(PATIENCE, arrived) => arrived.is_ok(),
+        () = made => arrived(&world.sandbox.journal.requests()),
+    };
+    if reached {
+        world.daemon.kill().await;
+        world.sandbox.journal.clear_hook();
+        world.daemon.restart(&[]).await;
+    }
+    world.until_held("u-unheard", "premium", world.any_period_end() + SLACK).await;
+    world.until_held("u-lost", "premium", world.period_end(&lost.subscription) + SLACK).await;
+    world.until_held("u-right", "premium", world.period_end(&right.subscription) + SLACK).await;
+    world.until_gone("u-ended", "gold").await;
+    world.until_gone("u-refunded", "premium").await;
+    let ended = async {
+        while world.daemon.metric("grantsync_round_accounts").await.is_none_or(|accounts| accounts < 5.0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the round is made to its end");
+    assert_eq!(world.transaction_ids("u-unheard").len(), 1, "request {number}");
+    finish(world).await;
+    reached
+}
+
+#[tokio::test]
+async fn the_plug_pulled_at_any_request_of_a_round_leaves_a_round_that_is_made_to_its_end() {
+    let mut pulled = 0;
+    let numbers: Vec<u64> = (1..=REQUESTS_OF_A_ROUND).collect();
+    for some in numbers.chunks(6) {
+        let worlds: JoinSet<bool> = some.iter().map(|&number| pulled_in_a_round(number)).collect();
+        pulled += worlds.join_all().await.into_iter().filter(|reached| *reached).count();
+    }
+    println!("the plug was pulled {pulled} times in a round");
+    assert!(pulled >= 12, "the plug was pulled {pulled} times only");
 }

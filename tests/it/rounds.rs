@@ -28,7 +28,7 @@ fn differences(report: &Value) -> BTreeMap<String, String> {
 }
 
 /// Five customers, four of whom have drifted, each in another way.
-async fn drifted(world: &World) -> [Bought; 3] {
+pub(crate) async fn drifted(world: &World) -> [Bought; 3] {
     let right = world.granted("u-right", "price_premium", "premium").await;
     let lost = world.granted("u-lost", "price_premium", "premium").await;
     let ended = world.granted("u-ended", "price_gold", "gold").await;

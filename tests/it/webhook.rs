@@ -31,6 +31,20 @@ fn outcomes(events: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn clocks_may_differ_by_five_minutes_both_ways() {
+    let world = World::start().await;
+    for (user, off) in [("u-1", 290), ("u-2", -290)] {
+        let bought = world.buys(user, "price_premium");
+        for event in &bought.events {
+            let signature = sign(SECRET, clock::now() + TimeDelta::seconds(off), &event.body);
+            assert_eq!(world.webhooks.deliver_signed(&event.body, &signature).await.unwrap().as_u16(), 200);
+        }
+        world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
+    }
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn a_signature_that_is_wrong_stale_or_missing_is_refused_and_nothing_is_kept() {
     let world = World::start().await;
     let body = world.buys("u-1", "price_premium").events.pop().unwrap().body;

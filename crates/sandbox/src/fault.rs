@@ -62,6 +62,8 @@ pub enum What {
     Html502,
     /// It is done; the connection closes in the middle of the body.
     Truncate,
+    /// It is done; the answer comes a byte at a time, each after this long.
+    Drip(Duration),
     /// It is done; the answer claims to be plain text.
     WrongContentType,
     /// It is done; the answer is dated so many seconds from now, as by a clock that is wrong.

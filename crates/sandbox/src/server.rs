@@ -1,5 +1,6 @@
 //! The way of a request: journal, hook, fault, answer.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderValue, Request as HttpRequest, Response, header};
+use futures_util::stream;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -52,15 +54,17 @@ pub(crate) struct Answer {
     headers: Vec<(String, String)>,
     content_type: &'static str,
     body: String,
+    /// Set by a fault: the time between two bytes of the body.
+    drips: Option<Duration>,
 }
 
 impl Answer {
     pub(crate) fn json(status: u16, body: &Value) -> Answer {
-        Answer { status, headers: Vec::new(), content_type: "application/json", body: body.to_string() }
+        Answer { status, headers: Vec::new(), content_type: "application/json", body: body.to_string(), drips: None }
     }
 
     fn text(status: u16, content_type: &'static str, body: &str) -> Answer {
-        Answer { status, headers: Vec::new(), content_type, body: body.to_owned() }
+        Answer { status, headers: Vec::new(), content_type, body: body.to_owned(), drips: None }
     }
 
     fn with(mut self, name: &str, value: &str) -> Answer {
@@ -76,12 +80,26 @@ impl Answer {
         for (name, value) in &self.headers {
             response = response.header(name, value);
         }
-        response.body(Body::from(self.body)).unwrap_or_else(|error| {
+        let body = match self.drips {
+            None => Body::from(self.body),
+            Some(wait) => dripping(self.body, wait),
+        };
+        response.body(body).unwrap_or_else(|error| {
             let mut failed = Response::new(Body::from(format!("the injected answer is not HTTP: {error}")));
             *failed.status_mut() = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
             failed
         })
     }
+}
+
+/// A body that comes a byte at a time.
+fn dripping(body: String, wait: Duration) -> Body {
+    let bytes = body.into_bytes().into_iter();
+    Body::from_stream(stream::unfold(bytes, move |mut bytes| async move {
+        let byte = bytes.next()?;
+        tokio::time::sleep(wait).await;
+        Some((Ok::<_, Infallible>(vec![byte]), bytes))
+    }))
 }
 
 type Handle = Box<dyn Fn(&Call) -> Answer + Send + Sync>;
@@ -172,6 +190,7 @@ async fn play(desk: &Desk, wire: &Wire, call: &mut Call, fault: Option<What>) ->
             (desk.handle)(call);
             None
         }
+        Some(What::Drip(wait)) => Some(Answer { drips: Some(wait), ..(desk.handle)(call) }),
         Some(What::StaleReads(age)) => {
             call.stale = Some(age);
             Some((desk.handle)(call))
@@ -215,6 +234,7 @@ fn spoil(desk: &Desk, call: &Call, fault: What) -> Answer {
         | What::ResetBefore
         | What::ResetAfter
         | What::StaleReads(_)
+        | What::Drip(_)
         | What::Truncate => (desk.handle)(call),
     }
 }

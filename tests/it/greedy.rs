@@ -22,7 +22,7 @@ async fn connect(world: &World) -> TcpStream {
 }
 
 /// The most memory that the daemon ever took, in MB.
-fn memory(world: &World) -> u64 {
+pub(crate) fn memory(world: &World) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", world.daemon.pid())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024

@@ -20,6 +20,7 @@ mod identity;
 mod life;
 mod neighbours;
 mod once;
+mod overload;
 mod plans;
 mod plug;
 mod process;

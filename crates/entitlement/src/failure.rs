@@ -33,10 +33,26 @@ pub enum Class {
 }
 
 impl Failure {
-    /// A failure without an answer.
+    /// A failure without an answer, told in [`brief`].
     #[must_use]
     pub fn new(class: Class, what: impl Into<String>) -> Self {
-        Self { class, what: what.into(), status: None, code: None, retry_after: None }
+        Self { class, what: brief(what.into()), status: None, code: None, retry_after: None }
+    }
+}
+
+/// The longest sentence, in characters: far longer than ours, since a vendor's id may stand in it.
+const LONGEST: usize = 500;
+
+/// One line of bounded length, whatever an upstream sent in the place of an id.
+#[must_use]
+pub fn brief(text: String) -> String {
+    if text.len() <= LONGEST && !text.contains(char::is_control) {
+        return text;
+    }
+    let line = text.replace(char::is_control, " ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 
@@ -59,6 +75,13 @@ impl std::error::Error for Failure {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_is_one_line_of_bounded_length() {
+        assert_eq!(brief("in_1\r\nin_2".to_owned()), "in_1  in_2");
+        assert_eq!(brief("é".repeat(501)), "é".repeat(500) + "…");
+        assert_eq!(brief("é".repeat(500)), "é".repeat(500));
+    }
 
     #[test]
     fn a_failure_tells_what_was_done_and_what_came_back() {

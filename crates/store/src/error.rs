@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum OpenError {
     #[error("`database.url` does not name a database; write `sqlite:grantsync.db` or `postgres://…`")]
     Url(#[source] sqlx::Error),
-    #[error("opening the database `{file}`", file = .file.display())]
+    #[error("opening the database `{file}`{hint}", file = .file.display(), hint = hint(.source))]
     Open { file: PathBuf, source: sqlx::Error },
     #[error("connecting to postgresql at `{to}`")]
     Connect { to: String, source: sqlx::Error },
@@ -18,6 +18,16 @@ pub enum OpenError {
     Newer { version: i64 },
     #[error("bringing the database up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+/// What SQLite's own words leave open.
+fn hint(source: &sqlx::Error) -> &'static str {
+    let code = source.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    // the primary code is the low byte; 10 is any input or output that failed
+    match code.map(|code| code & 0xff) {
+        Some(10) => " (see whether the disk is full, or may not be written)",
+        _ => "",
+    }
 }
 
 /// A read or write failed.

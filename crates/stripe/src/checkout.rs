@@ -1,7 +1,7 @@
 //! Completed checkout sessions: purchases, and who bought.
 
 use entitlement::billing::{About, Gap, MoneyBack, Purchase, PurchaseLine, PurchaseState};
-use entitlement::failure::Failure;
+use entitlement::failure::{Failure, brief};
 use entitlement::money::Money;
 use entitlement::names::Account;
 use futures_util::future::try_join_all;
@@ -116,7 +116,7 @@ fn session(object: &Value) -> Result<Session, Gap> {
 }
 
 fn gap(chain: &str, session: &str, why: &str) -> Gap {
-    Gap { about: About::Chain(chain.to_owned()), what: format!("checkout session `{session}`: {why}") }
+    Gap { about: About::Chain(chain.to_owned()), what: brief(format!("checkout session `{session}`: {why}")) }
 }
 
 /// Reads the lines of a purchase that it does not carry.

@@ -1,7 +1,7 @@
 //! Subscriptions of a customer, with items and invoices.
 
 use entitlement::billing::{self, About, Collection, Gap, Item, Period, Status};
-use entitlement::failure::Failure;
+use entitlement::failure::{Failure, brief};
 use entitlement::names::Account;
 use futures_util::future::try_join_all;
 use serde::Deserialize;
@@ -45,7 +45,7 @@ async fn one(api: Api<'_>, account: &Account, object: &Value) -> Result<Result<R
     let Some(id) = id_of(object) else {
         return Ok(Err(Gap { about: About::Everything, what: "a subscription without `id`".to_owned() }));
     };
-    let gap = |why| Gap { about: About::Chain(id.to_owned()), what: format!("subscription `{id}`: {why}") };
+    let gap = |why| Gap { about: About::Chain(id.to_owned()), what: brief(format!("subscription `{id}`: {why}")) };
     let written: Written = match read(object) {
         Ok(written) => written,
         Err(why) => return Ok(Err(gap(why))),

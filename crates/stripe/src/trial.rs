@@ -14,10 +14,13 @@ use wire::upstream::Upstream;
 use crate::identity::UserIdSource;
 use crate::reader::{Looked, Scope, Stripe};
 
+/// Status and body.
+type Reply = (u16, Vec<u8>);
+
 /// Answers by path and query, brackets decoded; a key without `?` answers every query of that path.
 #[derive(Clone, Default)]
 pub(crate) struct Fake {
-    answers: Arc<Mutex<BTreeMap<String, (u16, Vec<u8>)>>>,
+    answers: Arc<Mutex<BTreeMap<String, Reply>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -82,7 +85,7 @@ impl Fake {
         }
     }
 
-    fn answer(&self, request: &str) -> (u16, Vec<u8>) {
+    fn answer(&self, request: &str) -> Reply {
         let path = request.split(' ').nth(1).unwrap().replace("%5B", "[").replace("%5D", "]");
         let header = |name: &str| {
             let mut lines = request.lines().filter_map(|line| line.split_once(": "));

@@ -41,11 +41,10 @@ impl Fault {
                 Failure::new(Class::Transient, text(&format!("the answer is longer than {} MiB", LONGEST >> 20)))
             }
             Self::Answered { status, code, retry_after } => Failure {
-                class: classify::status(*status),
-                what: text(&format!("answered {status}")),
                 status: Some(*status),
                 code: code.clone(),
                 retry_after: *retry_after,
+                ..Failure::new(classify::status(*status), text(&format!("answered {status}")))
             },
         }
     }

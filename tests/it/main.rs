@@ -31,6 +31,7 @@ mod rounds;
 mod storm;
 mod stuck;
 mod unsure;
+mod ways;
 mod webhook;
 
 /// The database of every [`harness::world::World`].

@@ -27,6 +27,7 @@ mod rounds;
 mod storm;
 mod stuck;
 mod unsure;
+mod ways;
 mod webhook;
 
 /// The database of every [`harness::world::World`].

@@ -1,12 +1,16 @@
 //! Adapty as the rest of the house uses it.
 
-use entitlement::failure::Failure;
+use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::Step;
 use entitlement::profile::Profile;
-use wire::upstream::Upstream;
+use wire::upstream::{Answer, Call, Method, Upstream};
 
-use crate::v1;
+use crate::posting::Posting;
+use crate::{read, v1, v2};
+
+const READING: &str = "reading the profile";
+const CREATING: &str = "creating the profile";
 
 /// One app at Adapty; clones share its limits and pauses.
 #[derive(Clone, Debug)]
@@ -20,6 +24,31 @@ pub struct Adapty {
 pub enum Api {
     /// `/api/v1/sdk`: a grant chooses the level and records the revenue, in one call.
     V1,
+    /// `/api/v2/server-side-api`, grant and revoke alone: chooses the level and records no revenue.
+    V2Access,
+}
+
+impl Api {
+    fn reading(self, customer: &Customer) -> Result<Call, Failure> {
+        match self {
+            Self::V1 => Ok(v1::reading(customer, READING)),
+            Self::V2Access => v2::reading(customer, READING),
+        }
+    }
+
+    fn creating(self, customer: &Customer) -> Result<Posting, Failure> {
+        match self {
+            Self::V1 => Ok(v1::creating(customer, CREATING)),
+            Self::V2Access => v2::creating(customer, CREATING),
+        }
+    }
+
+    fn step(self, customer: &Customer, step: &Step) -> Result<Posting, Failure> {
+        match self {
+            Self::V1 => v1::step(customer, step, doing(step)),
+            Self::V2Access => v2::access(customer, step, doing(step)),
+        }
+    }
 }
 
 impl Adapty {
@@ -46,18 +75,33 @@ impl Adapty {
     /// # Errors
     /// [`Failure`]; an answer that cannot be read is transient.
     pub async fn profile(&self, customer: &Customer) -> Result<Profile, Failure> {
-        match self.api {
-            Api::V1 => v1::profile(&self.upstream, customer).await,
+        match self.upstream.get(self.api.reading(customer)?).await {
+            Ok(answer) => read_answer(customer, &answer, READING),
+            Err(failure) if failure.status == Some(404) || no_profile(&failure) => {
+                Ok(Profile::absent(customer.clone()))
+            }
+            Err(failure) => Err(failure),
         }
     }
 
-    /// Makes a profile for `customer`, and answers with it; one that was there already is as good.
+    /// Makes a profile for `customer`, and answers with it; one that was there already, or that somebody made faster,
+    /// is as good.
     ///
     /// # Errors
     /// [`Failure`]; what Adapty said against it, when the profile is still not there.
     pub async fn create(&self, customer: &Customer) -> Result<Profile, Failure> {
-        match self.api {
-            Api::V1 => v1::create(&self.upstream, customer).await,
+        match self.post(self.api.creating(customer)?).await {
+            Ok(answer) => match read_answer(customer, &answer, CREATING) {
+                Ok(profile) => Ok(profile),
+                Err(unreadable) => self.look(customer, unreadable).await,
+            },
+            Err(failure) => match failure.class {
+                Class::Transient | Class::Credentials => Err(failure),
+                // A 404 here speaks of the address, not of a profile.
+                Class::Permanent | Class::Missing => {
+                    self.look(customer, Failure { class: Class::Permanent, ..failure }).await
+                }
+            },
         }
     }
 
@@ -71,8 +115,67 @@ impl Adapty {
     /// [`Permanent`]: entitlement::failure::Class::Permanent
     /// [`Transient`]: entitlement::failure::Class::Transient
     pub async fn carry_out(&self, customer: &Customer, step: &Step) -> Result<Profile, Failure> {
-        match self.api {
-            Api::V1 => v1::carry_out(&self.upstream, customer, step).await,
+        match self.post(self.api.step(customer, step)?).await {
+            Ok(answer) => match read_answer(customer, &answer, doing(step)) {
+                Ok(profile) => Ok(profile),
+                Err(unreadable) => self.look(customer, unreadable).await.map_err(of_look),
+            },
+            Err(failure) if is_revoked_already(step, &failure) => self.profile(customer).await.map_err(of_look),
+            Err(failure) => Err(of_write(failure)),
         }
+    }
+
+    async fn post(&self, posting: Posting) -> Result<Answer, Failure> {
+        self.upstream.send(Method::Post, posting.call, &posting.body).await
+    }
+
+    /// The profile as it stands; `otherwise` when it is not there.
+    async fn look(&self, customer: &Customer, otherwise: Failure) -> Result<Profile, Failure> {
+        let profile = self.profile(customer).await?;
+        if profile.exists { Ok(profile) } else { Err(otherwise) }
+    }
+}
+
+fn doing(step: &Step) -> &'static str {
+    match step {
+        Step::Grant(_) => "granting the access level",
+        Step::Revoke(_) => "revoking the access level",
+    }
+}
+
+fn read_answer(customer: &Customer, answer: &Answer, what: &str) -> Result<Profile, Failure> {
+    read::profile(customer, &answer.body).map_err(|unreadable| {
+        let words = format!("{what} at adapty: {unreadable}");
+        Failure { status: Some(answer.status), ..Failure::new(Class::Transient, words) }
+    })
+}
+
+/// Whether Adapty says that it does not know the customer; its pages give the code with 400 as well as with 404.
+fn no_profile(failure: &Failure) -> bool {
+    let named = matches!(failure.code.as_deref(), Some("profile_does_not_exist" | "profile_not_found"));
+    named && matches!(failure.status, Some(400 | 404))
+}
+
+fn is_revoked_already(step: &Step, failure: &Failure) -> bool {
+    let gone = failure.code.as_deref() == Some("profile_paid_access_level_does_not_exist");
+    gone && matches!(step, Step::Revoke(_)) && matches!(failure.status, Some(400 | 404))
+}
+
+/// A refused write, classified: a missing profile can be created, anything else that is missing cannot.
+fn of_write(failure: Failure) -> Failure {
+    if no_profile(&failure) {
+        return Failure { class: Class::Missing, ..failure };
+    }
+    match failure.class {
+        Class::Missing => Failure { class: Class::Permanent, ..failure },
+        Class::Transient | Class::Permanent | Class::Credentials => failure,
+    }
+}
+
+/// A failed look after a write that arrived: whatever it says, the write was not refused, so it is looked at again.
+fn of_look(failure: Failure) -> Failure {
+    match failure.class {
+        Class::Permanent | Class::Missing => Failure { class: Class::Transient, ..failure },
+        Class::Transient | Class::Credentials => failure,
     }
 }

@@ -29,6 +29,12 @@ pub fn write_v1(moment: Timestamp) -> String {
     moment.format("%Y-%m-%dT%H:%M:%S%.6f+0000").to_string()
 }
 
+/// Writes a moment as v2's document does: `2026-01-01T00:00:00Z`; whole seconds, as Stripe counts.
+#[must_use]
+pub fn write_v2(moment: Timestamp) -> String {
+    moment.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

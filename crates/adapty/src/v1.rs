@@ -1,4 +1,4 @@
-//! Adapty's server-side API v1 ("legacy", still supported).
+//! Server-side API v1 ("legacy", still supported): what is sent.
 //!
 //! Pages: `server-side-api-specs-legacy`. Every path ends in `/`; without it the API redirects, and redirects are not
 //! followed. v1 documents no error bodies, so only the codes that v2 documents are looked for, and their absence is
@@ -9,71 +9,34 @@ pub mod body;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{AccessLevel, Customer};
 use entitlement::plan::Step;
-use entitlement::profile::Profile;
 use serde_json::{Value, json};
-use wire::upstream::{Answer, Call, Method, Upstream};
+use wire::upstream::Call;
 
 use crate::path::{self, User};
-use crate::read;
+use crate::posting::Posting;
 
 const PROFILES: &str = "/api/v1/sdk/profiles/";
-const READING: &str = "reading the profile";
-const CREATING: &str = "creating the profile";
 
 /// `GET /profiles/{user}/`.
-///
-/// # Errors
-/// [`Failure`]; an answer that cannot be read is transient.
-pub async fn profile(upstream: &Upstream, customer: &Customer) -> Result<Profile, Failure> {
+pub(crate) fn reading(customer: &Customer, what: &str) -> Call {
     let User { segment, query } = path::user(customer);
-    let answer = upstream.get(call(READING, format!("{PROFILES}{segment}/{query}"))).await;
-    match answer {
-        Ok(answer) => read_answer(customer, &answer, READING),
-        Err(failure) if failure.status == Some(404) || no_profile(&failure) => Ok(Profile::absent(customer.clone())),
-        Err(failure) => Err(failure),
-    }
+    call(what, format!("{PROFILES}{segment}/{query}"))
 }
 
-/// `POST /profiles/`, and a look at what is there when that is refused: somebody may have been faster.
-///
-/// # Errors
-/// [`Failure`]; the refusal, when the profile is not there afterwards.
-pub async fn create(upstream: &Upstream, customer: &Customer) -> Result<Profile, Failure> {
+/// `POST /profiles/`.
+pub(crate) fn creating(customer: &Customer, what: &str) -> Posting {
     // Inside JSON the id is never encoded.
     let body = json!({ "customer_user_id": customer.as_str() });
-    match upstream.send(Method::Post, call(CREATING, PROFILES.to_owned()), &body).await {
-        Ok(answer) => match read_answer(customer, &answer, CREATING) {
-            Ok(profile) => Ok(profile),
-            Err(unreadable) => look(upstream, customer, unreadable).await,
-        },
-        Err(failure) => match failure.class {
-            Class::Transient | Class::Credentials => Err(failure),
-            // A 404 here speaks of the address, not of a profile.
-            Class::Permanent | Class::Missing => {
-                look(upstream, customer, Failure { class: Class::Permanent, ..failure }).await
-            }
-        },
-    }
+    Posting { call: call(what, PROFILES.to_owned()), body }
 }
 
 /// `POST /profiles/{user}/paid-access-levels/{level}/grant/` or `…/revoke/`.
 ///
 /// # Errors
-/// [`Failure`]; see [`crate::adapty::Adapty::carry_out`].
-pub async fn carry_out(upstream: &Upstream, customer: &Customer, step: &Step) -> Result<Profile, Failure> {
-    let what = match step {
-        Step::Grant(_) => "granting the access level",
-        Step::Revoke(_) => "revoking the access level",
-    };
-    let call = call(what, step_path(customer, step.level(), step.kind(), what)?);
-    match upstream.send(Method::Post, call, &step_body(step)).await {
-        Ok(answer) => match read_answer(customer, &answer, what) {
-            Ok(profile) => Ok(profile),
-            Err(unreadable) => look(upstream, customer, unreadable).await.map_err(of_look),
-        },
-        Err(failure) if is_revoked_already(step, &failure) => profile(upstream, customer).await.map_err(of_look),
-        Err(failure) => Err(of_write(failure)),
-    }
+/// `Class::Permanent` for a level that no path can hold.
+pub(crate) fn step(customer: &Customer, step: &Step, what: &str) -> Result<Posting, Failure> {
+    let path = step_path(customer, step.level(), step.kind(), what)?;
+    Ok(Posting { call: call(what, path), body: step_body(step) })
 }
 
 fn call(what: &str, path: String) -> Call {
@@ -93,49 +56,6 @@ fn step_body(step: &Step) -> Value {
     match step {
         Step::Grant(grant) => body::grant(grant),
         Step::Revoke(revoke) => body::revoke(revoke),
-    }
-}
-
-fn read_answer(customer: &Customer, answer: &Answer, what: &str) -> Result<Profile, Failure> {
-    read::profile(customer, &answer.body).map_err(|unreadable| {
-        let words = format!("{what} at adapty: {unreadable}");
-        Failure { status: Some(answer.status), ..Failure::new(Class::Transient, words) }
-    })
-}
-
-/// The profile as it stands; `otherwise` when it is not there.
-async fn look(upstream: &Upstream, customer: &Customer, otherwise: Failure) -> Result<Profile, Failure> {
-    let profile = profile(upstream, customer).await?;
-    if profile.exists { Ok(profile) } else { Err(otherwise) }
-}
-
-/// Whether Adapty says that it does not know the customer; its pages give the code with 400 as well as with 404.
-fn no_profile(failure: &Failure) -> bool {
-    let named = matches!(failure.code.as_deref(), Some("profile_does_not_exist" | "profile_not_found"));
-    named && matches!(failure.status, Some(400 | 404))
-}
-
-fn is_revoked_already(step: &Step, failure: &Failure) -> bool {
-    let gone = failure.code.as_deref() == Some("profile_paid_access_level_does_not_exist");
-    gone && matches!(step, Step::Revoke(_)) && matches!(failure.status, Some(400 | 404))
-}
-
-/// A refused write, classified: a missing profile can be created, anything else that is missing cannot.
-fn of_write(failure: Failure) -> Failure {
-    if no_profile(&failure) {
-        return Failure { class: Class::Missing, ..failure };
-    }
-    match failure.class {
-        Class::Missing => Failure { class: Class::Permanent, ..failure },
-        Class::Transient | Class::Permanent | Class::Credentials => failure,
-    }
-}
-
-/// A failed look after a write that arrived: whatever it says, the write was not refused, so it is looked at again.
-fn of_look(failure: Failure) -> Failure {
-    match failure.class {
-        Class::Permanent | Class::Missing => Failure { class: Class::Transient, ..failure },
-        Class::Transient | Class::Credentials => failure,
     }
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use entitlement::catalog::{Catalog, Listed, Offering, Sold, Term};
 use entitlement::names::{AccessLevel, Mode};
-use entitlement::rules::{Choice, Policy, Rules, TestClocks, Unpaid};
+use entitlement::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
 
+use crate::settings::adapty::AdaptyApi;
 use crate::settings::catalog::{self, CatalogEntry};
 use crate::settings::policy::{self, DisputeOpened, FullRefund, PartialRefund, PauseCollection};
 use crate::settings::{Settings, stripe};
@@ -20,6 +21,10 @@ pub(crate) fn of(settings: &Settings) -> Rules {
         destination: ADAPTY.into(),
         mode: mode(settings).unwrap_or(Mode::Live),
         store: settings.adapty.store.clone(),
+        told: match settings.adapty.api {
+            AdaptyApi::V1 | AdaptyApi::V2 => Told::Transaction,
+            AdaptyApi::V2Access => Told::LevelOnly,
+        },
         catalog: Catalog(settings.catalog.iter().map(listed).collect()),
         policy: policy_of(&settings.policy),
     }

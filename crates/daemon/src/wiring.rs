@@ -70,8 +70,9 @@ fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, F
 pub(crate) fn adapty_api(wanted: AdaptyApi) -> Result<Api, Failed> {
     match wanted {
         AdaptyApi::V1 => Ok(Api::V1),
-        AdaptyApi::V2 | AdaptyApi::V2Access => {
-            let text = "`adapty.api` is `v2` or `v2-access`, which this version does not speak yet; write `v1`";
+        AdaptyApi::V2Access => Ok(Api::V2Access),
+        AdaptyApi::V2 => {
+            let text = "`adapty.api` is `v2`, which this version does not speak yet; write `v1` or `v2-access`";
             Err(Failed::Usage(text.into()))
         }
     }

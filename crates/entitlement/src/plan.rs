@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::key::StepKey;
 use crate::money::Money;
 use crate::names::AccessLevel;
+use crate::profile::BARE;
 use crate::reason::Reason;
 
 /// The end of a right.
@@ -179,6 +180,14 @@ impl Step {
             Self::Grant(_) => "grant",
             Self::Revoke(_) => "revoke",
         }
+    }
+}
+
+impl Grant {
+    /// Whether the level and its end alone are told, without the transaction.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.store == BARE.0
     }
 }
 

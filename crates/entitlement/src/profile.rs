@@ -30,7 +30,17 @@ pub struct Shown {
     pub original: Option<String>,
 }
 
+/// The store and product under which Adapty shows a level that its API gave without a transaction (page "Webhook event
+/// types and fields", `vendor_product_id`).
+pub const BARE: (&str, &str) = ("adapty", "adapty_server_side_product");
+
 impl Shown {
+    /// Whether it was given by the destination's API without a transaction; whatever ids it shows are its own.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        (self.store.as_deref(), self.product.as_deref()) == (Some(BARE.0), Some(BARE.1))
+    }
+
     /// Whether the right is not over yet; one that starts later counts.
     #[must_use]
     pub fn runs(&self, now: Timestamp) -> bool {

@@ -9,9 +9,9 @@ use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
 use crate::names::{AccessLevel, Mode};
 use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Refused, Revoke, Step, Until, Verdict};
-use crate::profile::{Profile, Shown};
+use crate::profile::{BARE, Profile, Shown};
 use crate::reason::Reason;
-use crate::rules::Rules;
+use crate::rules::{Rules, Told};
 
 /// The steps that turn what `profile` shows into what `verdict` owes, given what the `ledger` remembers.
 #[must_use]
@@ -127,7 +127,7 @@ impl<'a> Subject<'a> {
         if let Some(because) = self.refunded_for_all_we_know(verdict, &grant, last) {
             return Wish::Nothing(Some(because));
         }
-        let told = last.is_some_and(|entry| entry.step == Step::Grant(grant.clone()));
+        let told = last.is_some_and(|entry| tells(&entry.step, &grant));
         if told && self.shown.is_some_and(|shown| shows(shown, &grant)) {
             return Wish::Nothing(Some(Reason::AlreadyThere));
         }
@@ -227,7 +227,10 @@ impl<'a> Subject<'a> {
             level: right.level.clone(),
             until: right.until,
             starts_at: right.starts_at,
-            store: self.rules.store.clone(),
+            store: match self.rules.told {
+                Told::Transaction => self.rules.store.clone(),
+                Told::LevelOnly => BARE.0.to_owned(),
+            },
             transaction: right.transaction.clone(),
             sandbox: self.rules.mode == Mode::Test,
         }
@@ -363,6 +366,14 @@ pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
     }
 }
 
+/// Whether `step` told all that `grant` tells. Where either is told without its transaction, the level and its time are all;
+/// so another way of telling sends nothing again.
+fn tells(step: &Step, grant: &Grant) -> bool {
+    let Step::Grant(told) = step else { return false };
+    let access = |grant: &Grant| (grant.level.clone(), grant.until, grant.starts_at);
+    told == grant || ((told.is_bare() || grant.is_bare()) && access(told) == access(grant))
+}
+
 /// Whether `shown` is what `grant` asks for, to the second.
 #[must_use]
 fn shows(shown: &Shown, grant: &Grant) -> bool {
@@ -371,11 +382,15 @@ fn shows(shown: &Shown, grant: &Grant) -> bool {
         (Until::Lifetime, Until::Lifetime) => true,
         (Until::At(_), Until::Lifetime) | (Until::Lifetime, Until::At(_)) => false,
     };
-    same_end && shown.transaction.as_ref().is_none_or(|id| id == &grant.transaction.id)
+    let bare = grant.is_bare() || shown.is_bare();
+    same_end && (bare || shown.transaction.as_ref().is_none_or(|id| id == &grant.transaction.id))
 }
 
 /// Whether `shown` is carried by a transaction of the chain of `grant`.
 fn same_chain(shown: &Shown, grant: &Grant) -> bool {
+    if shown.is_bare() {
+        return grant.is_bare();
+    }
     match (&shown.original, &shown.transaction) {
         (Some(original), _) => original == &grant.transaction.original,
         (None, Some(id)) => id == &grant.transaction.id || id == &grant.transaction.original,

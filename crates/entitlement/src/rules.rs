@@ -15,8 +15,24 @@ pub struct Rules {
     pub mode: Mode,
     /// The store that the destination is told, for example `stripe`.
     pub store: String,
+    /// What the destination is told of a right.
+    #[serde(default)]
+    pub told: Told,
     pub catalog: Catalog,
     pub policy: Policy,
+}
+
+/// What the destination is told of a right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// The transaction that carries it.
+    #[default]
+    Transaction,
+    /// The level and its end alone; the destination then shows it as a right of its own ([`Shown::is_bare`]).
+    ///
+    /// [`Shown::is_bare`]: crate::profile::Shown::is_bare
+    LevelOnly,
 }
 
 /// The `[policy]` section.

@@ -8,6 +8,7 @@ use crate::names::AccessLevel;
 use crate::plan::{Entitlement, Plan, Step, Until};
 use crate::profile::Shown;
 use crate::reason::Reason;
+use crate::rules::Told;
 
 /// Where a customer stands, as of one look. It is kept, and read long after.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +127,8 @@ fn withheld(level: &AccessLevel, because: &Reason) -> LevelStatus {
 }
 
 fn is_foreign(shown: &Shown, case: &Case) -> bool {
-    shown.store.as_ref().is_some_and(|store| *store != case.rules.store)
+    let bare = case.rules.told == Told::LevelOnly && shown.is_bare();
+    !bare && shown.store.as_ref().is_some_and(|store| *store != case.rules.store)
 }
 
 fn is_revoked(plan: &Plan, level: &AccessLevel) -> bool {

@@ -1,7 +1,7 @@
 //! The Adapty: profiles, access levels and transactions.
 //!
-//! Only the server-side API v1 is played. The state (`world`) knows nothing of HTTP, so that a second
-//! generation of endpoints can be put beside `v1` without touching it.
+//! The server-side API v1 is played whole, of v2 what gives and takes levels. The state (`world`) knows nothing of
+//! HTTP, so that both generations speak of the same profiles.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -21,7 +21,9 @@ mod body;
 mod date;
 mod grant;
 mod v1;
+mod v2;
 mod view;
+mod view_v2;
 pub mod world;
 
 use world::{Level, Profile, Transaction, World};
@@ -46,7 +48,7 @@ impl Adapty {
         }
     }
 
-    /// `http://127.0.0.1:port`; the API is below `/api/v1/sdk`.
+    /// `http://127.0.0.1:port`; the APIs are below `/api/v1/sdk` and `/api/v2/server-side-api`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
@@ -178,13 +180,14 @@ pub(crate) fn answer(adapty: &Adapty, call: &Call) -> Answer {
         let refusal = Refusal::new(401, "not_authenticated", None, "Authentication credentials were not provided.");
         return refusal.into_answer();
     }
-    let Some(path) = call.path.strip_prefix("/api/v1/sdk/") else {
-        return Refusal::no_such_path().into_answer();
-    };
-    let result = match call.method.as_str() {
+    let (one, two) = (call.path.strip_prefix("/api/v1/sdk/"), call.path.strip_prefix("/api/v2/server-side-api/"));
+    let result = match (call.method.as_str(), one, two) {
         // A read must not wake those who wait for a write.
-        "GET" => adapty.read(|world| v1::read(world, path, call)),
-        _ => adapty.write(|world| v1::write(world, path, call)),
+        ("GET", Some(path), _) => adapty.read(|world| v1::read(world, path, call)),
+        ("GET", None, Some(path)) => adapty.read(|world| v2::read(world, path, call)),
+        (_, Some(path), _) => adapty.write(|world| v1::write(world, path, call)),
+        (_, None, Some(path)) => adapty.write(|world| v2::write(world, path, call)),
+        (_, None, None) => Err(Refusal::no_such_path()),
     };
     result.unwrap_or_else(Refusal::into_answer)
 }

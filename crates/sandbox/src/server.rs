@@ -34,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) query: Vec<(String, String)>,
     pub(crate) authorization: Option<String>,
     pub(crate) content_type: Option<String>,
+    /// `adapty-customer-user-id`, else `adapty-profile-id`.
+    pub(crate) customer: Option<String>,
     pub(crate) body: Vec<u8>,
     /// Set by a fault: reads show what was there before a write younger than this.
     pub(crate) stale: Option<Duration>,
@@ -262,6 +264,9 @@ async fn read(desk: &Desk, request: HttpRequest<Body>) -> (Request, Call) {
         query: pairs(&query),
         authorization: parts.headers.get(header::AUTHORIZATION).map(text),
         content_type: parts.headers.get(header::CONTENT_TYPE).map(text),
+        customer: ["adapty-customer-user-id", "adapty-profile-id"]
+            .iter()
+            .find_map(|name| parts.headers.get(*name).map(text)),
         body,
         stale: None,
     };

@@ -8,7 +8,7 @@ use entitlement::decide::{Case, decide};
 use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::profile::Profile;
-use entitlement::rules::{Policy, Rules};
+use entitlement::rules::{Policy, Rules, Told};
 use entitlement::status::{Carried, Status};
 use mangle::{Corpus, Damage, span};
 use serde_json::json;
@@ -55,7 +55,7 @@ fn decided(looked: Looked) {
     looked.billing.gaps.iter().for_each(|gap| is_sayable(&gap.what));
     let catalog: Catalog = serde_json::from_value(json!([{"sold": {"price": "price_1"}, "level": "premium"}])).unwrap();
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
-    let rules = Rules { destination, mode, store, catalog, policy: Policy::default() };
+    let rules = Rules { destination, mode, store, told: Told::Transaction, catalog, policy: Policy::default() };
     let profile = Profile::absent(Customer::new("u-1").unwrap());
     for later in [0, 20 * 86_400, 400 * 86_400] {
         let now = chrono::DateTime::from_timestamp(START + later, 0).unwrap();

@@ -1,17 +1,19 @@
 //! What goes over the wire to v1, and what its answers mean.
 
-mod server;
-
 use std::time::Duration;
 
+use entitlement::failure::Class;
 use entitlement::money::Money;
-use entitlement::plan::{Grant, Offer, Refund, Revoke, Transaction, Until};
+use entitlement::names::{AccessLevel, Customer};
+use entitlement::plan::{Grant, Offer, Refund, Revoke, Step, Transaction, Until};
+use entitlement::profile::Profile;
+use serde_json::json;
 use wire::client::Client;
+use wire::upstream::Upstream;
 
-use self::server::{Reply, Server};
-use super::*;
 use crate::adapty::{Adapty, Api};
 use crate::setup::setup;
+use crate::trial::{Reply, Server};
 
 const END: &str = "2026-01-01T00:00:00.000000+0000";
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ledger::Entry;
+use crate::rules::Told;
 
 fn granted() -> Case {
     later(of(day(3), [first_month()]), day(4), [first_month()])
@@ -260,6 +261,36 @@ fn a_profile_that_names_no_transaction_is_ours_by_its_store() {
         let shown = &mut case.profile.levels[0];
         (shown.original, shown.transaction, shown.store) = (None, None, store.map(Into::into));
         assert_eq!(steps(&case).len(), taken, "{store:?}");
+    }
+}
+
+#[test]
+fn a_right_that_was_told_without_its_transaction_is_ours_by_the_destination_s_own_words() {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.told = Told::LevelOnly;
+    let case = later(case, day(4), [first_month()]);
+    assert!(case.profile.levels[0].is_bare(), "{:?}", case.profile);
+    assert_eq!(decide(&case).steps, vec![], "what is shown is what was told");
+    let mut ended = later(case, day(5), [paused()]);
+    assert_eq!(steps(&ended), ["revoke premium"]);
+    // a gift from the dashboard is not the API's
+    ended.profile.levels[0].product = Some("adapty_dashboard_product".into());
+    assert_eq!(decide(&ended).steps, vec![]);
+}
+
+#[test]
+fn another_way_of_telling_sends_nothing_again() {
+    for (told, then) in [(Told::Transaction, Told::LevelOnly), (Told::LevelOnly, Told::Transaction)] {
+        let mut case = of(day(3), [first_month()]);
+        case.rules.told = told;
+        let mut case = later(case, day(4), [first_month()]);
+        case.rules.told = then;
+        for now in [day(4), day(5)] {
+            case.now = now;
+            assert_eq!(decide(&case).steps, vec![], "{told:?} to {then:?}");
+        }
+        let ended = later(case, day(6), [paused()]);
+        assert_eq!(steps(&ended), ["revoke premium"], "{told:?} to {then:?}");
     }
 }
 

@@ -11,8 +11,8 @@ use crate::ledger::{Entry, Ledger, State};
 use crate::money::Money;
 use crate::names::{AccessLevel, Account, Customer, Mode};
 use crate::plan::{Entitlement, Plan, Planned, Refund, Revoke, Step, Until};
-use crate::profile::{Profile, Shown};
-use crate::rules::{Policy, Rules};
+use crate::profile::{BARE, Profile, Shown};
+use crate::rules::{Policy, Rules, Told};
 use chrono::Duration;
 
 /// Day `number` of the tests' year, at midnight.
@@ -58,6 +58,7 @@ pub(super) fn rules() -> Rules {
         offering("life", "premium", Some(Term::Lifetime)),
     ];
     Rules {
+        told: Told::Transaction,
         destination: "adapty".into(),
         mode: Mode::Live,
         store: "stripe".into(),
@@ -195,14 +196,16 @@ pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
         }
         Step::Grant(grant) => {
             profile.levels.retain(|shown| shown.level != grant.level);
+            // without a transaction the destination fills in words of its own
+            let told = |words: &str, own: &str| Some(if grant.is_bare() { own } else { words }.to_owned());
             profile.levels.push(Shown {
                 level: grant.level.clone(),
                 until: grant.until,
                 starts_at: grant.starts_at,
                 store: Some(grant.store.clone()),
-                product: Some(grant.transaction.product.clone()),
-                transaction: Some(grant.transaction.id.clone()),
-                original: Some(grant.transaction.original.clone()),
+                product: told(&grant.transaction.product, BARE.1),
+                transaction: told(&grant.transaction.id, "its-own"),
+                original: told(&grant.transaction.original, "its-own"),
             });
         }
     }

@@ -18,7 +18,7 @@ use crate::ledger::State;
 use crate::names::{Account, Mode};
 use crate::plan::{Plan, Until};
 use crate::profile::Profile;
-use crate::rules::{Choice, Policy, Rules, TestClocks, Unpaid};
+use crate::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
 
 /// Day of the tests' year, mostly; sometimes with a few seconds, so that nothing hangs on midnight.
 fn moment(from: i64, to: i64) -> impl Strategy<Value = Timestamp> {
@@ -52,8 +52,8 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
-    policy().prop_map(|policy| {
-        let mut rules = Rules { policy, ..super::make::rules() };
+    (policy(), select(vec![Told::Transaction, Told::LevelOnly])).prop_map(|(policy, told)| {
+        let mut rules = Rules { policy, told, ..super::make::rules() };
         rules.catalog.0.extend([offering("both", "premium", None), offering("both", "gold", None)]);
         rules.catalog.0.extend(ignored());
         rules

@@ -53,6 +53,11 @@ impl Body {
         self.typed(field, "invalid datetime format", |value| value.as_str().and_then(date::read))
     }
 
+    /// A time, or null as good as absent.
+    pub(super) fn time_or_null(&self, field: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
+        if self.0.get(field).is_some_and(Value::is_null) { Ok(None) } else { self.time(field) }
+    }
+
     /// One of a few words, or null: the published sample sends null for a field said not to be nullable.
     pub(super) fn word_or_null(&self, field: &str, words: &[&str]) -> Result<Option<String>, Refusal> {
         if self.0.get(field).is_some_and(Value::is_null) {

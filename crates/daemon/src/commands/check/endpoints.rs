@@ -7,9 +7,9 @@ use stripe::events::TYPES;
 use stripe::reader::Stripe;
 
 use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
+use crate::rules;
 use crate::settings::Settings;
 use crate::settings::adapty::AdaptyApi;
-use crate::{rules, wiring};
 
 const WHERE: &str = "Developers → Webhooks";
 
@@ -155,10 +155,7 @@ fn another(who: &str, endpoint: &Endpoint, api: AdaptyApi) -> Finding {
     match api {
         AdaptyApi::V1 | AdaptyApi::V2 => {
             let text = format!("{name} tells Adapty of the same purchases: two bridges count revenue twice");
-            let mut mend = "switch off Adapty's Stripe integration for these products".to_owned();
-            if wiring::adapty_api(AdaptyApi::V2Access).is_ok() {
-                mend.push_str(", or set `adapty.api` to `v2-access`");
-            }
+            let mend = "switch off Adapty's Stripe integration for these products, or set `adapty.api` to `v2-access`";
             warning(Area::Bridge, text, mend)
         }
         AdaptyApi::V2Access => {

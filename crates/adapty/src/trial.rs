@@ -6,16 +6,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Status and body of an answer.
-pub(super) type Reply = (u16, String);
+pub(crate) type Reply = (u16, String);
 
-pub(super) struct Server {
-    pub(super) base: String,
+pub(crate) struct Server {
+    pub(crate) base: String,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// Answers one request with each reply, and all further ones with the last.
-    pub(super) async fn start(script: Vec<Reply>) -> Self {
+    pub(crate) async fn start(script: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -29,12 +29,12 @@ impl Server {
     }
 
     /// The requests so far, as they came over the wire.
-    pub(super) fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 
     /// Method, path and body of the requests so far.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let brief = |text: &String| {
             let (head, body) = text.split_once("\r\n\r\n").unwrap();
             let line = head.split_once(" HTTP/1.1").unwrap().0;

@@ -1,0 +1,92 @@
+//! Server-side API v2: what is sent.
+//!
+//! Source: Adapty's OpenAPI document (`adapty-api.yaml`). The customer stands in a header, dates are RFC 3339, and a
+//! grant chooses the level but records no revenue.
+
+use entitlement::failure::{Class, Failure};
+use entitlement::names::Customer;
+use entitlement::plan::{Grant, Step, Until};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use wire::upstream::Call;
+
+use crate::date;
+use crate::posting::Posting;
+
+const BASE: &str = "/api/v2/server-side-api";
+
+/// The header that names the customer.
+const CUSTOMER: &str = "adapty-customer-user-id";
+
+/// `GET /profile/`.
+///
+/// # Errors
+/// `Class::Permanent` for a customer whom no header can name.
+pub(crate) fn reading(customer: &Customer, what: &str) -> Result<Call, Failure> {
+    call(customer, what, "/profile/")
+}
+
+/// `POST /profile/`. The document requires `installation_meta`, other pages do not; a device is made up from the
+/// customer, the same one each time.
+///
+/// # Errors
+/// As [`reading`].
+pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failure> {
+    let body = json!({ "installation_meta": { "device_id": device(customer), "platform": "web" } });
+    Ok(Posting { call: call(customer, what, "/profile/")?, body })
+}
+
+/// `POST /purchase/profile/grant/access-level/` or `…/revoke/…`.
+///
+/// # Errors
+/// As [`reading`].
+pub(crate) fn access(customer: &Customer, step: &Step, what: &str) -> Result<Posting, Failure> {
+    let (path, body) = match step {
+        Step::Grant(grant) => ("/purchase/profile/grant/access-level/", grant_body(grant)),
+        // without `revoke_at` it ends now
+        Step::Revoke(revoke) => {
+            ("/purchase/profile/revoke/access-level/", json!({ "access_level_id": revoke.level.0 }))
+        }
+    };
+    Ok(Posting { call: call(customer, what, path)?, body })
+}
+
+/// The end is always said: a grant without one would be for life.
+fn grant_body(grant: &Grant) -> Value {
+    let mut body = Map::new();
+    body.insert("access_level_id".to_owned(), grant.level.0.as_str().into());
+    body.insert(
+        "expires_at".to_owned(),
+        match grant.until {
+            Until::At(at) => date::write_v2(at).into(),
+            Until::Lifetime => Value::Null,
+        },
+    );
+    if let Some(starts_at) = grant.starts_at {
+        body.insert("starts_at".to_owned(), date::write_v2(starts_at).into());
+    }
+    Value::Object(body)
+}
+
+fn call(customer: &Customer, what: &str, path: &str) -> Result<Call, Failure> {
+    let id = customer.as_str();
+    if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let words =
+            format!("{what}: Adapty's API v2 names users in a header, which holds visible ASCII only; use `v1`");
+        return Err(Failure::new(Class::Permanent, words));
+    }
+    Ok(Call { what: what.to_owned(), path: format!("{BASE}{path}"), headers: vec![(CUSTOMER, id.to_owned())] })
+}
+
+/// A UUID (RFC 9562, version 8) that stands for the customer and tells nothing about them.
+fn device(customer: &Customer) -> String {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(format!("grantsync device of {}", customer.as_str()))[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = hex::encode(bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests;

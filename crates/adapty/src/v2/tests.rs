@@ -1,0 +1,130 @@
+//! What goes over the wire to v2, and what its answers mean.
+
+use std::time::Duration;
+
+use entitlement::failure::Class;
+use entitlement::names::{AccessLevel, Customer};
+use entitlement::plan::{Grant, Refund, Revoke, Step, Transaction, Until};
+use entitlement::profile::Profile;
+use serde_json::json;
+use wire::client::Client;
+use wire::upstream::Upstream;
+
+use crate::adapty::{Adapty, Api};
+use crate::setup::setup;
+use crate::trial::{Reply, Server};
+
+const GRANT: &str = "POST /api/v2/server-side-api/purchase/profile/grant/access-level/";
+const REVOKE: &str = "POST /api/v2/server-side-api/purchase/profile/revoke/access-level/";
+
+fn adapty(server: &Server) -> Adapty {
+    let setup = setup(server.base.clone(), "secret_live_abc.def", 0, Duration::from_secs(5));
+    Adapty::new(Upstream::new(&Client::new().unwrap(), setup).unwrap(), Api::V2Access)
+}
+
+fn customer(id: &str) -> Customer {
+    Customer::new(id).unwrap()
+}
+
+fn shown() -> Reply {
+    let level = json!({"access_level_id": "premium", "store": "adapty", "store_product_id": "adapty_server_side_product",
+        "expires_at": "2026-01-01T00:00:00+00:00"});
+    (200, json!({"data": {"access_levels": [level]}}).to_string())
+}
+
+fn refused(status: u16, code: &str) -> Reply {
+    let error = json!({"source": null, "errors": ["ann@example.com is not known"]});
+    (status, json!({"errors": [error], "error_code": code, "status_code": status}).to_string())
+}
+
+fn grant(until: Until) -> Step {
+    Step::Grant(Grant {
+        level: AccessLevel("premium".into()),
+        until,
+        starts_at: None,
+        store: "adapty".into(),
+        transaction: Transaction {
+            original: "sub_1".into(),
+            id: "in_2".into(),
+            product: "prod_1".into(),
+            base_plan: "price_1".into(),
+            price: None,
+            offer: None,
+        },
+        sandbox: false,
+    })
+}
+
+fn revoke() -> Step {
+    Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes })
+}
+
+#[tokio::test]
+async fn a_grant_goes_out_to_the_letter_and_names_the_customer_in_a_header() {
+    let server = Server::start(vec![shown()]).await;
+    let until = Until::At("2026-01-01T00:00:00Z".parse().unwrap());
+    let profile = adapty(&server).carry_out(&customer("a/b+c@d"), &grant(until)).await.unwrap();
+    assert!(profile.exists && profile.levels[0].is_bare());
+    assert_eq!(
+        server.calls(),
+        [format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":"2026-01-01T00:00:00Z"}}"#)]
+    );
+    let request = server.seen().remove(0).to_lowercase();
+    assert!(request.contains("\r\nadapty-customer-user-id: a/b+c@d\r\n"), "{request}");
+    assert!(request.contains("\r\nauthorization: api-key secret_live_abc.def\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn a_grant_for_life_says_so_and_a_revoke_is_at_once() {
+    let server = Server::start(vec![shown()]).await;
+    adapty(&server).carry_out(&customer("u-1"), &grant(Until::Lifetime)).await.unwrap();
+    adapty(&server).carry_out(&customer("u-1"), &revoke()).await.unwrap();
+    let expected = [
+        format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":null}}"#),
+        format!(r#"{REVOKE} {{"access_level_id":"premium"}}"#),
+    ];
+    assert_eq!(server.calls(), expected);
+}
+
+#[tokio::test]
+async fn a_profile_is_made_with_the_same_device_each_time() {
+    let server = Server::start(vec![shown()]).await;
+    for user in ["u-1", "u-1", "u-2"] {
+        adapty(&server).create(&customer(user)).await.unwrap();
+    }
+    let calls = server.calls();
+    assert!(calls[0].starts_with(r#"POST /api/v2/server-side-api/profile/ {"installation_meta":{"device_id":""#));
+    assert!(calls[0] == calls[1] && calls[1] != calls[2] && calls[0].contains(r#""platform":"web""#), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_profile_that_v2_does_not_know_is_absent_and_a_write_to_it_says_so() {
+    let nobody = customer("abc");
+    for reply in [refused(404, "profile_does_not_exist"), refused(400, "profile_does_not_exist")] {
+        let server = Server::start(vec![reply]).await;
+        assert_eq!(adapty(&server).profile(&nobody).await, Ok(Profile::absent(nobody.clone())));
+        assert_eq!(adapty(&server).carry_out(&nobody, &revoke()).await.unwrap_err().class, Class::Missing);
+    }
+}
+
+#[tokio::test]
+async fn refusals_are_final_and_a_revoke_of_what_is_not_there_is_done() {
+    for (status, code) in [(404, "paid_access_level_does_not_exist"), (400, "value_error"), (422, "validation_error")] {
+        let server = Server::start(vec![refused(status, code)]).await;
+        let failure = adapty(&server).carry_out(&customer("abc"), &revoke()).await.unwrap_err();
+        assert_eq!((failure.class, failure.code.as_deref()), (Class::Permanent, Some(code)));
+    }
+    let server = Server::start(vec![refused(400, "profile_paid_access_level_does_not_exist"), shown()]).await;
+    assert!(adapty(&server).carry_out(&customer("abc"), &revoke()).await.unwrap().exists);
+}
+
+#[tokio::test]
+async fn a_customer_whom_no_header_can_name_is_never_sent() {
+    let server = Server::start(vec![shown()]).await;
+    for id in ["zoë", "two words", "a\u{7f}b"] {
+        let failure = adapty(&server).profile(&customer(id)).await.unwrap_err();
+        assert_eq!(failure.class, Class::Permanent);
+        assert!(!failure.to_string().contains(id), "{failure}");
+    }
+    assert!(server.calls().is_empty());
+}

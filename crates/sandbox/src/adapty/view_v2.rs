@@ -1,0 +1,48 @@
+//! Profiles as v2 shows them: lists in the place of maps, no `is_active`, dates with a colon in their offset.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::world::{Facts, Level, Profile};
+use crate::clock;
+
+/// `{"data": Profile}`.
+pub(super) fn profile(profile: &Profile, facts: &Facts) -> Value {
+    let levels: Vec<Value> = facts.levels.values().map(access_level).collect();
+    json!({ "data": {
+        "app_id": "15ac9a4f-9c7a-4ad6-8d0a-1e6f0c2b8f10",
+        "profile_id": profile.id,
+        "customer_user_id": profile.user,
+        "total_revenue_usd": 0.0,
+        "segment_hash": "a1b2c3",
+        "timestamp": clock::now().timestamp_millis(),
+        "custom_attributes": [],
+        "access_levels": levels,
+        "subscriptions": [],
+        "non_subscriptions": [],
+    }})
+}
+
+fn written(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S+00:00").to_string()
+}
+
+fn access_level(level: &Level) -> Value {
+    json!({
+        "access_level_id": level.id,
+        "store": level.store,
+        "store_product_id": level.product,
+        "store_base_plan_id": level.base_plan,
+        "store_transaction_id": level.transaction,
+        "store_original_transaction_id": level.original,
+        "offer": null,
+        "starts_at": level.starts_at.map(written),
+        "purchased_at": written(level.renewed_at),
+        "originally_purchased_at": written(level.activated_at),
+        "expires_at": level.expires_at.map(written),
+        "renewal_cancelled_at": level.unsubscribed_at.map(written),
+        "billing_issue_detected_at": null,
+        "is_in_grace_period": false,
+        "cancellation_reason": null,
+    })
+}

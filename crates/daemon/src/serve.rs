@@ -47,8 +47,9 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
     let back = admin::routes(address, token, health, metrics.clone(), api);
 
     let mut rooms = JoinSet::new();
-    rooms.spawn(listening::listen("webhooks", settings.server.listen, front, stop.clone()).await?);
+    // the health that the webhooks' side tells means both
     rooms.spawn(listening::listen("admin", address, back, stop.clone()).await?);
+    rooms.spawn(listening::listen("webhooks", settings.server.listen, front, stop.clone()).await?);
     if let Some(works) = works {
         tokio::spawn(lending::hear(store.listen(), works.upstreams));
         let (every, share) = (settings.catch_up.every, settings.bulk.share_percent);

@@ -43,17 +43,27 @@ impl Failure {
 /// The longest sentence, in characters: far longer than ours, since a vendor's id may stand in it.
 const LONGEST: usize = 500;
 
-/// One line of bounded length, whatever an upstream sent in the place of an id.
+/// One line of bounded length without an e-mail address, whatever an upstream sent in the place of an id.
 #[must_use]
 pub fn brief(text: String) -> String {
-    if text.len() <= LONGEST && !text.contains(char::is_control) {
+    if text.len() <= LONGEST && !text.contains(|c: char| c.is_control() || c == '@') {
         return text;
     }
-    let line = text.replace(char::is_control, " ");
+    let line = without_addresses(&text.replace(char::is_control, " "));
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
+}
+
+/// Each word with an `@` is left out.
+fn without_addresses(line: &str) -> String {
+    let ends = [' ', '`'];
+    let word = |word: &str| match word.contains('@') {
+        true => format!("…{}", word.rfind(ends).map_or("", |end| &word[end..])),
+        false => word.to_owned(),
+    };
+    line.split_inclusive(ends).map(word).collect()
 }
 
 impl fmt::Display for Failure {
@@ -77,8 +87,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_one_line_of_bounded_length() {
+    fn what_is_told_is_one_line_of_bounded_length_that_names_nobody() {
         assert_eq!(brief("in_1\r\nin_2".to_owned()), "in_1  in_2");
+        assert_eq!(brief("invoice `ann@example.com`: no ann@example.com".to_owned()), "invoice `…`: no …");
         assert_eq!(brief("é".repeat(501)), "é".repeat(500) + "…");
         assert_eq!(brief("é".repeat(500)), "é".repeat(500));
     }

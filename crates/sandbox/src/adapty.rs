@@ -1,6 +1,6 @@
 //! The Adapty: profiles, access levels and transactions.
 //!
-//! The server-side API v1 is played whole, of v2 what gives and takes levels. The state (`world`) knows nothing of
+//! The server-side APIs v1 and v2 are played, of v2 all that concerns purchases. The state (`world`) knows nothing of
 //! HTTP, so that both generations speak of the same profiles.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,7 @@ use crate::server::{Answer, Call};
 mod body;
 mod date;
 mod grant;
+mod report;
 mod v1;
 mod v2;
 mod view;
@@ -68,6 +69,17 @@ impl Adapty {
     pub fn set_levels(&self, levels: &[&str]) {
         let levels: BTreeSet<String> = levels.iter().map(|&level| level.to_owned()).collect();
         self.write(|world| world.levels = levels);
+    }
+
+    /// Sets the level that a product gives, or that it gives none.
+    pub fn set_product(&self, product: &str, level: Option<&str>) {
+        self.write(|world| world.products.insert(product.to_owned(), level.map(str::to_owned)));
+    }
+
+    /// The events that Adapty's integrations were sent, oldest first; only v2's set-transaction makes any.
+    #[must_use]
+    pub fn events(&self) -> Vec<String> {
+        self.read(|world| world.events.clone())
     }
 
     /// Says whether an unknown key in a body is refused (the default) or ignored.

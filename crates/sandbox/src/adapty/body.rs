@@ -58,13 +58,26 @@ impl Body {
         if self.0.get(field).is_some_and(Value::is_null) { Ok(None) } else { self.time(field) }
     }
 
+    /// One of a few words.
+    pub(super) fn word(&self, field: &str, words: &[&str]) -> Result<Option<String>, Refusal> {
+        let known = |value: &Value| value.as_str().filter(|word| words.contains(word)).map(str::to_owned);
+        self.typed(field, "value is not a valid enumeration member", known)
+    }
+
+    /// An object, or null as good as absent.
+    pub(super) fn object(&self, field: &str) -> Result<Option<Body>, Refusal> {
+        if self.0.get(field).is_some_and(Value::is_null) {
+            return Ok(None);
+        }
+        self.typed(field, "value is not a valid dict", |value| value.as_object().cloned().map(Body))
+    }
+
     /// One of a few words, or null: the published sample sends null for a field said not to be nullable.
     pub(super) fn word_or_null(&self, field: &str, words: &[&str]) -> Result<Option<String>, Refusal> {
         if self.0.get(field).is_some_and(Value::is_null) {
             return Ok(None);
         }
-        let known = |value: &Value| value.as_str().filter(|word| words.contains(word)).map(str::to_owned);
-        self.typed(field, "value is not a valid enumeration member", known)
+        self.word(field, words)
     }
 
     pub(super) fn into_fields(self) -> Map<String, Value> {

@@ -118,6 +118,7 @@ impl Grant {
             expires_at: end,
             level: level.to_owned(),
             recorded_at: now,
+            reported: None,
         })
     }
 }

@@ -1,11 +1,11 @@
-//! The paths of the server-side API v2 that give and take access levels: profile, grant and revoke.
+//! The paths of the server-side API v2: profile, set transaction, grant and revoke.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::body::Body;
 use super::world::{Level, World};
-use super::{Refusal, view_v2};
+use super::{Refusal, report, view_v2};
 use crate::clock;
 use crate::server::{Answer, Call};
 
@@ -44,6 +44,7 @@ pub(super) fn read(world: &World, path: &str, call: &Call) -> Outcome {
 pub(super) fn write(world: &mut World, path: &str, call: &Call) -> Outcome {
     match (call.method.as_str(), path) {
         ("POST", "profile/") => create(world, call),
+        ("POST", "purchase/set/transaction/") => set_transaction(world, call),
         ("POST", "purchase/profile/grant/access-level/") => grant(world, call),
         ("POST", "purchase/profile/revoke/access-level/") => revoke(world, call),
         _ => Err(Refusal::no_such_path()),
@@ -85,6 +86,12 @@ fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
     let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
     lengths == [8, 4, 4, 4, 12] && groups.concat().bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn set_transaction(world: &mut World, call: &Call) -> Outcome {
+    let id = found(world, call)?;
+    report::set(world, &id, &Body::of(call)?, clock::now())?;
+    Ok(shown(world, &id))
 }
 
 fn grant(world: &mut World, call: &Call) -> Outcome {

@@ -3,11 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::world::{Facts, Level, Profile};
+use super::world::{Facts, Level, Profile, Reported, Transaction};
 use crate::clock;
 
 /// `{"data": Profile}`.
 pub(super) fn profile(profile: &Profile, facts: &Facts) -> Value {
+    let reported = facts.transactions.iter().filter_map(|row| Some((row, row.reported.as_ref()?)));
+    let subscriptions: Vec<Value> = reported.map(|(row, told)| subscription(row, told)).collect();
     let levels: Vec<Value> = facts.levels.values().map(access_level).collect();
     json!({ "data": {
         "app_id": "15ac9a4f-9c7a-4ad6-8d0a-1e6f0c2b8f10",
@@ -18,7 +20,7 @@ pub(super) fn profile(profile: &Profile, facts: &Facts) -> Value {
         "timestamp": clock::now().timestamp_millis(),
         "custom_attributes": [],
         "access_levels": levels,
-        "subscriptions": [],
+        "subscriptions": subscriptions,
         "non_subscriptions": [],
     }})
 }
@@ -44,5 +46,24 @@ fn access_level(level: &Level) -> Value {
         "billing_issue_detected_at": null,
         "is_in_grace_period": false,
         "cancellation_reason": null,
+    })
+}
+
+fn subscription(row: &Transaction, told: &Reported) -> Value {
+    json!({
+        "store": row.store,
+        "store_product_id": row.product,
+        "store_base_plan_id": row.base_plan,
+        "store_transaction_id": row.id,
+        "store_original_transaction_id": row.original,
+        "offer": row.offer.as_ref().map(|offer| json!({ "category": "introductory", "type": offer, "id": null })),
+        "environment": if row.is_sandbox { "Sandbox" } else { "Production" },
+        "purchased_at": written(told.purchased_at),
+        "originally_purchased_at": told.originally_purchased_at.map(written),
+        "expires_at": row.expires_at.map(written),
+        "renewal_cancelled_at": told.renew_status_changed_at.filter(|_| told.renews == Some(false)).map(written),
+        "billing_issue_detected_at": told.billing_issue_detected_at.map(written),
+        "is_in_grace_period": told.grace_period_expires_at.is_some_and(|end| end > clock::now()),
+        "cancellation_reason": told.cancellation_reason,
     })
 }

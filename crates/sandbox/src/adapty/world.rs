@@ -101,6 +101,33 @@ pub struct Transaction {
     pub level: String,
     /// When it was recorded.
     pub recorded_at: DateTime<Utc>,
+    /// What v2's set-transaction says besides; `None` for one of v1.
+    pub reported: Option<Reported>,
+}
+
+/// Where a transaction stands, as v2's set-transaction told it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reported {
+    /// `purchase_type` is `subscription`, not `one_time_purchase`.
+    pub is_subscription: bool,
+    /// `price.country`.
+    pub country: String,
+    /// `purchased_at`.
+    pub purchased_at: DateTime<Utc>,
+    /// `originally_purchased_at`.
+    pub originally_purchased_at: Option<DateTime<Utc>>,
+    /// `renew_status`.
+    pub renews: Option<bool>,
+    /// `renew_status_changed_at`.
+    pub renew_status_changed_at: Option<DateTime<Utc>>,
+    /// `billing_issue_detected_at`.
+    pub billing_issue_detected_at: Option<DateTime<Utc>>,
+    /// `grace_period_expires_at`.
+    pub grace_period_expires_at: Option<DateTime<Utc>>,
+    /// `refunded_at`.
+    pub refunded_at: Option<DateTime<Utc>>,
+    /// `cancellation_reason`.
+    pub cancellation_reason: Option<String>,
 }
 
 /// The part of a profile that changes.
@@ -147,6 +174,10 @@ pub(crate) struct World {
     pub(super) keys: BTreeSet<String>,
     pub(super) levels: BTreeSet<String>,
     pub(super) refuse_unknown_keys: bool,
+    /// The level that each product gives, where it was set.
+    pub(super) products: BTreeMap<String, Option<String>>,
+    /// The events that Adapty's integrations were sent, oldest first.
+    pub(super) events: Vec<String>,
     pub(super) profiles: BTreeMap<String, Profile>,
     users: BTreeMap<String, String>,
     minted: u64,
@@ -158,6 +189,8 @@ impl World {
             keys: BTreeSet::from(["secret_live_sandbox.key".to_owned()]),
             levels: ["premium", "gold", "basic"].map(str::to_owned).into(),
             refuse_unknown_keys: true,
+            products: BTreeMap::new(),
+            events: Vec::new(),
             profiles: BTreeMap::new(),
             users: BTreeMap::new(),
             minted: 0,
@@ -202,9 +235,18 @@ impl World {
         self.users.retain(|_, profile| profile != id);
     }
 
+    /// All transactions of the app.
+    pub(super) fn transactions(&self) -> impl Iterator<Item = &Transaction> {
+        self.profiles.values().flat_map(|profile| &profile.facts.transactions)
+    }
+
+    /// The level that a product gives; one that Adapty does not know gives `premium`, as the newest page says.
+    pub(super) fn level_of_product(&self, product: &str) -> Option<String> {
+        self.products.get(product).cloned().unwrap_or_else(|| Some("premium".to_owned()))
+    }
+
     /// Whether the app has a transaction of this product, id and store.
     pub(super) fn has_transaction(&self, product: &str, id: &str, store: &str) -> bool {
-        let mut rows = self.profiles.values().flat_map(|profile| &profile.facts.transactions);
-        rows.any(|row| row.product == product && row.id == id && row.store == store)
+        self.transactions().any(|row| row.product == product && row.id == id && row.store == store)
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
 mod adapty;
+mod adapty_v2;
 mod faults;
 mod stripe;
 mod webhooks;

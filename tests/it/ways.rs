@@ -1,4 +1,4 @@
-//! The ways to speak to Adapty: with transactions (v1), and levels alone (`v2-access`).
+//! The ways to speak to Adapty: with transactions (`v1`, `v2`), and levels alone (`v2-access`).
 
 use sandbox::fault::{Fault, Match, What};
 use sandbox::stripe::moves::{NewSubscription, metadata};
@@ -102,4 +102,119 @@ async fn a_user_whom_no_header_can_name_is_parked_and_others_are_served() {
     assert_eq!(parked.len(), 1, "{parked:?}");
     world.granted("u-2", "price_gold", "gold").await;
     finish(world).await;
+}
+
+const SET: &str = "/purchase/set/transaction/";
+
+/// A world that reports transactions; the product brings the level, as in Adapty's dashboard.
+async fn reporting() -> World {
+    let world = World::with(&[("ADAPTY__API", "v2"), ("POLICY__PROFILE_LAG", "0s")]).await;
+    world.sandbox.adapty.set_product("prod_premium", Some("premium"));
+    world.sandbox.adapty.set_product("prod_gold", Some("gold"));
+    world
+}
+
+/// What Adapty's integrations heard of purchases.
+fn heard(world: &World) -> Vec<String> {
+    world.sandbox.adapty.events().into_iter().filter(|event| event != "access_level_updated").collect()
+}
+
+/// No rule of Adapty's was broken.
+async fn finish_unrefused(world: World) {
+    assert_eq!(world.sandbox.journal.count(|request| request.status == Some(400)), 0, "adapty refused something");
+    assert_eq!(world.parked().await, []);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_life_is_reported_transaction_by_transaction() {
+    let world = reporting().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!(heard(&world), ["subscription_started", "subscription_renewed"]);
+    assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 19.98);
+    assert_eq!((world.written(SET), world.written(GRANT)), (2, 0), "the product brought the level");
+    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(told.status.success(), "{}", told.stderr);
+    assert_eq!(world.written(SET), 2, "nothing is told twice");
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn renewal_switched_off_and_a_failed_card_are_told_of_the_same_transaction() {
+    let world = reporting().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_at_period_end(&bought.subscription, true)).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription)).await;
+    assert_eq!(world.bodies(SET).last().unwrap()["renew_status"], false);
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_at_period_end(&bought.subscription, false)).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    let failed = world.granted("u-2", "price_premium", "premium").await;
+    world.deliver_and_rest(&world.sandbox.stripe.fail_renewal(&failed.subscription)).await;
+    let told = world.bodies(SET).pop().unwrap();
+    assert!(told["billing_issue_detected_at"].is_string() && told["grace_period_expires_at"].is_string(), "{told:#}");
+    assert!(world.holds("u-2", "premium"));
+    world.deliver_and_rest(&world.sandbox.stripe.recover(&failed.subscription)).await;
+    world.until_held("u-2", "premium", world.period_end(&failed.subscription) + SLACK).await;
+    assert_eq!(heard(&world), ["subscription_started", "subscription_started", "subscription_renewed"]);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_refund_takes_the_level_and_the_revenue_back_and_a_cancellation_the_level() {
+    let world = reporting().await;
+    let refunded = world.granted("u-1", "price_premium", "premium").await;
+    let canceled = world.granted("u-2", "price_premium", "premium").await;
+    world.deliver_and_rest(&world.sandbox.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
+    world.until_gone("u-1", "premium").await;
+    assert_eq!(world.sandbox.adapty.revenue("u-1").get("USD"), None);
+    assert_eq!(world.bodies(SET).last().unwrap()["cancellation_reason"], "refund");
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&canceled.subscription)).await;
+    world.until_gone("u-2", "premium").await;
+    assert_eq!(world.sandbox.adapty.revenue("u-2")["USD"], 9.99);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_level_that_the_product_does_not_bring_is_granted_beside_the_transaction() {
+    let world = reporting().await;
+    world.sandbox.adapty.set_product("prod_premium", None);
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    assert_eq!((world.written(SET), world.written(GRANT)), (1, 1));
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.until_gone("u-1", "premium").await;
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_report_whose_answer_is_lost_is_counted_once() {
+    for what in [What::ResetAfter, What::Truncate, What::DropBodyAfter, What::ResetBefore] {
+        let world = reporting().await;
+        world.sandbox.adapty.faults.inject(Fault::once(Match::on("POST", SET), what));
+        let bought = world.buys("u-1", "price_premium");
+        world.deliver(&bought.events).await;
+        world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+        world.daemon.calm().await;
+        assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+        assert_eq!(heard(&world), ["subscription_started"]);
+        finish_unrefused(world).await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_first_api_told_is_not_told_again_by_the_second() {
+    let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
+    world.sandbox.adapty.set_product("prod_premium", Some("premium"));
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.daemon.restart(&[("ADAPTY__API", "v2")]).await;
+    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(told.status.success(), "{}", told.stderr);
+    assert_eq!(world.written(SET), 0);
+    world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!((world.written(SET), world.transaction_ids("u-1").len()), (1, 2));
+    assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 19.98);
+    finish_unrefused(world).await;
 }

@@ -4,6 +4,7 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::Step;
 use entitlement::profile::Profile;
+use entitlement::reconcile::arrived;
 use wire::upstream::{Answer, Call, Method, Upstream};
 
 use crate::posting::Posting;
@@ -11,6 +12,7 @@ use crate::{read, v1, v2};
 
 const READING: &str = "reading the profile";
 const CREATING: &str = "creating the profile";
+const REPORTING: &str = "reporting the transaction";
 
 /// One app at Adapty; clones share its limits and pauses.
 #[derive(Clone, Debug)]
@@ -20,33 +22,52 @@ pub struct Adapty {
 }
 
 /// Which of Adapty's APIs is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Api {
     /// `/api/v1/sdk`: a grant chooses the level and records the revenue, in one call.
     V1,
+    /// `/api/v2/server-side-api`: transactions are reported, and a level that the product did not bring is granted.
+    V2(Books),
     /// `/api/v2/server-side-api`, grant and revoke alone: chooses the level and records no revenue.
     V2Access,
 }
 
+/// How transactions are entered in Adapty's books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Books {
+    /// `store_product_id` is the product, a colon and the price, not the product alone.
+    pub with_price: bool,
+    /// ISO 3166 code of the country that every price is told with, since the source's objects name none.
+    pub country: String,
+}
+
 impl Api {
-    fn reading(self, customer: &Customer) -> Result<Call, Failure> {
+    fn reading(&self, customer: &Customer) -> Result<Call, Failure> {
         match self {
             Self::V1 => Ok(v1::reading(customer, READING)),
-            Self::V2Access => v2::reading(customer, READING),
+            Self::V2(_) | Self::V2Access => v2::reading(customer, READING),
         }
     }
 
-    fn creating(self, customer: &Customer) -> Result<Posting, Failure> {
+    fn creating(&self, customer: &Customer) -> Result<Posting, Failure> {
         match self {
             Self::V1 => Ok(v1::creating(customer, CREATING)),
-            Self::V2Access => v2::creating(customer, CREATING),
+            Self::V2(_) | Self::V2Access => v2::creating(customer, CREATING),
         }
     }
 
-    fn step(self, customer: &Customer, step: &Step) -> Result<Posting, Failure> {
+    fn step(&self, customer: &Customer, step: &Step) -> Result<Posting, Failure> {
         match self {
             Self::V1 => v1::step(customer, step, doing(step)),
-            Self::V2Access => v2::access(customer, step, doing(step)),
+            Self::V2(_) | Self::V2Access => v2::access(customer, step, doing(step)),
+        }
+    }
+
+    /// What the books are told of `step` before; `None` where the step says it all, or there is nothing to enter.
+    fn report(&self, customer: &Customer, step: &Step) -> Result<Option<Posting>, Failure> {
+        match self {
+            Self::V1 | Self::V2Access => Ok(None),
+            Self::V2(books) => v2::report(customer, step, books, REPORTING),
         }
     }
 }
@@ -115,8 +136,18 @@ impl Adapty {
     /// [`Permanent`]: entitlement::failure::Class::Permanent
     /// [`Transient`]: entitlement::failure::Class::Transient
     pub async fn carry_out(&self, customer: &Customer, step: &Step) -> Result<Profile, Failure> {
-        match self.post(self.api.step(customer, step)?).await {
-            Ok(answer) => match read_answer(customer, &answer, doing(step)) {
+        if let Some(report) = self.api.report(customer, step)? {
+            let profile = self.write(customer, step, report, REPORTING).await?;
+            if is_granted(&profile, step) {
+                return Ok(profile);
+            }
+        }
+        self.write(customer, step, self.api.step(customer, step)?, doing(step)).await
+    }
+
+    async fn write(&self, customer: &Customer, step: &Step, posting: Posting, what: &str) -> Result<Profile, Failure> {
+        match self.post(posting).await {
+            Ok(answer) => match read_answer(customer, &answer, what) {
                 Ok(profile) => Ok(profile),
                 Err(unreadable) => self.look(customer, unreadable).await.map_err(of_look),
             },
@@ -134,6 +165,11 @@ impl Adapty {
         let profile = self.profile(customer).await?;
         if profile.exists { Ok(profile) } else { Err(otherwise) }
     }
+}
+
+/// Whether the profile shows what a grant asks for, so that nothing is left to send.
+fn is_granted(profile: &Profile, step: &Step) -> bool {
+    matches!(step, Step::Grant(_)) && arrived(profile.level(step.level()), step)
 }
 
 fn doing(step: &Step) -> &'static str {

@@ -13,6 +13,7 @@ pub mod v1;
 pub mod v2;
 
 mod posting;
+mod report;
 
 #[cfg(test)]
 mod fuzz;

@@ -1,7 +1,7 @@
 //! Server-side API v2: what is sent.
 //!
 //! Source: Adapty's OpenAPI document (`adapty-api.yaml`). The customer stands in a header, dates are RFC 3339, and a
-//! grant chooses the level but records no revenue.
+//! grant chooses the level but records no revenue; set-transaction records it, and the product brings the level.
 
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
@@ -10,8 +10,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use wire::upstream::Call;
 
-use crate::date;
+use crate::adapty::Books;
 use crate::posting::Posting;
+use crate::{date, report};
 
 const BASE: &str = "/api/v2/server-side-api";
 
@@ -49,6 +50,20 @@ pub(crate) fn access(customer: &Customer, step: &Step, what: &str) -> Result<Pos
         }
     };
     Ok(Posting { call: call(customer, what, path)?, body })
+}
+
+/// `POST /purchase/set/transaction/`; `None` when there is no transaction to tell, or its price is not known, which the
+/// books require.
+///
+/// # Errors
+/// As [`reading`].
+pub(crate) fn report(customer: &Customer, step: &Step, books: &Books, what: &str) -> Result<Option<Posting>, Failure> {
+    let body = match step {
+        Step::Grant(grant) => report::bought(grant, books),
+        Step::Revoke(revoke) => revoke.refunded.as_ref().and_then(|refunded| report::refunded(refunded, books)),
+    };
+    let call = call(customer, what, "/purchase/set/transaction/")?;
+    Ok(body.map(|body| Posting { call, body }))
 }
 
 /// The end is always said: a grant without one would be for life.

@@ -22,7 +22,8 @@ pub(crate) fn of(settings: &Settings) -> Rules {
         mode: mode(settings).unwrap_or(Mode::Live),
         store: settings.adapty.store.clone(),
         told: match settings.adapty.api {
-            AdaptyApi::V1 | AdaptyApi::V2 => Told::Transaction,
+            AdaptyApi::V1 => Told::Transaction,
+            AdaptyApi::V2 => Told::Standing,
             AdaptyApi::V2Access => Told::LevelOnly,
         },
         catalog: Catalog(settings.catalog.iter().map(listed).collect()),

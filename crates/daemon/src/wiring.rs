@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapty::adapty::{Adapty, Api};
+use adapty::adapty::{Adapty, Api, Books};
 use ingest::stripe_webhook::{Bodies, Ingest};
 use store::connection::Time;
 use store::open::{Options, Store};
@@ -14,9 +14,10 @@ use wire::limit::LimitBy;
 use wire::upstream::{Setup, Upstream};
 
 use crate::failed::Failed;
+use crate::settings::adapty::{AdaptyApi, ProductId};
 use crate::settings::policy::Mode as Observing;
 use crate::settings::secret::Secret;
-use crate::settings::{Settings, adapty::AdaptyApi};
+use crate::settings::{self, Settings};
 use crate::{clock, lending, rules};
 
 /// Opens the database of the settings.
@@ -67,14 +68,14 @@ fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, F
 }
 
 /// How Adapty is spoken to.
-pub(crate) fn adapty_api(wanted: AdaptyApi) -> Result<Api, Failed> {
-    match wanted {
-        AdaptyApi::V1 => Ok(Api::V1),
-        AdaptyApi::V2Access => Ok(Api::V2Access),
-        AdaptyApi::V2 => {
-            let text = "`adapty.api` is `v2`, which this version does not speak yet; write `v1` or `v2-access`";
-            Err(Failed::Usage(text.into()))
-        }
+pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
+    match settings.api {
+        AdaptyApi::V1 => Api::V1,
+        AdaptyApi::V2Access => Api::V2Access,
+        AdaptyApi::V2 => Api::V2(Books {
+            with_price: settings.product_id == ProductId::ProductAndPrice,
+            country: settings.default_country.clone(),
+        }),
     }
 }
 
@@ -83,7 +84,7 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
     Ok(Sync {
         store: store.clone(),
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone()),
-        adapty: Adapty::new(upstreams.adapty.clone(), adapty_api(settings.adapty.api)?),
+        adapty: Adapty::new(upstreams.adapty.clone(), adapty_api(&settings.adapty)),
         rules: rules::of(settings),
         mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

@@ -7,10 +7,10 @@ use crate::catalog::{Mapped, Offering, Term};
 use crate::clock::{Timestamp, after};
 use crate::entitle::{each_once, ordered, withheld};
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Unsure, Until, Verdict};
+use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict};
 use crate::reason::Reason;
 use crate::refund::{self, Standing};
-use crate::rules::{Rules, TestClocks};
+use crate::rules::{Rules, TestClocks, Told};
 use crate::transaction;
 
 /// Where the spans bought of one level with one product end so far.
@@ -53,7 +53,7 @@ fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, verdict: &mut 
         for offering in offerings {
             if let Some((term, paid_at)) = counts(purchase, line, offering, rules, verdict) {
                 let until = lasts(term, paid_at, line, offering, runs);
-                verdict.owed.push(right(purchase, line, offering, paid_at, until));
+                verdict.owed.push(right(purchase, line, offering, rules, paid_at, until));
             }
         }
     }
@@ -116,6 +116,7 @@ fn right(
     purchase: &Purchase,
     line: &PurchaseLine,
     offering: &Offering,
+    rules: &Rules,
     paid_at: Timestamp,
     until: Until,
 ) -> Entitlement {
@@ -123,7 +124,10 @@ fn right(
         level: offering.level.clone(),
         until,
         starts_at: Some(paid_at),
-        transaction: transaction::of_purchase(purchase, line, offering),
+        transaction: Transaction {
+            standing: (rules.told == Told::Standing).then(|| transaction::standing_of_purchase(paid_at, until)),
+            ..transaction::of_purchase(purchase, line, offering)
+        },
         will_renew: false,
         in_grace: false,
         because: Reason::BoughtOnce { payment: purchase.id.clone(), until },

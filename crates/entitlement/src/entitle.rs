@@ -10,9 +10,9 @@ use crate::bought::bought;
 use crate::catalog::Mapped;
 use crate::clock::Timestamp;
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Unsure, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
-use crate::rules::{Rules, TestClocks};
+use crate::rules::{Rules, TestClocks, Told};
 use crate::transaction;
 use crate::worth::{Worth, worth};
 
@@ -89,7 +89,11 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
                 level: offering.level.clone(),
                 until: Until::At(*at),
                 starts_at: Some(subscription.started.unwrap_or(subscription.created)),
-                transaction: transaction::of_item(subscription, item, offering),
+                transaction: Transaction {
+                    standing: (rules.told == Told::Standing)
+                        .then(|| transaction::standing_of_item(subscription, item, *at, *renews, *grace)),
+                    ..transaction::of_item(subscription, item, offering)
+                },
                 will_renew: *renews,
                 in_grace: *grace,
                 because: because.clone(),

@@ -54,7 +54,7 @@ fn owed(right: &Entitlement, text: &mut Text) {
 }
 
 fn transaction(of: &Transaction) -> String {
-    let Transaction { original, id, product, base_plan, price, offer } = of;
+    let Transaction { original, id, product, base_plan, price, offer, standing: _ } = of;
     let place = if id == original { "first of its chain".to_owned() } else { format!("in the chain of {original}") };
     let price =
         price.as_ref().map_or_else(|| "price not told".to_owned(), |of| format!("{} {}", of.major(), of.code()));

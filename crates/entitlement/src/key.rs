@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::names::{Customer, Mode};
-use crate::plan::{Grant, Offer, Refund, Revoke, Step};
+use crate::plan::{Grant, Offer, Refund, Revoke, Standing, Step};
 
 /// Hash of destination, environment, customer, subject, content, and the key of the last confirmed step on that subject.
 ///
@@ -93,6 +93,18 @@ impl Fields {
             None => "",
         });
         self.add(if grant.sandbox { "sandbox" } else { "production" });
+        // a key of a step that says nothing of it stays what it was
+        if let Some(standing) = &transaction.standing {
+            self.standing(standing);
+        }
+    }
+
+    fn standing(&mut self, standing: &Standing) {
+        self.add(&standing.bought_at.timestamp().to_string());
+        self.add(&standing.chain_began_at.timestamp().to_string());
+        self.add(&standing.paid_until.to_string());
+        self.add(if standing.renews { "renews" } else { "ends" });
+        self.add(&standing.payment_failed_at.map_or_else(String::new, |at| at.timestamp().to_string()));
     }
 
     fn revoke(&mut self, revoke: &Revoke) {
@@ -113,7 +125,7 @@ mod tests {
     use crate::names::AccessLevel;
 
     fn revoke(level: &str) -> Step {
-        Step::Revoke(Revoke { level: AccessLevel(level.into()), refund: Refund::No })
+        Step::Revoke(Revoke { level: AccessLevel(level.into()), refund: Refund::No, refunded: None })
     }
 
     #[test]

@@ -63,6 +63,22 @@ pub struct Transaction {
     /// What was charged for this product; `None` when the source did not say.
     pub price: Option<Money>,
     pub offer: Option<Offer>,
+    /// Where it stands; only for a destination that is told ([`crate::rules::Told::Standing`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// Where a transaction stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    pub bought_at: Timestamp,
+    /// When the chain began; never after `bought_at`.
+    pub chain_began_at: Timestamp,
+    /// The end of what was paid for, without grace.
+    pub paid_until: Until,
+    pub renews: bool,
+    /// When a payment failed; access lasts on in grace.
+    pub payment_failed_at: Option<Timestamp>,
 }
 
 /// The introductory offer a transaction was made under.
@@ -208,6 +224,17 @@ pub struct Grant {
 pub struct Revoke {
     pub level: AccessLevel,
     pub refund: Refund,
+    /// What was refunded; only for a destination that is told ([`crate::rules::Told::Standing`]). No part of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Refunded>,
+}
+
+/// A grant whose money went back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refunded {
+    pub grant: Box<Grant>,
+    /// When we learnt of it.
+    pub at: Timestamp,
 }
 
 /// A step, its key and its reason.

@@ -8,7 +8,9 @@ use crate::clock::{Timestamp, after};
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
 use crate::names::{AccessLevel, Mode};
-use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Refused, Revoke, Step, Until, Verdict};
+use crate::plan::{
+    Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Step, Transaction, Until, Verdict,
+};
 use crate::profile::{BARE, Profile, Shown};
 use crate::reason::Reason;
 use crate::rules::{Rules, Told};
@@ -167,7 +169,9 @@ impl<'a> Subject<'a> {
             return Wish::Nothing(Some(because));
         }
         let (refund, because) = self.withheld(verdict, &held.transaction.original);
-        let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund });
+        let refunded = (refund == Refund::Yes && held.transaction.standing.is_some())
+            .then(|| Refunded { grant: Box::new(held.clone()), at: self.now });
+        let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded });
         match last {
             Some(entry) if matches!(entry.step, Step::Revoke(_)) => self.again(entry, revoke, because),
             Some(entry) if self.shown.is_some() && self.shown_of_ours().is_none() => {
@@ -228,7 +232,7 @@ impl<'a> Subject<'a> {
             until: right.until,
             starts_at: right.starts_at,
             store: match self.rules.told {
-                Told::Transaction => self.rules.store.clone(),
+                Told::Transaction | Told::Standing => self.rules.store.clone(),
                 Told::LevelOnly => BARE.0.to_owned(),
             },
             transaction: right.transaction.clone(),
@@ -366,12 +370,22 @@ pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
     }
 }
 
-/// Whether `step` told all that `grant` tells. Where either is told without its transaction, the level and its time are all;
-/// so another way of telling sends nothing again.
+/// Whether `step` told all that `grant` tells. What only one of the two ways of telling knows does not count, so that
+/// another way sends nothing again.
 fn tells(step: &Step, grant: &Grant) -> bool {
     let Step::Grant(told) = step else { return false };
     let access = |grant: &Grant| (grant.level.clone(), grant.until, grant.starts_at);
-    told == grant || ((told.is_bare() || grant.is_bare()) && access(told) == access(grant))
+    if told.is_bare() || grant.is_bare() {
+        return access(told) == access(grant);
+    }
+    let (before, now) = (&told.transaction.standing, &grant.transaction.standing);
+    match before.is_some() == now.is_some() {
+        true => told == grant,
+        false => {
+            let transaction = Transaction { standing: before.clone(), ..grant.transaction.clone() };
+            *told == Grant { transaction, ..grant.clone() }
+        }
+    }
 }
 
 /// Whether `shown` is what `grant` asks for, to the second.
@@ -389,7 +403,8 @@ fn shows(shown: &Shown, grant: &Grant) -> bool {
 /// Whether `shown` is carried by a transaction of the chain of `grant`.
 fn same_chain(shown: &Shown, grant: &Grant) -> bool {
     if shown.is_bare() {
-        return grant.is_bare();
+        // where a product does not bring its level, that is granted beside the transaction
+        return grant.is_bare() || grant.transaction.standing.is_some();
     }
     match (&shown.original, &shown.transaction) {
         (Some(original), _) => original == &grant.transaction.original,

@@ -29,6 +29,8 @@ pub enum Told {
     /// The transaction that carries it.
     #[default]
     Transaction,
+    /// The same, and where it stands: when it was bought, whether it renews, whether a payment failed.
+    Standing,
     /// The level and its end alone; the destination then shows it as a right of its own ([`Shown::is_bare`]).
     ///
     /// [`Shown::is_bare`]: crate::profile::Shown::is_bare

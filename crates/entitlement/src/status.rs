@@ -127,7 +127,7 @@ fn withheld(level: &AccessLevel, because: &Reason) -> LevelStatus {
 }
 
 fn is_foreign(shown: &Shown, case: &Case) -> bool {
-    let bare = case.rules.told == Told::LevelOnly && shown.is_bare();
+    let bare = case.rules.told != Told::Transaction && shown.is_bare();
     !bare && shown.store.as_ref().is_some_and(|store| *store != case.rules.store)
 }
 

@@ -8,9 +8,9 @@ use chrono::Duration;
 
 use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
 use crate::catalog::Offering;
-use crate::clock::after;
+use crate::clock::{Timestamp, after};
 use crate::money::Money;
-use crate::plan::{Offer, Transaction};
+use crate::plan::{Offer, Standing, Transaction, Until};
 use crate::worth::bills;
 
 /// The transaction that carries what `item` gives by `offering`.
@@ -32,6 +32,7 @@ pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering) ->
         base_plan: item.price.clone(),
         price,
         offer: trial.then_some(Offer::FreeTrial),
+        standing: None,
     }
 }
 
@@ -47,7 +48,38 @@ pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering
         base_plan: line.price.clone(),
         price: Some(Money { minor, currency: purchase.total.currency.clone() }),
         offer: None,
+        standing: None,
     }
+}
+
+/// Where the transaction of `item` stands while it gives access until `until`.
+///
+/// In grace the running period is not paid: what was paid for ended where it began, and that is when the payment failed.
+#[must_use]
+pub fn standing_of_item(
+    subscription: &Subscription,
+    item: &Item,
+    until: Timestamp,
+    renews: bool,
+    grace: bool,
+) -> Standing {
+    let began = subscription.started.unwrap_or(subscription.created);
+    let paid_at = |invoice: &Invoice| invoice.paid_at.unwrap_or(invoice.created);
+    let bought_at = latest_paid(subscription, item).map_or(began, paid_at);
+    let paid_until = if grace { item.period.start } else { until };
+    Standing {
+        bought_at,
+        chain_began_at: began.min(bought_at),
+        paid_until: Until::At(paid_until),
+        renews,
+        payment_failed_at: grace.then_some(item.period.start),
+    }
+}
+
+/// Where a one-time purchase stands.
+#[must_use]
+pub fn standing_of_purchase(paid_at: Timestamp, until: Until) -> Standing {
+    Standing { bought_at: paid_at, chain_began_at: paid_at, paid_until: until, renews: false, payment_failed_at: None }
 }
 
 /// The newest paid invoice after the first that bills `item`.

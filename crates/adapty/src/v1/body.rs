@@ -86,6 +86,7 @@ mod tests {
                 base_plan: "price_1".into(),
                 price: Some(Money { minor: 999, currency: "eur".into() }),
                 offer: None,
+                standing: None,
             },
             sandbox: false,
         }
@@ -146,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_revoke_says_whether_money_went_back() {
-        let body = |refund| revoke(&Revoke { level: AccessLevel("premium".into()), refund });
+        let body = |refund| revoke(&Revoke { level: AccessLevel("premium".into()), refund, refunded: None });
         assert_eq!(body(Refund::Yes), json!({"is_refund": true}));
         assert_eq!(body(Refund::No), json!({"is_refund": false}));
     }

@@ -54,13 +54,14 @@ fn grant() -> Step {
             base_plan: "price_1".into(),
             price: Some(Money { minor: 0, currency: "eur".into() }),
             offer: Some(Offer::FreeTrial),
+            standing: None,
         },
         sandbox: true,
     })
 }
 
 fn revoke() -> Step {
-    Step::Revoke(Revoke { level: AccessLevel("pro plus".into()), refund: Refund::Yes })
+    Step::Revoke(Revoke { level: AccessLevel("pro plus".into()), refund: Refund::Yes, refunded: None })
 }
 
 #[tokio::test]
@@ -199,7 +200,7 @@ async fn a_write_whose_answer_cannot_be_read_is_read_back() {
 #[tokio::test]
 async fn a_level_that_no_path_can_hold_is_never_sent() {
     let server = Server::start(vec![shown()]).await;
-    let step = Step::Revoke(Revoke { level: AccessLevel("..".into()), refund: Refund::No });
+    let step = Step::Revoke(Revoke { level: AccessLevel("..".into()), refund: Refund::No, refunded: None });
     assert_eq!(adapty(&server).carry_out(&customer("abc"), &step).await.unwrap_err().class, Class::Permanent);
     assert!(server.calls().is_empty());
 }

@@ -50,13 +50,14 @@ fn grant(until: Until) -> Step {
             base_plan: "price_1".into(),
             price: None,
             offer: None,
+            standing: None,
         },
         sandbox: false,
     })
 }
 
 fn revoke() -> Step {
-    Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes })
+    Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded: None })
 }
 
 #[tokio::test]

@@ -23,10 +23,8 @@ pub(crate) struct Adapty {
     /// Longest wait for one answer; default 10 s.
     pub(crate) timeout: Duration,
     /// What `store_product_id` carries; default the product.
-    #[allow(dead_code, reason = "checked at start; only the API v2 asks for it")]
     pub(crate) product_id: ProductId,
     /// Country of a customer whose own is unknown, two letters; default `US`.
-    #[allow(dead_code, reason = "checked at start; only the API v2 asks for it")]
     pub(crate) default_country: String,
 }
 

@@ -300,8 +300,8 @@ fn step(step: &Step) -> String {
             let transaction = &grant.transaction;
             format!("grant {} until {} by {}", grant.level, grant.until, transaction.id)
         }
-        Step::Revoke(Revoke { level, refund: Refund::Yes }) => format!("revoke {level} as refund"),
-        Step::Revoke(Revoke { level, refund: Refund::No }) => format!("revoke {level}"),
+        Step::Revoke(Revoke { level, refund: Refund::Yes, .. }) => format!("revoke {level} as refund"),
+        Step::Revoke(Revoke { level, refund: Refund::No, .. }) => format!("revoke {level}"),
     }
 }
 

@@ -52,7 +52,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
-    (policy(), select(vec![Told::Transaction, Told::LevelOnly])).prop_map(|(policy, told)| {
+    (policy(), select(vec![Told::Transaction, Told::Standing, Told::LevelOnly])).prop_map(|(policy, told)| {
         let mut rules = Rules { policy, told, ..super::make::rules() };
         rules.catalog.0.extend([offering("both", "premium", None), offering("both", "gold", None)]);
         rules.catalog.0.extend(ignored());

@@ -196,7 +196,7 @@ pub(super) fn planned(key: &str, level: &str) -> Planned {
     Planned {
         key: StepKey::stored(key.to_owned()),
         previous: None,
-        step: Step::Revoke(Revoke { level: AccessLevel(level.to_owned()), refund: Refund::No }),
+        step: Step::Revoke(Revoke { level: AccessLevel(level.to_owned()), refund: Refund::No, refunded: None }),
         because: Reason::NothingGivesIt,
         attempts: 0,
     }

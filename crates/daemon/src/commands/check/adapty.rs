@@ -37,7 +37,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
 }
 
 fn reader(settings: &Settings) -> Result<(Adapty, Customer), Failed> {
-    let api = wiring::adapty_api(settings.adapty.api)?;
+    let api = wiring::adapty_api(&settings.adapty);
     let upstream = wiring::adapty(settings, &wiring::client()?, LimitBy::Own)?;
     let nobody = Customer::new(NOBODY).ok_or_else(|| Failed::Sentence("nobody has no name".into()))?;
     Ok((Adapty::new(upstream, api), nobody))

@@ -1,0 +1,200 @@
+//! The body of v2's set-transaction.
+//!
+//! Its documented rules are kept before anything is sent: times that must be later than the purchase are so by a second at
+//! least, ids have 50 characters at most, and what is not known is left out, never null.
+
+use chrono::Duration;
+use entitlement::clock::Timestamp;
+use entitlement::plan::{Grant, Offer, Refunded, Standing, Until};
+use serde_json::{Map, Number, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::adapty::Books;
+use crate::date;
+
+/// The longest `store_transaction_id`.
+const LONGEST_ID: usize = 50;
+
+/// What was bought; `None` without a price or without word of where it stands.
+#[must_use]
+pub(crate) fn bought(grant: &Grant, books: &Books) -> Option<Value> {
+    let standing = grant.transaction.standing.as_ref()?;
+    let mut body = common(grant, standing, books)?;
+    if let Some(failed_at) = standing.payment_failed_at {
+        body.insert("billing_issue_detected_at".to_owned(), later(failed_at, standing).into());
+        let grace = grant.until.at().filter(|end| standing.paid_until.at().is_some_and(|paid| *end >= paid));
+        if let Some(end) = grace {
+            body.insert("grace_period_expires_at".to_owned(), later(end, standing).into());
+        }
+    }
+    Some(Value::Object(body))
+}
+
+/// The same with its money given back.
+#[must_use]
+pub(crate) fn refunded(refunded: &Refunded, books: &Books) -> Option<Value> {
+    let standing = refunded.grant.transaction.standing.as_ref()?;
+    let mut body = common(&refunded.grant, &Standing { renews: false, ..standing.clone() }, books)?;
+    body.insert("refunded_at".to_owned(), later(refunded.at, standing).into());
+    body.insert("cancellation_reason".to_owned(), "refund".into());
+    Some(Value::Object(body))
+}
+
+fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<String, Value>> {
+    let transaction = &grant.transaction;
+    let price = transaction.price.as_ref()?;
+    let value = serde_json::from_str::<Number>(&price.major()).ok()?;
+    let product = match books.with_price {
+        true => format!("{}:{}", transaction.product, transaction.base_plan),
+        false => transaction.product.clone(),
+    };
+    let mut body = Map::new();
+    let texts = [
+        ("store", grant.store.clone()),
+        ("environment", if grant.sandbox { "Sandbox" } else { "Production" }.to_owned()),
+        ("store_product_id", product),
+        ("store_transaction_id", short(&transaction.id)),
+        ("store_original_transaction_id", short(&transaction.original)),
+        ("purchased_at", date::write_v2(standing.bought_at)),
+    ];
+    body.extend(texts.map(|(name, text)| (name.to_owned(), text.into())));
+    body.insert("price".to_owned(), json!({ "country": books.country, "currency": price.code(), "value": value }));
+    match standing.paid_until {
+        Until::At(end) => {
+            body.insert("purchase_type".to_owned(), "subscription".into());
+            body.insert("originally_purchased_at".to_owned(), date::write_v2(standing.chain_began_at).into());
+            body.insert("expires_at".to_owned(), later(end, standing).into());
+            body.insert("renew_status".to_owned(), standing.renews.into());
+        }
+        // what never ends has no field for its end
+        Until::Lifetime => drop(body.insert("purchase_type".to_owned(), "one_time_purchase".into())),
+    }
+    if transaction.offer == Some(Offer::FreeTrial) {
+        body.insert("offer".to_owned(), json!({ "category": "introductory", "type": "free_trial" }));
+    }
+    Some(body)
+}
+
+/// A moment that must come after the purchase.
+fn later(moment: Timestamp, standing: &Standing) -> String {
+    date::write_v2(moment.max(standing.bought_at + Duration::seconds(1)))
+}
+
+/// An id as it is, or its hash where it is too long, as those of checkout sessions are.
+fn short(id: &str) -> String {
+    if id.chars().count() <= LONGEST_ID {
+        return id.to_owned();
+    }
+    format!("sha_{}", &hex::encode(Sha256::digest(id))[..40])
+}
+
+#[cfg(test)]
+mod tests {
+    use entitlement::money::Money;
+    use entitlement::names::AccessLevel;
+    use entitlement::plan::Transaction;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn books() -> Books {
+        Books { with_price: false, country: "US".to_owned() }
+    }
+
+    fn grant() -> Grant {
+        let end = Until::At(at("2026-03-01T00:00:00Z"));
+        Grant {
+            level: AccessLevel("premium".into()),
+            until: end,
+            starts_at: None,
+            store: "stripe".into(),
+            transaction: Transaction {
+                original: "sub_1".into(),
+                id: "in_2".into(),
+                product: "prod_1".into(),
+                base_plan: "price_1".into(),
+                price: Some(Money { minor: 999, currency: "eur".into() }),
+                offer: None,
+                standing: Some(Standing {
+                    bought_at: at("2026-02-01T00:00:10Z"),
+                    chain_began_at: at("2026-01-01T00:00:10Z"),
+                    paid_until: end,
+                    renews: true,
+                    payment_failed_at: None,
+                }),
+            },
+            sandbox: false,
+        }
+    }
+
+    fn standing(grant: &mut Grant) -> &mut Standing {
+        grant.transaction.standing.as_mut().unwrap()
+    }
+
+    #[test]
+    fn a_renewal_is_told_to_the_letter() {
+        let expected = json!({
+            "purchase_type": "subscription", "store": "stripe", "environment": "Production",
+            "store_product_id": "prod_1", "store_transaction_id": "in_2", "store_original_transaction_id": "sub_1",
+            "price": { "country": "US", "currency": "EUR", "value": 9.99 },
+            "purchased_at": "2026-02-01T00:00:10Z", "originally_purchased_at": "2026-01-01T00:00:10Z",
+            "expires_at": "2026-03-01T00:00:00Z", "renew_status": true,
+        });
+        assert_eq!(bought(&grant(), &books()), Some(expected));
+        let with_price = Books { with_price: true, ..books() };
+        assert_eq!(bought(&grant(), &with_price).unwrap()["store_product_id"], "prod_1:price_1");
+    }
+
+    #[test]
+    fn grace_is_told_with_the_failed_payment_and_the_end_of_what_was_paid() {
+        let mut grant = grant();
+        let paid = at("2026-03-01T00:00:00Z");
+        (standing(&mut grant).payment_failed_at, grant.until) = (Some(paid), Until::At(at("2026-03-04T00:00:00Z")));
+        let body = bought(&grant, &books()).unwrap();
+        assert_eq!(body["expires_at"], "2026-03-01T00:00:00Z");
+        assert_eq!(body["billing_issue_detected_at"], "2026-03-01T00:00:00Z");
+        assert_eq!(body["grace_period_expires_at"], "2026-03-04T00:00:00Z");
+    }
+
+    #[test]
+    fn a_refund_names_its_reason_and_comes_after_the_purchase() {
+        let mut grant = grant();
+        standing(&mut grant).bought_at = at("2026-02-10T00:00:00Z");
+        let told = refunded(&Refunded { grant: Box::new(grant), at: at("2026-02-10T00:00:00Z") }, &books()).unwrap();
+        assert_eq!(
+            (&told["refunded_at"], &told["cancellation_reason"]),
+            (&json!("2026-02-10T00:00:01Z"), &json!("refund"))
+        );
+        assert_eq!(told["renew_status"], false);
+    }
+
+    #[test]
+    fn a_lifetime_is_a_one_time_purchase_and_long_ids_are_hashed_alike() {
+        let mut grant = grant();
+        (standing(&mut grant).paid_until, grant.until) = (Until::Lifetime, Until::Lifetime);
+        let long = format!("cs_live_{}", "a".repeat(58));
+        (grant.transaction.id, grant.transaction.original) = (long.clone(), long);
+        let body = bought(&grant, &books()).unwrap();
+        assert_eq!(body["purchase_type"], "one_time_purchase");
+        assert_eq!(body["store_transaction_id"], body["store_original_transaction_id"]);
+        assert_eq!(body["store_transaction_id"].as_str().unwrap().len(), 44);
+        assert!(
+            ["expires_at", "renew_status", "originally_purchased_at"].iter().all(|field| body.get(field).is_none())
+        );
+    }
+
+    #[test]
+    fn a_trial_is_free_and_what_has_no_price_is_not_told() {
+        let mut trial = grant();
+        trial.transaction.offer = Some(Offer::FreeTrial);
+        trial.transaction.price = Some(Money { minor: 0, currency: "eur".into() });
+        let body = bought(&trial, &books()).unwrap();
+        assert_eq!(body["offer"], json!({"category": "introductory", "type": "free_trial"}));
+        assert_eq!(body["price"]["value"], 0.0);
+        trial.transaction.price = None;
+        assert_eq!(bought(&trial, &books()), None);
+    }
+}

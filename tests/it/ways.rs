@@ -1,7 +1,8 @@
 //! The ways to speak to Adapty: with transactions (`v1`, `v2`), and levels alone (`v2-access`).
 
+use chrono::TimeDelta;
 use sandbox::fault::{Fault, Match, What};
-use sandbox::stripe::moves::{NewSubscription, metadata};
+use sandbox::stripe::moves::{NewCustomer, NewPayment, NewSession, NewSubscription, metadata};
 
 use crate::harness::finish::finish;
 use crate::harness::world::{SLACK, World};
@@ -216,5 +217,41 @@ async fn what_the_first_api_told_is_not_told_again_by_the_second() {
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!((world.written(SET), world.transaction_ids("u-1").len()), (1, 2));
     assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 19.98);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_trial_is_free_and_its_first_payment_converts_it() {
+    let world = reporting().await;
+    let bought = world.subscribe(NewSubscription {
+        prices: vec![("price_premium".to_owned(), 1)],
+        metadata: metadata(&[("customer_user_id", "u-1")]),
+        trial: Some(TimeDelta::days(7)),
+        ..NewSubscription::default()
+    });
+    world.deliver_and_rest(&bought.events).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.deliver_and_rest(&world.sandbox.stripe.convert_trial(&bought.subscription)).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!(heard(&world), ["trial_started", "trial_converted"]);
+    assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 9.99);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn what_is_bought_for_life_is_a_purchase_of_its_own() {
+    let world = World::selling_once_with(&[("ADAPTY__API", "v2"), ("POLICY__PROFILE_LAG", "0s")]).await;
+    world.sandbox.adapty.set_product("prod_life", Some("gold"));
+    let bought = world.sandbox.stripe.pay_once(NewPayment {
+        customer: Some(world.sandbox.stripe.add_customer(NewCustomer::default()).id),
+        prices: vec![("price_life".to_owned(), 1)],
+        session: NewSession { client_reference_id: Some("u-1".to_owned()), ..NewSession::default() },
+        paid: true,
+        ..NewPayment::default()
+    });
+    world.deliver_and_rest(&bought.events).await;
+    assert!(world.holds("u-1", "gold") && world.sandbox.adapty.level("u-1", "gold").unwrap().is_lifetime);
+    assert_eq!(heard(&world), ["non_subscription_purchase"]);
+    assert_eq!((world.written(SET), world.written(GRANT)), (1, 0));
     finish_unrefused(world).await;
 }

@@ -34,7 +34,7 @@ pub(crate) fn bought(grant: &Grant, books: &Books) -> Option<Value> {
 #[must_use]
 pub(crate) fn refunded(refunded: &Refunded, books: &Books) -> Option<Value> {
     let standing = refunded.grant.transaction.standing.as_ref()?;
-    let mut body = common(&refunded.grant, &Standing { renews: false, ..standing.clone() }, books)?;
+    let mut body = common(&refunded.grant, &Standing { renews: false, ..(**standing).clone() }, books)?;
     body.insert("refunded_at".to_owned(), later(refunded.at, standing).into());
     body.insert("cancellation_reason".to_owned(), "refund".into());
     Some(Value::Object(body))
@@ -118,13 +118,13 @@ mod tests {
                 base_plan: "price_1".into(),
                 price: Some(Money { minor: 999, currency: "eur".into() }),
                 offer: None,
-                standing: Some(Standing {
+                standing: Some(Box::new(Standing {
                     bought_at: at("2026-02-01T00:00:10Z"),
                     chain_began_at: at("2026-01-01T00:00:10Z"),
                     paid_until: end,
                     renews: true,
                     payment_failed_at: None,
-                }),
+                })),
             },
             sandbox: false,
         }

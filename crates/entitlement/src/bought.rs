@@ -125,7 +125,8 @@ fn right(
         until,
         starts_at: Some(paid_at),
         transaction: Transaction {
-            standing: (rules.told == Told::Standing).then(|| transaction::standing_of_purchase(paid_at, until)),
+            standing: (rules.told == Told::Standing)
+                .then(|| Box::new(transaction::standing_of_purchase(paid_at, until))),
             ..transaction::of_purchase(purchase, line, offering)
         },
         will_renew: false,

@@ -91,7 +91,7 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
                 starts_at: Some(subscription.started.unwrap_or(subscription.created)),
                 transaction: Transaction {
                     standing: (rules.told == Told::Standing)
-                        .then(|| transaction::standing_of_item(subscription, item, *at, *renews, *grace)),
+                        .then(|| Box::new(transaction::standing_of_item(subscription, item, *at, *renews, *grace))),
                     ..transaction::of_item(subscription, item, offering)
                 },
                 will_renew: *renews,

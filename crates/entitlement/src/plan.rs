@@ -65,7 +65,7 @@ pub struct Transaction {
     pub offer: Option<Offer>,
     /// Where it stands; only for a destination that is told ([`crate::rules::Told::Standing`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standing: Option<Standing>,
+    pub standing: Option<Box<Standing>>,
 }
 
 /// Where a transaction stands.

@@ -27,10 +27,17 @@ async fn a_wrong_adapty_key_is_told_and_the_rest_is_looked_at() {
 }
 
 #[tokio::test]
-async fn an_adapty_api_that_is_not_spoken_is_an_error() {
-    let mut bench = Bench::good().await;
-    bench.set("ADAPTY__API", "v2");
-    bench.finds("error", "adapty", &["write `v1`"]).await;
+async fn each_way_to_speak_to_adapty_is_checked_alike() {
+    for api in ["v1", "v2", "v2-access"] {
+        let mut bench = Bench::good().await;
+        bench.set("ADAPTY__API", api);
+        let (findings, status) = bench.findings().await;
+        let wrong: Vec<_> = findings.iter().filter(|found| found.level != "ok").collect();
+        assert_eq!((wrong.len(), status), (0, Some(0)), "{api}: {wrong:#?}");
+        let key = "secret_live_sandbox.key";
+        bench.sandbox.adapty.remove_key(key);
+        bench.finds("error", "adapty", &["refuses the key"]).await;
+    }
 }
 
 #[tokio::test]

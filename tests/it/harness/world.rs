@@ -84,7 +84,12 @@ impl World {
 
     /// A world that also sells what is paid once.
     pub(crate) async fn selling_once() -> Self {
-        Self::selling(&format!("{CATALOG}{SOLD_ONCE}"), &[]).await
+        Self::selling_once_with(&[]).await
+    }
+
+    /// The same with settings.
+    pub(crate) async fn selling_once_with(settings: &[(&str, &str)]) -> Self {
+        Self::selling(&format!("{CATALOG}{SOLD_ONCE}"), settings).await
     }
 
     async fn selling(catalog: &str, settings: &[(&str, &str)]) -> Self {

@@ -66,7 +66,9 @@ pub(super) fn set(world: &mut World, profile: &str, body: &Body, now: DateTime<U
     let level = world.level_of_product(&report.row.product);
     report.row.level = level.clone().unwrap_or_default();
     let known = world.transactions().any(|row| is_same(row, &report.row));
-    let chain_is_known = world.transactions().any(|row| row.original == report.row.original);
+    let of_chain = |row: &&Transaction| row.original == report.row.original;
+    let chain_is_known = world.transactions().any(|row| of_chain(&row));
+    let was_free = world.transactions().filter(of_chain).all(|row| row.price == 0.0);
     let other_chain = world.transactions().any(|row| is_same(row, &report.row) && row.original != report.row.original);
     if other_chain {
         let message = "store_transaction_id belongs to another store_original_transaction_id.";
@@ -75,6 +77,8 @@ pub(super) fn set(world: &mut World, profile: &str, body: &Body, now: DateTime<U
     let is_trial = report.row.offer.as_deref() == Some("free_trial") || report.row.price == 0.0;
     let event = match (known, chain_is_known, is_trial) {
         (true, _, _) => None,
+        _ if !report.facts.is_subscription => Some("non_subscription_purchase"),
+        (false, true, false) if was_free => Some("trial_converted"),
         (false, true, _) => Some("subscription_renewed"),
         (false, false, true) => Some("trial_started"),
         (false, false, false) => Some("subscription_started"),

@@ -11,18 +11,19 @@ use tokio::net::TcpStream;
 use crate::harness::finish::finish;
 use crate::harness::world::{SLACK, World};
 
-/// How long an answer is waited for; a request that was damaged may never come to its end.
+/// How long an answer to a whole request is waited for, and to one that was damaged and may never come to its end.
+const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Sends a request and answers the status that comes back, if one does.
-async fn answered(side: &str, request: &[u8]) -> Option<u16> {
+async fn answered(side: &str, request: &[u8], patience: Duration) -> Option<u16> {
     let mut stream = TcpStream::connect(side.strip_prefix("http://").unwrap()).await.unwrap();
     let text: Vec<u8> =
         request.iter().flat_map(|byte| if *byte == b'\n' { vec![b'\r', b'\n'] } else { vec![*byte] }).collect();
     // whoever is refused may be cut off while writing
     drop(stream.write_all(&text).await);
     let mut head = [0; 12];
-    tokio::time::timeout(SHORT, stream.read_exact(&mut head)).await.ok()?.ok()?;
+    tokio::time::timeout(patience, stream.read_exact(&mut head)).await.ok()?.ok()?;
     std::str::from_utf8(&head).ok()?.strip_prefix("HTTP/1.1 ")?.parse().ok()
 }
 
@@ -34,13 +35,13 @@ fn no_damaged_request_makes_the_program_stumble() {
     let mut told = Vec::new();
     for whole in corpus.whole() {
         let sides = [&world.daemon.front, &world.daemon.back];
-        told.extend(sides.map(|side| runtime.block_on(answered(side, whole)).unwrap_or_default()));
+        told.extend(sides.map(|side| runtime.block_on(answered(side, whole, LONG)).unwrap_or_default()));
     }
     // whole, they do what they say: health on both sides, and all on one that needs no customer
     assert_eq!(told.iter().filter(|status| (200..300).contains(*status)).count(), 7, "{told:?}");
     let judge = AssertUnwindSafe(|(damage, back): &(Damage, bool)| {
         let side = if *back { &world.daemon.back } else { &world.daemon.front };
-        let status = runtime.block_on(answered(side, &corpus.text(damage)));
+        let status = runtime.block_on(answered(side, &corpus.text(damage), SHORT));
         assert!(status.is_none_or(|status| status < 500), "{status:?}:\n{}", world.daemon.log());
     });
     check!().with_test_time(span()).with_type::<(Damage, bool)>().for_each(|drawn| judge(drawn));

@@ -213,9 +213,9 @@ async fn pulled_in_a_round(number: u64) -> bool {
         arrived = world.sandbox.journal.wait_for(PATIENCE, arrived) => arrived.is_ok(),
         () = made => arrived(&world.sandbox.journal.requests()),
     };
+    world.sandbox.journal.clear_hook();
     if reached {
         world.daemon.kill().await;
-        world.sandbox.journal.clear_hook();
         world.daemon.restart(&[]).await;
     }
     world.until_held("u-unheard", "premium", world.any_period_end() + SLACK).await;

@@ -190,6 +190,43 @@ async fn a_level_that_the_product_does_not_bring_is_granted_beside_the_transacti
 }
 
 #[tokio::test]
+async fn a_transaction_that_adapty_refuses_is_parked_and_opens_the_level_all_the_same() {
+    let world = reporting().await;
+    let body = r#"{"errors":[{"source":"store","errors":["No."]}],"error_code":"value_error","status_code":400}"#;
+    let refusal = What::Status(400, Vec::new(), body.to_owned());
+    world.sandbox.adapty.faults.inject(Fault::always(Match::on("POST", SET), refusal));
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&bought.events).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    assert_eq!(world.parked().await, [("refused_step".to_owned(), format!("stripe:{}", bought.customer))]);
+    world.sandbox.adapty.faults.clear();
+    world.daemon.command(&["parked", "release", "--all"]).await;
+    world.daemon.calm().await;
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn two_products_of_one_subscription_are_two_transactions() {
+    let world = reporting().await;
+    let bought = world.subscribe(NewSubscription {
+        prices: vec![("price_premium".to_owned(), 1), ("price_gold".to_owned(), 1)],
+        metadata: metadata(&[("customer_user_id", "u-1")]),
+        ..NewSubscription::default()
+    });
+    world.deliver_and_rest(&bought.events).await;
+    let end = world.period_end(&bought.subscription) + SLACK;
+    world.until_held("u-1", "premium", end).await;
+    world.until_held("u-1", "gold", end).await;
+    assert_eq!(world.transaction_ids("u-1").len(), 2);
+    assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 29.98);
+    let written = world.written(SET);
+    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(told.status.success() && world.written(SET) == written, "{}", told.stderr);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
 async fn a_report_whose_answer_is_lost_is_counted_once() {
     for what in [What::ResetAfter, What::Truncate, What::DropBodyAfter, What::ResetBefore] {
         let world = reporting().await;

@@ -126,7 +126,8 @@ impl Adapty {
         }
     }
 
-    /// Sends `step`, and answers with the profile as it is then.
+    /// Sends `step`, and answers with the profile as it is then; `None` when `is_ours` said no between two requests, since
+    /// somebody else may carry out something newer by now. What Adapty's books refuse keeps nobody from their level.
     ///
     /// # Errors
     /// [`Failure`]: [`Missing`] when the profile must be created first, any other 404 is [`Permanent`]. After a
@@ -135,14 +136,35 @@ impl Adapty {
     /// [`Missing`]: entitlement::failure::Class::Missing
     /// [`Permanent`]: entitlement::failure::Class::Permanent
     /// [`Transient`]: entitlement::failure::Class::Transient
-    pub async fn carry_out(&self, customer: &Customer, step: &Step) -> Result<Profile, Failure> {
+    pub async fn carry_out(
+        &self,
+        customer: &Customer,
+        step: &Step,
+        is_ours: impl Fn() -> bool,
+    ) -> Result<Option<Profile>, Failure> {
+        let mut refused = None;
         if let Some(report) = self.api.report(customer, step)? {
-            let profile = self.write(customer, step, report, REPORTING).await?;
-            if is_granted(&profile, step) {
-                return Ok(profile);
+            match self.report(customer, step, report).await {
+                Ok(profile) if is_granted(&profile, step) => return Ok(Some(profile)),
+                Ok(_) => {}
+                Err(failure) if failure.class == Class::Permanent => refused = Some(failure),
+                Err(failure) => return Err(failure),
+            }
+            if !is_ours() {
+                return Ok(None);
             }
         }
-        self.write(customer, step, self.api.step(customer, step)?, doing(step)).await
+        let profile = self.write(customer, step, self.api.step(customer, step)?, doing(step)).await?;
+        refused.map_or(Ok(Some(profile)), Err)
+    }
+
+    /// Tells the books, and reads back what that gave, since the answer alone need not show it.
+    async fn report(&self, customer: &Customer, step: &Step, report: Posting) -> Result<Profile, Failure> {
+        let profile = self.write(customer, step, report, REPORTING).await?;
+        if is_granted(&profile, step) || matches!(step, Step::Revoke(_)) {
+            return Ok(profile);
+        }
+        self.profile(customer).await.map_err(of_look)
     }
 
     async fn write(&self, customer: &Customer, step: &Step, posting: Posting, what: &str) -> Result<Profile, Failure> {
@@ -193,7 +215,8 @@ fn no_profile(failure: &Failure) -> bool {
 }
 
 fn is_revoked_already(step: &Step, failure: &Failure) -> bool {
-    let gone = failure.code.as_deref() == Some("profile_paid_access_level_does_not_exist");
+    let codes = ["profile_paid_access_level_does_not_exist", "revocation_date_more_than_expiration_date"];
+    let gone = failure.code.as_deref().is_some_and(|code| codes.contains(&code));
     gone && matches!(step, Step::Revoke(_)) && matches!(failure.status, Some(400 | 404))
 }
 

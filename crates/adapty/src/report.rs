@@ -1,19 +1,15 @@
 //! The body of v2's set-transaction.
 //!
 //! Its documented rules are kept before anything is sent: times that must be later than the purchase are so by a second at
-//! least, ids have 50 characters at most, and what is not known is left out, never null.
+//! least, and what is not known is left out, never null. That ids are short enough is the core's care.
 
 use chrono::Duration;
 use entitlement::clock::Timestamp;
 use entitlement::plan::{Grant, Offer, Refunded, Standing, Until};
 use serde_json::{Map, Number, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::adapty::Books;
 use crate::date;
-
-/// The longest `store_transaction_id`.
-const LONGEST_ID: usize = 50;
 
 /// What was bought; `None` without a price or without word of where it stands.
 #[must_use]
@@ -53,8 +49,8 @@ fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<Strin
         ("store", grant.store.clone()),
         ("environment", if grant.sandbox { "Sandbox" } else { "Production" }.to_owned()),
         ("store_product_id", product),
-        ("store_transaction_id", short(&transaction.id)),
-        ("store_original_transaction_id", short(&transaction.original)),
+        ("store_transaction_id", transaction.id.clone()),
+        ("store_original_transaction_id", transaction.original.clone()),
         ("purchased_at", date::write_v2(standing.bought_at)),
     ];
     body.extend(texts.map(|(name, text)| (name.to_owned(), text.into())));
@@ -78,14 +74,6 @@ fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<Strin
 /// A moment that must come after the purchase.
 fn later(moment: Timestamp, standing: &Standing) -> String {
     date::write_v2(moment.max(standing.bought_at + Duration::seconds(1)))
-}
-
-/// An id as it is, or its hash where it is too long, as those of checkout sessions are.
-fn short(id: &str) -> String {
-    if id.chars().count() <= LONGEST_ID {
-        return id.to_owned();
-    }
-    format!("sha_{}", &hex::encode(Sha256::digest(id))[..40])
 }
 
 #[cfg(test)]
@@ -172,15 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_is_a_one_time_purchase_and_long_ids_are_hashed_alike() {
+    fn a_lifetime_is_a_one_time_purchase_without_an_end() {
         let mut grant = grant();
         (standing(&mut grant).paid_until, grant.until) = (Until::Lifetime, Until::Lifetime);
-        let long = format!("cs_live_{}", "a".repeat(58));
-        (grant.transaction.id, grant.transaction.original) = (long.clone(), long);
         let body = bought(&grant, &books()).unwrap();
         assert_eq!(body["purchase_type"], "one_time_purchase");
-        assert_eq!(body["store_transaction_id"], body["store_original_transaction_id"]);
-        assert_eq!(body["store_transaction_id"].as_str().unwrap().len(), 44);
         assert!(
             ["expires_at", "renew_status", "originally_purchased_at"].iter().all(|field| body.get(field).is_none())
         );

@@ -7,7 +7,7 @@ use crate::catalog::{Mapped, Offering, Term};
 use crate::clock::{Timestamp, after};
 use crate::entitle::{each_once, ordered, withheld};
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict};
+use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
 use crate::refund::{self, Standing};
 use crate::rules::{Rules, TestClocks, Told};
@@ -95,7 +95,11 @@ fn counts(
         Standing::Stands => {}
         Standing::StandsBut(because) => verdict.alarms.push(because),
         Standing::Withheld(refund, because) => {
-            verdict.withheld.push(withheld(&offering.level, &chain, refund, &because));
+            let until = term.span().map_or(Until::Lifetime, |span| Until::At(after(paid_at, span)));
+            let refunded = (refund == Refund::Yes && rules.told == Told::Standing)
+                .then(|| Box::new(told(purchase, line, offering, rules, paid_at, until)));
+            let no = withheld(&offering.level, &chain, refund, &because);
+            verdict.withheld.push(Withheld { refunded, ..no });
             return None;
         }
     }
@@ -112,6 +116,26 @@ fn lasts(term: Term, paid_at: Timestamp, line: &PurchaseLine, offering: &Offerin
     Until::At(*run)
 }
 
+/// The transaction, as much of it as the destination is told.
+fn told(
+    purchase: &Purchase,
+    line: &PurchaseLine,
+    offering: &Offering,
+    rules: &Rules,
+    paid_at: Timestamp,
+    until: Until,
+) -> Transaction {
+    let transaction = transaction::of_purchase(purchase, line, offering);
+    match rules.told {
+        Told::Transaction | Told::LevelOnly => transaction,
+        Told::Standing => {
+            let standing = Some(Box::new(transaction::standing_of_purchase(paid_at, until)));
+            let is_first = purchase.lines.iter().all(|other| line.price <= other.price);
+            transaction::fit(Transaction { standing, ..transaction }, is_first)
+        }
+    }
+}
+
 fn right(
     purchase: &Purchase,
     line: &PurchaseLine,
@@ -124,11 +148,7 @@ fn right(
         level: offering.level.clone(),
         until,
         starts_at: Some(paid_at),
-        transaction: Transaction {
-            standing: (rules.told == Told::Standing)
-                .then(|| Box::new(transaction::standing_of_purchase(paid_at, until))),
-            ..transaction::of_purchase(purchase, line, offering)
-        },
+        transaction: told(purchase, line, offering, rules, paid_at, until),
         will_renew: false,
         in_grace: false,
         because: Reason::BoughtOnce { payment: purchase.id.clone(), until },

@@ -13,7 +13,7 @@ use crate::names::AccessLevel;
 use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
 use crate::rules::{Rules, TestClocks, Told};
-use crate::transaction;
+use crate::transaction::{self, fit};
 use crate::worth::{Worth, worth};
 
 /// Everything that is owed for `billing` at `now`.
@@ -82,6 +82,7 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
         Mapped::Ignored => return,
         Mapped::Unmapped => return unmapped(subscription, item, verdict),
     };
+    let is_first = subscription.items.iter().all(|other| item.id <= other.id);
     let worth = worth(subscription, item, &rules.policy, &mut verdict.alarms, now);
     for offering in offerings {
         match &worth {
@@ -89,17 +90,23 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
                 level: offering.level.clone(),
                 until: Until::At(*at),
                 starts_at: Some(subscription.started.unwrap_or(subscription.created)),
-                transaction: Transaction {
-                    standing: (rules.told == Told::Standing)
-                        .then(|| Box::new(transaction::standing_of_item(subscription, item, *at, *renews, *grace))),
-                    ..transaction::of_item(subscription, item, offering)
+                transaction: match rules.told {
+                    Told::Transaction | Told::LevelOnly => transaction::of_item(subscription, item, offering),
+                    Told::Standing => {
+                        let standing = transaction::standing_of_item(subscription, item, *at, *renews, *grace);
+                        let transaction = transaction::of_item(subscription, item, offering);
+                        fit(Transaction { standing: Some(Box::new(standing)), ..transaction }, is_first)
+                    }
                 },
                 will_renew: *renews,
                 in_grace: *grace,
                 because: because.clone(),
             }),
             Worth::Nothing(refund, because) => {
-                verdict.withheld.push(withheld(&offering.level, &subscription.id, *refund, because));
+                let refunded = (*refund == Refund::Yes && rules.told == Told::Standing)
+                    .then(|| Box::new(fit(transaction::refunded_of_item(subscription, item, offering), is_first)));
+                let no = withheld(&offering.level, &subscription.id, *refund, because);
+                verdict.withheld.push(Withheld { refunded, ..no });
             }
             Worth::Unsure(because) => verdict.unsure.push(Unsure {
                 chain: Some(subscription.id.clone()),
@@ -122,7 +129,7 @@ fn unmapped(subscription: &Subscription, item: &Item, verdict: &mut Verdict) {
 }
 
 pub(crate) fn withheld(level: &AccessLevel, chain: &str, refund: Refund, because: &Reason) -> Withheld {
-    Withheld { level: level.clone(), chain: chain.to_owned(), refund, because: because.clone() }
+    Withheld { level: level.clone(), chain: chain.to_owned(), refund, refunded: None, because: because.clone() }
 }
 
 /// Moves what is over to the withheld, keeps the longest right of each level, and finds when time alone matters.
@@ -156,5 +163,5 @@ fn over(right: Entitlement) -> Withheld {
         (Reason::Ended { .. } | Reason::InvoiceNotPaid { .. }, _) | (_, Until::Lifetime) => right.because.clone(),
         (_, Until::At(at)) => Reason::PaidTimeOver { chain: right.transaction.original.clone(), at },
     };
-    Withheld { level: right.level, chain: right.transaction.original, refund: Refund::No, because }
+    Withheld { level: right.level, chain: right.transaction.original, refund: Refund::No, refunded: None, because }
 }

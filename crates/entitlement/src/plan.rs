@@ -107,6 +107,9 @@ pub struct Withheld {
     /// Original transaction id of the chain it would come from.
     pub chain: String,
     pub refund: Refund,
+    /// Whose money went back, where the destination is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Box<Transaction>>,
     pub because: Reason,
 }
 

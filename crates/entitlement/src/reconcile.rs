@@ -80,10 +80,16 @@ impl<'a> Subject<'a> {
         self.entries.iter().copied().filter(|entry| matches!(entry.state, State::Intended { .. }))
     }
 
-    /// What was intended and shows. While the profile may lag, it must be such as nothing older can have made.
+    /// What was intended and shows. A grant must show as nothing older can have made it, since the same end may carry
+    /// another transaction, and a bare level is no word of a transaction; to send it again does no harm. A level that is
+    /// gone is gone, once the profile cannot lag.
     fn seen(&self) -> Vec<&'a Entry> {
         let calm = self.entries.iter().all(|entry| self.catches_up(entry).is_none());
-        self.intended().filter(|entry| self.visible(&entry.step) && (calm || self.is_new(entry))).collect()
+        let told = |entry: &&Entry| match &entry.step {
+            Step::Grant(grant) => self.is_new(entry) && (grant.is_bare() || !self.shown.is_some_and(Shown::is_bare)),
+            Step::Revoke(_) => calm,
+        };
+        self.intended().filter(|entry| self.visible(&entry.step)).filter(told).collect()
     }
 
     /// Whether the profile shows what `step` asks for.
@@ -137,7 +143,8 @@ impl<'a> Subject<'a> {
             return Wish::Nothing(Some(because));
         }
         match last {
-            Some(entry) if told => self.again(entry, entry.step.clone(), right.because.clone()),
+            // in the way of today, whichever way it was told before
+            Some(entry) if told => self.again(entry, Step::Grant(grant), right.because.clone()),
             _ => Wish::Step(Box::new(Step::Grant(grant)), right.because.clone()),
         }
     }
@@ -159,7 +166,7 @@ impl<'a> Subject<'a> {
     /// How many times in a row the step of `last` was accepted, with nothing else accepted in between.
     fn times(&self, last: &Entry) -> u32 {
         let accepted = self.entries.iter().rev().filter(|entry| entry.confirmed_at().is_some());
-        u32::try_from(accepted.take_while(|entry| entry.step == last.step).count()).unwrap_or(u32::MAX)
+        u32::try_from(accepted.take_while(|entry| is_alike(&entry.step, &last.step)).count()).unwrap_or(u32::MAX)
     }
 
     fn wish_not_owed(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
@@ -168,9 +175,15 @@ impl<'a> Subject<'a> {
         if let Some(because) = unsure(verdict, self.level, &held.transaction.original) {
             return Wish::Nothing(Some(because));
         }
-        let (refund, because) = self.withheld(verdict, &held.transaction.original);
-        let refunded = (refund == Refund::Yes && held.transaction.standing.is_some())
-            .then(|| Refunded { grant: Box::new(held.clone()), at: self.now });
+        let (refund, refunded, because) = self.withheld(verdict, &held.transaction.original);
+        let refunded = refunded.map(|transaction| Refunded {
+            grant: Box::new(Grant {
+                transaction: transaction.clone(),
+                store: self.rules.store.clone(),
+                ..held.clone()
+            }),
+            at: self.now,
+        });
         let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded });
         match last {
             Some(entry) if matches!(entry.step, Step::Revoke(_)) => self.again(entry, revoke, because),
@@ -183,11 +196,13 @@ impl<'a> Subject<'a> {
     }
 
     /// Why `chain` does not give the level; money that went back before any other reason.
-    fn withheld(&self, verdict: &Verdict, chain: &str) -> (Refund, Reason) {
+    fn withheld<'v>(&self, verdict: &'v Verdict, chain: &str) -> (Refund, Option<&'v Transaction>, Reason) {
         let mut found = verdict.withheld.iter().filter(|no| &no.level == self.level && no.chain == chain);
         let first = found.clone().next();
         let no = found.find(|no| no.refund == Refund::Yes).or(first);
-        no.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()))
+        no.map_or((Refund::No, None, Reason::NothingGivesIt), |no| {
+            (no.refund, no.refunded.as_deref(), no.because.clone())
+        })
     }
 
     /// The grant of `entry`, when it runs and was accepted so recently that the profile may lag behind it.
@@ -370,6 +385,14 @@ pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
     }
 }
 
+/// Whether two steps ask for the same; when a refund was learnt of makes no difference.
+fn is_alike(one: &Step, other: &Step) -> bool {
+    match (one, other) {
+        (Step::Revoke(one), Step::Revoke(other)) => (&one.level, one.refund) == (&other.level, other.refund),
+        _ => one == other,
+    }
+}
+
 /// Whether `step` told all that `grant` tells. What only one of the two ways of telling knows does not count, so that
 /// another way sends nothing again.
 fn tells(step: &Step, grant: &Grant) -> bool {
@@ -391,25 +414,28 @@ fn tells(step: &Step, grant: &Grant) -> bool {
 /// Whether `shown` is what `grant` asks for, to the second.
 #[must_use]
 fn shows(shown: &Shown, grant: &Grant) -> bool {
-    let same_end = match (shown.until, grant.until) {
+    let bare = grant.is_bare() || shown.is_bare();
+    same_end(shown, grant) && (bare || shown.transaction.as_ref().is_none_or(|id| id == &grant.transaction.id))
+}
+
+fn same_end(shown: &Shown, grant: &Grant) -> bool {
+    match (shown.until, grant.until) {
         (Until::At(shown), Until::At(granted)) => shown.timestamp() == granted.timestamp(),
         (Until::Lifetime, Until::Lifetime) => true,
         (Until::At(_), Until::Lifetime) | (Until::Lifetime, Until::At(_)) => false,
-    };
-    let bare = grant.is_bare() || shown.is_bare();
-    same_end && (bare || shown.transaction.as_ref().is_none_or(|id| id == &grant.transaction.id))
+    }
 }
 
 /// Whether `shown` is carried by a transaction of the chain of `grant`.
 fn same_chain(shown: &Shown, grant: &Grant) -> bool {
     if shown.is_bare() {
-        // where a product does not bring its level, that is granted beside the transaction
-        return grant.is_bare() || grant.transaction.standing.is_some();
+        // where a product does not bring its level, that is granted beside the transaction; another's gift ends elsewhere
+        return same_end(shown, grant) && (grant.is_bare() || grant.transaction.standing.is_some());
     }
     match (&shown.original, &shown.transaction) {
         (Some(original), _) => original == &grant.transaction.original,
         (None, Some(id)) => id == &grant.transaction.id || id == &grant.transaction.original,
-        (None, None) => shown.store.as_ref() == Some(&grant.store),
+        (None, None) => !grant.is_bare() && shown.store.as_ref() == Some(&grant.store),
     }
 }
 

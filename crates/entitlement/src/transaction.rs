@@ -5,8 +5,11 @@
 //! purchase carries its payment's id twice. A change without a new paid invoice keeps the last transaction.
 
 use chrono::Duration;
+use sha2::{Digest, Sha256};
 
-use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
+use crate::billing::{
+    DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription,
+};
 use crate::catalog::Offering;
 use crate::clock::{Timestamp, after};
 use crate::money::Money;
@@ -74,6 +77,60 @@ pub fn standing_of_item(
         renews,
         payment_failed_at: grace.then_some(item.period.start),
     }
+}
+
+/// The newest transaction of `item` whose money went back in full; else the newest.
+#[must_use]
+pub fn refunded_of_item(subscription: &Subscription, item: &Item, offering: &Offering) -> Transaction {
+    let newest = of_item(subscription, item, offering);
+    let lost =
+        |invoice: &Invoice| invoice.money_back.disputes.iter().any(|dispute| dispute.state == DisputeState::Lost);
+    let gone = |invoice: &&Invoice| invoice.money_back.refunded >= invoice.total.minor || lost(invoice);
+    let paid = subscription.invoices.iter().filter(|invoice| invoice.status == InvoiceStatus::Paid);
+    let billing =
+        paid.filter(|invoice| invoice.lines.is_empty() || invoice.lines.iter().any(|line| charges(line, item)));
+    let Some(invoice) = billing.filter(gone).max_by_key(|invoice| (invoice.created, &invoice.id)) else {
+        let standing = standing_of_item(subscription, item, item.period.end, false, false);
+        return Transaction { standing: Some(Box::new(standing)), ..newest };
+    };
+    let is_first = invoice.reason == InvoiceReason::SubscriptionCreate;
+    let began = subscription.started.unwrap_or(subscription.created);
+    let bought_at = if is_first { began } else { invoice.paid_at.unwrap_or(invoice.created) };
+    let term = invoice.lines.iter().filter(|line| charges(line, item)).find_map(|line| line.period);
+    let paid_until = Until::At(term.map_or(item.period.end, |term| term.end));
+    let standing = Standing {
+        bought_at,
+        chain_began_at: began.min(bought_at),
+        paid_until,
+        renews: false,
+        payment_failed_at: None,
+    };
+    Transaction {
+        id: if is_first { subscription.id.clone() } else { invoice.id.clone() },
+        price: charged(invoice, item),
+        offer: None,
+        standing: Some(Box::new(standing)),
+        ..newest
+    }
+}
+
+/// The longest transaction id that a destination with books takes: Adapty's `store_transaction_id`.
+const LONGEST_ID: usize = 50;
+
+/// The transaction with ids that such books can hold: each of one product alone, and none too long.
+#[must_use]
+pub fn fit(transaction: Transaction, is_first: bool) -> Transaction {
+    let of_product = |id: &str| if is_first { id.to_owned() } else { format!("{id}:{}", transaction.product) };
+    let (id, original) = (short(&of_product(&transaction.id)), short(&of_product(&transaction.original)));
+    Transaction { id, original, ..transaction }
+}
+
+/// An id as it is, or its hash where it is too long, as those of checkout sessions are.
+fn short(id: &str) -> String {
+    if id.chars().count() <= LONGEST_ID {
+        return id.to_owned();
+    }
+    format!("sha_{}", &hex::encode(Sha256::digest(id))[..40])
 }
 
 /// Where a one-time purchase stands.

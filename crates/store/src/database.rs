@@ -86,7 +86,10 @@ impl Database {
     async fn look_before_writing(&self) -> Result<(), OpenError> {
         let Self::Sqlite(options) = self else { return Ok(()) };
         let file = options.get_filename();
-        if !file.exists() {
+        // what a first start left half made is made whole by whoever may write
+        let mut journal = file.as_os_str().to_owned();
+        journal.push("-journal");
+        if !file.exists() || Path::new(&journal).exists() {
             return Ok(());
         }
         let reader = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(BUSY);

@@ -32,9 +32,23 @@ pub struct Store {
     pub(crate) bell: Bell,
     pub(crate) clock: Clock,
     state: State,
+    folding: Tasks,
+    writing: Tasks,
+}
+
+/// What holds connections until it is told to finish.
+#[derive(Clone, Debug, Default)]
+struct Tasks {
+    tracker: TaskTracker,
     closing: CancellationToken,
-    /// What holds connections until it is told to close.
-    tasks: TaskTracker,
+}
+
+impl Tasks {
+    async fn finish(&self) {
+        self.closing.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
 }
 
 /// What the memory needs to know.
@@ -58,18 +72,18 @@ impl Store {
         let first = database.connect_up_to_date().await?;
         let reads = database.pool();
         let (state, bell) = (State::default(), Bell::of(&reads));
-        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let (folding, writing_tasks) = (Tasks::default(), Tasks::default());
         let writing = |connection, durability| {
             let (sender, waiting) = mpsc::unbounded_channel();
             let (database, bell, state) = (database.clone(), bell.clone(), state.clone());
             let (time, clock) = (options.time, options.clock);
             let writer = Writer { database, connection: Some(connection), durability, time, clock, bell, state };
-            tasks.spawn(writer.run(waiting, closing.clone()));
+            writing_tasks.tracker.spawn(writer.run(waiting, writing_tasks.closing.clone()));
             sender
         };
         let leaser = match &first {
             Connection::Sqlite(_) => {
-                tasks.spawn(Database::fold_log(database.connect().await?, closing.clone()));
+                folding.tracker.spawn(Database::fold_log(database.connect().await?, folding.closing.clone()));
                 None
             }
             Connection::Postgres(_) => Some(writing(database.connect().await?, Durability::Relaxed)),
@@ -77,7 +91,7 @@ impl Store {
         let writer = writing(first, Durability::Full);
         let leaser = leaser.unwrap_or_else(|| writer.clone());
         let seats = Arc::new(Semaphore::new(options.max_waiting));
-        Ok(Self { reads, writer, leaser, seats, bell, clock: options.clock, state, closing, tasks })
+        Ok(Self { reads, writer, leaser, seats, bell, clock: options.clock, state, folding, writing: writing_tasks })
     }
 
     /// Gives the database back after what was handed in is written. SQLite's log is folded into its file then, so that the
@@ -87,9 +101,9 @@ impl Store {
             if let Pool::Sqlite(reads) = &self.reads {
                 reads.close().await;
             }
-            self.closing.cancel();
-            self.tasks.close();
-            self.tasks.wait().await;
+            // the writer goes last: whoever is alone with the file folds the rest of its log
+            self.folding.finish().await;
+            self.writing.finish().await;
         });
         if closed.await.is_err() {
             tracing::warn!("the database was not closed in time; what was answered is in it, or in the log beside it");

@@ -56,17 +56,18 @@ impl Sync {
         if !is_ours() {
             return Ok(None);
         }
-        let answer = match self.adapty.carry_out(customer, &planned.step).await {
+        let answer = match self.adapty.carry_out(customer, &planned.step, is_ours).await {
             Err(failure) if failure.class == Class::Missing && matches!(planned.step, Step::Grant(_)) => {
                 // it was there when we read it; someone deleted it in between
                 self.adapty.create(customer).await?;
                 if !is_ours() {
                     return Ok(None);
                 }
-                self.adapty.carry_out(customer, &planned.step).await?
+                self.adapty.carry_out(customer, &planned.step, is_ours).await?
             }
             answer => answer?,
         };
+        let Some(answer) = answer else { return Ok(None) };
         if visible(&answer, &planned.step, (self.clock)()) {
             return Ok(Some(answer));
         }

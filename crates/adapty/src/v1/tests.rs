@@ -67,7 +67,7 @@ fn revoke() -> Step {
 #[tokio::test]
 async fn a_grant_goes_out_to_the_letter() {
     let server = Server::start(vec![shown()]).await;
-    let profile = adapty(&server).carry_out(&customer("123"), &grant()).await.unwrap();
+    let profile = adapty(&server).carry_out(&customer("123"), &grant(), || true).await.unwrap().unwrap();
     assert!(profile.exists);
     assert_eq!(profile.levels[0].until, Until::At(END.parse().unwrap()));
     let expected = r#"POST /api/v1/sdk/profiles/123/paid-access-levels/premium/grant/ {"base_plan_id":"price_1","expires_at":"2026-01-01T00:00:00.000000+0000","introductory_offer_type":"free_trial","is_sandbox":true,"price":0.0,"price_locale":"EUR","store":"stripe","vendor_original_transaction_id":"sub_1","vendor_product_id":"prod_1","vendor_transaction_id":"sub_1"}"#;
@@ -80,7 +80,7 @@ async fn a_grant_goes_out_to_the_letter() {
 #[tokio::test]
 async fn a_revoke_for_an_encoded_id_goes_out_to_the_letter() {
     let server = Server::start(vec![shown()]).await;
-    adapty(&server).carry_out(&customer("123+456"), &revoke()).await.unwrap();
+    adapty(&server).carry_out(&customer("123+456"), &revoke(), || true).await.unwrap().unwrap();
     let path = "/api/v1/sdk/profiles/MTIzKzQ1Ng==/paid-access-levels/pro%20plus/revoke/?is_user_id_base64url_encoded=1";
     assert_eq!(server.calls(), [format!(r#"POST {path} {{"is_refund":true}}"#)]);
 }
@@ -171,7 +171,7 @@ async fn a_write_for_a_missing_profile_says_so_and_any_other_refusal_is_final() 
     ];
     for (reply, class) in table {
         let server = Server::start(vec![reply.clone()]).await;
-        let failure = adapty(&server).carry_out(&customer("abc"), &grant()).await.unwrap_err();
+        let failure = adapty(&server).carry_out(&customer("abc"), &grant(), || true).await.unwrap_err();
         assert_eq!(failure.class, class, "{reply:?}");
         assert!(!format!("{failure} {failure:?}").contains("ann@"), "{failure:?}");
     }
@@ -180,7 +180,7 @@ async fn a_write_for_a_missing_profile_says_so_and_any_other_refusal_is_final() 
 #[tokio::test]
 async fn a_revoke_of_what_is_not_there_is_done() {
     let server = Server::start(vec![refused(400, "profile_paid_access_level_does_not_exist"), shown()]).await;
-    assert!(adapty(&server).carry_out(&customer("abc"), &revoke()).await.unwrap().exists);
+    assert!(adapty(&server).carry_out(&customer("abc"), &revoke(), || true).await.unwrap().unwrap().exists);
     assert_eq!(server.calls()[1], "GET /api/v1/sdk/profiles/abc/");
 }
 
@@ -188,12 +188,18 @@ async fn a_revoke_of_what_is_not_there_is_done() {
 async fn a_write_whose_answer_cannot_be_read_is_read_back() {
     for body in ["", "<html>", r#"{"data": null}"#] {
         let server = Server::start(vec![(200, body.to_owned()), shown()]).await;
-        assert_eq!(adapty(&server).carry_out(&customer("abc"), &grant()).await.unwrap().levels.len(), 1);
+        assert_eq!(
+            adapty(&server).carry_out(&customer("abc"), &grant(), || true).await.unwrap().unwrap().levels.len(),
+            1
+        );
         assert_eq!(server.calls().len(), 2);
     }
     for second in [broken(), refused(404, "profile_not_found"), refused(400, "x")] {
         let server = Server::start(vec![broken(), second]).await;
-        assert_eq!(adapty(&server).carry_out(&customer("abc"), &grant()).await.unwrap_err().class, Class::Transient);
+        assert_eq!(
+            adapty(&server).carry_out(&customer("abc"), &grant(), || true).await.unwrap_err().class,
+            Class::Transient
+        );
     }
 }
 
@@ -201,6 +207,6 @@ async fn a_write_whose_answer_cannot_be_read_is_read_back() {
 async fn a_level_that_no_path_can_hold_is_never_sent() {
     let server = Server::start(vec![shown()]).await;
     let step = Step::Revoke(Revoke { level: AccessLevel("..".into()), refund: Refund::No, refunded: None });
-    assert_eq!(adapty(&server).carry_out(&customer("abc"), &step).await.unwrap_err().class, Class::Permanent);
+    assert_eq!(adapty(&server).carry_out(&customer("abc"), &step, || true).await.unwrap_err().class, Class::Permanent);
     assert!(server.calls().is_empty());
 }

@@ -64,7 +64,7 @@ fn revoke() -> Step {
 async fn a_grant_goes_out_to_the_letter_and_names_the_customer_in_a_header() {
     let server = Server::start(vec![shown()]).await;
     let until = Until::At("2026-01-01T00:00:00Z".parse().unwrap());
-    let profile = adapty(&server).carry_out(&customer("a/b+c@d"), &grant(until)).await.unwrap();
+    let profile = adapty(&server).carry_out(&customer("a/b+c@d"), &grant(until), || true).await.unwrap().unwrap();
     assert!(profile.exists && profile.levels[0].is_bare());
     assert_eq!(
         server.calls(),
@@ -78,8 +78,8 @@ async fn a_grant_goes_out_to_the_letter_and_names_the_customer_in_a_header() {
 #[tokio::test]
 async fn a_grant_for_life_says_so_and_a_revoke_is_at_once() {
     let server = Server::start(vec![shown()]).await;
-    adapty(&server).carry_out(&customer("u-1"), &grant(Until::Lifetime)).await.unwrap();
-    adapty(&server).carry_out(&customer("u-1"), &revoke()).await.unwrap();
+    adapty(&server).carry_out(&customer("u-1"), &grant(Until::Lifetime), || true).await.unwrap().unwrap();
+    adapty(&server).carry_out(&customer("u-1"), &revoke(), || true).await.unwrap().unwrap();
     let expected = [
         format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":null}}"#),
         format!(r#"{REVOKE} {{"access_level_id":"premium"}}"#),
@@ -104,7 +104,7 @@ async fn a_profile_that_v2_does_not_know_is_absent_and_a_write_to_it_says_so() {
     for reply in [refused(404, "profile_does_not_exist"), refused(400, "profile_does_not_exist")] {
         let server = Server::start(vec![reply]).await;
         assert_eq!(adapty(&server).profile(&nobody).await, Ok(Profile::absent(nobody.clone())));
-        assert_eq!(adapty(&server).carry_out(&nobody, &revoke()).await.unwrap_err().class, Class::Missing);
+        assert_eq!(adapty(&server).carry_out(&nobody, &revoke(), || true).await.unwrap_err().class, Class::Missing);
     }
 }
 
@@ -112,11 +112,11 @@ async fn a_profile_that_v2_does_not_know_is_absent_and_a_write_to_it_says_so() {
 async fn refusals_are_final_and_a_revoke_of_what_is_not_there_is_done() {
     for (status, code) in [(404, "paid_access_level_does_not_exist"), (400, "value_error"), (422, "validation_error")] {
         let server = Server::start(vec![refused(status, code)]).await;
-        let failure = adapty(&server).carry_out(&customer("abc"), &revoke()).await.unwrap_err();
+        let failure = adapty(&server).carry_out(&customer("abc"), &revoke(), || true).await.unwrap_err();
         assert_eq!((failure.class, failure.code.as_deref()), (Class::Permanent, Some(code)));
     }
     let server = Server::start(vec![refused(400, "profile_paid_access_level_does_not_exist"), shown()]).await;
-    assert!(adapty(&server).carry_out(&customer("abc"), &revoke()).await.unwrap().exists);
+    assert!(adapty(&server).carry_out(&customer("abc"), &revoke(), || true).await.unwrap().unwrap().exists);
 }
 
 #[tokio::test]

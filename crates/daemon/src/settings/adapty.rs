@@ -56,7 +56,9 @@ impl Adapty {
             secret_key: reader.needed_secret("adapty.secret_key", "ADAPTY_SECRET_KEY"),
             api: reader.choice("adapty.api"),
             api_base: reader.api_base("adapty.api_base", "https://api.adapty.io"),
-            store: reader.name("adapty.store").unwrap_or_else(|| "stripe".to_owned()),
+            store: reader
+                .parsed("adapty.store", "a store other than `adapty`, which is Adapty's own", store)
+                .unwrap_or_else(|| "stripe".to_owned()),
             requests_per_second: reader.count("adapty.requests_per_second", 10),
             timeout: reader.span_above_zero("adapty.timeout", 10 * SECOND),
             product_id: reader.choice("adapty.product_id"),
@@ -70,6 +72,11 @@ impl Adapty {
         }
         adapty
     }
+}
+
+fn store(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty() && text != "adapty").then(|| text.to_owned())
 }
 
 fn country(text: &str) -> Option<String> {

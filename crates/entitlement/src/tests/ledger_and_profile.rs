@@ -295,6 +295,114 @@ fn another_way_of_telling_sends_nothing_again() {
 }
 
 #[test]
+fn what_vanished_is_told_again_in_the_way_of_today_and_can_be_taken_back() {
+    for (told, then) in [
+        (Told::Transaction, Told::LevelOnly),
+        (Told::LevelOnly, Told::Transaction),
+        (Told::Transaction, Told::Standing),
+    ] {
+        let mut case = of(day(3), [first_month()]);
+        case.rules.told = told;
+        let mut case = later(case, day(4), [first_month()]);
+        (case.rules.told, case.now) = (then, day(5));
+        case.profile.levels.clear();
+        let plan = decide(&case);
+        let Step::Grant(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
+        assert_eq!(
+            (grant.is_bare(), grant.transaction.standing.is_some()),
+            (then == Told::LevelOnly, then == Told::Standing)
+        );
+        let ended = later(case, day(6), [paused()]);
+        assert_eq!(steps(&ended), ["revoke premium"], "{told:?} to {then:?}");
+    }
+}
+
+#[test]
+fn a_gift_of_another_s_api_that_lasts_longer_is_neither_shortened_nor_taken() {
+    for told in [Told::Standing, Told::LevelOnly] {
+        let mut case = of(day(3), [first_month()]);
+        case.rules.told = told;
+        let mut case = later(case, day(4), [first_month()]);
+        let gift = &mut case.profile.levels[0];
+        (gift.until, gift.store, gift.product) =
+            (Until::Lifetime, Some("adapty".into()), Some("adapty_server_side_product".into()));
+        case.now = day(5);
+        assert_eq!(decide(&case).steps, vec![], "{told:?}");
+        let mut ended = case.clone();
+        ended.billing.subscriptions = vec![paused()];
+        assert_eq!(decide(&ended).steps, vec![], "{told:?}");
+    }
+}
+
+#[test]
+fn a_level_without_its_transaction_does_not_confirm_the_next_transaction() {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.told = Told::Standing;
+    let mut case = later(case, day(4), [first_month()]);
+    // the product brought nothing, so the level was granted beside
+    let shown = &mut case.profile.levels[0];
+    (shown.store, shown.product) = (Some("adapty".into()), Some("adapty_server_side_product".into()));
+    case.now = day(5);
+    let Step::Grant(told) = case.ledger.entries[0].step.clone() else { panic!("{:?}", case.ledger) };
+    let mut next = told.clone();
+    next.transaction.id = "in_9".into();
+    let key = crate::key::StepKey::stored("another".into());
+    let state = State::Intended { attempts: 0, due: day(4) };
+    case.ledger.entries.push(Entry { seq: 9, key, step: Step::Grant(next), state });
+    assert_eq!(decide(&case).seen, vec![], "nobody knows whether it arrived");
+}
+
+#[test]
+fn each_product_of_a_subscription_has_a_transaction_of_its_own() {
+    let mut two = first_month();
+    two.items.push(item("si_2", "gold", period(0, 30)));
+    let mut case = of(day(3), [two]);
+    case.rules.told = Told::Standing;
+    let plan = decide(&case);
+    let ids: Vec<&str> = plan.verdict.owed.iter().map(|right| right.transaction.id.as_str()).collect();
+    assert!(ids.len() == 2 && ids[0] != ids[1] && ids.contains(&"sub_1"), "{ids:?}");
+    case.rules.told = Told::Transaction;
+    assert!(decide(&case).verdict.owed.iter().all(|right| right.transaction.id == "sub_1"));
+}
+
+#[test]
+fn a_refund_names_what_was_refunded() {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.told = Told::Standing;
+    let case = later(case, day(30) + hours(1), [second_month(InvoiceStatus::Paid)]);
+    let mut renewed = second_month(InvoiceStatus::Paid);
+    let newest = renewed.invoices.iter_mut().max_by_key(|invoice| invoice.created).unwrap();
+    newest.money_back = refund(newest.total.minor);
+    let (id, total) = (newest.id.clone(), newest.total.clone());
+    let case = later(case, day(31), [renewed]);
+    let plan = decide(&case);
+    let Step::Revoke(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
+    let refunded = &revoke.refunded.as_ref().unwrap().grant.transaction;
+    assert_eq!((&refunded.id, refunded.price.as_ref().map(|of| of.minor)), (&id, Some(total.minor)));
+}
+
+#[test]
+fn a_refund_that_is_accepted_and_still_shown_is_told_ever_more_rarely() {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.told = Told::Standing;
+    let mut refunded = first_month();
+    refunded.invoices[0].money_back = refund(999);
+    let mut case = later(case, day(4), [refunded]);
+    let shown = case.profile.levels.clone();
+    let mut waits = vec![];
+    for _ in 0..4 {
+        carry_out(&mut case);
+        case.profile.levels.clone_from(&shown);
+        let sent = case.now;
+        while decide(&case).steps.is_empty() {
+            case.now = decide(&case).look_again.unwrap();
+        }
+        waits.push((case.now - sent).num_seconds());
+    }
+    assert_eq!(waits, [30, 60, 120, 240]);
+}
+
+#[test]
 fn a_customer_the_destination_does_not_know_is_granted_all_the_same() {
     let mut case = of(day(3), [first_month()]);
     case.profile = Profile::absent(case.profile.customer);

@@ -9,7 +9,7 @@ use crate::entitle::{each_once, ordered, withheld};
 use crate::names::AccessLevel;
 use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
-use crate::refund::{self, Standing};
+use crate::refund::{self, Effect};
 use crate::rules::{Rules, TestClocks, Told};
 use crate::transaction;
 
@@ -91,10 +91,10 @@ fn counts(
             return None;
         }
     };
-    match refund::standing(&chain, purchase.total.minor, &purchase.money_back, &rules.policy) {
-        Standing::Stands => {}
-        Standing::StandsBut(because) => verdict.alarms.push(because),
-        Standing::Withheld(refund, because) => {
+    match refund::effect(&chain, purchase.total.minor, &purchase.money_back, &rules.policy) {
+        Effect::Stands => {}
+        Effect::StandsBut(because) => verdict.alarms.push(because),
+        Effect::Withheld(refund, because) => {
             let until = term.span().map_or(Until::Lifetime, |span| Until::At(after(paid_at, span)));
             let refunded = (refund == Refund::Yes && rules.told == Told::Standing)
                 .then(|| Box::new(told(purchase, line, offering, rules, paid_at, until)));

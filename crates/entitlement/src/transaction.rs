@@ -85,7 +85,8 @@ pub fn refunded_of_item(subscription: &Subscription, item: &Item, offering: &Off
     let newest = of_item(subscription, item, offering);
     let lost =
         |invoice: &Invoice| invoice.money_back.disputes.iter().any(|dispute| dispute.state == DisputeState::Lost);
-    let gone = |invoice: &&Invoice| invoice.money_back.refunded >= invoice.total.minor || lost(invoice);
+    let whole = |invoice: &Invoice| invoice.total.minor > 0 && invoice.money_back.refunded >= invoice.total.minor;
+    let gone = |invoice: &&Invoice| whole(invoice) || lost(invoice);
     let paid = subscription.invoices.iter().filter(|invoice| invoice.status == InvoiceStatus::Paid);
     let billing =
         paid.filter(|invoice| invoice.lines.is_empty() || invoice.lines.iter().any(|line| charges(line, item)));

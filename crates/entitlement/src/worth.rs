@@ -4,7 +4,7 @@ use crate::billing::{Collection, Invoice, InvoiceReason, InvoiceStatus, Item, Li
 use crate::clock::{Timestamp, after};
 use crate::plan::Refund;
 use crate::reason::Reason;
-use crate::refund::{self, Standing};
+use crate::refund::{self, Effect};
 use crate::rules::{Choice, Policy, Unpaid};
 
 /// What an item is worth.
@@ -237,12 +237,12 @@ fn refunded(
 ) -> Worth {
     let Worth::Until { .. } = worth else { return worth };
     let Term::Billed(term) = term(subscription, item) else { return worth };
-    match refund::standing(&term.id, term.total.minor, &term.money_back, policy) {
-        Standing::Stands => worth,
-        Standing::StandsBut(because) => {
+    match refund::effect(&term.id, term.total.minor, &term.money_back, policy) {
+        Effect::Stands => worth,
+        Effect::StandsBut(because) => {
             alarms.push(because);
             worth
         }
-        Standing::Withheld(refund, because) => Worth::Nothing(refund, because),
+        Effect::Withheld(refund, because) => Worth::Nothing(refund, because),
     }
 }

@@ -138,13 +138,15 @@ async fn a_host_that_cannot_be_found_is_told_and_all_is_granted_once_it_can() {
     finish(world).await;
 }
 
-/// Events that wait for an Adapty that says nothing, and how long Stripe may wait for its answer meanwhile.
+/// Purchases that wait for an Adapty that says nothing, and how long Stripe may wait for its answer meanwhile: far less
+/// than the daemon waits for Adapty.
 const WAITING: usize = 100;
+const SILENT: &str = "20s";
 const ANSWERED: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn an_adapty_that_hangs_delays_no_answer_to_stripe() {
-    let world = World::with(&[("ADAPTY__TIMEOUT", "2s")]).await;
+    let world = World::with(&[("ADAPTY__TIMEOUT", SILENT)]).await;
     world.sandbox.adapty.faults.inject(Fault::always(Match::any(), What::HangForever));
     let bought: Vec<Bought> = (0..WAITING).map(|number| world.buys(&format!("u-{number}"), "price_premium")).collect();
     let mut longest = Duration::ZERO;

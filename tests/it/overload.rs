@@ -18,8 +18,8 @@ const MANY: usize = MAX_WAITING * 4;
 /// How long few send, and many.
 const WARM: Duration = Duration::from_secs(4);
 const LONG: Duration = Duration::from_secs(10);
-/// What is left of the rate at the least: other tests share the machine; `cargo bench --bench whole -- overload` measures.
-const KEPT: f64 = 0.5;
+/// What is left of the rate at the least: of what few get through before and after, since other programs share the machine.
+const KEPT: f64 = 0.7;
 /// How long the last refusal may take, with as many senders on the same two cores.
 const EARLY: Duration = Duration::from_secs(10);
 /// Memory that the daemon may take, in MB.
@@ -73,8 +73,10 @@ async fn rate(world: &World, answers: &Arc<Answers>, senders: usize, span: Durat
 async fn four_times_what_may_wait_is_refused_early_and_nothing_that_was_taken_is_lost() {
     let world = World::with(&[("SERVER__MAX_WAITING", &MAX_WAITING.to_string())]).await;
     let answers = Arc::new(Answers::default());
-    let peak = rate(&world, &answers, FEW, WARM).await;
+    let before = rate(&world, &answers, FEW, WARM).await;
     let under = rate(&world, &answers, MANY, LONG).await;
+    let after = rate(&world, &answers, FEW, WARM).await;
+    let peak = f64::midpoint(before, after);
     let (taken, refused) = (answers.taken.load(Ordering::Relaxed), answers.refused.load(Ordering::Relaxed));
     let slowest = *answers.slowest_refusal.lock().unwrap();
     println!("few: {peak:.0}/s; many: {under:.0}/s, {refused} refused, {slowest:.1?} at the latest");

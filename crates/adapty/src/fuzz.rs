@@ -1,11 +1,31 @@
 //! Damaged answers: read, or refused in words that name nobody.
 
 use bolero::check;
-use entitlement::names::{AccessLevel, Customer};
+use entitlement::billing::Billing;
+use entitlement::catalog::Catalog;
+use entitlement::decide::{Case, decide};
+use entitlement::ledger::Ledger;
+use entitlement::names::{Customer, Mode};
+use entitlement::plan::Step;
+use entitlement::profile::Profile;
+use entitlement::rules::{Policy, Rules, Told};
+use entitlement::status::{Carried, Status};
 use mangle::{Corpus, Damage, span};
 use wire::classify;
 
 use crate::read;
+
+/// What is done about `profile` for somebody who bought nothing.
+fn decided(profile: Profile) -> Vec<Step> {
+    let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
+    let (told, catalog, policy) = (Told::Standing, Catalog::default(), Policy::default());
+    let rules = Rules { destination, mode, store, told, catalog, policy };
+    let now = "2026-02-15T00:00:00Z".parse().unwrap();
+    let case = Case { billing: Billing::empty(mode), profile, ledger: Ledger::default(), rules, now };
+    let plan = decide(&case);
+    serde_json::to_string(&Status::of(&case, &plan, Carried::Out)).unwrap();
+    plan.steps.into_iter().map(|keyed| keyed.step).collect()
+}
 
 #[test]
 fn a_damaged_profile_is_read_or_refused_in_a_sentence() {
@@ -13,10 +33,9 @@ fn a_damaged_profile_is_read_or_refused_in_a_sentence() {
     check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
         match read::profile(&customer, &corpus.json(damage)) {
             Ok(profile) => {
-                let now = "2026-02-15T00:00:00Z".parse().unwrap();
-                let runs = profile.level(&AccessLevel("premium".into())).is_some_and(|shown| shown.runs(now));
-                assert!(!runs || profile.exists);
-                serde_json::to_string(&profile).unwrap();
+                assert_eq!(profile.customer, customer);
+                let of_others = decided(profile);
+                assert!(of_others.iter().all(|step| !matches!(step, Step::Revoke(_))), "nothing of it is ours");
             }
             Err(refused) => {
                 let said = refused.to_string();

@@ -8,6 +8,7 @@ use std::fmt;
 
 use chrono::DateTime;
 use entitlement::clock::Timestamp;
+use entitlement::failure::brief;
 use entitlement::names::{AccessLevel, Customer};
 use entitlement::plan::Until;
 use entitlement::profile::{Profile, Shown};
@@ -21,7 +22,7 @@ pub struct Unreadable(String);
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the answer cannot be read at `{}`", self.0)
+        f.write_str(&brief(format!("the answer cannot be read at `{}`", self.0)))
     }
 }
 

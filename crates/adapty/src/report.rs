@@ -4,7 +4,7 @@
 //! least, and what is not known is left out, never null. That ids are short enough is the core's care.
 
 use chrono::Duration;
-use entitlement::clock::Timestamp;
+use entitlement::clock::{Timestamp, after};
 use entitlement::plan::{Grant, Offer, Refunded, Standing, Until};
 use serde_json::{Map, Number, Value, json};
 
@@ -49,8 +49,8 @@ fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<Strin
         ("store", grant.store.clone()),
         ("environment", if grant.sandbox { "Sandbox" } else { "Production" }.to_owned()),
         ("store_product_id", product),
-        ("store_transaction_id", transaction.id.clone()),
-        ("store_original_transaction_id", transaction.original.clone()),
+        ("store_transaction_id", standing.id.clone()),
+        ("store_original_transaction_id", standing.original.clone()),
         ("purchased_at", date::write_v2(standing.bought_at)),
     ];
     body.extend(texts.map(|(name, text)| (name.to_owned(), text.into())));
@@ -73,7 +73,7 @@ fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<Strin
 
 /// A moment that must come after the purchase.
 fn later(moment: Timestamp, standing: &Standing) -> String {
-    date::write_v2(moment.max(standing.bought_at + Duration::seconds(1)))
+    date::write_v2(moment.max(after(standing.bought_at, Duration::seconds(1))))
 }
 
 #[cfg(test)]
@@ -107,6 +107,8 @@ mod tests {
                 price: Some(Money { minor: 999, currency: "eur".into() }),
                 offer: None,
                 standing: Some(Box::new(Standing {
+                    id: "in_2".into(),
+                    original: "sub_1".into(),
                     bought_at: at("2026-02-01T00:00:10Z"),
                     chain_began_at: at("2026-01-01T00:00:10Z"),
                     paid_until: end,

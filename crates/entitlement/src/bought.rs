@@ -53,7 +53,8 @@ fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, verdict: &mut 
         for offering in offerings {
             if let Some((term, paid_at)) = counts(purchase, line, offering, rules, verdict) {
                 let until = lasts(term, paid_at, line, offering, runs);
-                verdict.owed.push(right(purchase, line, offering, rules, paid_at, until));
+                let transaction = told(purchase, line, offering, rules, (paid_at, until));
+                verdict.owed.push(right(purchase, offering, transaction, paid_at, until));
             }
         }
     }
@@ -97,7 +98,7 @@ fn counts(
         Effect::Withheld(refund, because) => {
             let until = term.span().map_or(Until::Lifetime, |span| Until::At(after(paid_at, span)));
             let refunded = (refund == Refund::Yes && rules.told == Told::Standing)
-                .then(|| Box::new(told(purchase, line, offering, rules, paid_at, until)));
+                .then(|| Box::new(told(purchase, line, offering, rules, (paid_at, until))));
             let no = withheld(&offering.level, &chain, refund, &because);
             verdict.withheld.push(Withheld { refunded, ..no });
             return None;
@@ -122,25 +123,19 @@ fn told(
     line: &PurchaseLine,
     offering: &Offering,
     rules: &Rules,
-    paid_at: Timestamp,
-    until: Until,
+    (paid_at, until): (Timestamp, Until),
 ) -> Transaction {
     let transaction = transaction::of_purchase(purchase, line, offering);
     match rules.told {
         Told::Transaction | Told::LevelOnly => transaction,
-        Told::Standing => {
-            let standing = Some(Box::new(transaction::standing_of_purchase(paid_at, until)));
-            let is_first = purchase.lines.iter().all(|other| line.price <= other.price);
-            transaction::fit(Transaction { standing, ..transaction }, is_first)
-        }
+        Told::Standing => transaction::standing_of_purchase(transaction, purchase, line, paid_at, until),
     }
 }
 
 fn right(
     purchase: &Purchase,
-    line: &PurchaseLine,
     offering: &Offering,
-    rules: &Rules,
+    transaction: Transaction,
     paid_at: Timestamp,
     until: Until,
 ) -> Entitlement {
@@ -148,7 +143,7 @@ fn right(
         level: offering.level.clone(),
         until,
         starts_at: Some(paid_at),
-        transaction: told(purchase, line, offering, rules, paid_at, until),
+        transaction,
         will_renew: false,
         in_grace: false,
         because: Reason::BoughtOnce { payment: purchase.id.clone(), until },

@@ -10,10 +10,10 @@ use crate::bought::bought;
 use crate::catalog::Mapped;
 use crate::clock::Timestamp;
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Gives, Refund, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
 use crate::rules::{Rules, TestClocks, Told};
-use crate::transaction::{self, fit};
+use crate::transaction;
 use crate::worth::{Worth, worth};
 
 /// Everything that is owed for `billing` at `now`.
@@ -82,7 +82,6 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
         Mapped::Ignored => return,
         Mapped::Unmapped => return unmapped(subscription, item, verdict),
     };
-    let is_first = subscription.items.iter().all(|other| item.id <= other.id);
     let worth = worth(subscription, item, &rules.policy, &mut verdict.alarms, now);
     for offering in offerings {
         match &worth {
@@ -93,9 +92,8 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
                 transaction: match rules.told {
                     Told::Transaction | Told::LevelOnly => transaction::of_item(subscription, item, offering),
                     Told::Standing => {
-                        let standing = transaction::standing_of_item(subscription, item, *at, *renews, *grace);
                         let transaction = transaction::of_item(subscription, item, offering);
-                        fit(Transaction { standing: Some(Box::new(standing)), ..transaction }, is_first)
+                        transaction::standing_of_item(transaction, subscription, item, *at, *renews, *grace)
                     }
                 },
                 will_renew: *renews,
@@ -104,9 +102,10 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
             }),
             Worth::Nothing(refund, because) => {
                 let refunded = (*refund == Refund::Yes && rules.told == Told::Standing)
-                    .then(|| Box::new(fit(transaction::refunded_of_item(subscription, item, offering), is_first)));
+                    .then(|| transaction::of_term(subscription, item, offering))
+                    .map(|of| transaction::standing_of_item(of, subscription, item, item.period.end, false, false));
                 let no = withheld(&offering.level, &subscription.id, *refund, because);
-                verdict.withheld.push(Withheld { refunded, ..no });
+                verdict.withheld.push(Withheld { refunded: refunded.map(Box::new), ..no });
             }
             Worth::Unsure(because) => verdict.unsure.push(Unsure {
                 chain: Some(subscription.id.clone()),

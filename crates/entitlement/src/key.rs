@@ -100,6 +100,8 @@ impl Fields {
     }
 
     fn standing(&mut self, standing: &Standing) {
+        self.add(&standing.id);
+        self.add(&standing.original);
         self.add(&standing.bought_at.timestamp().to_string());
         self.add(&standing.chain_began_at.timestamp().to_string());
         self.add(&standing.paid_until.to_string());

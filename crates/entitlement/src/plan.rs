@@ -68,9 +68,27 @@ pub struct Transaction {
     pub standing: Option<Box<Standing>>,
 }
 
+impl Transaction {
+    /// Whether a destination shows it as `id`: its own, or that under which it is entered.
+    #[must_use]
+    pub fn is_shown_as(&self, id: &str) -> bool {
+        self.id == id || self.standing.as_ref().is_some_and(|standing| standing.id == id)
+    }
+
+    /// The same for the first of its chain.
+    #[must_use]
+    pub fn is_of_chain(&self, original: &str) -> bool {
+        self.original == original || self.standing.as_ref().is_some_and(|standing| standing.original == original)
+    }
+}
+
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
+    /// What it is entered under: its own id, unless that is too long, or another product of the same payment has it.
+    pub id: String,
+    /// The same of the first of its chain.
+    pub original: String,
     pub bought_at: Timestamp,
     /// When the chain began; never after `bought_at`.
     pub chain_began_at: Timestamp,

@@ -366,7 +366,7 @@ impl<'a> Subject<'a> {
 }
 
 /// Stores whose rights nobody pays for: grants and promotions of the destination itself.
-const GIVES_FREE: [&str; 1] = ["adapty"];
+const GIVES_FREE: [&str; 1] = [BARE.0];
 
 fn store_of(shown: &Shown) -> String {
     shown.store.clone().unwrap_or_else(|| "another store".into())
@@ -415,7 +415,7 @@ fn tells(step: &Step, grant: &Grant) -> bool {
 #[must_use]
 fn shows(shown: &Shown, grant: &Grant) -> bool {
     let bare = grant.is_bare() || shown.is_bare();
-    same_end(shown, grant) && (bare || shown.transaction.as_ref().is_none_or(|id| id == &grant.transaction.id))
+    same_end(shown, grant) && (bare || shown.transaction.as_ref().is_none_or(|id| grant.transaction.is_shown_as(id)))
 }
 
 fn same_end(shown: &Shown, grant: &Grant) -> bool {
@@ -433,8 +433,8 @@ fn same_chain(shown: &Shown, grant: &Grant) -> bool {
         return same_end(shown, grant) && (grant.is_bare() || grant.transaction.standing.is_some());
     }
     match (&shown.original, &shown.transaction) {
-        (Some(original), _) => original == &grant.transaction.original,
-        (None, Some(id)) => id == &grant.transaction.id || id == &grant.transaction.original,
+        (Some(original), _) => grant.transaction.is_of_chain(original),
+        (None, Some(id)) => grant.transaction.is_shown_as(id) || grant.transaction.is_of_chain(id),
         (None, None) => !grant.is_bare() && shown.store.as_ref() == Some(&grant.store),
     }
 }

@@ -7,20 +7,36 @@
 use chrono::Duration;
 use sha2::{Digest, Sha256};
 
-use crate::billing::{
-    DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription,
-};
+use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
 use crate::catalog::Offering;
 use crate::clock::{Timestamp, after};
 use crate::money::Money;
 use crate::plan::{Offer, Standing, Transaction, Until};
-use crate::worth::bills;
+use crate::worth::{billed, bills};
 
 /// The transaction that carries what `item` gives by `offering`.
 #[must_use]
 pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering) -> Transaction {
-    let later = latest_paid(subscription, item);
-    let first = first_paid(subscription);
+    carried(subscription, item, offering, latest_paid(subscription, item), first_paid(subscription))
+}
+
+/// That of the invoice that bills the running term: the one whose money went back, when a refund ends the term.
+#[must_use]
+pub fn of_term(subscription: &Subscription, item: &Item, offering: &Offering) -> Transaction {
+    let (first, later) = match billed(subscription, item) {
+        Some(invoice) if invoice.reason == InvoiceReason::SubscriptionCreate => (Some(invoice), None),
+        invoice => (None, invoice),
+    };
+    carried(subscription, item, offering, later, first)
+}
+
+fn carried(
+    subscription: &Subscription,
+    item: &Item,
+    offering: &Offering,
+    later: Option<&Invoice>,
+    first: Option<&Invoice>,
+) -> Transaction {
     let trial = later.is_none() && began_with_trial(subscription);
     let price = match (later, first) {
         (Some(invoice), _) => charged(invoice, item),
@@ -55,76 +71,66 @@ pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering
     }
 }
 
-/// Where the transaction of `item` stands while it gives access until `until`.
+/// A transaction of `item` with where it stands while it gives access until `until`.
 ///
 /// In grace the running period is not paid: what was paid for ended where it began, and that is when the payment failed.
 #[must_use]
 pub fn standing_of_item(
+    transaction: Transaction,
     subscription: &Subscription,
     item: &Item,
     until: Timestamp,
     renews: bool,
     grace: bool,
-) -> Standing {
+) -> Transaction {
     let began = subscription.started.unwrap_or(subscription.created);
     let paid_at = |invoice: &Invoice| invoice.paid_at.unwrap_or(invoice.created);
-    let bought_at = latest_paid(subscription, item).map_or(began, paid_at);
-    let paid_until = if grace { item.period.start } else { until };
-    Standing {
-        bought_at,
-        chain_began_at: began.min(bought_at),
-        paid_until: Until::At(paid_until),
-        renews,
-        payment_failed_at: grace.then_some(item.period.start),
-    }
+    let invoice = subscription.invoices.iter().find(|invoice| invoice.id == transaction.id);
+    let is_first = subscription.items.iter().all(|other| item.id <= other.id);
+    let apart = (!is_first).then_some(item.id.as_str());
+    let paid_until = Until::At(if grace { item.period.start } else { until });
+    let standing = standing(&transaction, apart, began, invoice.map_or(began, paid_at), paid_until);
+    let standing = Standing { renews, payment_failed_at: grace.then_some(item.period.start), ..standing };
+    Transaction { standing: Some(Box::new(standing)), ..transaction }
 }
 
-/// The newest transaction of `item` whose money went back in full; else the newest.
+/// The transaction of a line of a one-time purchase with where it stands.
 #[must_use]
-pub fn refunded_of_item(subscription: &Subscription, item: &Item, offering: &Offering) -> Transaction {
-    let newest = of_item(subscription, item, offering);
-    let lost =
-        |invoice: &Invoice| invoice.money_back.disputes.iter().any(|dispute| dispute.state == DisputeState::Lost);
-    let whole = |invoice: &Invoice| invoice.total.minor > 0 && invoice.money_back.refunded >= invoice.total.minor;
-    let gone = |invoice: &&Invoice| whole(invoice) || lost(invoice);
-    let paid = subscription.invoices.iter().filter(|invoice| invoice.status == InvoiceStatus::Paid);
-    let billing =
-        paid.filter(|invoice| invoice.lines.is_empty() || invoice.lines.iter().any(|line| charges(line, item)));
-    let Some(invoice) = billing.filter(gone).max_by_key(|invoice| (invoice.created, &invoice.id)) else {
-        let standing = standing_of_item(subscription, item, item.period.end, false, false);
-        return Transaction { standing: Some(Box::new(standing)), ..newest };
-    };
-    let is_first = invoice.reason == InvoiceReason::SubscriptionCreate;
-    let began = subscription.started.unwrap_or(subscription.created);
-    let bought_at = if is_first { began } else { invoice.paid_at.unwrap_or(invoice.created) };
-    let term = invoice.lines.iter().filter(|line| charges(line, item)).find_map(|line| line.period);
-    let paid_until = Until::At(term.map_or(item.period.end, |term| term.end));
-    let standing = Standing {
+pub fn standing_of_purchase(
+    transaction: Transaction,
+    purchase: &Purchase,
+    line: &PurchaseLine,
+    paid_at: Timestamp,
+    until: Until,
+) -> Transaction {
+    let is_first = purchase.lines.iter().all(|other| line.price <= other.price);
+    let apart = (!is_first).then_some(transaction.product.as_str());
+    let standing = standing(&transaction, apart, paid_at, paid_at, until);
+    Transaction { standing: Some(Box::new(standing)), ..transaction }
+}
+
+/// One that neither renews nor failed. `apart` keeps the ids of a further product of one payment apart from the first's.
+fn standing(
+    transaction: &Transaction,
+    apart: Option<&str>,
+    began: Timestamp,
+    bought_at: Timestamp,
+    paid_until: Until,
+) -> Standing {
+    let entered = |id: &str| apart.map_or_else(|| short(id), |apart| short(&format!("{id}:{apart}")));
+    Standing {
+        id: entered(&transaction.id),
+        original: entered(&transaction.original),
         bought_at,
         chain_began_at: began.min(bought_at),
         paid_until,
         renews: false,
         payment_failed_at: None,
-    };
-    Transaction {
-        id: if is_first { subscription.id.clone() } else { invoice.id.clone() },
-        price: charged(invoice, item),
-        offer: None,
-        standing: Some(Box::new(standing)),
-        ..newest
     }
 }
 
-/// The longest transaction id that a destination with books takes: Adapty's `store_transaction_id`.
+/// The longest id that books take: Adapty's `store_transaction_id`.
 const LONGEST_ID: usize = 50;
-
-/// The transaction with ids that such books can hold: each of one product alone, and none too long.
-#[must_use]
-pub fn fit(transaction: Transaction, is_first: bool) -> Transaction {
-    let of_product = |id: &str| if is_first { id.to_owned() } else { format!("{id}:{}", transaction.product) };
-    let (id, original) = (short(&of_product(&transaction.id)), short(&of_product(&transaction.original)));
-    Transaction { id, original, ..transaction }
-}
 
 /// An id as it is, or its hash where it is too long, as those of checkout sessions are.
 fn short(id: &str) -> String {
@@ -132,12 +138,6 @@ fn short(id: &str) -> String {
         return id.to_owned();
     }
     format!("sha_{}", &hex::encode(Sha256::digest(id))[..40])
-}
-
-/// Where a one-time purchase stands.
-#[must_use]
-pub fn standing_of_purchase(paid_at: Timestamp, until: Until) -> Standing {
-    Standing { bought_at: paid_at, chain_began_at: paid_at, paid_until: until, renews: false, payment_failed_at: None }
 }
 
 /// The newest paid invoice after the first that bills `item`.

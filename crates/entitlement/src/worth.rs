@@ -185,6 +185,15 @@ enum Term<'a> {
     Billed(&'a Invoice),
 }
 
+/// The invoice that bills the running term of `item`, where one is known.
+#[must_use]
+pub fn billed<'a>(subscription: &'a Subscription, item: &Item) -> Option<&'a Invoice> {
+    match term(subscription, item) {
+        Term::Billed(invoice) => Some(invoice),
+        Term::Untold | Term::NotBilledYet => None,
+    }
+}
+
 /// The newest invoice that begins a term of `item`.
 fn term<'a>(subscription: &'a Subscription, item: &Item) -> Term<'a> {
     let terms = subscription.invoices.iter().filter(|invoice| begins_term(invoice, item));
@@ -236,7 +245,7 @@ fn refunded(
     alarms: &mut Vec<Reason>,
 ) -> Worth {
     let Worth::Until { .. } = worth else { return worth };
-    let Term::Billed(term) = term(subscription, item) else { return worth };
+    let Some(term) = billed(subscription, item) else { return worth };
     match refund::effect(&term.id, term.total.minor, &term.money_back, policy) {
         Effect::Stands => worth,
         Effect::StandsBut(because) => {

@@ -1,7 +1,6 @@
 //! Documents of the corpus in `tests/fuzz`, damaged at random: whatever a stranger sends must be refused in a sentence.
 //!
-//! A test draws a [`Damage`] with bolero's `check!`, so the same test runs for a bounded time with the others and, under
-//! `cargo bolero`, guided by coverage.
+//! A test draws a [`Damage`] with bolero's `check!`, for a bounded time.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -38,7 +37,7 @@ pub struct Damage {
 enum Hit {
     Drop(u16),
     Odd(u16, u8),
-    Rename(u16),
+    Rename(u16, u8),
     Repeat(u16),
     Swap(u16, u16),
 }
@@ -147,10 +146,11 @@ impl Hit {
                     *place = odd(what);
                 }
             }
-            Self::Rename(number) => with_child(document, at(number), &mut |holder, child| {
+            Self::Rename(number, what) => with_child(document, at(number), &mut |holder, child| {
                 if let (Value::Object(fields), Child::Field(name)) = (holder, child) {
                     let value = fields.remove(&name).unwrap_or(Value::Null);
-                    fields.insert(name.to_uppercase(), value);
+                    let odd = odd(what).as_str().map_or_else(|| name.to_uppercase(), str::to_owned);
+                    fields.insert(odd, value);
                 }
             }),
             Self::Repeat(number) => with_child(document, at(number), &mut |holder, child| {
@@ -173,7 +173,7 @@ impl Hit {
         let insert = |text: &mut Vec<u8>, at: usize, piece: &[u8]| drop(text.splice(at..at, piece.iter().copied()));
         let (Self::Drop(number)
         | Self::Odd(number, _)
-        | Self::Rename(number)
+        | Self::Rename(number, _)
         | Self::Repeat(number)
         | Self::Swap(number, _)) = *self;
         let Some(at) = place(number, text.len()) else { return };
@@ -184,7 +184,7 @@ impl Hit {
                 let piece = odd.as_str().map_or_else(|| odd.to_string(), str::to_owned);
                 insert(text, at, piece.as_bytes());
             }
-            Self::Rename(_) => text[at] = text[at].to_ascii_uppercase(),
+            Self::Rename(..) => text[at] = text[at].to_ascii_uppercase(),
             Self::Repeat(_) if text.len() > LARGE => {}
             Self::Repeat(_) => {
                 let line = text[at..].split(|byte| *byte == b'\n').next().unwrap_or_default().repeat(50);
@@ -278,6 +278,7 @@ fn odd(what: u8) -> Value {
         "-1",
         "jpy",
         "unheard_of",
+        "fuzz@example.com",
     ];
     let numbers =
         [json!(0), json!(-1), json!(1), json!(i64::MAX), json!(i64::MIN), json!(u64::MAX), json!(1e308), json!(0.5)];

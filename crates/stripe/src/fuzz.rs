@@ -55,11 +55,13 @@ fn decided(looked: Looked) {
     looked.billing.gaps.iter().for_each(|gap| is_sayable(&gap.what));
     let catalog: Catalog = serde_json::from_value(json!([{"sold": {"price": "price_1"}, "level": "premium"}])).unwrap();
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
-    let rules = Rules { destination, mode, store, told: Told::Transaction, catalog, policy: Policy::default() };
+    let told = Told::Transaction;
+    let rules = Rules { destination, mode, store, told, catalog, policy: Policy::default() };
     let profile = Profile::absent(Customer::new("u-1").unwrap());
-    for later in [0, 20 * 86_400, 400 * 86_400] {
+    let ways = [Told::Transaction, Told::Standing, Told::LevelOnly];
+    for (told, later) in ways.into_iter().flat_map(|told| [0, 20, 400].map(|days| (told, days * 86_400))) {
         let now = chrono::DateTime::from_timestamp(START + later, 0).unwrap();
-        let (billing, profile, rules) = (looked.billing.clone(), profile.clone(), rules.clone());
+        let (billing, profile, rules) = (looked.billing.clone(), profile.clone(), Rules { told, ..rules.clone() });
         let case = Case { billing, profile, ledger: Ledger::default(), rules, now };
         let status = Status::of(&case, &decide(&case), Carried::Out);
         serde_json::to_string(&status).unwrap();

@@ -1,6 +1,7 @@
 //! What was done before, what shows, and what is ours.
 
 use super::*;
+use crate::billing::Line;
 use crate::ledger::Entry;
 use crate::rules::Told;
 
@@ -359,10 +360,44 @@ fn each_product_of_a_subscription_has_a_transaction_of_its_own() {
     let mut case = of(day(3), [two]);
     case.rules.told = Told::Standing;
     let plan = decide(&case);
-    let ids: Vec<&str> = plan.verdict.owed.iter().map(|right| right.transaction.id.as_str()).collect();
-    assert!(ids.len() == 2 && ids[0] != ids[1] && ids.contains(&"sub_1"), "{ids:?}");
-    case.rules.told = Told::Transaction;
-    assert!(decide(&case).verdict.owed.iter().all(|right| right.transaction.id == "sub_1"));
+    let standings = plan.verdict.owed.iter().filter_map(|right| right.transaction.standing.as_ref());
+    let ids: Vec<[&str; 2]> = standings.map(|standing| [standing.id.as_str(), standing.original.as_str()]).collect();
+    assert_eq!(ids, [["sub_1:si_2"; 2], ["sub_1"; 2]]);
+    assert!(plan.verdict.owed.iter().all(|right| right.transaction.id == "sub_1"), "it is one chain to us");
+}
+
+#[test]
+fn what_concerns_a_subscription_concerns_each_of_its_products() {
+    let mut two = first_month();
+    two.items.push(item("si_2", "gold", period(0, 30)));
+    let line = two.invoices[0].lines[0].clone();
+    let (price, product, item) = (Some("gold".into()), Some("prod_gold".into()), Some("si_2".into()));
+    two.invoices[0].lines.push(Line { price, product, item, ..line });
+    let mut case = of(day(3), [two.clone()]);
+    case.rules.told = Told::Standing;
+    let case = later(case, day(4), [two.clone()]);
+    assert_eq!((case.profile.levels.len(), decide(&case).steps.len()), (2, 0));
+    let mut simulated = case.clone();
+    simulated.billing.subscriptions[0].on_test_clock = true;
+    assert_eq!(decide(&simulated).steps, vec![], "unknown is not no, of both");
+    two.invoices[0].money_back = refund(999);
+    let refunded = later(case, day(5), [two]);
+    assert_eq!(steps(&refunded), ["revoke gold as refund", "revoke premium as refund"]);
+}
+
+#[test]
+fn an_id_that_books_cannot_hold_is_known_again_when_they_show_it() {
+    let session = format!("cs_live_{}", "a".repeat(58));
+    let mut case = of(day(3), []);
+    case.rules.told = Told::Standing;
+    case.billing.purchases = vec![purchase(&session, "life", day(2))];
+    carry_out(&mut case);
+    let shown = &case.profile.levels[0];
+    assert!(shown.transaction.as_ref().is_some_and(|id| id.len() <= 50 && *id != session), "{shown:?}");
+    case.now = day(4);
+    assert_eq!(decide(&case).steps, vec![]);
+    case.billing.purchases[0].money_back = refund(2000);
+    assert_eq!(steps(&case), ["revoke premium as refund"]);
 }
 
 #[test]

@@ -198,14 +198,17 @@ pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
             profile.levels.retain(|shown| shown.level != grant.level);
             // without a transaction the destination fills in words of its own
             let told = |words: &str, own: &str| Some(if grant.is_bare() { own } else { words }.to_owned());
+            let transaction = &grant.transaction;
+            let entered = transaction.standing.as_ref().map(|standing| (&standing.id, &standing.original));
+            let (id, original) = entered.unwrap_or((&transaction.id, &transaction.original));
             profile.levels.push(Shown {
                 level: grant.level.clone(),
                 until: grant.until,
                 starts_at: grant.starts_at,
                 store: Some(grant.store.clone()),
                 product: told(&grant.transaction.product, BARE.1),
-                transaction: told(&grant.transaction.id, "its-own"),
-                original: told(&grant.transaction.original, "its-own"),
+                transaction: told(id, "its-own"),
+                original: told(original, "its-own"),
             });
         }
     }

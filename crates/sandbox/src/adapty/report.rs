@@ -6,7 +6,7 @@ use super::Refusal;
 use super::body::Body;
 use super::world::{Facts, Level, Reported, Transaction, World};
 
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 19] = [
     "purchase_type",
     "store",
     "environment",
@@ -26,7 +26,6 @@ const KNOWN: [&str; 20] = [
     "refunded_at",
     "cancellation_reason",
     "variation_id",
-    "adapty_profile_id",
 ];
 
 const CATEGORIES: [&str; 4] = ["introductory", "promotional", "offer_code", "win_back"];
@@ -52,7 +51,6 @@ struct Report {
     row: Transaction,
     facts: Reported,
     family_shared: bool,
-    category: Option<String>,
     offer_id: Option<String>,
 }
 
@@ -177,6 +175,7 @@ impl Report {
             grace_period_expires_at: body.time_or_null("grace_period_expires_at")?,
             refunded_at: body.time_or_null("refunded_at")?,
             cancellation_reason: body.word_or_null("cancellation_reason", &REASONS)?,
+            offer_category: category,
         };
         let row = Transaction {
             product: text("store_product_id")?,
@@ -198,7 +197,7 @@ impl Report {
         let family_shared = body.flag("is_family_shared")?.unwrap_or(false);
         // a null id is refused, as two of the pages say
         let offer_id = offer.as_ref().map_or(Ok(None), |offer| offer.text("id"))?;
-        Ok(Report { row, facts, family_shared, category, offer_id })
+        Ok(Report { row, facts, family_shared, offer_id })
     }
 
     /// The documented refusals; "later" is strict.
@@ -271,7 +270,8 @@ impl Report {
         refuse(self.family_shared && paid, "family_share_price_error", "is_family_shared", message)?;
         let message = "If offer_type is 'free_trial', price.value must be 0.";
         refuse(is_trial && paid, "free_trial_price_error", "offer_type", message)?;
-        let nameless = self.offer_id.is_none() && self.category.as_deref().is_some_and(|of| of != "introductory");
+        let nameless =
+            self.offer_id.is_none() && facts.offer_category.as_deref().is_some_and(|of| of != "introductory");
         let message = "offer_id must be specified for all offer types except 'introductory'.";
         refuse(nameless, "missing_offer_id", "offer_category", message)?;
         let message = "One-time purchase cannot have a trial.";

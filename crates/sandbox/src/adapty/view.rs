@@ -37,7 +37,7 @@ fn map_or_null(map: Map<String, Value>) -> Value {
     if map.is_empty() { Value::Null } else { Value::Object(map) }
 }
 
-fn revenue_in_dollars(facts: &Facts) -> f64 {
+pub(super) fn revenue_in_dollars(facts: &Facts) -> f64 {
     let rows = facts.transactions.iter().filter(|row| !row.refunded && row.currency == "USD");
     rows.map(|row| row.price).sum()
 }

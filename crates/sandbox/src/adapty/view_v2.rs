@@ -3,25 +3,29 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::view::revenue_in_dollars;
 use super::world::{Facts, Level, Profile, Reported, Transaction};
 use crate::clock;
 
 /// `{"data": Profile}`.
 pub(super) fn profile(profile: &Profile, facts: &Facts) -> Value {
     let reported = facts.transactions.iter().filter_map(|row| Some((row, row.reported.as_ref()?)));
-    let subscriptions: Vec<Value> = reported.map(|(row, told)| subscription(row, told)).collect();
+    let (subscriptions, once): (Vec<_>, Vec<_>) = reported.partition(|(_, told)| told.is_subscription);
+    let subscriptions: Vec<Value> = subscriptions.into_iter().map(|(row, told)| subscription(row, told)).collect();
+    let once: Vec<Value> =
+        once.into_iter().zip(1..).map(|((row, told), number)| non_subscription(row, told, number)).collect();
     let levels: Vec<Value> = facts.levels.values().map(access_level).collect();
     json!({ "data": {
         "app_id": "15ac9a4f-9c7a-4ad6-8d0a-1e6f0c2b8f10",
         "profile_id": profile.id,
         "customer_user_id": profile.user,
-        "total_revenue_usd": 0.0,
+        "total_revenue_usd": revenue_in_dollars(facts),
         "segment_hash": "a1b2c3",
         "timestamp": clock::now().timestamp_millis(),
         "custom_attributes": [],
         "access_levels": levels,
         "subscriptions": subscriptions,
-        "non_subscriptions": [],
+        "non_subscriptions": once,
     }})
 }
 
@@ -56,7 +60,7 @@ fn subscription(row: &Transaction, told: &Reported) -> Value {
         "store_base_plan_id": row.base_plan,
         "store_transaction_id": row.id,
         "store_original_transaction_id": row.original,
-        "offer": row.offer.as_ref().map(|offer| json!({ "category": "introductory", "type": offer, "id": null })),
+        "offer": row.offer.as_ref().map(|offer| json!({ "category": told.offer_category, "type": offer, "id": null })),
         "environment": if row.is_sandbox { "Sandbox" } else { "Production" },
         "purchased_at": written(told.purchased_at),
         "originally_purchased_at": told.originally_purchased_at.map(written),
@@ -65,5 +69,20 @@ fn subscription(row: &Transaction, told: &Reported) -> Value {
         "billing_issue_detected_at": told.billing_issue_detected_at.map(written),
         "is_in_grace_period": told.grace_period_expires_at.is_some_and(|end| end > clock::now()),
         "cancellation_reason": told.cancellation_reason,
+    })
+}
+
+fn non_subscription(row: &Transaction, told: &Reported, number: u32) -> Value {
+    json!({
+        "purchase_id": format!("5f1dcd3a-7c02-4b7e-9e0e-{number:012x}"),
+        "store": row.store,
+        "store_product_id": row.product,
+        "store_base_plan_id": row.base_plan,
+        "store_transaction_id": row.id,
+        "store_original_transaction_id": row.original,
+        "purchased_at": written(told.purchased_at),
+        "environment": if row.is_sandbox { "Sandbox" } else { "Production" },
+        "is_refund": row.refunded,
+        "is_consumable": false,
     })
 }

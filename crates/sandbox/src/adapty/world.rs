@@ -128,6 +128,8 @@ pub struct Reported {
     pub refunded_at: Option<DateTime<Utc>>,
     /// `cancellation_reason`.
     pub cancellation_reason: Option<String>,
+    /// `offer.category`.
+    pub offer_category: Option<String>,
 }
 
 /// The part of a profile that changes.

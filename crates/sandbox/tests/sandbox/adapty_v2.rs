@@ -98,6 +98,24 @@ async fn a_product_gives_its_level_or_premium_or_none() {
 }
 
 #[tokio::test]
+async fn what_was_bought_once_is_no_subscription_and_counts_as_revenue() {
+    let bench = bench().await;
+    let once = json!({
+        "purchase_type": "one_time_purchase",
+        "store": "stripe",
+        "store_product_id": "prod_1",
+        "store_transaction_id": "cs_1",
+        "store_original_transaction_id": "cs_1",
+        "price": { "country": "US", "currency": "USD", "value": 49.5 },
+        "purchased_at": "2098-12-01T00:00:00Z",
+    });
+    let (status, profile) = set(&bench, once).await;
+    assert_eq!((status, &profile["data"]["subscriptions"]), (200, &json!([])));
+    assert_eq!(profile["data"]["non_subscriptions"][0]["store_transaction_id"], "cs_1");
+    assert_eq!(profile["data"]["total_revenue_usd"], 49.5);
+}
+
+#[tokio::test]
 async fn each_documented_refusal_is_given() {
     let bench = bench().await;
     let trial = json!({"category": "introductory", "type": "free_trial"});

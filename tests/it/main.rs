@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
 mod api;
+mod apps;
 mod backfill;
 mod catch_up;
 mod check;

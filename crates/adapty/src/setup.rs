@@ -5,15 +5,15 @@ use std::time::Duration;
 use wire::limit::LimitBy;
 use wire::upstream::{Forbidden, Setup};
 
-/// The upstream of Adapty at `base` (`https://api.adapty.io`), with the app's secret `key`.
+/// The upstream called `name` of an app of Adapty at `base` (`https://api.adapty.io`), with the app's secret `key`.
 ///
 /// Adapty publishes no rate limit; it is smoothed, per key, and answers 429 beyond it. Every request says its content
 /// type, as the API's page demands ("All request must set header Content-Type").
 #[must_use]
-pub fn setup(base: impl Into<String>, key: &str, per_second: u32, timeout: Duration) -> Setup {
+pub fn setup(name: &str, base: impl Into<String>, key: &str, per_second: u32, timeout: Duration) -> Setup {
     let headers = vec![("authorization", format!("Api-Key {key}")), ("content-type", "application/json".to_owned())];
     Setup {
-        name: "adapty",
+        name: name.into(),
         base: base.into(),
         headers,
         per_second,

@@ -6,29 +6,41 @@ use entitlement::catalog::{Catalog, Listed, Offering, Sold, Term};
 use entitlement::names::{AccessLevel, Mode};
 use entitlement::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
 
-use crate::settings::adapty::AdaptyApi;
+use crate::settings::adapty::{Adapty, AdaptyApi};
 use crate::settings::catalog::{self, CatalogEntry};
 use crate::settings::policy::{self, DisputeOpened, FullRefund, PartialRefund, PauseCollection};
 use crate::settings::{Settings, stripe};
 
-/// Name of the destination in keys and logs.
-pub(crate) const ADAPTY: &str = "adapty";
-
-/// The rules that `settings` ask for. A key that tells no mode counts as live, so that nothing is called a sandbox that
+/// The rules that `settings` ask for in `app`. A key that tells no mode counts as live, so that nothing is called a sandbox that
 /// is none.
-pub(crate) fn of(settings: &Settings) -> Rules {
+pub(crate) fn of(settings: &Settings, app: &Adapty) -> Rules {
     Rules {
-        destination: ADAPTY.into(),
+        destination: app.name.clone(),
         mode: mode(settings).unwrap_or(Mode::Live),
-        store: settings.adapty.store.clone(),
-        told: match settings.adapty.api {
+        store: app.store.clone(),
+        told: match app.api {
             AdaptyApi::V1 => Told::Transaction,
             AdaptyApi::V2 => Told::Standing,
             AdaptyApi::V2Access => Told::LevelOnly,
         },
-        catalog: Catalog(settings.catalog.iter().map(listed).collect()),
+        catalog: catalog_of(settings, app),
         policy: policy_of(&settings.policy),
     }
+}
+
+/// What `app` gives for what is sold; what is sold for other apps alone is known, and gives nothing here.
+fn catalog_of(settings: &Settings, app: &Adapty) -> Catalog {
+    let is_of_app = |entry: &CatalogEntry| entry.app.as_ref().is_none_or(|of| *of == app.name);
+    let entry = |entry: &CatalogEntry| match is_of_app(entry) {
+        true => listed(entry),
+        false => Listed::Elsewhere { elsewhere: sold(entry) },
+    };
+    Catalog(settings.catalog.iter().map(entry).collect())
+}
+
+/// What is sold for whichever app.
+pub(crate) fn whole_catalog(settings: &Settings) -> Catalog {
+    Catalog(settings.catalog.iter().map(listed).collect())
 }
 
 /// The mode of the Stripe key.
@@ -40,10 +52,7 @@ pub(crate) fn mode(settings: &Settings) -> Option<Mode> {
 }
 
 fn listed(entry: &CatalogEntry) -> Listed {
-    let price = entry.price.clone().map(Sold::Price);
-    let product = entry.product.clone().map(Sold::Product);
-    // the settings hold exactly one of the two
-    let sold = price.or(product).unwrap_or_else(|| Sold::Price(String::new()));
+    let sold = sold(entry);
     let Some(level) = entry.access_level.clone() else { return Listed::Ignored { ignored: sold } };
     Listed::Offering(Offering {
         sold,
@@ -54,6 +63,13 @@ fn listed(entry: &CatalogEntry) -> Listed {
             catalog::Term::For(span) => Term::Seconds(seconds(*span)),
         }),
     })
+}
+
+fn sold(entry: &CatalogEntry) -> Sold {
+    let price = entry.price.clone().map(Sold::Price);
+    let product = entry.product.clone().map(Sold::Product);
+    // the settings hold exactly one of the two
+    price.or(product).unwrap_or_else(|| Sold::Price(String::new()))
 }
 
 fn policy_of(policy: &policy::Policy) -> Policy {

@@ -84,7 +84,8 @@ impl Works {
         let begun = catch_up.begin().await?;
         release_after_mending(store, settings).await?;
         store.retry_all().await?;
-        Ok(Self { upstreams: vec![upstreams.stripe, upstreams.adapty], sync, catch_up, begun })
+        let upstreams = std::iter::once(upstreams.stripe).chain(upstreams.apps).collect();
+        Ok(Self { upstreams, sync, catch_up, begun })
     }
 }
 
@@ -106,8 +107,8 @@ async fn until_all_end(mut rooms: JoinSet<Result<(), Failed>>, stop: &Cancellati
 
 /// What waits for a catalog entry is looked at again when the catalog has changed.
 async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(), Failed> {
-    let catalog = serde_json::to_string(&crate::rules::of(settings).catalog)
-        .map_err(|error| Failed::because("comparing the catalog", error))?;
+    let catalogs: Vec<_> = settings.adapty.iter().map(|app| crate::rules::of(settings, app).catalog).collect();
+    let catalog = serde_json::to_string(&catalogs).map_err(|error| Failed::because("comparing the catalog", error))?;
     if store.note("catalog").await?.as_deref() == Some(catalog.as_str()) {
         return Ok(());
     }

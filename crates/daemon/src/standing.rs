@@ -2,15 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use entitlement::clock::Timestamp;
-use entitlement::decide::decide;
 use entitlement::names::Customer;
 use entitlement::plan::Until;
-use entitlement::status::{Carried, LevelStatus, Status};
+use entitlement::status::{LevelStatus, Status};
 use serde::Serialize;
 use store::error::StoreError;
 use store::open::Store;
-use sync::inspect::InspectError;
-use sync::look::{Conduct, Sync};
+use sync::inspect::{InspectError, Inspected};
+use sync::look::Sync;
 use utoipa::ToSchema;
 
 use crate::clock;
@@ -35,6 +34,9 @@ pub(crate) struct Standing {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Level {
     pub(crate) level: String,
+    /// The app it is of, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) app: Option<String>,
     pub(crate) active: bool,
     pub(crate) until: Option<DateTime<Utc>>,
     pub(crate) lifetime: bool,
@@ -63,11 +65,9 @@ pub(crate) async fn known(store: &Store, user: &Customer) -> Result<Option<Stand
 /// When nothing is known either.
 pub(crate) async fn fresh(sync: &Sync, user: &Customer) -> Result<Option<Standing>, InspectError> {
     let now = clock::now();
-    match sync.inspect_customer(user).await {
-        Ok(inspected) => {
-            let plan = decide(&inspected.case);
-            let carried = if sync.conduct == Conduct::Observe { Carried::Not } else { Carried::Out };
-            let status = Status::of(&inspected.case, &plan, carried);
+    match sync.inspect_customer(user).await.and_then(Inspected::whole) {
+        Ok(cases) => {
+            let status = sync.status_of(&cases);
             Ok(Some(told(user, &status, now, false, now)))
         }
         Err(InspectError::Nobody) => Ok(None),
@@ -92,6 +92,7 @@ fn told(user: &Customer, status: &Status, as_of: Timestamp, stale: bool, now: Ti
 fn one(level: &LevelStatus, stale: bool, now: Timestamp) -> Level {
     Level {
         level: level.level.0.clone(),
+        app: level.app.clone(),
         active: level.is_active(now, stale),
         until: level.until.and_then(Until::at),
         lifetime: level.until == Some(Until::Lifetime),

@@ -8,7 +8,7 @@ use store::connection::Time;
 use store::open::{Options, Store};
 use stripe::reader::Stripe;
 use stripe::signature::Verifier;
-use sync::look::{Conduct, Sync};
+use sync::look::{App, Conduct, Sync};
 use wire::client::Client;
 use wire::limit::LimitBy;
 use wire::upstream::{Setup, Upstream};
@@ -31,11 +31,12 @@ pub(crate) async fn store(settings: &Settings) -> Result<Store, Failed> {
     Store::open(options).await.map_err(|error| Failed::because("opening the database", error))
 }
 
-/// The two upstreams.
+/// Stripe, and every app.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstreams {
     pub(crate) stripe: Upstream,
-    pub(crate) adapty: Upstream,
+    /// In the order of the settings.
+    pub(crate) apps: Vec<Upstream>,
 }
 
 /// Connects nothing yet; checks that the addresses and keys can be used. On a shared database, rate limits hold over all
@@ -43,7 +44,8 @@ pub(crate) struct Upstreams {
 pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams, Failed> {
     let client = client()?;
     let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
-    Ok(Upstreams { stripe: stripe(settings, &client, limit.clone())?, adapty: adapty(settings, &client, limit)? })
+    let apps = settings.adapty.iter().map(|app| adapty(app, &client, limit.clone()));
+    Ok(Upstreams { stripe: stripe(settings, &client, limit.clone())?, apps: apps.collect::<Result<_, _>>()? })
 }
 
 /// The pool of connections.
@@ -57,10 +59,13 @@ pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Re
     upstream(client, ::stripe::api::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout), limit)
 }
 
-pub(crate) fn adapty(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Upstream, Failed> {
-    let of = &settings.adapty;
+pub(crate) fn adapty(of: &settings::adapty::Adapty, client: &Client, limit: LimitBy) -> Result<Upstream, Failed> {
     let key = of.secret_key.require()?.expose();
-    upstream(client, ::adapty::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout), limit)
+    upstream(
+        client,
+        ::adapty::setup::setup(&of.name, of.api_base.clone(), key, of.requests_per_second, of.timeout),
+        limit,
+    )
 }
 
 fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, Failed> {
@@ -79,13 +84,16 @@ pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
     }
 }
 
+fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> App {
+    App { adapty: Adapty::new(upstream.clone(), adapty_api(of)), rules: rules::of(settings, of) }
+}
+
 /// What looks at accounts.
 pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Sync, Failed> {
     Ok(Sync {
         store: store.clone(),
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone()),
-        adapty: Adapty::new(upstreams.adapty.clone(), adapty_api(&settings.adapty)),
-        rules: rules::of(settings),
+        apps: settings.adapty.iter().zip(&upstreams.apps).map(|(of, upstream)| app(settings, of, upstream)).collect(),
         mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         conduct: match settings.policy.mode {

@@ -20,6 +20,10 @@ pub enum Listed {
     Ignored {
         ignored: Sold,
     },
+    /// Sold for another app.
+    Elsewhere {
+        elsewhere: Sold,
+    },
 }
 
 /// This price or product gives this level.
@@ -68,7 +72,7 @@ impl Term {
 pub enum Mapped<'a> {
     /// It gives these levels; never empty.
     Gives(Vec<&'a Offering>),
-    /// It is meant to give nothing.
+    /// It is meant to give nothing, or nothing here.
     Ignored,
     /// Nobody has said.
     Unmapped,
@@ -80,19 +84,30 @@ impl Listed {
         match self {
             Self::Offering(offering) => &offering.sold,
             Self::Ignored { ignored } => ignored,
+            Self::Elsewhere { elsewhere } => elsewhere,
         }
     }
 }
 
 impl Catalog {
-    /// What the entries say of a price; those that name the price itself win over those that name its product.
+    /// What the entries say of a price; those that name the price itself win over those that name its product, and both
+    /// over what is said for another app.
     #[must_use]
     pub fn of(&self, price: &str, product: &str) -> Mapped<'_> {
         let by_price = self.matching(|sold| matches!(sold, Sold::Price(id) if id == price));
         if by_price != Mapped::Unmapped {
             return by_price;
         }
-        self.matching(|sold| matches!(sold, Sold::Product(id) if id == product))
+        let by_product = self.matching(|sold| matches!(sold, Sold::Product(id) if id == product));
+        if by_product != Mapped::Unmapped {
+            return by_product;
+        }
+        let is_it = |sold: &Sold| match sold {
+            Sold::Price(id) => id == price,
+            Sold::Product(id) => id == product,
+        };
+        let mut elsewhere = self.0.iter().filter(|entry| matches!(entry, Listed::Elsewhere { .. }));
+        if elsewhere.any(|entry| is_it(entry.sold())) { Mapped::Ignored } else { Mapped::Unmapped }
     }
 
     /// Whether anything is sold once, so that the source's one-time payments must be read too.
@@ -119,6 +134,7 @@ impl Catalog {
             match entry {
                 Listed::Offering(offering) => gives.push(offering),
                 Listed::Ignored { .. } => ignored = true,
+                Listed::Elsewhere { .. } => {}
             }
         }
         match (gives.is_empty(), ignored) {
@@ -161,6 +177,19 @@ mod tests {
         assert_eq!(catalog.of("price_1", "prod_1"), Mapped::Ignored);
         let catalog = Catalog(vec![ignored(price), offering(None)]);
         assert!(matches!(catalog.of("price_1", "prod_1"), Mapped::Gives(_)), "what gives something wins");
+    }
+
+    #[test]
+    fn what_is_sold_for_another_app_is_known_and_gives_nothing_here() {
+        let elsewhere = |elsewhere| Listed::Elsewhere { elsewhere };
+        let (price, product) = (Sold::Price("price_1".into()), Sold::Product("prod_1".into()));
+        assert_eq!(Catalog(vec![elsewhere(price.clone())]).of("price_1", "prod_1"), Mapped::Ignored);
+        assert_eq!(Catalog(vec![elsewhere(product)]).of("price_1", "prod_1"), Mapped::Ignored);
+        let Listed::Offering(given) = offering(None) else { panic!("an offering") };
+        let of_product = Listed::Offering(Offering { sold: Sold::Product("prod_1".into()), ..given });
+        let both = Catalog(vec![elsewhere(price), of_product]);
+        assert!(matches!(both.of("price_1", "prod_1"), Mapped::Gives(_)), "its own word counts");
+        assert_eq!(both.of("price_2", "prod_2"), Mapped::Unmapped);
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct Status {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LevelStatus {
     pub level: AccessLevel,
+    /// The app it is of, where several are kept in step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
     /// Its end; `None` when it is withheld.
     pub until: Option<Until>,
     /// `None` when it is another's right and nobody says.
@@ -72,6 +75,21 @@ impl Status {
         Self { levels, double_subscription: twice }
     }
 
+    /// The same, with each level said to be of the app `name`.
+    #[must_use]
+    pub fn of_app(mut self, name: &str) -> Self {
+        self.levels.iter_mut().for_each(|level| level.app = Some(name.to_owned()));
+        self
+    }
+
+    /// This and that of another app.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.levels.extend(other.levels);
+        self.double_subscription |= other.double_subscription;
+        self
+    }
+
     /// Whether nothing at all may be used at `now`; see [`LevelStatus::is_active`].
     #[must_use]
     pub fn paywall(&self, now: Timestamp, stale: bool) -> bool {
@@ -93,6 +111,7 @@ impl LevelStatus {
 fn owed(right: &Entitlement, case: &Case) -> LevelStatus {
     LevelStatus {
         level: right.level.clone(),
+        app: None,
         until: Some(right.until),
         will_renew: Some(right.will_renew),
         in_grace: right.in_grace,
@@ -105,6 +124,7 @@ fn owed(right: &Entitlement, case: &Case) -> LevelStatus {
 fn shown(shown: &Shown) -> LevelStatus {
     LevelStatus {
         level: shown.level.clone(),
+        app: None,
         until: Some(shown.until),
         will_renew: None,
         in_grace: false,
@@ -117,6 +137,7 @@ fn shown(shown: &Shown) -> LevelStatus {
 fn withheld(level: &AccessLevel, because: &Reason) -> LevelStatus {
     LevelStatus {
         level: level.clone(),
+        app: None,
         until: None,
         will_renew: Some(false),
         in_grace: false,

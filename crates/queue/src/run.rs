@@ -131,7 +131,7 @@ async fn give_up(work: &Work, claim: &Claim, why: String) {
             hint: format!("report it, then `grantsync resync {}`", claim.account),
         })
     } else {
-        Ending::Failed { next: after(now, chrono::Duration::seconds(AFTER_CRASH)), why }
+        Ending::Failed { next: after(now, chrono::Duration::seconds(AFTER_CRASH)), why, parked: Vec::new() }
     };
     let Claim { account, lease, generation, .. } = claim.clone();
     let settlement = Settlement { account, lease, generation, sent: Vec::new(), status: None, ending };

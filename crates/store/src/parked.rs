@@ -162,11 +162,15 @@ pub(crate) async fn settle(
             Ending::Forgotten | Ending::GivenUp(_) | Ending::Failed { .. } | Ending::Yielded { .. } => None,
         })
         .collect();
-    let given_up = settlements.iter().filter_map(|settlement| match &settlement.ending {
-        Ending::GivenUp(finding) => Some((&settlement.account, finding)),
-        Ending::Done { .. } | Ending::Forgotten | Ending::Failed { .. } | Ending::Yielded { .. } => None,
+    let beside = settlements.iter().flat_map(|settlement| {
+        let findings = match &settlement.ending {
+            Ending::GivenUp(finding) => std::slice::from_ref(finding),
+            Ending::Failed { parked, .. } => parked.as_slice(),
+            Ending::Done { .. } | Ending::Forgotten | Ending::Yielded { .. } => &[],
+        };
+        findings.iter().map(|finding| (&settlement.account, finding))
     });
-    add(connection, given_up.collect(), now).await?;
+    add(connection, beside.collect(), now).await?;
     if done.is_empty() {
         return Ok(());
     }

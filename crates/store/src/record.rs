@@ -80,8 +80,8 @@ pub struct Settlement {
 pub enum Ending {
     /// It came to its end. What is parked for the account is exactly `parked`.
     Done { next: Option<Timestamp>, parked: Vec<Finding> },
-    /// It failed; what is parked stays.
-    Failed { next: Timestamp, why: String },
+    /// It failed; what is parked stays, beside what it found before.
+    Failed { next: Timestamp, why: String, parked: Vec<Finding> },
     /// What was looked at only led to an account, and is not kept.
     Forgotten,
     /// It failed for good: parked beside what is parked already.

@@ -15,7 +15,7 @@ use crate::shape::{List, id_of};
 #[must_use]
 pub fn setup(base: String, key: &str, per_second: u32, timeout: Duration) -> Setup {
     let headers = vec![("Authorization", format!("Bearer {key}")), ("Stripe-Version", VERSION.to_string())];
-    Setup { name: "stripe", base, headers, per_second, limit: LimitBy::Own, timeout, forbidden: Forbidden::Call }
+    Setup { name: "stripe".into(), base, headers, per_second, limit: LimitBy::Own, timeout, forbidden: Forbidden::Call }
 }
 
 /// The API as seen from one account: our own, or a connected one.

@@ -76,7 +76,7 @@ impl Sync {
         backfill.after = page.next;
         if backfill.after.is_none() {
             match walk {
-                Walk::Subscriptions if self.rules.catalog.sells_once() => backfill.purchases = true,
+                Walk::Subscriptions if self.sells_once() => backfill.purchases = true,
                 Walk::Subscriptions | Walk::Purchases => backfill.finished_at = Some((self.clock)()),
             }
         }

@@ -10,13 +10,14 @@ use entitlement::retry::{self, Next};
 use store::claim::Claim;
 use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
 
-use crate::look::{Outcome, Sync, Trouble};
+use crate::look::{App, Outcome, Sync, Trouble};
 use crate::{findings, telling};
 
 impl Sync {
     /// Sends the steps of `plan`, each of which stands in the ledger by now.
     pub(crate) async fn carry_out(
         &self,
+        app: &App,
         claim: &Claim,
         customer: &Customer,
         exists: bool,
@@ -25,13 +26,13 @@ impl Sync {
     ) {
         let mut exists = exists;
         for planned in &plan.steps {
-            let Some(answer) = self.send(claim, customer, planned, &mut exists).await.transpose() else {
+            let Some(answer) = self.send(app, claim, customer, planned, &mut exists).await.transpose() else {
                 outcome.at_rest = false;
                 outcome.look_again((self.clock)());
                 break;
             };
             let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
-            self.note(claim, customer, planned, answer, outcome);
+            self.note(app, claim, customer, planned, answer, outcome);
             if refused_key {
                 // the rest would be refused alike; it stands in the ledger and is tried with this one
                 break;
@@ -43,6 +44,7 @@ impl Sync {
     /// ran out: whoever slept past it must not send what another may have sent, or taken back, by now.
     async fn send(
         &self,
+        app: &App,
         claim: &Claim,
         customer: &Customer,
         planned: &Planned,
@@ -51,19 +53,19 @@ impl Sync {
         // asked right before each write, since each answer may have been slept through
         let is_ours = || claim.hold.stands((self.clock)());
         if !*exists && is_ours() {
-            *exists = self.adapty.create(customer).await?.exists;
+            *exists = app.adapty.create(customer).await?.exists;
         }
         if !is_ours() {
             return Ok(None);
         }
-        let answer = match self.adapty.carry_out(customer, &planned.step, is_ours).await {
+        let answer = match app.adapty.carry_out(customer, &planned.step, is_ours).await {
             Err(failure) if failure.class == Class::Missing && matches!(planned.step, Step::Grant(_)) => {
                 // it was there when we read it; someone deleted it in between
-                self.adapty.create(customer).await?;
+                app.adapty.create(customer).await?;
                 if !is_ours() {
                     return Ok(None);
                 }
-                self.adapty.carry_out(customer, &planned.step, is_ours).await?
+                app.adapty.carry_out(customer, &planned.step, is_ours).await?
             }
             answer => answer?,
         };
@@ -72,11 +74,12 @@ impl Sync {
             return Ok(Some(answer));
         }
         // accepted, and the answer does not show it: read it back. The write counts either way.
-        Ok(Some(self.adapty.profile(customer).await.unwrap_or(answer)))
+        Ok(Some(app.adapty.profile(customer).await.unwrap_or(answer)))
     }
 
     fn note(
         &self,
+        app: &App,
         claim: &Claim,
         customer: &Customer,
         planned: &Planned,
@@ -86,20 +89,21 @@ impl Sync {
         let now = (self.clock)();
         let sent = match answer {
             Ok(profile) => {
-                telling::confirmed(claim, planned, now);
+                telling::confirmed(claim, app.name(), planned, now);
                 if !visible(&profile, &planned.step, now) {
                     outcome.at_rest = false;
-                    outcome.look_again(after(now, self.rules.policy.lag()));
+                    outcome.look_again(after(now, app.rules.policy.lag()));
                 }
                 SentOutcome::Confirmed
             }
-            Err(failure) => self.failed_step(claim, customer, planned, &failure, now, outcome),
+            Err(failure) => self.failed_step(app, claim, customer, planned, &failure, now, outcome),
         };
         outcome.sent.push(Sent { key: planned.key.clone(), outcome: sent });
     }
 
     fn failed_step(
         &self,
+        app: &App,
         claim: &Claim,
         customer: &Customer,
         planned: &Planned,
@@ -110,14 +114,14 @@ impl Sync {
         let why = failure.to_string();
         match retry::after(failure, planned.attempts.saturating_add(1), &planned.key, now) {
             Next::At(due) => {
-                telling::step_failed(claim, planned, failure, due);
+                telling::step_failed(claim, app.name(), planned, failure, due);
                 outcome.look_again(due);
                 outcome.at_rest = false;
                 let tries = if failure.class == Class::Credentials { Tries::Free } else { Tries::Counted };
                 SentOutcome::Again { due, why, tries }
             }
             Next::Never => {
-                telling::step_refused(claim, planned, failure);
+                telling::step_refused(claim, app.name(), planned, failure);
                 outcome.at_rest = false;
                 outcome.parked.push(findings::refused(customer, &planned.key, &planned.step, &why));
                 SentOutcome::Refused { why }

@@ -13,7 +13,7 @@ use stripe::resolve::Resolved;
 
 use crate::findings;
 use crate::gather::Identity;
-use crate::look::{Sync, Trouble};
+use crate::look::{App, Sync, Trouble};
 
 /// What is known of one customer now.
 #[derive(Debug)]
@@ -77,11 +77,11 @@ struct Read {
 }
 
 impl Sync {
-    /// What is known behind `account`: a customer, the session of a guest, or anything that leads to one.
+    /// What is known behind `account`, and shown in `app`: a customer, the session of a guest, or anything that leads to one.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn examine(&self, account: &Account) -> Result<Examined, StoreError> {
+    pub async fn examine(&self, app: &App, account: &Account) -> Result<Examined, StoreError> {
         let read = match self.stripe.resolve(account).await {
             Ok(Resolved::Customer(account) | Resolved::Guest(account)) => self.read_account(account).await?,
             Ok(Resolved::Nobody(why)) => {
@@ -96,21 +96,21 @@ impl Sync {
                 let mut accounts = self.accounts_of_user(&customer).await?;
                 accounts.retain(|learnt| learnt.account != account);
                 accounts.insert(0, Learnt { account: account.clone(), origin: Some(origin) });
-                self.examined(customer, accounts, billing, deleted).await
+                self.examined(app, customer, accounts, billing, deleted).await
             }
             Err(why) => {
                 let accounts = vec![Learnt { account, origin: None }];
-                let rules = billing.as_ref().map_or_else(|_| self.rules.clone(), |billing| self.rules_for(billing));
+                let rules = billing.as_ref().map_or_else(|_| app.rules.clone(), |billing| self.rules_for(app, billing));
                 Ok(Examined { accounts, billing, person: Person::Nobody(why), deleted, rules, now: (self.clock)() })
             }
         }
     }
 
-    /// What is known of `customer` over all linked accounts; billed nothing when there is none.
+    /// What is known of `customer` over all linked accounts, and shown in `app`; billed nothing when there is none.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn examine_customer(&self, customer: &Customer) -> Result<Examined, StoreError> {
+    pub async fn examine_customer(&self, app: &App, customer: &Customer) -> Result<Examined, StoreError> {
         let accounts = self.accounts_of_user(customer).await?;
         let (billing, deleted) = match accounts.first() {
             Some(first) => {
@@ -119,11 +119,12 @@ impl Sync {
             }
             None => (Ok(Billing::empty(self.mode.unwrap_or(Mode::Live))), false),
         };
-        self.examined(customer.clone(), accounts, billing, deleted).await
+        self.examined(app, customer.clone(), accounts, billing, deleted).await
     }
 
     async fn examined(
         &self,
+        app: &App,
         customer: Customer,
         accounts: Vec<Learnt>,
         billing: Result<Billing, Failure>,
@@ -134,11 +135,11 @@ impl Sync {
             (billing, _) => billing,
         };
         let rules = match &billing {
-            Ok(billing) => self.rules_for(billing),
-            Err(_) => self.rules_for(&Billing::empty(Mode::Live)),
+            Ok(billing) => self.rules_for(app, billing),
+            Err(_) => self.rules_for(app, &Billing::empty(Mode::Live)),
         };
         let ledger = self.store.ledger(&customer, &rules.destination, rules.mode).await?;
-        let profile = self.adapty.profile(&customer).await;
+        let profile = app.adapty.profile(&customer).await;
         let person = Person::Known { customer, profile, ledger };
         Ok(Examined { accounts, billing, person, deleted, rules, now: (self.clock)() })
     }

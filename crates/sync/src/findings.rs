@@ -1,7 +1,5 @@
 //! What a look finds for a human, and what to do about it in a sentence.
 
-use entitlement::billing::Billing;
-use entitlement::catalog::Catalog;
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer};
 use entitlement::plan::{Note, Plan, Step};
@@ -15,11 +13,8 @@ pub(crate) fn unnamed(sources: &str) -> String {
     format!("none of `identity.user_id` ({sources}) names an app user")
 }
 
-/// A customer nobody knows. An account that is billed nothing that could open something concerns nobody.
-pub(crate) fn nobody(account: &Account, billing: &Billing, catalog: &Catalog, reason: String) -> Outcome {
-    if catalog.ignores_all(billing) {
-        return Outcome::default();
-    }
+/// A customer nobody knows.
+pub(crate) fn nobody(account: &Account, reason: String) -> Outcome {
     let finding = Finding {
         kind: Kind::UnknownCustomer,
         customer: None,

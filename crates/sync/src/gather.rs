@@ -5,10 +5,11 @@ use entitlement::failure::Class;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::profile::Profile;
+use futures_util::future::join_all;
 use store::people::{Link, OPERATOR};
 use stripe::reader::{Looked, Scope};
 
-use crate::look::{Sync, Trouble};
+use crate::look::{App, Sync, Trouble};
 
 /// Whom an account belongs to, and where that was learnt.
 #[derive(Clone, Debug)]
@@ -29,10 +30,17 @@ pub(crate) struct Gathered {
     pub(crate) early: Option<Early>,
 }
 
-/// What a destination shows and what it was told, of one customer.
+/// What was read of one customer before it was known whether it is the right one.
 #[derive(Debug)]
 pub(crate) struct Early {
     pub(crate) customer: Customer,
+    /// For each app.
+    pub(crate) pictures: Vec<Result<Pictures, Trouble>>,
+}
+
+/// What an app shows and what it was told, of one customer.
+#[derive(Debug)]
+pub(crate) struct Pictures {
     pub(crate) profile: Profile,
     pub(crate) ledger: Ledger,
 }
@@ -42,30 +50,32 @@ impl Sync {
     pub(crate) async fn gather(&self, account: &Account, known: Option<&Customer>) -> Result<Gathered, Trouble> {
         let (looked, before, early) = tokio::join!(self.read(account), self.store.link_of(account), async {
             match (known, self.mode) {
-                (Some(customer), Some(mode)) => Some(self.shown_and_told(customer, mode).await),
+                (Some(customer), Some(mode)) => Some(self.early(customer, mode).await),
                 (None, _) | (_, None) => None,
             }
         });
         let (looked, before) = (looked?, before?);
         let identity = identity(&looked, before.as_ref());
         // what was read of somebody else by now is of no use, and neither is its failure
-        let early = match early {
-            Some(early) if identity.as_ref().map(|identity| &identity.customer) == known => Some(early?),
-            Some(_) | None => None,
-        };
+        let early = early.filter(|_| identity.as_ref().map(|identity| &identity.customer) == known);
         let Looked { billing, contradiction, deleted, .. } = looked;
         Ok(Gathered { billing, identity, contradiction, deleted, early })
     }
 
     async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
-        let scope = Scope { sells_once: self.rules.catalog.sells_once() };
+        let scope = Scope { sells_once: self.sells_once() };
         Ok(self.stripe.look(account, scope).await?)
     }
 
-    pub(crate) async fn shown_and_told(&self, customer: &Customer, mode: Mode) -> Result<Early, Trouble> {
+    async fn early(&self, customer: &Customer, mode: Mode) -> Early {
+        let pictures = join_all(self.apps.iter().map(|app| self.shown_and_told(app, customer, mode))).await;
+        Early { customer: customer.clone(), pictures }
+    }
+
+    pub(crate) async fn shown_and_told(&self, app: &App, customer: &Customer, mode: Mode) -> Result<Pictures, Trouble> {
         let (profile, ledger) =
-            tokio::join!(self.adapty.profile(customer), self.store.ledger(customer, &self.rules.destination, mode));
-        Ok(Early { customer: customer.clone(), profile: profile?, ledger: ledger? })
+            tokio::join!(app.adapty.profile(customer), self.store.ledger(customer, app.name(), mode));
+        Ok(Pictures { profile: profile?, ledger: ledger? })
     }
 
     /// Adds what the customer's other accounts are billed.

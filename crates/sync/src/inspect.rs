@@ -1,18 +1,32 @@
 //! Gathers a case without carrying anything out: for `explain`.
 
 use entitlement::billing::Billing;
-use entitlement::decide::Case;
+use entitlement::decide::{Case, decide};
 use entitlement::failure::Failure;
 use entitlement::names::{Account, Customer};
+use entitlement::status::Status;
+use futures_util::future::join_all;
 use store::error::StoreError;
 
-use crate::look::{Sync, Trouble};
+use crate::gather::Pictures;
+use crate::look::{App, Sync, Trouble};
 
 /// What is known of one customer now, and how they are connected.
 #[derive(Debug)]
 pub struct Inspected {
     pub accounts: Vec<Account>,
-    pub case: Case,
+    /// One for each app.
+    pub cases: Vec<Result<Case, InspectError>>,
+}
+
+impl Inspected {
+    /// The cases of all apps.
+    ///
+    /// # Errors
+    /// The first that could not be gathered.
+    pub fn whole(self) -> Result<Vec<Case>, InspectError> {
+        self.cases.into_iter().collect()
+    }
 }
 
 /// Why a customer could not be inspected.
@@ -27,6 +41,14 @@ pub enum InspectError {
 }
 
 impl Sync {
+    /// Where the customer of `cases`, one for each app, stands once they are carried out, or if they are not.
+    #[must_use]
+    pub fn status_of(&self, cases: &[Case]) -> Status {
+        let carried = self.conduct.carried();
+        let of_app = |(app, case): (&App, &Case)| self.named(app, Status::of(case, &decide(case), carried));
+        self.apps.iter().zip(cases).map(of_app).reduce(Status::and).unwrap_or_default()
+    }
+
     /// The case of the customer behind `account`, as a look would see it now.
     ///
     /// # Errors
@@ -39,7 +61,7 @@ impl Sync {
         if !accounts.contains(account) {
             accounts.push(account.clone());
         }
-        self.case_of(&identity.customer, accounts, billing).await
+        Ok(self.cases_of(&identity.customer, accounts, billing).await)
     }
 
     /// The case of `customer` over all linked accounts.
@@ -51,19 +73,19 @@ impl Sync {
         let account = accounts.first().ok_or(InspectError::Nobody)?;
         let gathered = self.gather(account, None).await.map_err(told)?;
         let billing = self.with_other_accounts(gathered.billing, account, customer).await.map_err(told)?;
-        self.case_of(customer, accounts, billing).await
+        Ok(self.cases_of(customer, accounts, billing).await)
     }
 
-    async fn case_of(
-        &self,
-        customer: &Customer,
-        accounts: Vec<Account>,
-        billing: Billing,
-    ) -> Result<Inspected, InspectError> {
-        let rules = self.rules_for(&billing);
-        let early = self.shown_and_told(customer, rules.mode).await.map_err(told)?;
-        let case = Case { billing, profile: early.profile, ledger: early.ledger, rules, now: (self.clock)() };
-        Ok(Inspected { accounts, case })
+    async fn cases_of(&self, customer: &Customer, accounts: Vec<Account>, billing: Billing) -> Inspected {
+        let cases = self.apps.iter().map(|app| self.case_of(app, customer, &billing));
+        Inspected { accounts, cases: join_all(cases).await }
+    }
+
+    async fn case_of(&self, app: &App, customer: &Customer, billing: &Billing) -> Result<Case, InspectError> {
+        let rules = self.rules_for(app, billing);
+        let pictures = self.shown_and_told(app, customer, rules.mode).await.map_err(told)?;
+        let Pictures { profile, ledger } = pictures;
+        Ok(Case { billing: billing.clone(), profile, ledger, rules, now: (self.clock)() })
     }
 }
 

@@ -3,6 +3,7 @@
 use adapty::adapty::Adapty;
 use chrono::Duration;
 use entitlement::billing::Billing;
+use entitlement::catalog::Catalog;
 use entitlement::clock::{Clock, Timestamp, after};
 use entitlement::decide::{Case, decide};
 use entitlement::failure::{Class, Failure};
@@ -12,6 +13,7 @@ use entitlement::plan::Plan;
 use entitlement::retry::{self, Next};
 use entitlement::rules::Rules;
 use entitlement::status::{Carried, Status};
+use futures_util::future::join_all;
 use store::claim::{Claim, Urgency};
 use store::error::StoreError;
 use store::open::Store;
@@ -20,7 +22,7 @@ use store::record::{Ending, Finding, Held, Intent, Sent, Settlement};
 use stripe::reader::Stripe;
 use stripe::resolve::Resolved;
 
-use crate::gather::{Early, Identity};
+use crate::gather::{Early, Identity, Pictures};
 use crate::{findings, telling};
 
 /// How long a look waits for another that holds the same customer, in milliseconds.
@@ -34,9 +36,8 @@ const LONGEST_WAIT: u32 = 40;
 pub struct Sync {
     pub store: Store,
     pub stripe: Stripe,
-    pub adapty: Adapty,
-    /// All but the mode, when the key does not tell it.
-    pub rules: Rules,
+    /// The apps that are kept in step, at least one.
+    pub apps: Vec<App>,
     /// The mode of the source's key; `None` when it does not tell: then that of what is billed.
     pub mode: Option<Mode>,
     /// Where an account's app user is looked for, in words.
@@ -45,12 +46,37 @@ pub struct Sync {
     pub clock: Clock,
 }
 
+/// One app at the destination, and what holds for it.
+#[derive(Clone, Debug)]
+pub struct App {
+    pub adapty: Adapty,
+    /// All but the mode, when the key does not tell it. The destination's name is the app's.
+    pub rules: Rules,
+}
+
+impl App {
+    /// The app's name: the destination in keys and the ledger.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.rules.destination
+    }
+}
+
 /// Whether decisions are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conduct {
     Enforce,
     /// Decide and tell; write nothing to a destination.
     Observe,
+}
+
+impl Conduct {
+    pub(crate) fn carried(self) -> Carried {
+        match self {
+            Self::Enforce => Carried::Out,
+            Self::Observe => Carried::Not,
+        }
+    }
 }
 
 /// Why a look did not come to its end.
@@ -88,13 +114,17 @@ pub(crate) struct Outcome {
     pub(crate) leads_elsewhere: bool,
     /// Where the customer of the account stands.
     pub(crate) status: Option<(Customer, Status)>,
+    /// What kept one of several apps from being served, while the others were.
+    pub(crate) failure: Option<Failure>,
 }
 
 impl Outcome {
     /// Adds what another decision of the same look leaves.
     pub(crate) fn add(&mut self, other: Self) {
         self.sent.extend(other.sent);
-        self.parked.extend(other.parked);
+        let new = other.parked.into_iter().filter(|finding| !self.parked.contains(finding)).collect::<Vec<_>>();
+        self.parked.extend(new);
+        self.failure = self.failure.take().or(other.failure);
         other.next.into_iter().for_each(|at| self.look_again(at));
         self.at_rest &= other.at_rest;
     }
@@ -108,8 +138,19 @@ impl Sync {
     /// The same for work in bulk, which may use `percent` of the rate limits.
     #[must_use]
     pub fn leaving_room(&self, percent: u32) -> Self {
-        let (stripe, adapty) = (self.stripe.leaving_room(percent), self.adapty.leaving_room(percent));
-        Self { stripe, adapty, ..self.clone() }
+        let slower = |app: &App| App { adapty: app.adapty.leaving_room(percent), ..app.clone() };
+        let (stripe, apps) = (self.stripe.leaving_room(percent), self.apps.iter().map(slower).collect());
+        Self { stripe, apps, ..self.clone() }
+    }
+
+    /// The catalogs of all apps.
+    pub(crate) fn catalogs(&self) -> impl Iterator<Item = &Catalog> {
+        self.apps.iter().map(|app| &app.rules.catalog)
+    }
+
+    /// Whether anything is sold once, for any app.
+    pub(crate) fn sells_once(&self) -> bool {
+        self.catalogs().any(Catalog::sells_once)
     }
 
     /// Looks at a claimed account and settles its lease.
@@ -151,7 +192,9 @@ impl Sync {
         let gathered = self.gather(&claim.account, claim.customer.as_ref()).await?;
         let Some(identity) = gathered.identity else {
             let reason = gathered.contradiction.unwrap_or_else(|| findings::unnamed(&self.sources));
-            return Ok(findings::nobody(&claim.account, &gathered.billing, &self.rules.catalog, reason));
+            // what opens nothing in any app concerns nobody
+            let ignored = self.catalogs().all(|catalog| catalog.ignores_all(&gathered.billing));
+            return Ok(if ignored { Outcome::default() } else { findings::nobody(&claim.account, reason) });
         };
         if gathered.deleted {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
@@ -159,7 +202,7 @@ impl Sync {
         self.take(claim, &identity).await?;
         let mut outcome = self.hand_over(claim, gathered.billing.mode).await?;
         let billing = self.with_other_accounts(gathered.billing, &claim.account, &identity.customer).await?;
-        let served = self.serve(claim, &identity.customer, billing, gathered.early).await?;
+        let served = self.serve(claim, &identity.customer, &billing, gathered.early).await?;
         outcome.status = served.status.clone();
         outcome.add(served);
         Ok(outcome)
@@ -204,7 +247,7 @@ impl Sync {
                 self.store.handed_over(claim.account.clone(), former).await?;
                 continue;
             }
-            let outcome = self.serve(claim, &former, Billing::empty(mode), None).await?;
+            let outcome = self.serve(claim, &former, &Billing::empty(mode), None).await?;
             self.close_early(claim, outcome.sent).await?;
             if outcome.at_rest {
                 self.store.handed_over(claim.account.clone(), former).await?;
@@ -214,43 +257,68 @@ impl Sync {
         Ok(all)
     }
 
-    /// Decides for one customer and carries the plan out.
+    /// Brings every app to where it should be for one customer, each by itself: what one of them cannot do holds up no
+    /// other.
     async fn serve(
         &self,
         claim: &Claim,
         customer: &Customer,
-        billing: Billing,
+        billing: &Billing,
         early: Option<Early>,
     ) -> Result<Outcome, Trouble> {
-        let rules = self.rules_for(&billing);
-        let early = match early.filter(|early| &early.customer == customer) {
-            Some(early) => early,
-            None => self.shown_and_told(customer, rules.mode).await?,
+        let mut early = early.filter(|early| &early.customer == customer).map(|early| early.pictures.into_iter());
+        let pictures = self.apps.iter().map(|_| early.as_mut().and_then(Iterator::next));
+        let served =
+            self.apps.iter().zip(pictures).map(|(app, early)| self.serve_app(app, claim, customer, billing, early));
+        let mut served = join_all(served).await.into_iter();
+        let mut all = served.next().unwrap_or_else(|| Ok(Outcome::default()));
+        for another in served {
+            all = together(all, another);
+        }
+        all
+    }
+
+    /// Decides for one customer of one app, and carries the plan out.
+    async fn serve_app(
+        &self,
+        app: &App,
+        claim: &Claim,
+        customer: &Customer,
+        billing: &Billing,
+        early: Option<Result<Pictures, Trouble>>,
+    ) -> Result<Outcome, Trouble> {
+        let rules = self.rules_for(app, billing);
+        let pictures = match early {
+            Some(early) => early?,
+            None => self.shown_and_told(app, customer, rules.mode).await?,
         };
-        let exists = early.profile.exists;
-        let case = Case { billing, profile: early.profile, ledger: early.ledger, rules, now: (self.clock)() };
+        let exists = pictures.profile.exists;
+        let billing = billing.clone();
+        let case = Case { billing, profile: pictures.profile, ledger: pictures.ledger, rules, now: (self.clock)() };
         let plan = decide(&case);
-        telling::decided(&claim.account, &plan, self.conduct);
+        telling::decided(&claim.account, app.name(), &plan, self.conduct);
         let mut outcome = findings::of_plan(customer, &plan);
-        let carried = match self.conduct {
-            Conduct::Enforce => Carried::Out,
-            Conduct::Observe => Carried::Not,
-        };
-        outcome.status = Some((customer.clone(), Status::of(&case, &plan, carried)));
+        let status = Status::of(&case, &plan, self.conduct.carried());
+        outcome.status = Some((customer.clone(), self.named(app, status)));
         if self.conduct == Conduct::Observe {
             return Ok(outcome);
         }
-        self.write_down(claim, customer, case.rules.mode, &plan).await?;
-        self.carry_out(claim, customer, exists, &plan, &mut outcome).await;
+        self.write_down(claim, customer, &case.rules, &plan).await?;
+        self.carry_out(app, claim, customer, exists, &plan, &mut outcome).await;
         Ok(outcome)
     }
 
-    /// The rules, in the mode of the key, or of what is billed when the key does not tell.
-    pub(crate) fn rules_for(&self, billing: &Billing) -> Rules {
-        Rules { mode: self.mode.unwrap_or(billing.mode), ..self.rules.clone() }
+    /// With several apps, each level says which one it is of.
+    pub(crate) fn named(&self, app: &App, status: Status) -> Status {
+        if self.apps.len() > 1 { status.of_app(app.name()) } else { status }
     }
 
-    async fn write_down(&self, claim: &Claim, customer: &Customer, mode: Mode, plan: &Plan) -> Result<(), Trouble> {
+    /// The rules for `app`, in the mode of the key, or of what is billed when the key does not tell.
+    pub(crate) fn rules_for(&self, app: &App, billing: &Billing) -> Rules {
+        Rules { mode: self.mode.unwrap_or(billing.mode), ..app.rules.clone() }
+    }
+
+    async fn write_down(&self, claim: &Claim, customer: &Customer, rules: &Rules, plan: &Plan) -> Result<(), Trouble> {
         if plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty() {
             return Ok(());
         }
@@ -258,8 +326,8 @@ impl Sync {
             account: claim.account.clone(),
             customer: customer.clone(),
             lease: claim.lease.clone(),
-            destination: self.rules.destination.clone(),
-            mode,
+            destination: rules.destination.clone(),
+            mode: rules.mode,
             steps: plan.steps.clone(),
             seen: plan.seen.clone(),
             moot: plan.moot.clone(),
@@ -274,6 +342,9 @@ impl Sync {
         let mut status = None;
         let (sent, ending) = match outcome {
             Ok(outcome) if outcome.leads_elsewhere => (Vec::new(), Ending::Forgotten),
+            Ok(Outcome { sent, failure: Some(failure), parked, next, .. }) => {
+                (sent, self.failed(claim, &failure, next, parked))
+            }
             Ok(Outcome { sent, parked, next, status: seen, .. }) => {
                 status = seen;
                 (sent, Ending::Done { next, parked })
@@ -286,9 +357,9 @@ impl Sync {
             Err(Trouble::Store(error)) => {
                 telling::unsettled(&claim.account, &error);
                 let next = after((self.clock)(), Duration::seconds(1));
-                (Vec::new(), Ending::Failed { next, why: error.to_string() })
+                (Vec::new(), Ending::Failed { next, why: error.to_string(), parked: Vec::new() })
             }
-            Err(Trouble::Upstream(failure)) => (Vec::new(), self.failed(claim, &failure)),
+            Err(Trouble::Upstream(failure)) => (Vec::new(), self.failed(claim, &failure, None, Vec::new())),
         };
         Some(Settlement {
             account: claim.account.clone(),
@@ -300,7 +371,8 @@ impl Sync {
         })
     }
 
-    fn failed(&self, claim: &Claim, failure: &Failure) -> Ending {
+    /// `sooner`, `parked`: when what did not fail wants to be looked at, and what it parks.
+    fn failed(&self, claim: &Claim, failure: &Failure, sooner: Option<Timestamp>, parked: Vec<Finding>) -> Ending {
         let (now, why) = ((self.clock)(), failure.to_string());
         let jitter = StepKey::stored(claim.account.as_str().to_owned());
         // bells and refused keys may try far more often than the schedule; only time makes a look give up
@@ -308,7 +380,7 @@ impl Sync {
         match retry::after(failure, attempts, &jitter, now) {
             Next::At(next) if failure.class == Class::Credentials || !claim.is_tired(now) => {
                 telling::look_failed(&claim.account, failure, next);
-                Ending::Failed { next, why }
+                Ending::Failed { next: sooner.map_or(next, |at| at.min(next)), why, parked }
             }
             Next::At(_) | Next::Never => {
                 tracing::error!(account.id = %claim.account, error = %why, "a look failed for good and is parked");
@@ -316,4 +388,25 @@ impl Sync {
             }
         }
     }
+}
+
+/// What two apps make together. What an upstream refused one of them is kept beside what the other did; that the lease
+/// or the database is gone concerns both.
+fn together(one: Result<Outcome, Trouble>, another: Result<Outcome, Trouble>) -> Result<Outcome, Trouble> {
+    let failed = |failure| Outcome { failure: Some(failure), ..Outcome::default() };
+    let one = match one {
+        Err(Trouble::Upstream(failure)) => failed(failure),
+        one => one?,
+    };
+    let another = match another {
+        Err(Trouble::Upstream(failure)) => failed(failure),
+        another => another?,
+    };
+    let status = one.status.clone().zip(another.status.clone());
+    let status = status.map(|((customer, one), (_, another))| (customer, one.and(another)));
+    let mut all = one;
+    all.add(another);
+    // a picture with a part missing is none; the one before stays
+    all.status = status;
+    Ok(all)
 }

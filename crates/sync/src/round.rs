@@ -23,7 +23,7 @@ use stripe::reader::Stripe;
 use stripe::walk::Walk;
 use tokio::time::sleep;
 
-use crate::inspect::InspectError;
+use crate::inspect::{InspectError, Inspected};
 use crate::look::Sync;
 
 /// Accounts compared at once; the rate limits are what counts.
@@ -65,6 +65,9 @@ pub struct Report {
 pub struct Difference {
     pub account: String,
     pub user: String,
+    /// The app it was found in.
+    #[serde(default)]
+    pub app: String,
     pub level: String,
     /// RFC 3339, or `lifetime`; `None`: not owed.
     pub owed_until: Option<String>,
@@ -106,8 +109,8 @@ enum Compared {
 #[derive(Default)]
 struct Walked {
     accounts: u64,
-    /// By user and level: accounts of one user find the same.
-    differences: BTreeMap<(String, String), Difference>,
+    /// By user, app and level: accounts of one user find the same.
+    differences: BTreeMap<(String, String, String), Difference>,
     in_motion: BTreeSet<Account>,
     failures: Vec<String>,
 }
@@ -152,7 +155,7 @@ impl Sync {
     /// Accounts that Stripe bills and nobody ever rang for.
     async fn compare_unheard_of(&self, walked: &mut Walked, told: &mut impl FnMut(Progress)) -> Result<(), RoundError> {
         let mut walks = vec![Walk::Subscriptions];
-        walks.extend(self.rules.catalog.sells_once().then_some(Walk::Purchases));
+        walks.extend(self.sells_once().then_some(Walk::Purchases));
         for walk in walks {
             let mut after = None;
             loop {
@@ -178,7 +181,7 @@ impl Sync {
             }
             let Some((compared, account)) = under_way.next().await else { return };
             walked.accounts += 1;
-            walked.take(account, compared);
+            compared.into_iter().for_each(|compared| walked.take(account.clone(), compared));
             told(walked.progress());
         }
     }
@@ -196,23 +199,32 @@ impl Sync {
         }
     }
 
-    async fn compare(&self, account: &Account) -> Compared {
+    /// How the account compares in each app.
+    async fn compare(&self, account: &Account) -> Vec<Compared> {
         let before = self.store.standing(account).await;
         let inspected = match self.inspect(account).await {
             Ok(inspected) => inspected,
             // it is parked, or billed nothing
-            Err(InspectError::Nobody) => return Compared::Same,
-            Err(error) => return Compared::Failed(format!("`{account}`: {error}")),
+            Err(InspectError::Nobody) => return vec![Compared::Same],
+            Err(error) => return vec![Compared::Failed(format!("`{account}`: {error}"))],
         };
         let after = self.store.standing(account).await;
         let (Ok(before), Ok(after)) = (before, after) else {
-            return Compared::Failed(format!("`{account}`: the database does not answer"));
+            return vec![Compared::Failed(format!("`{account}`: the database does not answer"))];
         };
-        let plan = decide(&inspected.case);
-        let found = differences(account, &inspected.case, &plan);
         let moves = is_moving(before.as_ref(), after.as_ref(), (self.clock)());
+        let judge = |case: Result<Case, InspectError>| match case {
+            Ok(case) => self.judge(account, &case, moves, after.as_ref()),
+            Err(error) => Compared::Failed(format!("`{account}`: {error}")),
+        };
+        inspected.cases.into_iter().map(judge).collect()
+    }
+
+    fn judge(&self, account: &Account, case: &Case, moves: bool, standing: Option<&Standing>) -> Compared {
+        let plan = decide(case);
+        let found = differences(account, case, &plan);
         match found.is_empty() {
-            true if waits(&plan) && self.is_settled_soon(&plan, after.as_ref()) => Compared::InMotion,
+            true if waits(&plan) && self.is_settled_soon(&plan, standing) => Compared::InMotion,
             true => Compared::Same,
             false if moves => Compared::InMotion,
             false => Compared::Differs(found),
@@ -240,7 +252,9 @@ impl Sync {
         }
         for difference in differences {
             difference.action = match outcomes.get(&difference.account) {
-                Some(Ok(left)) if left.contains(&difference.level) => "failed: it is still there".to_owned(),
+                Some(Ok(left)) if left.contains(&(difference.app.clone(), difference.level.clone())) => {
+                    "failed: it is still there".to_owned()
+                }
                 Some(Ok(_)) => "repaired".to_owned(),
                 Some(Err(why)) => format!("failed: {why}"),
                 None => "failed: its account cannot be read".to_owned(),
@@ -249,8 +263,8 @@ impl Sync {
         Ok(())
     }
 
-    /// Waits for the look, and answers the levels that still differ, or why it could not be had.
-    async fn mended(&self, account: &Account) -> Result<Result<BTreeSet<String>, String>, StoreError> {
+    /// Waits for the look, and answers the apps and levels that still differ, or why it could not be had.
+    async fn mended(&self, account: &Account) -> Result<Result<BTreeSet<(String, String)>, String>, StoreError> {
         let mut silent = 0;
         loop {
             let Some(standing) = self.store.standing(account).await? else { return Ok(Err("it is gone".into())) };
@@ -267,13 +281,10 @@ impl Sync {
             }
             sleep(Duration::from_millis(200)).await;
         }
-        Ok(match self.inspect(account).await {
-            Ok(inspected) => {
-                let plan = decide(&inspected.case);
-                Ok(differences(account, &inspected.case, &plan).into_iter().map(|left| left.level).collect())
-            }
-            Err(error) => Err(error.to_string()),
-        })
+        let cases = self.inspect(account).await.and_then(Inspected::whole);
+        let left = |case: &Case| differences(account, case, &decide(case));
+        let name = |left: Difference| (left.app, left.level);
+        Ok(cases.map(|cases| cases.iter().flat_map(left).map(name).collect()).map_err(|error| error.to_string()))
     }
 }
 
@@ -285,7 +296,8 @@ impl Walked {
             Compared::Failed(why) => self.failures.push(why),
             Compared::Differs(found) => {
                 for difference in found {
-                    self.differences.entry((difference.user.clone(), difference.level.clone())).or_insert(difference);
+                    let Difference { user, app, level, .. } = &difference;
+                    self.differences.entry((user.clone(), app.clone(), level.clone())).or_insert(difference);
                 }
             }
         }
@@ -325,6 +337,7 @@ fn differences(account: &Account, case: &Case, plan: &Plan) -> Vec<Difference> {
         .map(|(step, reason)| Difference {
             account: account.as_str().to_owned(),
             user: case.profile.customer.as_str().to_owned(),
+            app: case.rules.destination.clone(),
             level: step.level().0.clone(),
             owed_until: match step {
                 Step::Grant(grant) => Some(written(grant.until)),

@@ -13,6 +13,7 @@ use crate::look::{Conduct, Outcome, Trouble};
 
 pub(crate) fn looked(outcome: &Result<Outcome, Trouble>, began: Timestamp, ended: Timestamp) {
     let how = match outcome {
+        Ok(outcome) if outcome.failure.is_some() => "failed",
         Ok(_) => "done",
         Err(Trouble::Busy) => "yielded",
         Err(Trouble::LeaseLost) => "lease_lost",
@@ -22,14 +23,16 @@ pub(crate) fn looked(outcome: &Result<Outcome, Trouble>, began: Timestamp, ended
     metrics::histogram!("grantsync_look_seconds").record(seconds(began, ended));
 }
 
-pub(crate) fn decided(account: &Account, plan: &Plan, conduct: Conduct) {
+pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduct) {
     for planned in &plan.steps {
         let (kind, level, because) = (planned.step.kind(), planned.step.level(), planned.because.sentence());
         match conduct {
-            Conduct::Enforce => tracing::debug!(account.id = %account, %level, %because, "decided to {kind} `{level}`"),
+            Conduct::Enforce => {
+                tracing::debug!(account.id = %account, app, %level, %because, "decided to {kind} `{level}`")
+            }
             Conduct::Observe => {
                 metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "observed").increment(1);
-                tracing::info!(account.id = %account, %level, %because, "observing: would {kind} `{level}`");
+                tracing::info!(account.id = %account, app, %level, %because, "observing: would {kind} `{level}`");
             }
         }
     }
@@ -39,7 +42,7 @@ pub(crate) fn decided(account: &Account, plan: &Plan, conduct: Conduct) {
             metrics::counter!("grantsync_double_subscriptions_total").increment(1);
         }
         if twice {
-            tracing::warn!(account.id = %account, level = %note.level, "{}", note.because);
+            tracing::warn!(account.id = %account, app, level = %note.level, "{}", note.because);
         }
     }
     for alarm in &plan.verdict.alarms {
@@ -47,7 +50,7 @@ pub(crate) fn decided(account: &Account, plan: &Plan, conduct: Conduct) {
     }
 }
 
-pub(crate) fn confirmed(claim: &Claim, planned: &Planned, now: Timestamp) {
+pub(crate) fn confirmed(claim: &Claim, app: &str, planned: &Planned, now: Timestamp) {
     let (level, because) = (planned.step.level(), planned.because.sentence());
     metrics::counter!("grantsync_steps_total", "kind" => planned.step.kind(), "outcome" => "confirmed").increment(1);
     if let Some(rung_at) = claim.rung_at {
@@ -56,18 +59,18 @@ pub(crate) fn confirmed(claim: &Claim, planned: &Planned, now: Timestamp) {
     let (account, key) = (&claim.account, &planned.key);
     match &planned.step {
         Step::Grant(grant) => tracing::info!(
-            account.id = %account, step.key = %key, transaction.id = %grant.transaction.id, %because,
+            account.id = %account, app, step.key = %key, transaction.id = %grant.transaction.id, %because,
             "granted `{level}` until {}", grant.until
         ),
-        Step::Revoke(_) => tracing::info!(account.id = %account, step.key = %key, %because, "revoked `{level}`"),
+        Step::Revoke(_) => tracing::info!(account.id = %account, app, step.key = %key, %because, "revoked `{level}`"),
     }
 }
 
-pub(crate) fn step_failed(claim: &Claim, planned: &Planned, failure: &Failure, due: Timestamp) {
+pub(crate) fn step_failed(claim: &Claim, app: &str, planned: &Planned, failure: &Failure, due: Timestamp) {
     let (kind, level) = (planned.step.kind(), planned.step.level());
     metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "failed").increment(1);
     tracing::warn!(
-        account.id = %claim.account, step.key = %planned.key, attempt = planned.attempts + 1, error = %failure,
+        account.id = %claim.account, app, step.key = %planned.key, attempt = planned.attempts + 1, error = %failure,
         "the {kind} of `{level}` failed; trying again at {}", due.format("%Y-%m-%dT%H:%M:%SZ")
     );
 }
@@ -79,11 +82,11 @@ pub(crate) fn parked(account: &Account, finding: &Finding) {
     }
 }
 
-pub(crate) fn step_refused(claim: &Claim, planned: &Planned, failure: &Failure) {
+pub(crate) fn step_refused(claim: &Claim, app: &str, planned: &Planned, failure: &Failure) {
     let (kind, level) = (planned.step.kind(), planned.step.level());
     metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "refused").increment(1);
     tracing::error!(
-        account.id = %claim.account, step.key = %planned.key, error = %failure,
+        account.id = %claim.account, app, step.key = %planned.key, error = %failure,
         "the {kind} of `{level}` was refused and is parked"
     );
 }

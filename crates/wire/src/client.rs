@@ -1,5 +1,6 @@
 //! The one pool of connections that every upstream shares.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -55,9 +56,9 @@ pub enum SetupError {
     Client(#[source] reqwest::Error),
     /// The base is not printed: a key pasted into it would be, too.
     #[error("the base address of `{upstream}` is not usable; write for example `https://api.example.com`")]
-    Base { upstream: &'static str },
+    Base { upstream: Arc<str> },
     #[error(
         "the value of header `{header}` for `{upstream}` has characters that no header may have; is the key whole?"
     )]
-    Header { upstream: &'static str, header: &'static str },
+    Header { upstream: Arc<str>, header: &'static str },
 }

@@ -1,6 +1,7 @@
 //! One request and its answer, read whole within limits.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -89,7 +90,7 @@ impl Fault {
 }
 
 /// Sends `request` once, and counts and times it.
-pub(crate) async fn once(upstream: &'static str, request: RequestBuilder, timeout: Duration) -> Result<Answer, Fault> {
+pub(crate) async fn once(upstream: &Arc<str>, request: RequestBuilder, timeout: Duration) -> Result<Answer, Fault> {
     let begun = Instant::now();
     let (outcome, request_id) = match request.timeout(timeout).send().await {
         Ok(response) => {
@@ -100,9 +101,10 @@ pub(crate) async fn once(upstream: &'static str, request: RequestBuilder, timeou
     };
     let status = label(&outcome);
     let seconds = begun.elapsed().as_secs_f64();
-    tracing::debug!(upstream.name = upstream, upstream.request_id = request_id, %status, seconds, "asked an upstream");
-    metrics::counter!("grantsync_upstream_requests_total", "upstream" => upstream, "status" => status).increment(1);
-    metrics::histogram!("grantsync_upstream_seconds", "upstream" => upstream).record(seconds);
+    tracing::debug!(upstream.name = &**upstream, upstream.request_id = request_id, %status, seconds, "asked an upstream");
+    metrics::counter!("grantsync_upstream_requests_total", "upstream" => Arc::clone(upstream), "status" => status)
+        .increment(1);
+    metrics::histogram!("grantsync_upstream_seconds", "upstream" => Arc::clone(upstream)).record(seconds);
     outcome
 }
 

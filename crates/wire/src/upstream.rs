@@ -25,7 +25,7 @@ use crate::schedule::{Schedule, TOTAL, TRIES};
 /// What there is to know about an upstream.
 pub struct Setup {
     /// For errors, logs and metrics: `adapty`.
-    pub name: &'static str,
+    pub name: Arc<str>,
     /// Where its paths begin: `https://api.adapty.io`.
     pub base: String,
     /// Headers of every request, the key among them. The values are secrets.
@@ -68,7 +68,7 @@ impl fmt::Debug for Setup {
 pub struct Upstream(Arc<Inner>, Option<Arc<Limit>>);
 
 struct Inner {
-    name: &'static str,
+    name: Arc<str>,
     http: reqwest::Client,
     /// Without a slash at its end.
     base: String,
@@ -118,12 +118,12 @@ impl Upstream {
     /// When the base is no plain `http` or `https` address, or a header cannot be sent.
     pub fn new(client: &Client, setup: Setup) -> Result<Self, SetupError> {
         let Setup { name, base, headers, per_second, limit, timeout, forbidden } = setup;
-        let base = usable(&base).ok_or(SetupError::Base { upstream: name })?;
+        let base = usable(&base).ok_or(SetupError::Base { upstream: Arc::clone(&name) })?;
         let mut map = HeaderMap::new();
         for (header, value) in &headers {
-            insert(&mut map, header, value).ok_or(SetupError::Header { upstream: name, header })?;
+            insert(&mut map, header, value).ok_or(SetupError::Header { upstream: Arc::clone(&name), header })?;
         }
-        let limit_name = limit::name(name, &headers);
+        let limit_name = limit::name(&name, &headers);
         let limit_by = limit;
         let limit = Limit::new(limit_by.clone(), limit_name.clone(), per_second);
         let (http, headers, pauses) = (client.http().clone(), map, Pauses::default());
@@ -144,8 +144,8 @@ impl Upstream {
 
     /// The name it was set up with.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.0.name
+    pub fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// What its rate limit is called: its name and a hash of its key, the same in all processes.
@@ -202,7 +202,7 @@ impl Upstream {
             }
             let sent = Instant::now();
             let latest = *latest.get_or_insert(sent + TOTAL);
-            let outcome = exchange::once(self.0.name, request, self.0.timeout).await;
+            let outcome = exchange::once(&self.0.name, request, self.0.timeout).await;
             self.settle(sent, &outcome);
             let fault = match outcome {
                 Ok(answer) => return Ok(answer),
@@ -211,7 +211,7 @@ impl Upstream {
             tries += 1;
             match fault.again(body.is_some(), schedule.wait()) {
                 Some(wait) if tries < TRIES && Instant::now() + wait <= latest => sleep(wait).await,
-                Some(_) | None => return Err(fault.failure(&call.what, self.0.name)),
+                Some(_) | None => return Err(fault.failure(&call.what, &self.0.name)),
             }
         }
     }
@@ -288,7 +288,7 @@ impl Upstream {
 
     /// Draws the conclusions for everyone from what came back.
     fn settle(&self, sent: Instant, outcome: &Result<Answer, Fault>) {
-        let (now, name) = (Instant::now(), self.0.name);
+        let (now, name) = (Instant::now(), &*self.0.name);
         let (verdict, hold) = match outcome {
             Ok(_) => (Verdict::Good, None),
             Err(fault) => (fault.verdict(self.0.forbidden), fault.hold()),

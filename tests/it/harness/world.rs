@@ -92,7 +92,8 @@ impl World {
         Self::selling(&format!("{CATALOG}{SOLD_ONCE}"), settings).await
     }
 
-    async fn selling(catalog: &str, settings: &[(&str, &str)]) -> Self {
+    /// A world with a catalog of its own.
+    pub(crate) async fn selling(catalog: &str, settings: &[(&str, &str)]) -> Self {
         let database = match crate::DATABASE {
             Kind::Sqlite => None,
             Kind::Postgres => Some(Database::fresh().await.unwrap()),
@@ -264,8 +265,11 @@ fn environment(sandbox: &Sandbox, url: &str, settings: &[(&str, &str)]) -> BTree
         ("ADAPTY__API_BASE", sandbox.adapty.url()),
         ("ADAPTY__REQUESTS_PER_SECOND", "500".to_owned()),
     ];
+    // a list of apps takes the place of the one app
+    let several = settings.iter().any(|(key, _)| *key == "ADAPTY");
+    let own = own.into_iter().filter(|(key, _)| !several || !key.starts_with("ADAPTY__"));
     let changed = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
-    let named = own.into_iter().chain(changed).map(|(key, value)| (format!("GRANTSYNC__{key}"), value));
+    let named = own.chain(changed).map(|(key, value)| (format!("GRANTSYNC__{key}"), value));
     // what must not be logged must not be logged however much is logged
     named.chain([("GRANTSYNC_LOG".to_owned(), "debug".to_owned())]).collect()
 }

@@ -18,7 +18,7 @@ use crate::trial::{Reply, Server};
 const END: &str = "2026-01-01T00:00:00.000000+0000";
 
 fn adapty(server: &Server) -> Adapty {
-    let setup = setup(server.base.clone(), "secret_live_abc.def", 0, Duration::from_secs(5));
+    let setup = setup("adapty", server.base.clone(), "secret_live_abc.def", 0, Duration::from_secs(5));
     Adapty::new(Upstream::new(&Client::new().unwrap(), setup).unwrap(), Api::V1)
 }
 

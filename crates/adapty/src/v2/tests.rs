@@ -18,7 +18,7 @@ const GRANT: &str = "POST /api/v2/server-side-api/purchase/profile/grant/access-
 const REVOKE: &str = "POST /api/v2/server-side-api/purchase/profile/revoke/access-level/";
 
 fn adapty(server: &Server) -> Adapty {
-    let setup = setup(server.base.clone(), "secret_live_abc.def", 0, Duration::from_secs(5));
+    let setup = setup("adapty", server.base.clone(), "secret_live_abc.def", 0, Duration::from_secs(5));
     Adapty::new(Upstream::new(&Client::new().unwrap(), setup).unwrap(), Api::V2Access)
 }
 

@@ -1,21 +1,31 @@
 //! `/v1/users/{id}/explain`, `/v1/accounts/{id}/explain`: why a customer has what they have.
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use serde::Deserialize;
 use serde_json::Value;
-use sync::examine::Examined;
+use sync::look::Sync;
+use utoipa::IntoParams;
 
 use super::Api;
 use super::error::{ApiError, Problem, Usual};
+use crate::commands::explain::{Asked, Told};
 use crate::commands::{account, customer, explain as command};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OfApp {
+    /// Only this one of several apps; without it, and with several, the answer is a list.
+    app: Option<String>,
+}
 
 /// Why an app user has what they have, over all their accounts; the same as `grantsync explain --user ID --json`.
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/explain",
     operation_id = "explain_user",
-    params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
+    params(("id" = String, Path, description = "the app's own user id", example = "u-42"), OfApp),
     responses(
         (status = 200, body = Object),
         (status = 404, description = "nothing is known of that user", body = Problem),
@@ -27,10 +37,11 @@ use crate::commands::{account, customer, explain as command};
 pub(crate) async fn of_user(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
+    app: Result<Query<OfApp>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let user = customer(&id?.0)?;
     let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
-    told(&api, sync.examine_customer(&user).await?).await
+    told(sync, Asked::User(user), app?.0).await
 }
 
 /// Why the customer behind an account has what they have; the same as `grantsync explain ACCOUNT --json`.
@@ -38,7 +49,7 @@ pub(crate) async fn of_user(
     get,
     path = "/v1/accounts/{id}/explain",
     operation_id = "explain_account",
-    params(("id" = String, Path, description = "an account, or what leads to one", example = "stripe:cus_9s6XKzkNRiz8i3")),
+    params(("id" = String, Path, description = "an account, or what leads to one", example = "stripe:cus_9s6XKzkNRiz8i3"), OfApp),
     responses(
         (status = 200, body = Object),
         (status = 404, description = "nothing is known of that account", body = Problem),
@@ -50,17 +61,18 @@ pub(crate) async fn of_user(
 pub(crate) async fn of_account(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
+    app: Result<Query<OfApp>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let account = account(&id?.0)?;
     let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
-    told(&api, sync.examine(&account).await?).await
+    told(sync, Asked::Account(account), app?.0).await
 }
 
-async fn told(api: &Api, examined: Examined) -> Result<Json<Value>, ApiError> {
-    let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
-    let told = command::gather(&api.store, examined, sync.conduct).await?;
-    if told.is_nothing() {
-        return Err(ApiError::NotFound(told.unknown()));
+async fn told(sync: &Sync, asked: Asked, of: OfApp) -> Result<Json<Value>, ApiError> {
+    let apps = command::chosen(sync, of.app.as_deref()).map_err(ApiError::Wrong)?;
+    let all = command::of_apps(sync, &apps, &asked).await?;
+    if all.iter().all(Told::is_nothing) {
+        return Err(ApiError::NotFound(all.first().map_or_else(String::new, Told::unknown)));
     }
-    Ok(Json(told.as_json()))
+    Ok(Json(command::as_json(&all)))
 }

@@ -83,9 +83,10 @@ pub(crate) async fn resync(
     if wanted.dry_run {
         let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
         for account in &accounts {
-            let inspected = sync.inspect(account).await?;
-            let plan = explain(&inspected.case, &decide(&inspected.case));
-            plans.push(Plan { account: account.as_str().to_owned(), plan });
+            for case in sync.inspect(account).await?.whole()? {
+                let plan = explain(&case, &decide(&case));
+                plans.push(Plan { account: account.as_str().to_owned(), plan });
+            }
         }
         return Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued: 0, plans })));
     }

@@ -32,6 +32,8 @@ pub(crate) struct Round {
 pub(crate) struct Differs {
     account: String,
     user: String,
+    /// The app it was found in.
+    app: String,
     level: String,
     /// RFC 3339, or `lifetime`; null: not owed.
     owed_until: Option<String>,
@@ -90,7 +92,7 @@ impl From<Report> for Round {
 
 impl From<Difference> for Differs {
     fn from(difference: Difference) -> Self {
-        let Difference { account, user, level, owed_until, shown_until, since, reason, action } = difference;
-        Self { account, user, level, owed_until, shown_until, since, reason, action }
+        let Difference { account, user, app, level, owed_until, shown_until, since, reason, action } = difference;
+        Self { account, user, app, level, owed_until, shown_until, since, reason, action }
     }
 }

@@ -26,6 +26,10 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "ID")]
     pub(crate) user: Option<String>,
 
+    /// Only this one of several apps.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+
     /// The whole timeline, instead of its last 20 lines; JSON always holds all of it.
     #[arg(long)]
     pub(crate) all: bool,

@@ -17,7 +17,7 @@ use store::statuses::Known;
 use store::worklist::Standing;
 use store::{book, inbox, parked};
 use sync::examine::{Examined, Learnt, Person};
-use sync::look::Conduct;
+use sync::look::{App, Conduct, Sync};
 
 use crate::cli::books::Explain;
 use crate::commands::timeline::{self, Happening};
@@ -53,32 +53,74 @@ struct Remembered {
 pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
-    let examined = match (&wanted.account, &wanted.user) {
-        (Some(of), _) => sync.examine(&account(of)?).await?,
-        (None, user) => sync.examine_customer(&customer(user.as_deref().unwrap_or_default())?).await?,
+    let asked = match (&wanted.account, &wanted.user) {
+        (Some(of), _) => Asked::Account(account(of)?),
+        (None, user) => Asked::User(customer(user.as_deref().unwrap_or_default())?),
     };
-    let told = gather(&store, examined, sync.conduct).await?;
-    if told.is_nothing() {
-        return Err(Failed::Sentence(told.unknown()));
+    let apps = chosen(&sync, wanted.app.as_deref()).map_err(Failed::Usage)?;
+    let all = of_apps(&sync, &apps, &asked).await?;
+    let unknown = all.first().map_or_else(String::new, Told::unknown);
+    if all.iter().all(Told::is_nothing) {
+        return Err(Failed::Sentence(unknown));
     }
     if wanted.json {
-        table::json(&told.as_json())?;
+        table::json(&as_json(&all))?;
     } else {
-        told.as_text(wanted.all);
+        all.iter().for_each(|told| told.as_text(wanted.all));
     }
     if let Some(file) = &wanted.save {
-        let unread = || Failed::Sentence(format!("the case was not saved, since {}", told.unasked().join("; ")));
-        save(file, told.case.as_ref().ok_or_else(unread)?.0.clone())?;
+        save_one(file, &all)?;
     }
     // whose it is was the question
-    if told.examined.customer().is_none() && told.examined.billing.is_ok() {
-        Err(Failed::Sentence(told.unknown()))
+    if all.iter().any(|told| told.examined.customer().is_none() && told.examined.billing.is_ok()) {
+        Err(Failed::Sentence(unknown))
     } else {
         Ok(())
     }
 }
 
-pub(crate) async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<Told, StoreError> {
+/// Whom is asked about.
+pub(crate) enum Asked {
+    Account(Account),
+    User(Customer),
+}
+
+/// The app called `name`, or all of them.
+pub(crate) fn chosen<'a>(sync: &'a Sync, name: Option<&str>) -> Result<Vec<&'a App>, String> {
+    let Some(name) = name else { return Ok(sync.apps.iter().collect()) };
+    let names: Vec<String> = sync.apps.iter().map(|app| format!("`{}`", app.name())).collect();
+    let unknown = || format!("there is no app `{name}`: write {}", names.join(" or "));
+    Ok(vec![sync.apps.iter().find(|app| app.name() == name).ok_or_else(unknown)?])
+}
+
+/// What is told of each of `apps`.
+pub(crate) async fn of_apps(sync: &Sync, apps: &[&App], asked: &Asked) -> Result<Vec<Told>, StoreError> {
+    let mut all = Vec::new();
+    for app in apps {
+        let examined = match asked {
+            Asked::Account(account) => sync.examine(app, account).await?,
+            Asked::User(customer) => sync.examine_customer(app, customer).await?,
+        };
+        all.push(gather(&sync.store, examined, sync.conduct).await?);
+    }
+    Ok(all)
+}
+
+/// One document; a list of them when several apps are told of.
+pub(crate) fn as_json(all: &[Told]) -> Value {
+    match all {
+        [one] => one.as_json(),
+        several => several.iter().map(Told::as_json).collect(),
+    }
+}
+
+fn save_one(file: &Path, all: &[Told]) -> Result<(), Failed> {
+    let [told] = all else { return Err(Failed::Usage("a case is of one app: add `--app NAME`".into())) };
+    let unread = || Failed::Sentence(format!("the case was not saved, since {}", told.unasked().join("; ")));
+    save(file, told.case.as_ref().ok_or_else(unread)?.0.clone())
+}
+
+async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<Told, StoreError> {
     let accounts: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
     let user = examined.customer().cloned();
     let mut standings = Vec::new();
@@ -268,6 +310,7 @@ impl Told {
         let link = |learnt: &Learnt| json!({ "account": learnt.account, "origin": learnt.origin });
         json!({
             "user": self.examined.customer().map(Customer::as_str),
+            "app": rules.destination,
             "accounts": accounts.iter().map(|learnt| &learnt.account).collect::<Vec<_>>(),
             "links": accounts.iter().map(link).collect::<Vec<_>>(),
             "profile_exists": self.profile().map(|profile| profile.exists),

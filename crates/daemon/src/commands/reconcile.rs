@@ -42,7 +42,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), Fa
 fn tell(report: &Report) {
     if !report.differences.is_empty() {
         let rows: Vec<Vec<String>> = report.differences.iter().map(row).collect();
-        let heads = ["account", "user", "level", "owed until", "shown until", "right until", "action", "reason"];
+        let heads = ["account", "user", "app", "level", "owed until", "shown until", "right until", "action", "reason"];
         table::print(&heads, &rows);
     }
     for failure in &report.failures {
@@ -62,6 +62,7 @@ fn row(difference: &Difference) -> Vec<String> {
     vec![
         difference.account.clone(),
         difference.user.clone(),
+        difference.app.clone(),
         difference.level.clone(),
         or_none(&difference.owed_until),
         or_none(&difference.shown_until),

@@ -12,6 +12,7 @@ use store::record::Held;
 use store::turns::Task;
 use stripe::walk::Walk;
 use sync::backfill::Backfill;
+use sync::inspect::Inspected;
 use sync::look::Sync;
 
 use crate::cli::Resync;
@@ -114,9 +115,9 @@ async fn wait(store: &Store, account: &Account) -> Result<(), Failed> {
 /// What would be done for one account; nothing is written.
 async fn dry(sync: &Sync, account: &Account) -> Result<(), Failed> {
     let inspected = sync.inspect(account).await.map_err(|error| Failed::because("gathering the case", error))?;
-    let plan = decide(&inspected.case);
+    let cases = inspected.whole().map_err(|error| Failed::because("gathering the case", error))?;
     table::say(&format!("account {account}"));
-    table::say(explain(&inspected.case, &plan).trim_end());
+    cases.iter().for_each(|case| table::say(explain(case, &decide(case)).trim_end()));
     Ok(())
 }
 
@@ -184,11 +185,11 @@ async fn all_dry(sync: &Sync) -> Result<(), Failed> {
         let page = page.map_err(|error| Failed::because("walking over the subscriptions", error))?;
         for account in page.accounts {
             accounts += 1;
-            let Ok(inspected) = sync.inspect(&account).await else {
+            let Ok(cases) = sync.inspect(&account).await.and_then(Inspected::whole) else {
                 unread += 1;
                 continue;
             };
-            for planned in decide(&inspected.case).steps {
+            for planned in cases.iter().flat_map(|case| decide(case).steps) {
                 let (kind, level) = (planned.step.kind(), planned.step.level());
                 table::say(&format!("{account}  would {kind} `{level}`: {}", planned.because));
                 *steps.entry(format!("{kind} `{level}`")).or_default() += 1;

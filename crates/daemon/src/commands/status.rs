@@ -40,7 +40,7 @@ fn row(level: &Level) -> Vec<String> {
     let until = level.until.map(|until| until.format("%Y-%m-%d %H:%M:%SZ").to_string());
     let until = if level.lifetime { "for life".to_owned() } else { until.unwrap_or_else(|| "-".to_owned()) };
     vec![
-        level.level.clone(),
+        level.app.as_ref().map_or_else(|| level.level.clone(), |app| format!("{} ({app})", level.level)),
         yes(level.active),
         until,
         level.will_renew.map_or_else(|| "-".to_owned(), yes),

@@ -1,15 +1,18 @@
-//! `[adapty]`: the app that is written to.
+//! `[adapty]`: the app that is written to; or `[[adapty]]`, several of them, each with a name.
 
 use std::time::Duration;
 
 use super::choice::choice;
+use super::error::SettingError;
 use super::reader::Reader;
 use super::secret::{Needed, Secret};
 use super::span::SECOND;
 
-/// The section `[adapty]`.
+/// The section `[adapty]`, or one of several.
 #[derive(Debug, Clone)]
 pub(crate) struct Adapty {
+    /// What the ledger calls it, once for all; `adapty` when it is the only one.
+    pub(crate) name: String,
     /// Secret API key; by default `ADAPTY_SECRET_KEY`.
     pub(crate) secret_key: Needed<Secret>,
     /// The server-side API that is spoken; default `v1`.
@@ -51,27 +54,67 @@ choice! {
 }
 
 impl Adapty {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Adapty {
+    /// The one of `[adapty]`, or all of `[[adapty]]`.
+    pub(super) fn read_all(reader: &mut Reader<'_>) -> Vec<Adapty> {
+        let mut apps: Vec<Adapty> = Vec::new();
+        for index in 0.. {
+            let key = format!("adapty[{index}]");
+            let Some(item) = reader.take_item(&key) else { break };
+            let name_key = format!("{key}.name");
+            let written = reader.has_section(&name_key);
+            let name = reader.parsed(&name_key, NAME, name);
+            let app = Adapty::read(reader, &key, name.unwrap_or_default());
+            let faulty = match (written, apps.iter().any(|other| other.name == app.name)) {
+                (false, _) => Some("an app without `name`, beside which there may be others"),
+                (true, true) if !app.name.is_empty() => Some("an app of the same name as one before it"),
+                (true, _) => None,
+            };
+            if let Some(found) = faulty {
+                let (found, write) = (found.to_owned(), "`name = \"…\"`, another one for each app".to_owned());
+                reader.note(SettingError::Invalid { key, origin: item.origin, found, write });
+            }
+            apps.push(app);
+        }
+        if apps.is_empty() {
+            apps.push(Adapty::read(reader, ALONE, ALONE.to_owned()));
+        }
+        apps
+    }
+
+    fn read(reader: &mut Reader<'_>, section: &str, name: String) -> Adapty {
+        let key = |of: &str| format!("{section}.{of}");
         let adapty = Adapty {
-            secret_key: reader.needed_secret("adapty.secret_key", "ADAPTY_SECRET_KEY"),
-            api: reader.choice("adapty.api"),
-            api_base: reader.api_base("adapty.api_base", "https://api.adapty.io"),
+            name,
+            secret_key: reader.needed_secret(&key("secret_key"), "ADAPTY_SECRET_KEY"),
+            api: reader.choice(&key("api")),
+            api_base: reader.api_base(&key("api_base"), "https://api.adapty.io"),
             store: reader
-                .parsed("adapty.store", "a store other than `adapty`, which is Adapty's own", store)
+                .parsed(&key("store"), "a store other than `adapty`, which is Adapty's own", store)
                 .unwrap_or_else(|| "stripe".to_owned()),
-            requests_per_second: reader.count("adapty.requests_per_second", 10),
-            timeout: reader.span_above_zero("adapty.timeout", 10 * SECOND),
-            product_id: reader.choice("adapty.product_id"),
+            requests_per_second: reader.count(&key("requests_per_second"), 10),
+            timeout: reader.span_above_zero(&key("timeout"), 10 * SECOND),
+            product_id: reader.choice(&key("product_id")),
             default_country: reader
-                .parsed("adapty.default_country", "two capital letters such as `US`", country)
+                .parsed(&key("default_country"), "two capital letters such as `US`", country)
                 .unwrap_or_else(|| "US".to_owned()),
         };
         let key = adapty.secret_key.present().map(Secret::expose);
         if key.is_some_and(|key| !key.starts_with("secret_")) {
-            reader.warn("`adapty.secret_key` does not begin with `secret_`: is it the right key?".to_owned());
+            reader.warn(format!("`{section}.secret_key` does not begin with `secret_`: is it the right key?"));
         }
         adapty
     }
+}
+
+/// The section, and the name, of an app that is the only one.
+const ALONE: &str = "adapty";
+
+/// What names are made of.
+const NAME: &str = "letters, digits, `-` and `_`, at most 40 of them";
+
+fn name(text: &str) -> Option<String> {
+    let sound = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    (sound && (1..=40).contains(&text.len())).then(|| text.to_owned())
 }
 
 fn store(text: &str) -> Option<String> {
@@ -102,9 +145,31 @@ mod tests {
     }
 
     #[test]
+    fn several_apps_have_a_name_each_and_keys_of_their_own() {
+        let file = "[[adapty]]\nname = \"ios\"\nsecret_key = \"secret_live_a\"\n\
+                    [[adapty]]\nname = \"tv\"\nsecret_key = \"env:TV\"\napi = \"v2\"\nstore = \"web\"";
+        let apps = read(file, &[("TV", "secret_live_b")]).unwrap().adapty;
+        let told: Vec<_> = apps.iter().map(|app| (app.name.as_str(), app.api, app.store.as_str())).collect();
+        assert_eq!(told, [("ios", AdaptyApi::V1, "stripe"), ("tv", AdaptyApi::V2, "web")]);
+        assert_eq!(apps[1].secret_key.require().unwrap().expose(), "secret_live_b");
+        assert_eq!(read("", &[]).unwrap().adapty[0].name, "adapty");
+        let file = "[[adapty]]\nname = \"a b\"\n[[adapty]]\nstore = \"web\"\n[[adapty]]\nname = \"x\"\n[[adapty]]\nname = \"x\"\nsotre = \"y\"";
+        let told = complaints(file, &[]);
+        let found = [
+            "`adapty[0].name` is `a b` (`grantsync.toml` line 2): write letters, digits,",
+            "`adapty[1]` is an app without `name`",
+            "`adapty[3]` is an app of the same name as one before it",
+            "unknown key `adapty[3].sotre` (`grantsync.toml` line 9): write `adapty[3].store`",
+        ];
+        assert_eq!(told.len(), found.len(), "{told:#?}");
+        assert!(told.iter().zip(found).all(|(told, found)| told.starts_with(found)), "{told:#?}");
+    }
+
+    #[test]
     fn the_api_is_one_of_three_words() {
-        assert_eq!(read("", &[]).unwrap().adapty.api, AdaptyApi::V1);
-        let adapty = read("[adapty]\napi = \"v2-access\"\nproduct_id = \"product:price\"", &[]).unwrap().adapty;
+        assert_eq!(read("", &[]).unwrap().adapty[0].api, AdaptyApi::V1);
+        let adapty =
+            read("[adapty]\napi = \"v2-access\"\nproduct_id = \"product:price\"", &[]).unwrap().adapty.remove(0);
         assert_eq!((adapty.api, adapty.product_id), (AdaptyApi::V2Access, ProductId::ProductAndPrice));
         assert_eq!(adapty.api.to_string(), "v2-access");
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::adapty::Adapty;
 use super::error::{Origin, SettingError};
 use super::reader::{Raw, Reader};
 use super::span;
@@ -9,6 +10,8 @@ use super::span;
 /// One `[[catalog]]` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CatalogEntry {
+    /// The app it is for; `None`: for each.
+    pub(crate) app: Option<String>,
     /// A price's id; exactly one of `price` and `product` is there.
     pub(crate) price: Option<String>,
     /// A product's id, for all its prices.
@@ -31,7 +34,7 @@ pub(crate) enum Term {
 }
 
 /// Takes every entry; the environment may replace them all by an array of tables in `GRANTSYNC__CATALOG`.
-pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CatalogEntry> {
+pub(super) fn read(reader: &mut Reader<'_>, apps: &[Adapty]) -> Vec<CatalogEntry> {
     refuse_other_shapes(reader);
     let mut catalog: Vec<CatalogEntry> = Vec::new();
     for index in 0.. {
@@ -42,6 +45,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CatalogEntry> {
         let Some(entry) = read_entry(reader, &key, &item.origin) else {
             continue;
         };
+        if entry.app.as_ref().is_some_and(|of| apps.iter().all(|app| app.name != *of)) {
+            let names: Vec<String> = apps.iter().map(|app| format!("`{}`", app.name)).collect();
+            let (found, write) = ("an entry for an app that is not there".to_owned(), names.join(" or "));
+            let (key, origin) = (format!("{key}.app"), item.origin.clone());
+            reader.note(SettingError::Invalid { key, origin, found, write });
+        }
         if let Some((found, write)) = clash(&catalog, &entry) {
             let (found, write) = (found.to_owned(), write.to_owned());
             reader.note(SettingError::Invalid { key, origin: item.origin, found, write });
@@ -53,7 +62,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Vec<CatalogEntry> {
 
 /// What an entry cannot be beside those before it, and what to write.
 fn clash(before: &[CatalogEntry], entry: &CatalogEntry) -> Option<(&'static str, &'static str)> {
-    let same = |other: &&CatalogEntry| (&other.price, &other.product) == (&entry.price, &entry.product);
+    let of_one_app = |other: &CatalogEntry| other.app.is_none() || entry.app.is_none() || other.app == entry.app;
+    let same =
+        |other: &&CatalogEntry| of_one_app(other) && (&other.price, &other.product) == (&entry.price, &entry.product);
     let mut same = before.iter().filter(same).peekable();
     same.peek()?;
     let levels: Vec<_> = same.map(|other| &other.access_level).collect();
@@ -88,6 +99,7 @@ fn read_entry(reader: &mut Reader<'_>, key: &str, origin: &Origin) -> Option<Cat
     });
     let opens = level.0 || ["vendor_product_id", "duration"].iter().any(|name| reader.has_section(&sub(name)));
     let vendor_product_id = reader.name(&sub("vendor_product_id"));
+    let app = reader.name(&sub("app"));
     let duration = reader.parsed(&sub("duration"), "`lifetime`, or a duration such as `30d`", term);
     let ignored = reader.parsed(&sub("ignore"), "`true` or `false`", |text| text.parse().ok()).unwrap_or(false);
     let found = match (price.0, product.0) {
@@ -102,7 +114,7 @@ fn read_entry(reader: &mut Reader<'_>, key: &str, origin: &Origin) -> Option<Cat
                     return None;
                 }
                 let access_level = if ignored { None } else { Some(level.1?) };
-                return Some(CatalogEntry { price, product, access_level, vendor_product_id, duration });
+                return Some(CatalogEntry { app, price, product, access_level, vendor_product_id, duration });
             }
         },
     };
@@ -188,6 +200,23 @@ mod tests {
         for (told, found) in told.iter().zip(found) {
             assert!(told.starts_with(found), "{told}");
         }
+    }
+
+    #[test]
+    fn an_entry_may_be_for_one_app_alone() {
+        let apps = "[[adapty]]\nname = \"ios\"\nsecret_key = \"secret_a\"\n[[adapty]]\nname = \"tv\"\nsecret_key = \"secret_b\"\n";
+        let entry = |app: &str| format!("[[catalog]]\nprice = \"p\"\naccess_level = \"a\"\napp = \"{app}\"\n");
+        let catalog = read(&format!("{apps}{}{}", entry("ios"), entry("tv")), &[]).unwrap().catalog;
+        assert_eq!([catalog[0].app.as_deref(), catalog[1].app.as_deref()], [Some("ios"), Some("tv")]);
+        let told = complaints(&format!("{apps}{}{}", entry("ios"), entry("ios")), &[]);
+        assert!(told[0].starts_with("`catalog[1]` is the same price or product with the same level"), "{told:?}");
+        let told = complaints(&format!("{apps}{}", entry("web")), &[]);
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0]
+                .ends_with("is an entry for an app that is not there (`grantsync.toml` line 7): write `ios` or `tv`"),
+            "{told:?}"
+        );
     }
 
     #[test]

@@ -50,8 +50,8 @@ pub(crate) struct Settings {
     pub(crate) database: Database,
     /// The Stripe account that is followed.
     pub(crate) stripe: Stripe,
-    /// The Adapty app that is written to.
-    pub(crate) adapty: Adapty,
+    /// The Adapty apps that are written to, at least one.
+    pub(crate) adapty: Vec<Adapty>,
     /// The IAPHUB app that is read; `None` unless the section stands in the settings.
     pub(crate) iaphub: Option<Iaphub>,
     /// Where a user id is looked for.
@@ -91,11 +91,13 @@ impl Settings {
 
     fn from_entries(entries: Entries, environment: &BTreeMap<String, String>) -> Result<Settings, SettingsError> {
         let mut reader = Reader::new(entries, environment);
+        let apps = Adapty::read_all(&mut reader);
         let mut settings = Settings {
             server: Server::read(&mut reader),
             database: Database::read(&mut reader),
             stripe: Stripe::read(&mut reader),
-            adapty: Adapty::read(&mut reader),
+            catalog: catalog::read(&mut reader, &apps),
+            adapty: apps,
             iaphub: Iaphub::read(&mut reader),
             identity: Identity::read(&mut reader),
             policy: Policy::read(&mut reader),
@@ -104,7 +106,6 @@ impl Settings {
             bulk: Bulk::read(&mut reader),
             catch_up: CatchUp::read(&mut reader),
             retention: Retention::read(&mut reader),
-            catalog: catalog::read(&mut reader),
             warnings: Vec::new(),
         };
         settings.warnings = reader.finish()?;
@@ -114,13 +115,11 @@ impl Settings {
     /// Answers an error that names every credential without which `half` of the daemon, or all of it, cannot run.
     pub(crate) fn require_for_serve(&self, half: Option<Half>) -> Result<(), SettingsError> {
         let takes_in = [self.stripe.webhook_secrets.missing()];
-        let works = [
-            self.stripe.secret_key.missing(),
-            self.adapty.secret_key.missing(),
-            self.iaphub.as_ref().and_then(|iaphub| iaphub.api_key.missing()),
-        ];
+        let works =
+            [self.stripe.secret_key.missing(), self.iaphub.as_ref().and_then(|iaphub| iaphub.api_key.missing())];
         let takes_in = takes_in.into_iter().filter(|_| half != Some(Half::Work));
-        let works = works.into_iter().filter(|_| half != Some(Half::Ingest));
+        let apps = self.adapty.iter().map(|app| app.secret_key.missing());
+        let works = works.into_iter().chain(apps).filter(|_| half != Some(Half::Ingest));
         let errors: Vec<SettingError> = works.chain(takes_in).flatten().cloned().collect();
         if errors.is_empty() { Ok(()) } else { Err(SettingsError { errors }) }
     }

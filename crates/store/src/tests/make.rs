@@ -183,7 +183,7 @@ pub(super) fn found(parked: Vec<Finding>) -> Ending {
 }
 
 pub(super) fn failed(next: Timestamp) -> Ending {
-    Ending::Failed { next, why: "stripe does not answer".into() }
+    Ending::Failed { next, why: "stripe does not answer".into(), parked: Vec::new() }
 }
 
 pub(super) fn finding(kind: record::Kind, subject: &str) -> Finding {

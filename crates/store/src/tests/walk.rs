@@ -11,6 +11,7 @@ use crate::record::{Held, Settlement};
 
 fn standing(until: i64) -> Status {
     let level = LevelStatus {
+        app: None,
         level: entitlement::names::AccessLevel("premium".into()),
         until: Some(Until::At(at(until))),
         will_renew: Some(true),

@@ -10,21 +10,32 @@ use wire::limit::LimitBy;
 use crate::commands::check::finding::{Area, Finding, error, ok, unchecked};
 use crate::failed::Failed;
 use crate::settings::Settings;
+use crate::settings::adapty::Adapty as App;
 use crate::wiring;
 
 /// Nobody's user id; that there is no profile for it is what is hoped for.
 const NOBODY: &str = "grantsync-check";
 
 pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
-    if settings.adapty.secret_key.present().is_none() {
+    let mut findings = Vec::new();
+    for app in &settings.adapty {
+        let found = check_app(settings, app).await;
+        let several = settings.adapty.len() > 1;
+        findings.extend(found.into_iter().map(|finding| if several { finding.of_app(&app.name) } else { finding }));
+    }
+    findings
+}
+
+async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
+    if app.secret_key.present().is_none() {
         return vec![unchecked(Area::Adapty, "there is no Adapty key")];
     }
-    let (adapty, customer) = match reader(settings) {
+    let (adapty, customer) = match reader(app) {
         Ok(adapty) => adapty,
         Err(failed) => return vec![error(Area::Adapty, failed.text(), "mend `[adapty]` in the settings")],
     };
     match adapty.profile(&customer).await {
-        Ok(_) => vec![ok(Area::Adapty, format!("the key works (API {})", settings.adapty.api)), levels(settings)],
+        Ok(_) => vec![ok(Area::Adapty, format!("the key works (API {})", app.api)), levels(settings, app)],
         Err(failure) if failure.class == Class::Credentials => {
             let mend = "copy the app's secret key again (App settings → General); it begins with `secret_`";
             vec![error(Area::Adapty, format!("Adapty refuses the key ({})", failure.what), mend)]
@@ -36,15 +47,16 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     }
 }
 
-fn reader(settings: &Settings) -> Result<(Adapty, Customer), Failed> {
-    let api = wiring::adapty_api(&settings.adapty);
-    let upstream = wiring::adapty(settings, &wiring::client()?, LimitBy::Own)?;
+fn reader(app: &App) -> Result<(Adapty, Customer), Failed> {
+    let api = wiring::adapty_api(app);
+    let upstream = wiring::adapty(app, &wiring::client()?, LimitBy::Own)?;
     let nobody = Customer::new(NOBODY).ok_or_else(|| Failed::Sentence("nobody has no name".into()))?;
     Ok((Adapty::new(upstream, api), nobody))
 }
 
-fn levels(settings: &Settings) -> Finding {
-    let levels: BTreeSet<&str> = settings.catalog.iter().filter_map(|entry| entry.access_level.as_deref()).collect();
+fn levels(settings: &Settings, app: &App) -> Finding {
+    let of_app = settings.catalog.iter().filter(|entry| entry.app.as_ref().is_none_or(|of| *of == app.name));
+    let levels: BTreeSet<&str> = of_app.filter_map(|entry| entry.access_level.as_deref()).collect();
     let names: Vec<String> = levels.into_iter().map(|level| format!("`{level}`")).collect();
     let text = format!(
         "whether the app has the access levels of the catalog ({}) cannot be asked; the first grant shows it",

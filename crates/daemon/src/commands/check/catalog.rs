@@ -18,7 +18,7 @@ const MOST_TOLD: usize = 50;
 const MOST_ASKED: usize = 200;
 
 pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> Vec<Finding> {
-    let catalog = rules::of(settings).catalog;
+    let catalog = rules::whole_catalog(settings);
     let (mut listed, mut findings) = (Vec::new(), Vec::new());
     // one-time payments are read only where something is sold once
     let billed = [Billed::Recurring, Billed::Once].into_iter().take(1 + usize::from(catalog.sells_once()));

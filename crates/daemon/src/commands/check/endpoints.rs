@@ -28,7 +28,10 @@ pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> Vec<Finding> 
     match stripe.webhook_endpoints().await {
         Ok(endpoints) => {
             let mut findings = webhooks(&endpoints, rules::mode(settings));
-            findings.extend(bridges(&endpoints, settings.adapty.api));
+            // another bridge does harm where one of the apps is told of revenue
+            let mut apis = settings.adapty.iter().map(|app| app.api);
+            let api = apis.find(|api| *api != AdaptyApi::V2Access).unwrap_or(AdaptyApi::V2Access);
+            findings.extend(bridges(&endpoints, api));
             findings
         }
         Err(failure) => vec![unread(&failure), unchecked(Area::Bridge, "the webhook endpoints could not be read")],

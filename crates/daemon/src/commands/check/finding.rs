@@ -36,6 +36,13 @@ pub(super) enum Area {
     Bridge,
 }
 
+impl Finding {
+    /// The same, said of one of several apps.
+    pub(super) fn of_app(self, name: &str) -> Self {
+        Self { message: format!("app `{name}`: {}", self.message), ..self }
+    }
+}
+
 /// All is well there.
 pub(super) fn ok(what: Area, message: impl Into<String>) -> Finding {
     Finding { level: Level::Ok, what, message: message.into(), mend: None }

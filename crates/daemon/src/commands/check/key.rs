@@ -58,7 +58,7 @@ fn wanted(settings: &Settings) -> impl Iterator<Item = Readable> {
     let of_sessions = |source: &UserIdSource| {
         matches!(source, UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_))
     };
-    let sessions = rules::of(settings).catalog.sells_once() || settings.identity.user_id.iter().any(of_sessions);
+    let sessions = rules::whole_catalog(settings).sells_once() || settings.identity.user_id.iter().any(of_sessions);
     Readable::ALL.into_iter().filter(move |readable| sessions || *readable != Readable::CheckoutSessions)
 }
 

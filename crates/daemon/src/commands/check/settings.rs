@@ -22,12 +22,10 @@ pub(super) fn check(settings: &Settings) -> Vec<Finding> {
 
 /// The credentials that are not there.
 fn missing(settings: &Settings) -> Vec<Finding> {
-    let needed: [Option<SettingsError>; 3] = [
-        settings.stripe.secret_key.require().err(),
-        settings.stripe.webhook_secrets.require().err(),
-        settings.adapty.secret_key.require().err(),
-    ];
-    let told = needed.into_iter().flatten().flat_map(|fault| fault.errors);
+    let needed: [Option<SettingsError>; 2] =
+        [settings.stripe.secret_key.require().err(), settings.stripe.webhook_secrets.require().err()];
+    let apps = settings.adapty.iter().map(|app| app.secret_key.require().err());
+    let told = needed.into_iter().chain(apps).flatten().flat_map(|fault| fault.errors);
     told.map(|fault| {
         let text = fault.to_string();
         // what to write stands behind the last colon

@@ -9,7 +9,8 @@ use crate::lender::{Ask, Lender};
 fn process(server: &Server, lender: &Lender) -> Upstream {
     let headers = vec![("authorization", KEY.to_owned())];
     let (base, timeout, limit) = (server.base.clone(), Duration::from_secs(5), LimitBy::Own);
-    let setup = Setup { name: "adapty", base, headers, per_second: 100, limit, timeout, forbidden: Forbidden::Key };
+    let setup =
+        Setup { name: "adapty".into(), base, headers, per_second: 100, limit, timeout, forbidden: Forbidden::Key };
     let setup = setup.limited_by(LimitBy::Shared(lender.clone()));
     Upstream::new(&Client::new().unwrap(), setup).unwrap()
 }

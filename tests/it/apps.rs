@@ -1,0 +1,188 @@
+//! Several apps: each with a key, a way, a store and a catalog of its own; one that fails holds up no other.
+
+use sandbox::adapty::world::Level;
+use sandbox::fault::{Fault, Match, What};
+use sandbox::sandbox::Sandbox;
+use serde_json::Value;
+
+use crate::harness::daemon::PATIENCE;
+use crate::harness::finish::finish;
+use crate::harness::world::World;
+
+const CATALOG: &str = r#"
+[[catalog]]
+product = "prod_premium"
+access_level = "premium"
+app = "phone"
+
+[[catalog]]
+product = "prod_premium"
+access_level = "channels"
+vendor_product_id = "tv_channels"
+app = "tv"
+
+[[catalog]]
+price = "price_gold"
+access_level = "gold"
+app = "tv"
+"#;
+
+/// Two apps at Adapty, and a daemon that keeps both in step.
+struct Apps {
+    world: World,
+    phone: Sandbox,
+    tv: Sandbox,
+}
+
+impl Apps {
+    async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(settings: &[(&str, &str)]) -> Self {
+        let (phone, tv) = (Sandbox::start().await.unwrap(), Sandbox::start().await.unwrap());
+        let app = |name: &str, of: &Sandbox, more: &str| {
+            let (key, base) = ("secret_live_sandbox.key", of.adapty.url());
+            format!(
+                r#"{{ name = "{name}", secret_key = "{key}", api_base = "{base}", requests_per_second = 500{more} }}"#
+            )
+        };
+        tv.adapty.set_levels(&["channels", "gold"]);
+        let apps =
+            format!("[{}, {}]", app("phone", &phone, ""), app("tv", &tv, r#", api = "v2-access", timeout = "1s""#));
+        let settings = [&[("ADAPTY", apps.as_str())], settings].concat();
+        Self { world: World::selling(CATALOG, &settings).await, phone, tv }
+    }
+
+    /// Waits until `user` holds `level` in the app.
+    async fn until_held(&self, of: &Sandbox, user: &str, level: &str) {
+        let runs = |shown: Option<&Level>| shown.is_some_and(|shown| shown.is_active(sandbox::clock::now()));
+        let waited = of.adapty.wait_for_level(user, level, PATIENCE, runs).await;
+        assert!(waited.is_ok(), "wanted {level}\n{}", self.world.daemon.log());
+    }
+}
+
+#[tokio::test]
+async fn one_price_gives_a_level_in_each_app_and_another_in_one_alone() {
+    let apps = Apps::start().await;
+    let world = &apps.world;
+    let both = world.buys("u-1", "price_premium");
+    let one = world.buys("u-2", "price_gold");
+    world.deliver(&both.events).await;
+    world.deliver_and_rest(&one.events).await;
+    let held = |of: &Sandbox, user: &str| ["premium", "channels", "gold"].map(|level| of.adapty.has(user, level));
+    assert_eq!(held(&apps.phone, "u-1"), [true, false, false]);
+    assert_eq!(held(&apps.tv, "u-1"), [false, true, false]);
+    assert_eq!(held(&apps.phone, "u-2"), [false, false, false]);
+    assert_eq!(held(&apps.tv, "u-2"), [false, false, true]);
+    assert_eq!(apps.phone.adapty.profile_count(), 1, "nobody is made known to an app that gives them nothing");
+    assert_eq!(apps.phone.adapty.transactions("u-1").len(), 1);
+    assert_eq!(apps.tv.adapty.transactions("u-1").len(), 0, "levels alone are told there");
+    assert_eq!(world.parked().await, [], "what is sold for another app is no riddle");
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&both.subscription)).await;
+    assert_eq!((held(&apps.phone, "u-1"), held(&apps.tv, "u-1")), ([false; 3], [false; 3]));
+    finish(apps.world).await;
+}
+
+#[tokio::test]
+async fn an_app_that_fails_or_hangs_holds_up_no_other_and_is_served_when_it_speaks_again() {
+    for silent in [What::HangForever, What::Status(500, Vec::new(), String::new())] {
+        let apps = Apps::start().await;
+        let world = &apps.world;
+        apps.tv.adapty.faults.inject(Fault::always(Match::any(), silent));
+        let bought = world.buys("u-1", "price_premium");
+        world.deliver(&bought.events).await;
+        apps.until_held(&apps.phone, "u-1", "premium").await;
+        assert!(!apps.tv.adapty.has("u-1", "channels"));
+        apps.tv.adapty.faults.clear();
+        apps.until_held(&apps.tv, "u-1", "channels").await;
+        world.daemon.calm().await;
+        assert_eq!(apps.phone.adapty.transactions("u-1").len(), 1);
+        let grants = |request: &sandbox::journal::Request| request.path.contains("/grant");
+        assert_eq!(
+            (apps.phone.journal.count(grants), apps.tv.journal.count(|r| r.method == "POST" && grants(r))),
+            (1, 1)
+        );
+        finish(apps.world).await;
+    }
+}
+
+#[tokio::test]
+async fn an_app_whose_key_is_refused_waits_alone() {
+    let apps = Apps::start().await;
+    let world = &apps.world;
+    apps.tv.adapty.remove_key("secret_live_sandbox.key");
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver(&bought.events).await;
+    apps.until_held(&apps.phone, "u-1", "premium").await;
+    let health: Value =
+        reqwest::get(format!("{}/health/ready", world.daemon.front)).await.unwrap().json().await.unwrap();
+    assert_eq!(health["upstreams"]["phone"], "ok");
+    assert!(health["upstreams"]["tv"].as_str().is_some_and(|state| state.starts_with("paused")), "{health}");
+    finish(apps.world).await;
+}
+
+#[tokio::test]
+async fn a_level_that_one_app_refuses_is_parked_and_the_other_is_granted() {
+    let apps = Apps::start().await;
+    let world = &apps.world;
+    apps.tv.adapty.set_levels(&["gold"]);
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&bought.events).await;
+    assert!(apps.phone.adapty.has("u-1", "premium"));
+    assert_eq!(world.parked().await, [("refused_step".to_owned(), format!("stripe:{}", bought.customer))]);
+    apps.tv.adapty.set_levels(&["gold", "channels"]);
+    assert!(world.daemon.command(&["parked", "release", "--all"]).await.status.success());
+    apps.until_held(&apps.tv, "u-1", "channels").await;
+    world.daemon.calm().await;
+    assert_eq!(world.parked().await, []);
+    finish(apps.world).await;
+}
+
+#[tokio::test]
+async fn status_explain_ledger_and_rounds_say_which_app() {
+    let apps = Apps::start().await;
+    let world = &apps.world;
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&bought.events).await;
+    for wanted in [&["status", "u-1", "--json"][..], &["status", "u-1", "--fresh", "--json"]] {
+        let status: Value = serde_json::from_str(&world.daemon.command(wanted).await.stdout).unwrap();
+        let levels = status["levels"].as_array().unwrap();
+        let told: Vec<_> =
+            levels.iter().map(|of| (of["app"].as_str().unwrap(), of["level"].as_str().unwrap())).collect();
+        assert_eq!(told, [("phone", "premium"), ("tv", "channels")]);
+        assert_eq!((&status["paywall"], &levels[1]["active"]), (&Value::Bool(false), &Value::Bool(true)));
+    }
+    let all = world.daemon.command(&["explain", "--user", "u-1", "--json"]).await.stdout;
+    let all: Vec<Value> = serde_json::from_str(&all).unwrap();
+    assert_eq!((all.len(), &all[1]["app"], &all[1]["owed"][0]["level"]), (2, &"tv".into(), &"channels".into()));
+    let one = world.daemon.command(&["explain", "--user", "u-1", "--app", "tv", "--json"]).await.stdout;
+    assert_eq!(serde_json::from_str::<Value>(&one).unwrap()["app"], "tv");
+    let odd = world.daemon.command(&["explain", "--user", "u-1", "--app", "web"]).await;
+    assert_eq!(odd.status.code(), Some(2));
+    assert!(odd.stderr.contains("there is no app `web`: write `phone` or `tv`"), "{}", odd.stderr);
+    let lines = world.daemon.listed(&["ledger"]).await;
+    let mut destinations: Vec<_> = lines.iter().map(|line| line["destination"].as_str().unwrap()).collect();
+    destinations.sort_unstable();
+    assert_eq!(destinations, ["phone", "tv"]);
+    apps.tv.adapty.forget("u-1", "channels");
+    let report = world.daemon.command(&["reconcile", "--report-only", "--json"]).await.stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(report["differences"].as_array().is_some_and(|found| found.iter().all(|of| of["app"] == "tv")), "{report}");
+    finish(apps.world).await;
+}
+
+#[tokio::test]
+async fn a_customer_who_is_handed_over_loses_what_they_had_in_every_app() {
+    let apps = Apps::start().await;
+    let world = &apps.world;
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&bought.events).await;
+    let account = format!("stripe:{}", bought.customer);
+    assert!(world.daemon.command(&["link", &account, "u-2"]).await.status.success());
+    apps.until_held(&apps.tv, "u-2", "channels").await;
+    apps.until_held(&apps.phone, "u-2", "premium").await;
+    world.daemon.calm().await;
+    assert!(!apps.phone.adapty.has("u-1", "premium") && !apps.tv.adapty.has("u-1", "channels"));
+    finish(apps.world).await;
+}

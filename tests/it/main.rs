@@ -21,6 +21,7 @@ mod identity;
 mod life;
 mod neighbours;
 mod once;
+mod orders;
 mod overload;
 mod plans;
 mod plug;

@@ -1,5 +1,6 @@
 //! Adapty as the rest of the house uses it.
 
+use entitlement::details::Describe;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::Step;
@@ -12,6 +13,7 @@ use crate::{read, v1, v2};
 
 const READING: &str = "reading the profile";
 const CREATING: &str = "creating the profile";
+const DESCRIBING: &str = "telling attributes";
 const REPORTING: &str = "reporting the transaction";
 
 /// One app at Adapty; clones share its limits and pauses.
@@ -60,6 +62,13 @@ impl Api {
         match self {
             Self::V1 => v1::step(customer, step, doing(step)),
             Self::V2(_) | Self::V2Access => v2::access(customer, step, doing(step)),
+        }
+    }
+
+    fn describing(&self, customer: &Customer, describe: &Describe) -> Result<Posting, Failure> {
+        match self {
+            Self::V1 => Ok(v1::describing(customer, describe, DESCRIBING)),
+            Self::V2(_) | Self::V2Access => v2::describing(customer, describe, DESCRIBING),
         }
     }
 
@@ -142,6 +151,9 @@ impl Adapty {
         step: &Step,
         is_ours: impl Fn() -> bool,
     ) -> Result<Option<Profile>, Failure> {
+        if let Step::Describe(describe) = step {
+            return self.describe(customer, step, describe).await.map(Some);
+        }
         let mut refused = None;
         if let Some(report) = self.api.report(customer, step)? {
             match self.report(customer, step, report).await {
@@ -178,6 +190,18 @@ impl Adapty {
         }
     }
 
+    async fn describe(&self, customer: &Customer, step: &Step, describe: &Describe) -> Result<Profile, Failure> {
+        let posting = self.api.describing(customer, describe)?;
+        match self.upstream.send(Method::Patch, posting.call, &posting.body).await {
+            Ok(answer) => match read_answer(customer, &answer, doing(step)) {
+                Ok(profile) => Ok(profile),
+                Err(unreadable) => self.look(customer, unreadable).await.map_err(of_look),
+            },
+            Err(failure) if failure.status == Some(404) => Err(Failure { class: Class::Missing, ..failure }),
+            Err(failure) => Err(of_write(failure)),
+        }
+    }
+
     async fn post(&self, posting: Posting) -> Result<Answer, Failure> {
         self.upstream.send(Method::Post, posting.call, &posting.body).await
     }
@@ -191,13 +215,15 @@ impl Adapty {
 
 /// Whether the profile shows what a grant asks for, so that nothing is left to send.
 fn is_granted(profile: &Profile, step: &Step) -> bool {
-    matches!(step, Step::Grant(_)) && arrived(profile.level(step.level()), step)
+    let shown = step.level().and_then(|level| profile.level(level));
+    matches!(step, Step::Grant(_)) && arrived(shown, step)
 }
 
 fn doing(step: &Step) -> &'static str {
     match step {
         Step::Grant(_) => "granting the access level",
         Step::Revoke(_) => "revoking the access level",
+        Step::Describe(_) => DESCRIBING,
     }
 }
 

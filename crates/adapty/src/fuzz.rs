@@ -4,8 +4,10 @@ use bolero::check;
 use entitlement::billing::Billing;
 use entitlement::catalog::Catalog;
 use entitlement::decide::{Case, decide};
+use entitlement::details::Limits;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Customer, Mode};
+use entitlement::orders::Orders;
 use entitlement::plan::Step;
 use entitlement::profile::Profile;
 use entitlement::rules::{Policy, Rules, Told};
@@ -19,9 +21,17 @@ use crate::read;
 fn decided(profile: Profile) -> Vec<Step> {
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
     let (told, catalog, policy) = (Told::Standing, Catalog::default(), Policy::default());
-    let rules = Rules { destination, mode, store, told, catalog, policy };
+    let (sourced, limits) = (Vec::new(), Limits::default());
+    let rules = Rules { destination, mode, store, told, catalog, sourced, limits, policy };
     let now = "2026-02-15T00:00:00Z".parse().unwrap();
-    let case = Case { billing: Billing::empty(mode), profile, ledger: Ledger::default(), rules, now };
+    let case = Case {
+        billing: Billing::empty(mode),
+        profile,
+        ledger: Ledger::default(),
+        orders: Orders::default(),
+        rules,
+        now,
+    };
     let plan = decide(&case);
     serde_json::to_string(&Status::of(&case, &plan, Carried::Out)).unwrap();
     plan.steps.into_iter().map(|keyed| keyed.step).collect()

@@ -6,6 +6,7 @@
 
 pub mod adapty;
 pub mod date;
+mod details;
 pub mod path;
 pub mod read;
 pub mod setup;

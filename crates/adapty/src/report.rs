@@ -44,6 +44,7 @@ fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<Strin
         true => format!("{}:{}", transaction.product, transaction.base_plan),
         false => transaction.product.clone(),
     };
+    let country = standing.country.as_ref().unwrap_or(&books.country);
     let mut body = Map::new();
     let texts = [
         ("store", grant.store.clone()),
@@ -54,13 +55,16 @@ fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<Strin
         ("purchased_at", date::write_v2(standing.bought_at)),
     ];
     body.extend(texts.map(|(name, text)| (name.to_owned(), text.into())));
-    body.insert("price".to_owned(), json!({ "country": books.country, "currency": price.code(), "value": value }));
+    body.insert("price".to_owned(), json!({ "country": country, "currency": price.code(), "value": value }));
     match standing.paid_until {
         Until::At(end) => {
             body.insert("purchase_type".to_owned(), "subscription".into());
             body.insert("originally_purchased_at".to_owned(), date::write_v2(standing.chain_began_at).into());
             body.insert("expires_at".to_owned(), later(end, standing).into());
             body.insert("renew_status".to_owned(), standing.renews.into());
+            if let Some(stopped_at) = standing.stopped_at {
+                body.insert("renew_status_changed_at".to_owned(), later(stopped_at, standing).into());
+            }
         }
         // what never ends has no field for its end
         Until::Lifetime => drop(body.insert("purchase_type".to_owned(), "one_time_purchase".into())),
@@ -113,7 +117,9 @@ mod tests {
                     chain_began_at: at("2026-01-01T00:00:10Z"),
                     paid_until: end,
                     renews: true,
+                    stopped_at: None,
                     payment_failed_at: None,
+                    country: None,
                 })),
             },
             sandbox: false,

@@ -6,12 +6,14 @@
 
 pub mod body;
 
+use entitlement::details::Describe;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{AccessLevel, Customer};
 use entitlement::plan::Step;
-use serde_json::{Value, json};
+use serde_json::json;
 use wire::upstream::Call;
 
+use crate::details;
 use crate::path::{self, User};
 use crate::posting::Posting;
 
@@ -30,13 +32,23 @@ pub(crate) fn creating(customer: &Customer, what: &str) -> Posting {
     Posting { call: call(what, PROFILES.to_owned()), body }
 }
 
+/// `PATCH /profiles/{user}/`.
+pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Posting {
+    let User { segment, query } = path::user(customer);
+    Posting { call: call(what, format!("{PROFILES}{segment}/{query}")), body: details::v1(describe) }
+}
+
 /// `POST /profiles/{user}/paid-access-levels/{level}/grant/` or `…/revoke/`.
 ///
 /// # Errors
 /// `Class::Permanent` for a level that no path can hold.
 pub(crate) fn step(customer: &Customer, step: &Step, what: &str) -> Result<Posting, Failure> {
-    let path = step_path(customer, step.level(), step.kind(), what)?;
-    Ok(Posting { call: call(what, path), body: step_body(step) })
+    let (level, body) = match step {
+        Step::Grant(grant) => (&grant.level, body::grant(grant)),
+        Step::Revoke(revoke) => (&revoke.level, body::revoke(revoke)),
+        Step::Describe(describe) => return Ok(describing(customer, describe, what)),
+    };
+    Ok(Posting { call: call(what, step_path(customer, level, step.kind(), what)?), body })
 }
 
 fn call(what: &str, path: String) -> Call {
@@ -50,13 +62,6 @@ fn step_path(customer: &Customer, level: &AccessLevel, verb: &str, what: &str) -
         return Err(Failure::new(Class::Permanent, words));
     };
     Ok(format!("{PROFILES}{segment}/paid-access-levels/{name}/{verb}/{query}"))
-}
-
-fn step_body(step: &Step) -> Value {
-    match step {
-        Step::Grant(grant) => body::grant(grant),
-        Step::Revoke(revoke) => body::revoke(revoke),
-    }
 }
 
 #[cfg(test)]

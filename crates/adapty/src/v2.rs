@@ -3,6 +3,7 @@
 //! Source: Adapty's OpenAPI document (`adapty-api.yaml`). The customer stands in a header, dates are RFC 3339, and a
 //! grant chooses the level but records no revenue; set-transaction records it, and the product brings the level.
 
+use entitlement::details::Describe;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::{Grant, Step, Until};
@@ -12,7 +13,7 @@ use wire::upstream::Call;
 
 use crate::adapty::Books;
 use crate::posting::Posting;
-use crate::{date, report};
+use crate::{date, details, report};
 
 const BASE: &str = "/api/v2/server-side-api";
 
@@ -37,6 +38,14 @@ pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failu
     Ok(Posting { call: call(customer, what, "/profile/")?, body })
 }
 
+/// `PATCH /profile/`.
+///
+/// # Errors
+/// As [`reading`].
+pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Result<Posting, Failure> {
+    Ok(Posting { call: call(customer, what, "/profile/")?, body: details::v2(describe) })
+}
+
 /// `POST /purchase/profile/grant/access-level/` or `…/revoke/…`.
 ///
 /// # Errors
@@ -48,6 +57,7 @@ pub(crate) fn access(customer: &Customer, step: &Step, what: &str) -> Result<Pos
         Step::Revoke(revoke) => {
             ("/purchase/profile/revoke/access-level/", json!({ "access_level_id": revoke.level.0 }))
         }
+        Step::Describe(describe) => return describing(customer, describe, what),
     };
     Ok(Posting { call: call(customer, what, path)?, body })
 }
@@ -60,6 +70,7 @@ pub(crate) fn access(customer: &Customer, step: &Step, what: &str) -> Result<Pos
 pub(crate) fn report(customer: &Customer, step: &Step, books: &Books, what: &str) -> Result<Option<Posting>, Failure> {
     let body = match step {
         Step::Grant(grant) => report::bought(grant, books),
+        Step::Describe(_) => None,
         Step::Revoke(revoke) => revoke.refunded.as_ref().and_then(|refunded| report::refunded(refunded, books)),
     };
     let call = call(customer, what, "/purchase/set/transaction/")?;

@@ -1,12 +1,14 @@
 //! The command line.
 
 pub(crate) mod books;
+pub(crate) mod orders;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::books::{Events, Explain, Ledger, Parked};
+use crate::cli::orders::{Attributes, Grant, Promotions, Revoke, Unblock};
 use crate::logs::LogForm;
 
 /// Keeps mobile app access in sync with web subscriptions: Stripe's webhooks come in, access stands in Adapty.
@@ -69,6 +71,16 @@ pub(crate) enum Command {
         /// The app's own user id.
         user: String,
     },
+    /// Give a level without a payment.
+    Grant(Grant),
+    /// End what was given without a payment; with --block withhold a level, whatever is paid.
+    Revoke(Revoke),
+    /// End a block.
+    Unblock(Unblock),
+    /// What was given to an app user without a payment, by whom, and why.
+    Promotions(Promotions),
+    /// Tell the app about a user: custom attributes, and fields of the profile.
+    Attributes(Attributes),
     /// What waits for a human.
     #[command(subcommand)]
     Parked(Parked),

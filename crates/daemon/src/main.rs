@@ -15,6 +15,7 @@ mod lending;
 mod listening;
 mod logs;
 mod moments;
+mod ordering;
 mod progress;
 mod rounds;
 mod rules;
@@ -83,6 +84,11 @@ async fn with_settings(command: Command, settings: Settings) -> Result<(), Faile
         Command::Reconcile(reconcile) => commands::reconcile::run(&settings, reconcile).await,
         Command::Status(status) => commands::status::run(&settings, status).await,
         Command::Link { account, user } => commands::link::run(&settings, &account, &user).await,
+        Command::Grant(grant) => commands::orders::grant(&settings, grant).await,
+        Command::Revoke(revoke) => commands::orders::revoke(&settings, revoke).await,
+        Command::Unblock(unblock) => commands::orders::unblock(&settings, unblock).await,
+        Command::Promotions(promotions) => commands::orders::promotions(&settings, promotions).await,
+        Command::Attributes(attributes) => commands::orders::attributes(&settings, attributes).await,
         Command::Explain(explain) => commands::explain::run(&settings, explain).await,
         Command::Parked(parked) => commands::parked::run(&settings, parked).await,
         Command::Ledger(ledger) => commands::ledger::run(&settings, ledger).await,

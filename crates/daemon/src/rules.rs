@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use entitlement::catalog::{Catalog, Listed, Offering, Sold, Term};
+use entitlement::details::{DetailName, Limits, Sourced};
 use entitlement::names::{AccessLevel, Mode};
 use entitlement::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
+
+use ::stripe::facts::FactSource;
 
 use crate::settings::adapty::{Adapty, AdaptyApi};
 use crate::settings::catalog::{self, CatalogEntry};
@@ -24,6 +27,8 @@ pub(crate) fn of(settings: &Settings, app: &Adapty) -> Rules {
             AdaptyApi::V2Access => Told::LevelOnly,
         },
         catalog: catalog_of(settings, app),
+        sourced: app.details.iter().map(sourced).collect(),
+        limits: limits(app),
         policy: policy_of(&settings.policy),
     }
 }
@@ -36,6 +41,19 @@ fn catalog_of(settings: &Settings, app: &Adapty) -> Catalog {
         false => Listed::Elsewhere { elsewhere: sold(entry) },
     };
     Catalog(settings.catalog.iter().map(entry).collect())
+}
+
+fn sourced((name, from): &(DetailName, FactSource)) -> Sourced {
+    Sourced { name: name.clone(), from: from.to_string() }
+}
+
+/// What the app takes of attributes: ten in the first of Adapty's APIs, thirty in the second.
+pub(crate) fn limits(app: &Adapty) -> Limits {
+    let attributes = match app.api {
+        AdaptyApi::V1 => 10,
+        AdaptyApi::V2 | AdaptyApi::V2Access => 30,
+    };
+    Limits { attributes, characters: app.attribute_length }
 }
 
 /// What is sold for whichever app.

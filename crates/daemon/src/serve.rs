@@ -16,7 +16,9 @@ use crate::failed::Failed;
 use crate::health::Health;
 use crate::settings::Settings;
 use crate::turns::Turns;
-use crate::{admin, catching_up, cleaning_up, clock, gauges, health, lending, listening, rounds, wiring, working};
+use crate::{
+    admin, catching_up, cleaning_up, clock, gauges, health, lending, listening, ordering, rounds, wiring, working,
+};
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed> {
@@ -40,6 +42,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
     let turns = Turns { store: store.clone(), owner: working::owner() };
     let api = Api {
         store: store.clone(),
+        apps: ordering::apps(settings),
         sync: works.as_ref().map(|works| works.sync.clone()),
         turns: turns.clone(),
         share_percent: settings.bulk.share_percent,

@@ -1,12 +1,14 @@
 //! Puts the rooms together as the settings say.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adapty::adapty::{Adapty, Api, Books};
 use ingest::stripe_webhook::{Bodies, Ingest};
 use store::connection::Time;
 use store::open::{Options, Store};
-use stripe::reader::Stripe;
+use stripe::facts::FactSource;
+use stripe::reader::{Asked, Stripe};
 use stripe::signature::Verifier;
 use sync::look::{App, Conduct, Sync};
 use wire::client::Client;
@@ -84,6 +86,14 @@ pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
     }
 }
 
+/// What the apps are told beside what is billed.
+fn asked(settings: &Settings) -> Asked {
+    let places = settings.adapty.iter().flat_map(|app| &app.details).map(|(_, place)| place.clone());
+    let facts: BTreeSet<FactSource> = places.collect();
+    let country = settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
+    Asked { facts: facts.into_iter().collect(), country }
+}
+
 fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> App {
     App { adapty: Adapty::new(upstream.clone(), adapty_api(of)), rules: rules::of(settings, of) }
 }
@@ -92,7 +102,8 @@ fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) 
 pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Sync, Failed> {
     Ok(Sync {
         store: store.clone(),
-        stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone()),
+        stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone())
+            .asking(asked(settings)),
         apps: settings.adapty.iter().zip(&upstreams.apps).map(|(of, upstream)| app(settings, of, upstream)).collect(),
         mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),

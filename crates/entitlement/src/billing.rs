@@ -3,6 +3,8 @@
 //! Words are ours, not a vendor's: each source's room translates. What it could not read or understand stands in
 //! [`Billing::gaps`] or as an `Unknown` variant, and is never taken for a "no".
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -19,13 +21,27 @@ pub struct Billing {
     /// What could not be read; each withholds a "no", never a "yes".
     #[serde(default)]
     pub gaps: Vec<Gap>,
+    /// What was asked for beside, by its place at the source, for example `customer.metadata.plan`; an empty text: it is
+    /// not there; absent: nobody knows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// Where the customer lives, or their card was issued: two letters, ISO 3166.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 impl Billing {
     /// A picture with nothing in it.
     #[must_use]
     pub fn empty(mode: Mode) -> Self {
-        Self { mode, subscriptions: Vec::new(), purchases: Vec::new(), gaps: Vec::new() }
+        Self {
+            mode,
+            subscriptions: Vec::new(),
+            purchases: Vec::new(),
+            gaps: Vec::new(),
+            facts: BTreeMap::new(),
+            country: None,
+        }
     }
 
     /// Adds what another account of the same customer is billed.
@@ -33,6 +49,14 @@ impl Billing {
         self.subscriptions.extend(other.subscriptions);
         self.purchases.extend(other.purchases);
         self.gaps.extend(other.gaps);
+        // the account that is looked at speaks first
+        self.country = self.country.take().or(other.country);
+        for (place, fact) in other.facts {
+            let known = self.facts.entry(place).or_default();
+            if known.is_empty() {
+                *known = fact;
+            }
+        }
     }
 }
 
@@ -50,6 +74,9 @@ pub struct Subscription {
     pub stops_at_period_end: bool,
     /// It was asked to stop at this moment.
     pub cancel_at: Option<Timestamp>,
+    /// When it was asked to stop, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canceled_at: Option<Timestamp>,
     /// When it ended, if it has.
     pub ended_at: Option<Timestamp>,
     /// Lower-case ISO 4217 code.

@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::billing::Billing;
 use crate::clock::Timestamp;
+use crate::describe::describe;
 use crate::entitle::entitle;
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger};
 use crate::names::Customer;
+use crate::orders::Orders;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::reconcile::reconcile;
@@ -22,19 +24,23 @@ pub struct Case {
     pub profile: Profile,
     /// What was done before.
     pub ledger: Ledger,
+    /// What operators ordered.
+    #[serde(default, skip_serializing_if = "Orders::is_empty")]
+    pub orders: Orders,
     pub rules: Rules,
     pub now: Timestamp,
 }
 
 impl Case {
     /// The same case of nobody in particular: the customer is replaced, and the keys of the ledger with them, so that
-    /// it is decided alike.
+    /// their levels are decided alike. What is told about them is left out, and who ordered something, and why.
     #[must_use]
     pub fn anonymous(mut self) -> Self {
         let nobody = Customer::nobody();
         let entries = std::mem::take(&mut self.ledger.entries);
         let mut renamed: Vec<Entry> = Vec::with_capacity(entries.len());
-        let mut in_order: Vec<Entry> = entries;
+        let mut in_order = entries;
+        in_order.retain(|entry| entry.step.level().is_some());
         in_order.sort_by_key(|entry| entry.seq);
         for entry in in_order {
             let of_level = renamed.iter().rev().filter(|other| other.step.level() == entry.step.level());
@@ -45,6 +51,14 @@ impl Case {
         }
         self.ledger.entries = renamed;
         self.profile.customer = nobody;
+        self.billing.facts.clear();
+        self.orders.details.clear();
+        for promotion in &mut self.orders.promotions {
+            (promotion.by, promotion.why) = (String::new(), String::new());
+        }
+        for block in &mut self.orders.blocks {
+            (block.by, block.why) = (String::new(), String::new());
+        }
         self
     }
 }
@@ -52,6 +66,8 @@ impl Case {
 /// What is owed, and the steps that bring the destination there.
 #[must_use]
 pub fn decide(case: &Case) -> Plan {
-    let verdict = entitle(&case.billing, &case.rules, case.now);
-    reconcile(verdict, &case.profile, &case.ledger, &case.rules, case.now)
+    let verdict = case.orders.applied(entitle(&case.billing, &case.rules, case.now), case.now);
+    let mut plan = reconcile(verdict, &case.profile, &case.ledger, &case.rules, case.now);
+    describe(case, &mut plan);
+    plan
 }

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::clock::Timestamp;
 use crate::decide::Case;
+use crate::details::Describe;
 use crate::key::StepKey;
 use crate::plan::{Entitlement, Offer, Plan, Planned, Refund, Step, Transaction, Until, Verdict};
 
@@ -73,7 +74,7 @@ fn steps(plan: &Plan, text: &mut Text) {
     }
     text.list("steps", &plan.steps, step);
     text.list("refused", &plan.refused, |of| {
-        format!("{} {} {}: {}", short(&of.key), of.step.kind(), of.step.level(), of.why)
+        format!("{} {} {}: {}", short(&of.key), of.step.kind(), of.step.subject(), of.why)
     });
 }
 
@@ -84,8 +85,15 @@ fn step(planned: &Planned) -> String {
         Step::Revoke(revoke) => {
             if revoke.refund == Refund::Yes { "as a refund" } else { "without a refund" }.to_owned()
         }
+        Step::Describe(describe) => names(describe),
     };
-    format!("{} {} {} {what}: {because}", short(key), step.kind(), step.level())
+    format!("{} {} {} {what}: {because}", short(key), step.kind(), step.subject())
+}
+
+/// Names alone: what they say is nobody's business.
+fn names(describe: &Describe) -> String {
+    let told = describe.details.keys().map(ToString::to_string);
+    told.chain(describe.gone.iter().map(|name| format!("no {name}"))).collect::<Vec<_>>().join(", ")
 }
 
 fn lasting(until: Until) -> String {

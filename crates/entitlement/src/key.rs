@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::details::{Describe, DetailValue};
 use crate::names::{Customer, Mode};
 use crate::plan::{Grant, Offer, Refund, Revoke, Standing, Step};
 
@@ -69,10 +70,11 @@ impl Fields {
 
     fn step(&mut self, step: &Step) {
         self.add(step.kind());
-        self.add(&step.level().0);
+        self.add(step.subject());
         match step {
             Step::Grant(grant) => self.grant(grant),
             Step::Revoke(revoke) => self.revoke(revoke),
+            Step::Describe(describe) => self.describe(describe),
         }
     }
 
@@ -107,6 +109,8 @@ impl Fields {
         self.add(&standing.paid_until.to_string());
         self.add(if standing.renews { "renews" } else { "ends" });
         self.add(&standing.payment_failed_at.map_or_else(String::new, |at| at.timestamp().to_string()));
+        self.add(&standing.stopped_at.map_or_else(String::new, |at| at.timestamp().to_string()));
+        self.add(standing.country.as_deref().unwrap_or_default());
     }
 
     fn revoke(&mut self, revoke: &Revoke) {
@@ -114,6 +118,19 @@ impl Fields {
             Refund::Yes => "refund",
             Refund::No => "",
         });
+    }
+
+    fn describe(&mut self, describe: &Describe) {
+        for (name, value) in &describe.details {
+            self.add(name.as_str());
+            self.add(match value {
+                DetailValue::Text(_) => "text",
+                DetailValue::Number(_) => "number",
+            });
+            self.add(value.as_str());
+        }
+        self.add("gone");
+        describe.gone.iter().for_each(|name| self.add(name.as_str()));
     }
 
     fn finish(self) -> String {

@@ -47,15 +47,20 @@ impl Ledger {
     /// The entries about `level`, oldest first.
     #[must_use]
     pub fn about<'a>(&'a self, level: &AccessLevel) -> Vec<&'a Entry> {
-        let mut entries: Vec<_> = self.entries.iter().filter(|entry| entry.step.level() == level).collect();
+        let mut entries: Vec<_> = self.entries.iter().filter(|entry| entry.step.level() == Some(level)).collect();
         entries.sort_by_key(|entry| entry.seq);
         entries
+    }
+
+    /// The entries on one subject, in no order.
+    pub fn on<'a>(&'a self, subject: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.entries.iter().filter(move |entry| entry.step.subject() == subject)
     }
 
     /// Every level the book speaks of, each once, in order.
     #[must_use]
     pub fn levels(&self) -> Vec<&AccessLevel> {
-        let mut levels: Vec<_> = self.entries.iter().map(|entry| entry.step.level()).collect();
+        let mut levels: Vec<_> = self.entries.iter().filter_map(|entry| entry.step.level()).collect();
         levels.sort_unstable();
         levels.dedup();
         levels

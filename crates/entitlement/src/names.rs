@@ -3,12 +3,16 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// A customer as one *source* knows it: `stripe:cus_…`, `stripe:cs_…` for a guest checkout,
 /// `stripe:acct_…/cus_…` for a Connect account.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Account(String);
+
+/// The source of accounts that are no source's.
+const USER: &str = "user";
 
 impl Account {
     /// The account of object `id` at Stripe; `connect` is the connected account (`acct_…`) it lives in, if any.
@@ -18,6 +22,19 @@ impl Account {
             Some(acct) => Self(format!("stripe:{acct}/{id}")),
             None => Self(format!("stripe:{id}")),
         }
+    }
+
+    /// The account of a user who has none at any source, so that what was ordered for them can be looked at. The name is a
+    /// hash, since it is logged.
+    #[must_use]
+    pub fn of_user(customer: &Customer) -> Self {
+        Self(format!("{USER}:{}", &hex::encode(Sha256::digest(customer.as_str()))[..32]))
+    }
+
+    /// Whether it is one of [`Account::of_user`]: nothing is ever billed to it.
+    #[must_use]
+    pub fn is_of_user(&self) -> bool {
+        self.source() == USER
     }
 
     /// Reads `source:id`, as operators type it and the database keeps it.

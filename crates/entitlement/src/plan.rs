@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::details::Describe;
 use crate::key::StepKey;
 use crate::money::Money;
 use crate::names::AccessLevel;
@@ -69,6 +70,26 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// What stands in the place of a transaction where nobody paid.
+    #[must_use]
+    pub fn of_promotion(id: &str) -> Self {
+        Self {
+            original: id.to_owned(),
+            id: id.to_owned(),
+            product: BARE.1.to_owned(),
+            base_plan: String::new(),
+            price: None,
+            offer: None,
+            standing: None,
+        }
+    }
+
+    /// Whether nobody paid.
+    #[must_use]
+    pub fn is_promotion(&self) -> bool {
+        self.product == BARE.1
+    }
+
     /// Whether a destination shows it as `id`: its own, or that under which it is entered.
     #[must_use]
     pub fn is_shown_as(&self, id: &str) -> bool {
@@ -95,8 +116,14 @@ pub struct Standing {
     /// The end of what was paid for, without grace.
     pub paid_until: Until,
     pub renews: bool,
+    /// When it was asked to renew no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
     /// When a payment failed; access lasts on in grace.
     pub payment_failed_at: Option<Timestamp>,
+    /// Where it was bought: two letters, ISO 3166.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// The introductory offer a transaction was made under.
@@ -192,30 +219,42 @@ pub struct Verdict {
     pub look_again: Option<Timestamp>,
 }
 
+/// The subject of steps that are about no level; no level is called so.
+const DETAILS: &str = "(details)";
+
 /// One write to a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     Grant(Grant),
     Revoke(Revoke),
+    Describe(Describe),
 }
 
 impl Step {
-    /// The level the step is about.
+    /// The level the step is about, if it is about one.
     #[must_use]
-    pub fn level(&self) -> &AccessLevel {
+    pub fn level(&self) -> Option<&AccessLevel> {
         match self {
-            Self::Grant(grant) => &grant.level,
-            Self::Revoke(revoke) => &revoke.level,
+            Self::Grant(grant) => Some(&grant.level),
+            Self::Revoke(revoke) => Some(&revoke.level),
+            Self::Describe(_) => None,
         }
     }
 
-    /// `grant` or `revoke`.
+    /// What the step is about: steps on one subject follow one another.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.level().map_or(DETAILS, |level| &level.0)
+    }
+
+    /// `grant`, `revoke` or `describe`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Grant(_) => "grant",
             Self::Revoke(_) => "revoke",
+            Self::Describe(_) => "describe",
         }
     }
 }

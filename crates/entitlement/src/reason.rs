@@ -21,6 +21,8 @@ pub enum Reason {
     CollectionPaused { chain: String, end: Timestamp },
     SentInvoiceTrusted { chain: String, invoice: String },
     BoughtOnce { payment: String, until: Until },
+    Promotion { promotion: String, until: Until },
+    Described,
     // withheld
     NotPaidYet { chain: String, status: String },
     PaymentFailedForGood { chain: String },
@@ -37,6 +39,11 @@ pub enum Reason {
     SimulatedTime { chain: String },
     OtherMode,
     NothingGivesIt,
+    PromotionEnded { promotion: String },
+    Blocked,
+    // details
+    DetailTooLong { name: String, most: u32 },
+    TooManyDetails { name: String, most: u32 },
     // unsure
     UnknownStatus { chain: String, status: String },
     UnknownDispute { payment: String, status: String },
@@ -88,6 +95,8 @@ impl Reason {
             Self::SentInvoiceTrusted { chain, invoice } => {
                 format!("invoice `{invoice}` of `{chain}` was sent and is trusted to be paid")
             }
+            Self::Promotion { promotion, until } => format!("promotion `{promotion}`, lasting {}", span(*until)),
+            Self::Described => "what is to be told about the customer has changed".into(),
             Self::BoughtOnce { payment, until } => format!("bought once with `{payment}`, lasting {}", span(*until)),
             _ => return None,
         })
@@ -111,6 +120,14 @@ impl Reason {
             Self::DisputeLost { payment } => format!("the dispute of `{payment}` was lost"),
             Self::DisputeOpen { payment } => format!("`{payment}` is disputed and `policy.dispute_opened` revokes"),
             Self::NothingOrdered { chain } => format!("the quantity of `{chain}` is 0"),
+            Self::PromotionEnded { promotion } => format!("promotion `{promotion}` was ended"),
+            Self::Blocked => "an operator blocked it; `unblock` ends that".into(),
+            Self::DetailTooLong { name, most } => {
+                format!("`{name}` is not told, since it is longer than {most} characters")
+            }
+            Self::TooManyDetails { name, most } => {
+                format!("`{name}` is not told, since there are more than {most} attributes")
+            }
             Self::NothingGivesIt => "nothing that is billed gives this level any more".into(),
             _ => return None,
         })

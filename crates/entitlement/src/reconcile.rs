@@ -7,7 +7,7 @@ use chrono::Duration;
 use crate::clock::{Timestamp, after};
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
-use crate::names::{AccessLevel, Mode};
+use crate::names::{AccessLevel, Customer, Mode};
 use crate::plan::{
     Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Step, Transaction, Until, Verdict,
 };
@@ -88,6 +88,7 @@ impl<'a> Subject<'a> {
         let told = |entry: &&Entry| match &entry.step {
             Step::Grant(grant) => self.is_new(entry) && (grant.is_bare() || !self.shown.is_some_and(Shown::is_bare)),
             Step::Revoke(_) => calm,
+            Step::Describe(_) => false,
         };
         self.intended().filter(|entry| self.visible(&entry.step)).filter(told).collect()
     }
@@ -172,7 +173,8 @@ impl<'a> Subject<'a> {
     fn wish_not_owed(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
         let recent = last.and_then(|entry| self.recent(entry));
         let Some(held) = recent.or_else(|| self.shown_of_ours()) else { return self.nothing_of_ours(last) };
-        if let Some(because) = unsure(verdict, self.level, &held.transaction.original) {
+        let unsure = unsure(verdict, self.level, &held.transaction.original);
+        if let Some(because) = unsure.filter(|_| !self.is_blocked(verdict)) {
             return Wish::Nothing(Some(because));
         }
         let (refund, refunded, because) = self.withheld(verdict, &held.transaction.original);
@@ -195,9 +197,17 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// An operator's no is no matter of what is known.
+    fn is_blocked(&self, verdict: &Verdict) -> bool {
+        verdict.withheld.iter().any(|no| &no.level == self.level && no.because == Reason::Blocked)
+    }
+
     /// Why `chain` does not give the level; money that went back before any other reason.
     fn withheld<'v>(&self, verdict: &'v Verdict, chain: &str) -> (Refund, Option<&'v Transaction>, Reason) {
-        let mut found = verdict.withheld.iter().filter(|no| &no.level == self.level && no.chain == chain);
+        let mut found = verdict
+            .withheld
+            .iter()
+            .filter(|no| &no.level == self.level && (no.chain == chain || no.because == Reason::Blocked));
         let first = found.clone().next();
         let no = found.find(|no| no.refund == Refund::Yes).or(first);
         no.map_or((Refund::No, None, Reason::NothingGivesIt), |no| {
@@ -210,7 +220,7 @@ impl<'a> Subject<'a> {
         self.catches_up(entry)?;
         match &entry.step {
             Step::Grant(grant) => grant.until.is_after(self.now).then_some(grant),
-            Step::Revoke(_) => None,
+            Step::Revoke(_) | Step::Describe(_) => None,
         }
     }
 
@@ -226,7 +236,7 @@ impl<'a> Subject<'a> {
         let because = Reason::OtherStoreKeeps { store: store_of(shown) };
         let behind = last.is_some_and(|entry| match &entry.step {
             Step::Grant(grant) => grant.until > shown.until,
-            Step::Revoke(_) => false,
+            Step::Revoke(_) | Step::Describe(_) => false,
         });
         match shown.until.at().filter(|_| behind) {
             Some(at) => Wish::Wait(at, because),
@@ -237,7 +247,7 @@ impl<'a> Subject<'a> {
     fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> {
         self.entries.iter().filter_map(|entry| match &entry.step {
             Step::Grant(grant) => Some(grant),
-            Step::Revoke(_) => None,
+            Step::Revoke(_) | Step::Describe(_) => None,
         })
     }
 
@@ -247,6 +257,7 @@ impl<'a> Subject<'a> {
             until: right.until,
             starts_at: right.starts_at,
             store: match self.rules.told {
+                _ if right.transaction.is_promotion() => BARE.0.to_owned(),
                 Told::Transaction | Told::Standing => self.rules.store.clone(),
                 Told::LevelOnly => BARE.0.to_owned(),
             },
@@ -288,7 +299,7 @@ impl<'a> Subject<'a> {
 
     /// The store that is paid for the same level beside us.
     fn paid_twice(&self, right: &Entitlement) -> Option<Reason> {
-        let shown = self.shown?;
+        let shown = self.shown.filter(|_| !right.transaction.is_promotion())?;
         let store = shown
             .store
             .as_ref()
@@ -323,16 +334,7 @@ impl<'a> Subject<'a> {
 
     /// The key of `step` after `last`, and the key before it. A confirmed key is never taken twice.
     fn next_link(&self, step: &Step, last: Option<&Entry>) -> (Option<StepKey>, StepKey) {
-        let Rules { destination, mode, .. } = self.rules;
-        let after =
-            |previous: Option<&StepKey>| StepKey::of(destination, *mode, &self.profile.customer, step, previous);
-        let mut previous = last.map(|entry| entry.key.clone());
-        let mut key = after(previous.as_ref());
-        while self.entries.iter().any(|entry| entry.key == key && entry.confirmed_at().is_some()) {
-            let next = after(Some(&key));
-            previous = Some(std::mem::replace(&mut key, next));
-        }
-        (previous, key)
+        next_link(self.rules, &self.profile.customer, &self.entries, step, last)
     }
 
     /// The pictures change by themselves: the profile catches up, and what it shows runs out.
@@ -344,7 +346,8 @@ impl<'a> Subject<'a> {
             let at = self.catches_up(entry).filter(|_| matters);
             at.into_iter().for_each(|at| look_again(plan, at));
         }
-        let revokes = |planned: &Planned| planned.step.level() == self.level && matches!(planned.step, Step::Revoke(_));
+        let revokes =
+            |planned: &Planned| planned.step.level() == Some(self.level) && matches!(planned.step, Step::Revoke(_));
         let open = self.intended().next().is_some() || plan.steps.iter().any(revokes);
         let runs_out = self.shown.filter(|_| open).and_then(|shown| shown.until.at());
         runs_out.into_iter().for_each(|at| look_again(plan, at));
@@ -368,11 +371,30 @@ impl<'a> Subject<'a> {
 /// Stores whose rights nobody pays for: grants and promotions of the destination itself.
 const GIVES_FREE: [&str; 1] = [BARE.0];
 
+/// The key of `step` after `last` among `entries`, and the key before it. A confirmed key is never taken twice.
+pub(crate) fn next_link(
+    rules: &Rules,
+    customer: &Customer,
+    entries: &[&Entry],
+    step: &Step,
+    last: Option<&Entry>,
+) -> (Option<StepKey>, StepKey) {
+    let Rules { destination, mode, .. } = rules;
+    let after = |previous: Option<&StepKey>| StepKey::of(destination, *mode, customer, step, previous);
+    let mut previous = last.map(|entry| entry.key.clone());
+    let mut key = after(previous.as_ref());
+    while entries.iter().any(|entry| entry.key == key && entry.confirmed_at().is_some()) {
+        let next = after(Some(&key));
+        previous = Some(std::mem::replace(&mut key, next));
+    }
+    (previous, key)
+}
+
 fn store_of(shown: &Shown) -> String {
     shown.store.clone().unwrap_or_else(|| "another store".into())
 }
 
-fn look_again(plan: &mut Plan, at: Timestamp) {
+pub(crate) fn look_again(plan: &mut Plan, at: Timestamp) {
     plan.look_again = Some(plan.look_again.map_or(at, |soonest| soonest.min(at)));
 }
 
@@ -382,6 +404,8 @@ pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
     match step {
         Step::Grant(grant) => shown.is_some_and(|shown| shows(shown, grant)),
         Step::Revoke(_) => shown.is_none(),
+        // nothing of it shows among the levels
+        Step::Describe(_) => true,
     }
 }
 
@@ -398,6 +422,10 @@ fn is_alike(one: &Step, other: &Step) -> bool {
 fn tells(step: &Step, grant: &Grant) -> bool {
     let Step::Grant(told) = step else { return false };
     let access = |grant: &Grant| (grant.level.clone(), grant.until, grant.starts_at);
+    // who was given a level and then pays for it, paid: that is news
+    if told.transaction.is_promotion() && !grant.transaction.is_promotion() {
+        return false;
+    }
     if told.is_bare() || grant.is_bare() {
         return access(told) == access(grant);
     }

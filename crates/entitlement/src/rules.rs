@@ -4,6 +4,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
+use crate::details::{Limits, Sourced};
 use crate::names::Mode;
 
 /// Everything from the settings that [`crate::decide::decide`] may look at.
@@ -19,6 +20,11 @@ pub struct Rules {
     #[serde(default)]
     pub told: Told,
     pub catalog: Catalog,
+    /// Details that the source fills.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sourced: Vec<Sourced>,
+    #[serde(default)]
+    pub limits: Limits,
     pub policy: Policy,
 }
 

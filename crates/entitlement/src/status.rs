@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::decide::Case;
 use crate::names::AccessLevel;
 use crate::plan::{Entitlement, Plan, Step, Until};
-use crate::profile::Shown;
+use crate::profile::{BARE, Shown};
 use crate::reason::Reason;
 use crate::rules::Told;
 
@@ -116,7 +116,10 @@ fn owed(right: &Entitlement, case: &Case) -> LevelStatus {
         will_renew: Some(right.will_renew),
         in_grace: right.in_grace,
         billing_issue: right.in_grace,
-        store: Some(case.rules.store.clone()),
+        store: Some(match right.transaction.is_promotion() {
+            true => BARE.0.to_owned(),
+            false => case.rules.store.clone(),
+        }),
         because: right.because.sentence(),
     }
 }

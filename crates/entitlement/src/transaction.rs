@@ -90,7 +90,9 @@ pub fn standing_of_item(
     let apart = (!is_first).then_some(item.id.as_str());
     let paid_until = Until::At(if grace { item.period.start } else { until });
     let standing = standing(&transaction, apart, began, invoice.map_or(began, paid_at), paid_until);
-    let standing = Standing { renews, payment_failed_at: grace.then_some(item.period.start), ..standing };
+    let (stopped_at, payment_failed_at) =
+        (subscription.canceled_at.filter(|_| !renews), grace.then_some(item.period.start));
+    let standing = Standing { renews, stopped_at, payment_failed_at, ..standing };
     Transaction { standing: Some(Box::new(standing)), ..transaction }
 }
 
@@ -125,7 +127,9 @@ fn standing(
         chain_began_at: began.min(bought_at),
         paid_until,
         renews: false,
+        stopped_at: None,
         payment_failed_at: None,
+        country: None,
     }
 }
 

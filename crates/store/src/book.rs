@@ -233,7 +233,7 @@ pub(crate) async fn intend(
                 intent.mode.as_str().into(),
                 intent.customer.as_str().into(),
                 intent.account.as_str().into(),
-                (&planned.step.level().0).into(),
+                planned.step.subject().into(),
                 step.into(),
                 because.into(),
             ]);

@@ -24,7 +24,7 @@ struct Table {
 }
 
 /// What is copied. Turns and rate limits belong to running processes.
-const TABLES: [Table; 8] = {
+const TABLES: [Table; 11] = {
     use Column::{Number, Text};
     [
         Table {
@@ -102,6 +102,41 @@ const TABLES: [Table; 8] = {
             ],
         },
         Table { name: "statuses", key: 1, columns: &[Text("customer"), Text("status"), Number("as_of")] },
+        Table {
+            name: "promotions",
+            key: 1,
+            columns: &[
+                Number("id"),
+                Text("customer"),
+                Text("destination"),
+                Text("level"),
+                Number("until"),
+                Text("request"),
+                Text("who"),
+                Text("why"),
+                Number("given_at"),
+                Number("ended_at"),
+                Text("ended_by"),
+                Text("ended_why"),
+            ],
+        },
+        Table {
+            name: "blocks",
+            key: 3,
+            columns: &[Text("customer"), Text("destination"), Text("level"), Text("who"), Text("why"), Number("since")],
+        },
+        Table {
+            name: "details",
+            key: 3,
+            columns: &[
+                Text("customer"),
+                Text("destination"),
+                Text("name"),
+                Text("value"),
+                Text("who"),
+                Number("since"),
+            ],
+        },
         Table { name: "notes", key: 1, columns: &[Text("name"), Text("value")] },
     ]
 };
@@ -223,6 +258,7 @@ async fn number_on(target: &mut Connection, clock: Clock) -> Result<(), StoreErr
     transaction(target, clock).await?;
     for text in [
         "SELECT setval(pg_get_serial_sequence('ledger', 'seq'), coalesce(max(seq), 1), max(seq) IS NOT NULL) FROM ledger",
+        "SELECT setval(pg_get_serial_sequence('promotions', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM promotions",
         "SELECT setval(pg_get_serial_sequence('parked', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM parked",
     ] {
         sql(text).fetch(target).await.map_err(StoreError::on("numbering on"))?;

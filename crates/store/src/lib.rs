@@ -17,6 +17,7 @@ pub mod limits;
 mod listing;
 pub mod notes;
 pub mod open;
+pub mod orders;
 pub mod parked;
 pub mod people;
 pub mod record;

@@ -13,7 +13,7 @@ use crate::event::{Event, Kept, Outcome};
 use crate::people::{Link, Linked};
 use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
 use crate::writer::{Answer, Op, Waiting};
-use crate::{book, inbox, limits, notes, parked, people, retention, statuses, turns, walk, worklist};
+use crate::{book, inbox, limits, notes, orders, parked, people, retention, statuses, turns, walk, worklist};
 
 /// Writes `batch` into the transaction that `connection` has begun; answers each in turn.
 pub(crate) async fn write(
@@ -161,6 +161,7 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
         Op::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
         Op::Sweep(old, before) => Answer::Swept(retention::sweep(connection, *old, *before).await?),
         Op::TakeTurn(task, owner, span) => Answer::Held(turns::take(connection, *task, owner, *span, now).await?),
+        Op::Order(order) => Answer::Ordered(orders::write(connection, order, now).await?),
         Op::HandedOver(account, customer) => {
             people::handed_over(connection, account, customer).await?;
             Answer::Done
@@ -260,9 +261,12 @@ impl Op {
     /// Whom it may give something to do: an account to look at, or a sooner moment to look at one.
     pub(crate) fn wakes(&self) -> Wakes {
         match self {
-            Self::Ring(..) | Self::Touch(..) | Self::Link(_, None) | Self::Release(_) | Self::RetryAll => {
-                Wakes::Everyone
-            }
+            Self::Ring(..)
+            | Self::Touch(..)
+            | Self::Link(_, None)
+            | Self::Order(_)
+            | Self::Release(_)
+            | Self::RetryAll => Wakes::Everyone,
             Self::Settle(_) | Self::Link(_, Some(_)) => Wakes::Us,
             Self::Claim(..)
             | Self::Renew(..)

@@ -19,6 +19,7 @@ use crate::error::StoreError;
 use crate::event::{Event, Kept};
 use crate::limits::{self, Ask, Lent};
 use crate::open::Store;
+use crate::orders::{Order, Ordered};
 use crate::parked::Which;
 use crate::people::{Link, Linked};
 use crate::record::{Held, Intent, Outcomes, Settlement};
@@ -48,6 +49,7 @@ pub(crate) enum Op {
     Settle(Box<Settlement>),
     Link(Link, Option<Lease>),
     HandedOver(Account, Customer),
+    Order(Box<Order>),
     Release(Which),
     DropParked(Which, String),
     Note(String, String),
@@ -67,6 +69,7 @@ pub(crate) enum Answer {
     Claimed(Claimed),
     Held(Held),
     Linked(Linked),
+    Ordered(Ordered),
     Count(u64),
     Renewed(HashSet<(Account, Lease)>),
     Lent(Lent),
@@ -93,6 +96,7 @@ answers!(
     Claimed(Claimed),
     Held(Held),
     Linked(Linked),
+    Ordered(Ordered),
     Count(u64),
     Renewed(HashSet<(Account, Lease)>),
     Lent(Lent),
@@ -269,6 +273,7 @@ impl Op {
             | Self::Settle(_)
             | Self::Link(..)
             | Self::HandedOver(..)
+            | Self::Order(_)
             | Self::Release(_)
             | Self::DropParked(..)
             | Self::Note(..)

@@ -7,6 +7,7 @@ use entitlement::clock::Timestamp;
 use entitlement::failure::{Class, Failure};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
+use serde_json::Value;
 use stripe_billing::invoice_payment::{ListInvoicePayment, ListInvoicePaymentPayment, ListInvoicePaymentPaymentType};
 use stripe_client_core::StripeRequest;
 use stripe_core::charge::ListCharge;
@@ -29,6 +30,8 @@ pub(crate) enum Payer<'a> {
 pub(crate) struct Payments {
     /// When each payment intent was paid.
     paid_at: BTreeMap<String, Timestamp>,
+    /// That of the card that paid last.
+    country: Option<String>,
     returned: Vec<Returned>,
 }
 
@@ -47,6 +50,8 @@ struct Written {
     created: Seconds,
     #[serde(default)]
     status: Option<String>,
+    #[serde(default, rename = "payment_method_details")]
+    details: Value,
     #[serde(default)]
     amount_refunded: Option<i64>,
     #[serde(default)]
@@ -133,12 +138,19 @@ async fn read_all(api: Api<'_>, payer: Payer<'_>) -> Result<Payments, Trouble> {
     let charges = charges.map_err(|why| Trouble::Unreadable(format!("a charge: {why}")))?;
     let touched = charges.iter().filter(|charge| charge.is_touched());
     let returned = try_join_all(touched.map(|charge| returned(api, charge))).await?;
-    Ok(Payments { paid_at: paid_at(&charges), returned })
+    Ok(Payments { paid_at: paid_at(&charges), country: country(&charges), returned })
 }
 
 fn paid_at(charges: &[Written]) -> BTreeMap<String, Timestamp> {
     let paid = charges.iter().filter(|charge| charge.status.as_deref() == Some("succeeded"));
     paid.filter_map(|charge| Some((charge.payment_intent.owned()?, charge.created.0))).collect()
+}
+
+/// Where the card was issued that paid last.
+fn country(charges: &[Written]) -> Option<String> {
+    let paid = charges.iter().filter(|charge| charge.status.as_deref() == Some("succeeded"));
+    let told = paid.filter_map(|charge| Some((charge.created.0, charge.details.pointer("/card/country")?.as_str()?)));
+    told.max().map(|(_, country)| country.to_owned())
 }
 
 async fn returned(api: Api<'_>, charge: &Written) -> Result<Returned, Trouble> {
@@ -220,6 +232,11 @@ impl Written {
 }
 
 impl Payments {
+    /// Two letters, ISO 3166.
+    pub(crate) fn country(&self) -> Option<&str> {
+        self.country.as_deref()
+    }
+
     /// When the payment intent was paid, if it was.
     pub(crate) fn paid_at(&self, intent: &str) -> Option<Timestamp> {
         self.paid_at.get(intent).copied()

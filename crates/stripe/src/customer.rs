@@ -3,6 +3,7 @@
 use entitlement::failure::Failure;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use stripe_client_core::StripeRequest;
 use stripe_core::customer::RetrieveCustomer;
 
@@ -22,11 +23,31 @@ pub(crate) struct Read {
     pub(crate) livemode: Option<bool>,
     #[serde(default)]
     test_clock: Option<IgnoredAny>,
+    /// Read from what may stand there, since nothing hangs on it.
+    #[serde(default)]
+    name: Value,
+    #[serde(default)]
+    phone: Value,
+    #[serde(default)]
+    address: Value,
 }
 
 impl Read {
     pub(crate) fn on_test_clock(&self) -> bool {
         self.test_clock.is_some()
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_str()
+    }
+
+    pub(crate) fn phone(&self) -> Option<&str> {
+        self.phone.as_str()
+    }
+
+    /// Two letters, ISO 3166.
+    pub(crate) fn country(&self) -> Option<&str> {
+        self.address.get("country")?.as_str()
     }
 }
 

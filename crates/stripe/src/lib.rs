@@ -21,6 +21,7 @@ pub mod walk;
 mod charge;
 mod checkout;
 mod customer;
+pub mod facts;
 mod invoice;
 mod kind;
 mod lenient;

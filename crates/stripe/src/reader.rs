@@ -1,6 +1,6 @@
 //! Reads everything Stripe bills to one account.
 
-use entitlement::billing::{Billing, Status};
+use entitlement::billing::Billing;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{Account, Customer, Mode};
 use wire::upstream::Upstream;
@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::charge::{self, Payer};
 use crate::checkout::{self, Lines, Session};
 use crate::customer;
+use crate::facts::{self, FactSource};
 use crate::identity::{Identity, UserIdSource};
 use crate::kind::Kind;
 use crate::subscription;
@@ -19,12 +20,21 @@ pub struct Stripe {
     pub(crate) upstream: Upstream,
     mode: Option<Mode>,
     identity: Vec<UserIdSource>,
+    asked: Asked,
 }
 
 impl std::fmt::Debug for Stripe {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Stripe").field("mode", &self.mode).field("identity", &self.identity).finish_non_exhaustive()
     }
+}
+
+/// What is wanted beside what is billed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    pub facts: Vec<FactSource>,
+    /// The country of the customer's address; that of their card is read anyway.
+    pub country: bool,
 }
 
 /// What has to be read for the catalog at hand.
@@ -46,12 +56,26 @@ pub struct Looked {
     pub deleted: bool,
 }
 
+impl Looked {
+    /// Of an account to which nothing is ever billed.
+    #[must_use]
+    pub fn nothing(mode: Mode) -> Self {
+        Self { billing: Billing::empty(mode), identity: None, contradiction: None, deleted: false }
+    }
+}
+
 impl Stripe {
     /// A reader over `upstream` (see [`crate::api::setup`]). `mode` is that of the key, where it tells; `identity` are
     /// the places of the user id, the best first.
     #[must_use]
     pub fn new(upstream: Upstream, mode: Option<Mode>, identity: Vec<UserIdSource>) -> Self {
-        Self { upstream, mode, identity }
+        Self { upstream, mode, identity, asked: Asked::default() }
+    }
+
+    /// The same, which also reads what is `asked`.
+    #[must_use]
+    pub fn asking(self, asked: Asked) -> Self {
+        Self { asked, ..self }
     }
 
     /// The same for work in bulk, which may use `percent` of the rate.
@@ -84,16 +108,19 @@ impl Stripe {
         let sold = async {
             if scope.sells_once { checkout::of_customer(api, id, Lines::Wanted).await.map(Some) } else { Ok(None) }
         };
-        let (subscriptions, payments, sold) = tokio::try_join!(
+        let wanted = self.asked.country || self.asked.facts.iter().any(FactSource::is_of_customer);
+        let customer = async { if wanted { customer::by_id(api, id).await.map(Some) } else { Ok(None) } };
+        let (subscriptions, payments, sold, customer) = tokio::try_join!(
             subscription::of_customer(api, account),
             charge::payments(api, Payer::Customer(id)),
-            sold
+            sold,
+            customer
         )?;
         let ((subscriptions, mut gaps), (payments, unseen)) = (subscriptions, payments);
         gaps.extend(unseen);
         let (sessions, unread) = sold.map_or((None, Vec::new()), |(sessions, unread)| (Some(sessions), unread));
         gaps.extend(unread);
-        let mut known = Known { api, id, subscriptions: &subscriptions, sessions, customer: None };
+        let mut known = Known { api, id, subscriptions: &subscriptions, sessions, customer };
         let (identity, contradiction) = match known.identity(&self.identity).await? {
             Named::One(identity) => (Some(identity), None),
             Named::Several(source) => (None, Some(format!("`{source}` names several users of running subscriptions"))),
@@ -107,13 +134,21 @@ impl Stripe {
         gaps.extend(unread);
         let deleted = known.customer.as_ref().is_some_and(|customer| customer.deleted);
         let mode = self.mode_of(known.livemodes());
+        let facts = facts::read(&self.asked.facts, &subscriptions, known.customer.as_ref());
+        let country = known.customer.as_ref().and_then(customer::Read::country);
+        let country = country.filter(|_| self.asked.country).or(payments.country()).map(str::to_owned);
         let attached = |read: subscription::Read| {
             let mut subscription = read.billing;
             subscription.invoices.iter_mut().for_each(|invoice| payments.attach_to_invoice(invoice));
             subscription
         };
         let subscriptions = subscriptions.into_iter().map(attached).collect();
-        Ok(Looked { billing: Billing { mode, subscriptions, purchases, gaps }, identity, contradiction, deleted })
+        Ok(Looked {
+            billing: Billing { mode, subscriptions, purchases, gaps, facts, country },
+            identity,
+            contradiction,
+            deleted,
+        })
     }
 
     async fn guest(&self, api: Api<'_>, account: &Account) -> Result<Looked, Failure> {
@@ -132,7 +167,8 @@ impl Stripe {
         gaps.extend(unread);
         let mode = self.mode_of([session.livemode]);
         let identity = self.identity.iter().find_map(|source| of_guest(source, &session));
-        let billing = Billing { mode, subscriptions: Vec::new(), purchases, gaps };
+        let country = payments.country().map(str::to_owned);
+        let billing = Billing { purchases, gaps, country, ..Billing::empty(mode) };
         Ok(Looked { billing, identity, contradiction: None, deleted: false })
     }
 
@@ -162,7 +198,9 @@ impl Known<'_> {
                 UserIdSource::SubscriptionMetadata(key) if several(self.subscriptions, key) => {
                     return Ok(Named::Several(source.to_string()));
                 }
-                UserIdSource::SubscriptionMetadata(key) => of_subscriptions(self.subscriptions, key),
+                UserIdSource::SubscriptionMetadata(key) => {
+                    subscription::telling(self.subscriptions, |read| read.metadata.get(key).and_then(Customer::new))
+                }
                 UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_) => {
                     self.sessions().await?.iter().find_map(|session| of_session(source, session))
                 }
@@ -210,27 +248,9 @@ enum Named {
 
 /// Whether running subscriptions name different users: choosing one would take the other's access.
 fn several(subscriptions: &[subscription::Read], key: &str) -> bool {
-    let running = subscriptions.iter().filter(|read| !has_ended(&read.billing.status));
+    let running = subscriptions.iter().filter(|read| !subscription::has_ended(&read.billing.status));
     let mut told = running.filter_map(|read| read.metadata.get(key).and_then(Customer::new));
     told.next().is_some_and(|first| told.any(|other| other != first))
-}
-
-/// A running subscription tells before an ended one, then the newer before the older.
-fn of_subscriptions(subscriptions: &[subscription::Read], key: &str) -> Option<Customer> {
-    let told = |read: &subscription::Read| read.metadata.get(key).and_then(Customer::new);
-    let rank = |read: &subscription::Read| (!has_ended(&read.billing.status), read.billing.created);
-    let telling = subscriptions.iter().filter_map(|read| Some((rank(read), &read.billing.id, told(read)?)));
-    telling.max_by(|one, other| (one.0, one.1).cmp(&(other.0, other.1))).map(|(_, _, customer)| customer)
-}
-
-fn has_ended(status: &Status) -> bool {
-    match status {
-        // one that was never paid says no more than one that is over
-        Status::Canceled | Status::IncompleteExpired | Status::Incomplete => true,
-        Status::Trialing | Status::Active | Status::PastDue | Status::Unpaid | Status::Paused | Status::Unknown(_) => {
-            false
-        }
-    }
 }
 
 fn of_session(source: &UserIdSource, session: &Session) -> Option<Customer> {

@@ -23,6 +23,23 @@ pub(crate) struct Read {
     pub(crate) livemode: Option<bool>,
 }
 
+/// What `told` finds: a running subscription tells before an ended one, then the newer before the older.
+pub(crate) fn telling<T>(subscriptions: &[Read], told: impl Fn(&Read) -> Option<T>) -> Option<T> {
+    let rank = |read: &Read| (!has_ended(&read.billing.status), read.billing.created);
+    let telling = subscriptions.iter().filter_map(|read| Some(((rank(read), &read.billing.id), told(read)?)));
+    telling.max_by(|one, other| one.0.cmp(&other.0)).map(|(_, told)| told)
+}
+
+/// One that was never paid says no more than one that is over.
+pub(crate) fn has_ended(status: &Status) -> bool {
+    match status {
+        Status::Canceled | Status::IncompleteExpired | Status::Incomplete => true,
+        Status::Trialing | Status::Active | Status::PastDue | Status::Unpaid | Status::Paused | Status::Unknown(_) => {
+            false
+        }
+    }
+}
+
 /// All subscriptions of the customer, ended ones too; one that cannot be read leaves a gap.
 pub(crate) async fn of_customer(api: Api<'_>, account: &Account) -> Result<(Vec<Read>, Vec<Gap>), Failure> {
     let request = |after: Option<String>| {
@@ -113,6 +130,8 @@ struct Written {
     cancel_at: Option<Seconds>,
     #[serde(default)]
     ended_at: Option<Seconds>,
+    #[serde(default)]
+    canceled_at: Option<Seconds>,
     #[serde(default)]
     currency: Option<String>,
     #[serde(default)]
@@ -213,6 +232,7 @@ impl Written {
             trial: self.trial_start.zip(self.trial_end).map(period),
             stops_at_period_end: self.cancel_at_period_end.unwrap_or(false),
             cancel_at: self.cancel_at.map(|at| at.0),
+            canceled_at: self.canceled_at.map(|at| at.0),
             ended_at: self.ended_at.map(|at| at.0),
             currency: self.currency()?,
             collection: if sent { Collection::SendInvoice } else { Collection::Automatic },

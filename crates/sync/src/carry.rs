@@ -59,7 +59,7 @@ impl Sync {
             return Ok(None);
         }
         let answer = match app.adapty.carry_out(customer, &planned.step, is_ours).await {
-            Err(failure) if failure.class == Class::Missing && matches!(planned.step, Step::Grant(_)) => {
+            Err(failure) if failure.class == Class::Missing && !matches!(planned.step, Step::Revoke(_)) => {
                 // it was there when we read it; someone deleted it in between
                 app.adapty.create(customer).await?;
                 if !is_ours() {
@@ -144,5 +144,6 @@ impl Sync {
 
 /// Whether the answer already shows what the step asked for.
 fn visible(profile: &Profile, step: &Step, now: Timestamp) -> bool {
-    arrived(profile.level(step.level()).filter(|shown| shown.runs(now)), step)
+    let shown = step.level().and_then(|level| profile.level(level));
+    arrived(shown.filter(|shown| shown.runs(now)), step)
 }

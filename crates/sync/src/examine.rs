@@ -6,6 +6,7 @@ use entitlement::decide::Case;
 use entitlement::failure::Failure;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Customer, Mode};
+use entitlement::orders::Orders;
 use entitlement::profile::Profile;
 use entitlement::rules::Rules;
 use store::error::StoreError;
@@ -43,6 +44,7 @@ pub enum Person {
         customer: Customer,
         profile: Result<Profile, Failure>,
         ledger: Ledger,
+        orders: Orders,
     },
     /// Nobody is known, and why.
     Nobody(String),
@@ -52,10 +54,10 @@ impl Examined {
     /// The case that a look would decide now, when all of it could be read.
     #[must_use]
     pub fn case(&self) -> Option<Case> {
-        let Person::Known { profile: Ok(profile), ledger, .. } = &self.person else { return None };
+        let Person::Known { profile: Ok(profile), ledger, orders, .. } = &self.person else { return None };
         let billing = self.billing.as_ref().ok()?.clone();
-        let (profile, ledger, rules) = (profile.clone(), ledger.clone(), self.rules.clone());
-        Some(Case { billing, profile, ledger, rules, now: self.now })
+        let (profile, ledger, orders) = (profile.clone(), ledger.clone(), orders.clone());
+        Some(Case { billing, profile, ledger, orders, rules: self.rules.clone(), now: self.now })
     }
 
     /// Whose it is, if anybody knows.
@@ -82,7 +84,7 @@ impl Sync {
     /// # Errors
     /// When the database does not answer.
     pub async fn examine(&self, app: &App, account: &Account) -> Result<Examined, StoreError> {
-        let read = match self.stripe.resolve(account).await {
+        let read = match self.resolved(account).await {
             Ok(Resolved::Customer(account) | Resolved::Guest(account)) => self.read_account(account).await?,
             Ok(Resolved::Nobody(why)) => {
                 let billing = Ok(Billing::empty(self.mode.unwrap_or(Mode::Live)));
@@ -140,7 +142,8 @@ impl Sync {
         };
         let ledger = self.store.ledger(&customer, &rules.destination, rules.mode).await?;
         let profile = app.adapty.profile(&customer).await;
-        let person = Person::Known { customer, profile, ledger };
+        let orders = self.store.orders(&customer, &rules.destination).await?;
+        let person = Person::Known { customer, profile, ledger, orders };
         Ok(Examined { accounts, billing, person, deleted, rules, now: (self.clock)() })
     }
 
@@ -152,6 +155,13 @@ impl Sync {
                 Ok(Read { account, billing: Ok(gathered.billing), identity, deleted: gathered.deleted })
             }
             Err(failure) => self.remembered(account, failure).await,
+        }
+    }
+
+    async fn resolved(&self, account: &Account) -> Result<Resolved, Failure> {
+        match account.is_of_user() {
+            true => Ok(Resolved::Customer(account.clone())),
+            false => self.stripe.resolve(account).await,
         }
     }
 

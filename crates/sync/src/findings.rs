@@ -88,11 +88,15 @@ pub(crate) fn refused(customer: &Customer, key: &StepKey, step: &Step, why: &str
         kind: Kind::RefusedStep,
         customer: Some(customer.clone()),
         subject: key.as_str().to_owned(),
-        reason: format!("the {} of `{}` was refused: {why}", step.kind(), step.level()),
-        hint: format!(
-            "make the access level `{}` known to the destination, then `grantsync parked release`",
-            step.level()
-        ),
+        reason: format!("the {} of `{}` was refused: {why}", step.kind(), step.subject()),
+        hint: match step.level() {
+            Some(level) => {
+                format!("make the access level `{level}` known to the destination, then `grantsync parked release`")
+            }
+            None => "correct what is told of the customer (`grantsync attributes`, or its source), then \
+                     `grantsync parked release`"
+                .to_owned(),
+        },
     }
 }
 

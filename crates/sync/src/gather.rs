@@ -4,6 +4,7 @@ use entitlement::billing::{About, Billing, Gap};
 use entitlement::failure::Class;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Customer, Mode};
+use entitlement::orders::Orders;
 use entitlement::profile::Profile;
 use futures_util::future::join_all;
 use store::people::{Link, OPERATOR};
@@ -43,6 +44,7 @@ pub(crate) struct Early {
 pub(crate) struct Pictures {
     pub(crate) profile: Profile,
     pub(crate) ledger: Ledger,
+    pub(crate) orders: Orders,
 }
 
 impl Sync {
@@ -63,6 +65,9 @@ impl Sync {
     }
 
     async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
+        if account.is_of_user() {
+            return Ok(Looked::nothing(self.mode.unwrap_or(Mode::Live)));
+        }
         let scope = Scope { sells_once: self.sells_once() };
         Ok(self.stripe.look(account, scope).await?)
     }
@@ -73,9 +78,12 @@ impl Sync {
     }
 
     pub(crate) async fn shown_and_told(&self, app: &App, customer: &Customer, mode: Mode) -> Result<Pictures, Trouble> {
-        let (profile, ledger) =
-            tokio::join!(app.adapty.profile(customer), self.store.ledger(customer, app.name(), mode));
-        Ok(Pictures { profile: profile?, ledger: ledger? })
+        let (profile, ledger, orders) = tokio::join!(
+            app.adapty.profile(customer),
+            self.store.ledger(customer, app.name(), mode),
+            self.store.orders(customer, app.name())
+        );
+        Ok(Pictures { profile: profile?, ledger: ledger?, orders: orders? })
     }
 
     /// Adds what the customer's other accounts are billed.

@@ -225,6 +225,9 @@ impl Sync {
 
     /// An object that only leads to an account (an invoice, a charge) rings for the account it leads to.
     async fn leads_elsewhere(&self, object: &Account) -> Result<Option<Outcome>, Trouble> {
+        if object.is_of_user() {
+            return Ok(None);
+        }
         match self.stripe.resolve(object).await? {
             Resolved::Customer(account) | Resolved::Guest(account) if &account == object => return Ok(None),
             Resolved::Customer(account) | Resolved::Guest(account) => {
@@ -292,9 +295,9 @@ impl Sync {
             Some(early) => early?,
             None => self.shown_and_told(app, customer, rules.mode).await?,
         };
-        let exists = pictures.profile.exists;
-        let billing = billing.clone();
-        let case = Case { billing, profile: pictures.profile, ledger: pictures.ledger, rules, now: (self.clock)() };
+        let (exists, billing) = (pictures.profile.exists, billing.clone());
+        let Pictures { profile, ledger, orders } = pictures;
+        let case = Case { billing, profile, ledger, orders, rules, now: (self.clock)() };
         let plan = decide(&case);
         telling::decided(&claim.account, app.name(), &plan, self.conduct);
         let mut outcome = findings::of_plan(customer, &plan);

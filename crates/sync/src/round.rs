@@ -10,6 +10,7 @@ use chrono::SecondsFormat;
 use entitlement::clock::Timestamp;
 use entitlement::decide::{Case, decide};
 use entitlement::failure::Failure;
+use entitlement::ledger::Entry;
 use entitlement::names::Account;
 use entitlement::plan::{Plan, Step, Until};
 use entitlement::reason::Reason;
@@ -172,7 +173,7 @@ impl Sync {
     }
 
     async fn compare_all(&self, accounts: Vec<Account>, walked: &mut Walked, told: &mut impl FnMut(Progress)) {
-        let mut left = accounts.into_iter().filter(Stripe::is_account);
+        let mut left = accounts.into_iter().filter(|account| account.is_of_user() || Stripe::is_account(account));
         let mut under_way = FuturesUnordered::new();
         loop {
             while under_way.len() < ABREAST {
@@ -338,17 +339,17 @@ fn differences(account: &Account, case: &Case, plan: &Plan) -> Vec<Difference> {
             account: account.as_str().to_owned(),
             user: case.profile.customer.as_str().to_owned(),
             app: case.rules.destination.clone(),
-            level: step.level().0.clone(),
+            level: step.subject().to_owned(),
             owed_until: match step {
                 Step::Grant(grant) => Some(written(grant.until)),
-                Step::Revoke(_) => None,
+                Step::Revoke(_) | Step::Describe(_) => None,
             },
-            shown_until: case
-                .profile
-                .level(step.level())
+            shown_until: step
+                .level()
+                .and_then(|level| case.profile.level(level))
                 .filter(|shown| shown.runs(case.now))
                 .map(|shown| written(shown.until)),
-            since: case.ledger.about(step.level()).iter().filter_map(|entry| entry.confirmed_at()).max(),
+            since: case.ledger.on(step.subject()).filter_map(Entry::confirmed_at).max(),
             reason,
             action: "reported".to_owned(),
         })

@@ -25,7 +25,7 @@ pub(crate) fn looked(outcome: &Result<Outcome, Trouble>, began: Timestamp, ended
 
 pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduct) {
     for planned in &plan.steps {
-        let (kind, level, because) = (planned.step.kind(), planned.step.level(), planned.because.sentence());
+        let (kind, level, because) = (planned.step.kind(), planned.step.subject(), planned.because.sentence());
         match conduct {
             Conduct::Enforce => {
                 tracing::debug!(account.id = %account, app, %level, %because, "decided to {kind} `{level}`")
@@ -51,7 +51,7 @@ pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduc
 }
 
 pub(crate) fn confirmed(claim: &Claim, app: &str, planned: &Planned, now: Timestamp) {
-    let (level, because) = (planned.step.level(), planned.because.sentence());
+    let (level, because) = (planned.step.subject(), planned.because.sentence());
     metrics::counter!("grantsync_steps_total", "kind" => planned.step.kind(), "outcome" => "confirmed").increment(1);
     if let Some(rung_at) = claim.rung_at {
         metrics::histogram!("grantsync_event_to_grant_seconds").record(seconds(rung_at, now));
@@ -62,12 +62,15 @@ pub(crate) fn confirmed(claim: &Claim, app: &str, planned: &Planned, now: Timest
             account.id = %account, app, step.key = %key, transaction.id = %grant.transaction.id, %because,
             "granted `{level}` until {}", grant.until
         ),
+        Step::Describe(_) => {
+            tracing::info!(account.id = %account, app, step.key = %key, %because, "told what is to be known of the customer");
+        }
         Step::Revoke(_) => tracing::info!(account.id = %account, app, step.key = %key, %because, "revoked `{level}`"),
     }
 }
 
 pub(crate) fn step_failed(claim: &Claim, app: &str, planned: &Planned, failure: &Failure, due: Timestamp) {
-    let (kind, level) = (planned.step.kind(), planned.step.level());
+    let (kind, level) = (planned.step.kind(), planned.step.subject());
     metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "failed").increment(1);
     tracing::warn!(
         account.id = %claim.account, app, step.key = %planned.key, attempt = planned.attempts + 1, error = %failure,
@@ -83,7 +86,7 @@ pub(crate) fn parked(account: &Account, finding: &Finding) {
 }
 
 pub(crate) fn step_refused(claim: &Claim, app: &str, planned: &Planned, failure: &Failure) {
-    let (kind, level) = (planned.step.kind(), planned.step.level());
+    let (kind, level) = (planned.step.kind(), planned.step.subject());
     metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "refused").increment(1);
     tracing::error!(
         account.id = %claim.account, app, step.key = %planned.key, error = %failure,

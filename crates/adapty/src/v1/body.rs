@@ -22,6 +22,11 @@ pub fn grant(grant: &Grant) -> Value {
     if let Some(starts_at) = grant.starts_at {
         body.insert("starts_at".to_owned(), date::write_v1(starts_at).into());
     }
+    body.insert("is_sandbox".to_owned(), grant.sandbox.into());
+    // without a transaction Adapty fills in words of its own
+    if transaction.is_promotion() {
+        return Value::Object(body);
+    }
     let texts = [
         ("vendor_product_id", &transaction.product),
         ("base_plan_id", &transaction.base_plan),
@@ -38,7 +43,6 @@ pub fn grant(grant: &Grant) -> Value {
     if let Some(price) = &transaction.price {
         put_price(&mut body, price);
     }
-    body.insert("is_sandbox".to_owned(), grant.sandbox.into());
     Value::Object(body)
 }
 

@@ -7,6 +7,7 @@ mod events;
 mod explain;
 mod ledger;
 mod links;
+mod orders;
 mod page;
 mod parked;
 mod resync;
@@ -22,6 +23,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::cli::books::{EventOutcome, StepState};
+use crate::ordering::App;
 use crate::turns::Turns;
 
 /// Largest body of a request.
@@ -31,6 +33,8 @@ const LARGEST_BODY: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub(crate) store: Store,
+    /// What can be ordered for.
+    pub(crate) apps: Vec<App>,
     /// Absent in a process that only takes in webhooks: it has no keys to ask the upstreams with.
     pub(crate) sync: Option<Sync>,
     pub(crate) turns: Turns,
@@ -75,6 +79,11 @@ pub(crate) fn routes(api: Api) -> Router {
         .routes(routes!(parked::release))
         .routes(routes!(parked::drop_for_good))
         .routes(routes!(links::link))
+        .routes(routes!(orders::list_grants, orders::grant))
+        .routes(routes!(orders::revoke))
+        .routes(routes!(orders::block))
+        .routes(routes!(orders::unblock))
+        .routes(routes!(orders::list_attributes, orders::describe))
         .with_state(api)
         .split_for_parts();
     routes

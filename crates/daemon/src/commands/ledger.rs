@@ -98,6 +98,11 @@ fn about(line: &LedgerLine, now: Timestamp) -> Vec<(&'static str, String)> {
             let refund = if revoke.refund == Refund::Yes { "yes" } else { "no" };
             fields.push(("refund", refund.to_owned()));
         }
+        Some(Step::Describe(describe)) => {
+            fields
+                .extend(describe.details.iter().map(|(name, value)| ("tells", format!("{name} = {}", value.as_str()))));
+            fields.extend(describe.gone.iter().map(|name| ("deletes", name.to_string())));
+        }
         None => fields.push(("as stored", line.step.to_string())),
     }
     let tried = if line.attempts == 1 { "time" } else { "times" };

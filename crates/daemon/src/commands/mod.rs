@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod migrate;
+pub(crate) mod orders;
 pub(crate) mod parked;
 pub(crate) mod reconcile;
 pub(crate) mod resync;

@@ -57,8 +57,13 @@ async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(),
     if !resync.wait {
         return Ok(());
     }
+    wait_for(settings, store, &accounts).await
+}
+
+/// Waits until all of them were looked at; where no daemon works, does it here.
+pub(crate) async fn wait_for(settings: &Settings, store: &Store, accounts: &[Account]) -> Result<(), Failed> {
     let waiting = async {
-        for account in &accounts {
+        for account in accounts {
             wait(store, account).await?;
         }
         Ok(())
@@ -190,7 +195,7 @@ async fn all_dry(sync: &Sync) -> Result<(), Failed> {
                 continue;
             };
             for planned in cases.iter().flat_map(|case| decide(case).steps) {
-                let (kind, level) = (planned.step.kind(), planned.step.level());
+                let (kind, level) = (planned.step.kind(), planned.step.subject());
                 table::say(&format!("{account}  would {kind} `{level}`: {}", planned.because));
                 *steps.entry(format!("{kind} `{level}`")).or_default() += 1;
             }

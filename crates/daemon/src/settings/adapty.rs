@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use entitlement::details::DetailName;
+use stripe::facts::{FORMS, FactSource};
+
 use super::choice::choice;
 use super::error::SettingError;
 use super::reader::Reader;
@@ -29,6 +32,10 @@ pub(crate) struct Adapty {
     pub(crate) product_id: ProductId,
     /// Country of a customer whose own is unknown, two letters; default `US`.
     pub(crate) default_country: String,
+    /// What is told about users, and where at Stripe it stands: `[adapty.attributes]` and `[adapty.profile]`.
+    pub(crate) details: Vec<(DetailName, FactSource)>,
+    /// The longest value of an attribute that is told, in characters; default 30.
+    pub(crate) attribute_length: u32,
 }
 
 choice! {
@@ -97,6 +104,8 @@ impl Adapty {
             default_country: reader
                 .parsed(&key("default_country"), "two capital letters such as `US`", country)
                 .unwrap_or_else(|| "US".to_owned()),
+            details: [details(reader, &key("attributes"), ""), details(reader, &key("profile"), "profile:")].concat(),
+            attribute_length: reader.count(&key("attribute_length"), 30),
         };
         let key = adapty.secret_key.present().map(Secret::expose);
         if key.is_some_and(|key| !key.starts_with("secret_")) {
@@ -104,6 +113,21 @@ impl Adapty {
         }
         adapty
     }
+}
+
+/// Every key of a section whose keys are names.
+fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(DetailName, FactSource)> {
+    let mut details = Vec::new();
+    for name in reader.keys_of(section) {
+        let key = format!("{section}.{name}");
+        let place = reader.parsed(&key, FORMS, |text| text.parse().ok());
+        match (DetailName::parse(&format!("{prefix}{name}")), place) {
+            (Ok(name), Some(place)) => details.push((name, place)),
+            (Ok(_), None) => {}
+            (Err(error), _) => reader.warn(format!("`{key}`: {error}")),
+        }
+    }
+    details
 }
 
 /// The section, and the name, of an app that is the only one.

@@ -76,6 +76,13 @@ impl<'a> Reader<'a> {
         self.entries.keys().any(|key| key == name || key.starts_with(&below))
     }
 
+    /// The keys that are written in a section whose keys are names.
+    pub(super) fn keys_of(&mut self, section: &str) -> Vec<String> {
+        let below = format!("{section}.");
+        self.entries.remove(section);
+        self.entries.keys().filter_map(|key| key.strip_prefix(&below)).map(str::to_owned).collect()
+    }
+
     /// Makes keys known that are not read this time, so that a misspelt one can be told from them.
     pub(super) fn know(&mut self, keys: &[&str]) {
         self.known.extend(keys.iter().map(ToString::to_string));

@@ -7,9 +7,11 @@ use crate::billing::{
 use crate::catalog::{Catalog, Listed, Offering, Sold, Term};
 use crate::clock::Timestamp;
 use crate::decide::{Case, decide};
+use crate::details::Limits;
 use crate::ledger::{Entry, Ledger, State};
 use crate::money::Money;
 use crate::names::{AccessLevel, Account, Customer, Mode};
+use crate::orders::Orders;
 use crate::plan::{Entitlement, Plan, Planned, Refund, Revoke, Step, Until};
 use crate::profile::{BARE, Profile, Shown};
 use crate::rules::{Policy, Rules, Told};
@@ -63,6 +65,8 @@ pub(super) fn rules() -> Rules {
         mode: Mode::Live,
         store: "stripe".into(),
         catalog: Catalog(sold.to_vec()),
+        sourced: Vec::new(),
+        limits: Limits::default(),
         policy: Policy::default(),
     }
 }
@@ -75,7 +79,7 @@ pub(super) fn customer() -> Customer {
 pub(super) fn case(now: Timestamp) -> Case {
     let billing = Billing::empty(Mode::Live);
     let profile = Profile { exists: true, ..Profile::absent(customer()) };
-    Case { billing, profile, ledger: Ledger::default(), rules: rules(), now }
+    Case { billing, profile, ledger: Ledger::default(), orders: Orders::default(), rules: rules(), now }
 }
 
 /// A case of these subscriptions.
@@ -104,6 +108,7 @@ pub(super) fn sub(id: &str, price: &str, period: Period) -> Subscription {
         trial: None,
         stops_at_period_end: false,
         cancel_at: None,
+        canceled_at: None,
         ended_at: None,
         currency: "usd".into(),
         collection: Collection::Automatic,
@@ -211,6 +216,7 @@ pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
                 original: told(original, "its-own"),
             });
         }
+        Step::Describe(_) => {}
     }
 }
 
@@ -305,6 +311,11 @@ fn step(step: &Step) -> String {
         }
         Step::Revoke(Revoke { level, refund: Refund::Yes, .. }) => format!("revoke {level} as refund"),
         Step::Revoke(Revoke { level, refund: Refund::No, .. }) => format!("revoke {level}"),
+        Step::Describe(describe) => {
+            let details = describe.details.iter().map(|(name, value)| format!("{name}={}", value.as_str()));
+            let gone = describe.gone.iter().map(|name| format!("no {name}"));
+            format!("describe {}", details.chain(gone).collect::<Vec<_>>().join(" "))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod lag;
 mod laws;
 mod ledger_and_profile;
 mod make;
+mod orders;
 mod purchases;
 mod refunds;
 mod renewal;

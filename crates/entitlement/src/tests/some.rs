@@ -1,7 +1,10 @@
 //! Any case at all, for the laws.
 
+use std::collections::BTreeMap;
+
 use chrono::Duration;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
@@ -13,9 +16,11 @@ use crate::billing::{
     Purchase, PurchaseState, Status, Subscription,
 };
 use crate::clock::Timestamp;
-use crate::decide::{Case, decide};
+use crate::decide::Case;
+use crate::details::{DetailName, DetailValue, Sourced};
 use crate::ledger::State;
 use crate::names::{Account, Mode};
+use crate::orders::{Block, Orders, Promotion};
 use crate::plan::{Plan, Until};
 use crate::profile::Profile;
 use crate::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
@@ -56,6 +61,8 @@ fn rules() -> impl Strategy<Value = Rules> {
         let mut rules = Rules { policy, told, ..super::make::rules() };
         rules.catalog.0.extend([offering("both", "premium", None), offering("both", "gold", None)]);
         rules.catalog.0.extend(ignored());
+        let name = DetailName::parse("plan").unwrap();
+        rules.sourced.push(Sourced { name, from: "customer.metadata.plan".into() });
         rules
     })
 }
@@ -178,7 +185,7 @@ pub(super) fn billing() -> impl Strategy<Value = Billing> {
         for (number, purchase) in purchases.iter_mut().enumerate() {
             purchase.id = format!("pi_{number}");
         }
-        Billing { mode: Mode::Live, subscriptions, purchases, gaps }
+        Billing { mode: Mode::Live, subscriptions, purchases, gaps, facts: BTreeMap::new(), country: None }
     })
 }
 
@@ -242,21 +249,51 @@ fn change_profile(profile: &mut Profile, how: u8) {
     });
 }
 
+/// What is billed, with facts, and what was ordered.
+fn pictures() -> impl Strategy<Value = (Billing, Orders)> {
+    let fact = select(vec!["", "gold", "7", "far longer than any attribute may be"]);
+    (billing(), option::weighted(0.5, fact), orders()).prop_map(|(billing, fact, orders)| {
+        let facts = fact.map(|fact| ("customer.metadata.plan".to_owned(), fact.to_owned())).into_iter().collect();
+        (Billing { facts, ..billing }, orders)
+    })
+}
+
+fn orders() -> impl Strategy<Value = Orders> {
+    let level = || select(vec!["premium", "gold", "silver"]).prop_map(level);
+    let until = prop_oneof![moment(0, 90).prop_map(Until::At), Just(Until::Lifetime)];
+    let promotion = (level(), until, any::<bool>(), 0..9_u8).prop_map(|(level, until, ended, id)| Promotion {
+        id: format!("promo_{id}"),
+        level,
+        until,
+        by: "ops".into(),
+        why: "ann@example.com asked".into(),
+        ended,
+    });
+    let block = level().prop_map(|level| Block { level, by: "ops".into(), why: String::new() });
+    let detail = option::of(select(vec!["blue", "1.5"]).prop_map(DetailValue::read));
+    let promotions = prop_oneof![Just(vec![]), vec(promotion, 0..3)];
+    let blocks = prop_oneof![Just(vec![]), Just(vec![]), vec(block, 0..2)];
+    (promotions, blocks, option::weighted(0.3, detail)).prop_map(|(mut promotions, blocks, detail)| {
+        promotions.dedup_by(|one, other| one.id == other.id);
+        let name = || DetailName::parse("colour").unwrap();
+        Orders { promotions, blocks, details: detail.map(|detail| (name(), detail)).into_iter().collect() }
+    })
+}
+
 /// A case with a past: up to four earlier looks at other billing, each with an end of its own.
 pub(super) fn some_case() -> impl Strategy<Value = Case> {
-    let looks = vec((billing(), past(), select(vec![1_i64, 20, 40, 3000, 400_000])), 0..4);
-    (rules(), looks, billing(), moment(0, 80), 0..20_u8).prop_map(|(rules, looks, billing, now, how)| {
+    let looks = vec((pictures(), past(), select(vec![1_i64, 20, 40, 3000, 400_000])), 0..4);
+    (rules(), looks, pictures(), moment(0, 80), 0..20_u8).prop_map(|(rules, looks, (billing, orders), now, how)| {
         let mut case = Case { rules, ..case(now) };
         let length: i64 = looks.iter().map(|(_, _, wait)| wait).sum();
         case.now = now - Duration::seconds(length);
-        for (before, past, wait) in looks {
-            case.billing = ended_by(before, case.now);
+        for ((before, ordered), past, wait) in looks {
+            (case.billing, case.orders) = (ended_by(before, case.now), ordered);
             live_through(&mut case, past);
             case.now += Duration::seconds(wait);
         }
         change_profile(&mut case.profile, how);
-        debug_assert!(decide(&case).steps.len() <= 3);
-        Case { billing: ended_by(billing, case.now), ..case }
+        Case { billing: ended_by(billing, case.now), orders, ..case }
     })
 }
 

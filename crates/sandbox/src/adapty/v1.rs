@@ -119,12 +119,18 @@ fn user_of(segment: &str, call: &Call) -> Result<String, Refusal> {
     user.ok_or_else(|| Refusal::invalid("validation_error", "is_user_id_base64url_encoded", message))
 }
 
-fn check_attributes(fields: &Map<String, Value>) -> Result<(), Refusal> {
+/// Whether the fields of a profile are texts; attributes are checked by who knows their form.
+pub(super) fn check_fields(fields: &Map<String, Value>) -> Result<(), Refusal> {
     for (name, value) in fields.iter().filter(|(name, _)| *name != "custom_attributes") {
         if !value.is_null() && !value.is_string() && ATTRIBUTES.contains(&name.as_str()) {
             return Err(Refusal::invalid("value_error", name, "value is not a valid string"));
         }
     }
+    Ok(())
+}
+
+fn check_attributes(fields: &Map<String, Value>) -> Result<(), Refusal> {
+    check_fields(fields)?;
     let Some(custom) = fields.get("custom_attributes").filter(|value| !value.is_null()) else {
         return Ok(());
     };
@@ -134,7 +140,7 @@ fn check_attributes(fields: &Map<String, Value>) -> Result<(), Refusal> {
     if sound { Ok(()) } else { Err(refusal()) }
 }
 
-fn is_custom_attribute(key: &str, value: &Value) -> bool {
+pub(super) fn is_custom_attribute(key: &str, value: &Value) -> bool {
     let key_is_sound = key.len() <= 30 && key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     let value_is_sound = match value {
         Value::String(text) => text.chars().count() <= 30,
@@ -145,7 +151,7 @@ fn is_custom_attribute(key: &str, value: &Value) -> bool {
 }
 
 /// Overwrites what is named; inside `custom_attributes` an empty value or null deletes.
-fn set_attributes(attributes: &mut Map<String, Value>, fields: Map<String, Value>) {
+pub(super) fn set_attributes(attributes: &mut Map<String, Value>, fields: Map<String, Value>) {
     for (name, value) in fields {
         let Value::Object(entries) = value else {
             attributes.insert(name, value);

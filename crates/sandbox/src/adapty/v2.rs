@@ -1,11 +1,11 @@
 //! The paths of the server-side API v2: profile, set transaction, grant and revoke.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::body::Body;
 use super::world::{Level, World};
-use super::{Refusal, report, view_v2};
+use super::{Refusal, report, v1, view_v2};
 use crate::clock;
 use crate::server::{Answer, Call};
 
@@ -44,6 +44,7 @@ pub(super) fn read(world: &World, path: &str, call: &Call) -> Outcome {
 pub(super) fn write(world: &mut World, path: &str, call: &Call) -> Outcome {
     match (call.method.as_str(), path) {
         ("POST", "profile/") => create(world, call),
+        ("PATCH", "profile/") => update(world, call),
         ("POST", "purchase/set/transaction/") => set_transaction(world, call),
         ("POST", "purchase/profile/grant/access-level/") => grant(world, call),
         ("POST", "purchase/profile/revoke/access-level/") => revoke(world, call),
@@ -80,6 +81,36 @@ fn create(world: &mut World, call: &Call) -> Outcome {
     }
     let id = world.ensure(user);
     Ok(shown(world, &id))
+}
+
+fn update(world: &mut World, call: &Call) -> Outcome {
+    let id = found(world, call)?;
+    let body = Body::of(call)?;
+    if world.refuse_unknown_keys {
+        body.refuse_unknown(&PROFILE)?;
+    }
+    let mut fields = body.into_fields();
+    v1::check_fields(&fields)?;
+    if let Some(listed) = fields.remove("custom_attributes").filter(|listed| !listed.is_null()) {
+        fields.insert("custom_attributes".to_owned(), attributes(&listed)?);
+    }
+    world.change(&id, clock::now(), |facts| v1::set_attributes(&mut facts.attributes, fields));
+    Ok(shown(world, &id))
+}
+
+/// A list of at most 30 pairs of key and value, as they are kept: by key.
+fn attributes(listed: &Value) -> Result<Value, Refusal> {
+    let refusal = || Refusal::invalid("value_error", "custom_attributes", "invalid custom attributes");
+    let pairs = listed.as_array().filter(|pairs| pairs.len() <= 30).ok_or_else(refusal)?;
+    let mut kept = Map::new();
+    for pair in pairs {
+        let (key, value) = (pair["key"].as_str().ok_or_else(refusal)?, pair["value"].clone());
+        if !v1::is_custom_attribute(key, &value) {
+            return Err(refusal());
+        }
+        kept.insert(key.to_owned(), value);
+    }
+    Ok(Value::Object(kept))
 }
 
 fn is_uuid(text: &str) -> bool {

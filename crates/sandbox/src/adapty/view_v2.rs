@@ -22,11 +22,17 @@ pub(super) fn profile(profile: &Profile, facts: &Facts) -> Value {
         "total_revenue_usd": revenue_in_dollars(facts),
         "segment_hash": "a1b2c3",
         "timestamp": clock::now().timestamp_millis(),
-        "custom_attributes": [],
+        "custom_attributes": attributes(facts),
         "access_levels": levels,
         "subscriptions": subscriptions,
         "non_subscriptions": once,
     }})
+}
+
+/// A list of pairs, where v1 has a dictionary.
+fn attributes(facts: &Facts) -> Vec<Value> {
+    let kept = facts.attributes.get("custom_attributes").and_then(Value::as_object);
+    kept.into_iter().flatten().map(|(key, value)| json!({ "key": key, "value": value })).collect()
 }
 
 fn written(time: DateTime<Utc>) -> String {

@@ -193,3 +193,21 @@ async fn a_profile_needs_a_device_and_is_made_once() {
     }
     assert_eq!(bench.sandbox.adapty.profile_count(), 1);
 }
+
+#[tokio::test]
+async fn attributes_are_a_list_of_pairs_and_an_empty_text_deletes() {
+    let bench = bench().await;
+    let tell = |attributes: Value| json!({ "email": "ann@example.com", "custom_attributes": attributes });
+    let told = tell(json!([{ "key": "plan", "value": "team" }, { "key": "seats", "value": 5 }]));
+    let (status, profile) = answer(&bench, "PATCH", "/profile/", "u1", Some(told)).await;
+    assert_eq!((status, profile["data"]["custom_attributes"].as_array().unwrap().len()), (200, 2));
+    let (_, profile) =
+        answer(&bench, "PATCH", "/profile/", "u1", Some(tell(json!([{ "key": "plan", "value": "" }])))).await;
+    assert_eq!(profile["data"]["custom_attributes"], json!([{ "key": "seats", "value": 5 }]));
+    let odd =
+        [json!({ "plan": "team" }), json!([{ "key": "two words", "value": 1 }]), json!([{ "key": "a", "value": [] }])];
+    for odd in odd {
+        assert_eq!(answer(&bench, "PATCH", "/profile/", "u1", Some(tell(odd))).await.0, 400);
+    }
+    assert_eq!(answer(&bench, "PATCH", "/profile/", "u9", Some(tell(json!([])))).await.0, 404);
+}

@@ -25,6 +25,7 @@ macro_rules! suite {
             mod ledger_reads;
             mod limits;
             mod make;
+            mod orders;
             mod parked;
             mod people;
             mod retention;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use entitlement::names::Account;
+use entitlement::names::{AccessLevel, Account};
+use entitlement::plan::Until;
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use super::make::{
@@ -15,6 +16,7 @@ use crate::error::OpenError;
 use crate::event::Kept;
 use crate::inbox::Wanted;
 use crate::import::{self, ImportError, Progress};
+use crate::orders::{Order, Ordered, What};
 use crate::limits::Held;
 use crate::open::Store;
 use crate::people::{Link, Linked};
@@ -201,6 +203,10 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     look(&old, "buyer", "k2", refused()).await;
     let link = Link { account: account("buyer"), customer: user("u-1"), origin: "operator".into() };
     old.link(link, None).await.unwrap();
+    let what = What::Promote { level: AccessLevel("premium".into()), until: Until::Lifetime, request: Some("r".into()) };
+    let (by, why) = ("ops".to_owned(), String::new());
+    let order = Order { customer: user("u-1"), destination: "adapty".into(), what, by, why };
+    assert_eq!(old.order(order.clone()).await.unwrap(), Ordered::Given(1));
     old.keep_note("catch_up", "2026-01-01T00:00:00Z".into()).await.unwrap();
     let new = cluster::database::Database::fresh().await.unwrap();
     // stopped in the middle: what is told panics, as a killed process would end
@@ -222,6 +228,11 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     assert_eq!(entries(&store).await, entries(&old).await);
     look(&store, "buyer", "k3", SentOutcome::Confirmed).await;
     assert_eq!(entries(&store).await.last().unwrap().seq, 3, "it is numbered on");
+    assert_eq!(store.order(order.clone()).await.unwrap(), Ordered::GivenBefore(1));
+    let What::Promote { level, until, .. } = order.what.clone() else { panic!("a promotion") };
+    let another = Order { what: What::Promote { level, until, request: None }, ..order };
+    let Ordered::Given(number) = store.order(another).await.unwrap() else { panic!("it was not given") };
+    assert!(number > 1, "{number}");
     // and once more, with nothing left to do
     import::copy(&url, new.url(), now, drop).await.unwrap();
 }

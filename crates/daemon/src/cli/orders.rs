@@ -1,0 +1,130 @@
+//! Arguments of the commands that order something for an app user.
+
+use chrono::{DateTime, Utc};
+use clap::{ArgGroup, Args};
+
+#[derive(Args, Debug)]
+#[command(
+    group = ArgGroup::new("lasting").required(true).args(["days", "until", "lifetime"]),
+    after_help = "Examples:
+  grantsync grant u-42 premium --days 7 --why \"sorry for the outage\"
+  grantsync grant u-42 premium --until 2027-01-01T00:00:00Z --request-id ticket-981
+  grantsync grant u-42 premium --lifetime --by anna
+
+It never shortens what is paid, and what is paid never ends it."
+)]
+pub(crate) struct Grant {
+    /// The app's own user id.
+    pub(crate) user: String,
+    /// The access level.
+    pub(crate) level: String,
+
+    /// For so many days from now.
+    #[arg(long, value_name = "N")]
+    pub(crate) days: Option<i64>,
+
+    /// Until then, for example 2027-01-01T00:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<DateTime<Utc>>,
+
+    /// For life.
+    #[arg(long)]
+    pub(crate) lifetime: bool,
+
+    /// Whoever asks twice under one id is given once.
+    #[arg(long, value_name = "ID")]
+    pub(crate) request_id: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) ordering: Ordering,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync revoke u-42 premium
+  grantsync revoke u-42 premium --block --why chargeback
+
+Without --block what is paid for stays. With it the level is withheld, whatever is paid, until `unblock`.")]
+pub(crate) struct Revoke {
+    /// The app's own user id.
+    pub(crate) user: String,
+    /// The access level.
+    pub(crate) level: String,
+
+    /// Withhold what is paid for too.
+    #[arg(long)]
+    pub(crate) block: bool,
+
+    #[command(flatten)]
+    pub(crate) ordering: Ordering,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Example:
+  grantsync unblock u-42 premium")]
+pub(crate) struct Unblock {
+    /// The app's own user id.
+    pub(crate) user: String,
+    /// The access level.
+    pub(crate) level: String,
+
+    #[command(flatten)]
+    pub(crate) ordering: Ordering,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync promotions u-42
+  grantsync promotions u-42 --json")]
+pub(crate) struct Promotions {
+    /// The app's own user id.
+    pub(crate) user: String,
+
+    /// As a JSON array.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync attributes u-42 plan=team seats=5
+  grantsync attributes u-42 plan= profile:email=ann@example.com
+  grantsync attributes u-42 --json
+
+Without KEY=VALUE it lists what was ordered. An empty value deletes. Names are letters, digits, `-`, `.` and `_`, at
+most 30; `profile:` and one of birthday, email, first_name, gender, ip_country, last_name, phone_number is a field of the
+profile. What is written here wins over what `[adapty.attributes]` reads at Stripe.")]
+pub(crate) struct Attributes {
+    /// The app's own user id.
+    pub(crate) user: String,
+    /// For example plan=team.
+    #[arg(value_name = "KEY=VALUE")]
+    pub(crate) pairs: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) ordering: Ordering,
+}
+
+/// What every order may say.
+#[derive(Args, Debug)]
+pub(crate) struct Ordering {
+    /// The app; needed when there are several.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+
+    /// Who orders it; kept with it.
+    #[arg(long, value_name = "WHO", default_value = "operator")]
+    pub(crate) by: String,
+
+    /// Why; kept with it.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) why: String,
+
+    /// Wait until it was carried out; where no daemon works, do it here.
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    /// As one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

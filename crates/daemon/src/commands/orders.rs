@@ -1,0 +1,167 @@
+//! `grant`, `revoke`, `unblock`, `promotions`, `attributes`: what operators order for app users.
+
+use entitlement::details::{DetailName, DetailValue};
+use entitlement::names::Customer;
+use serde_json::{Value, json};
+use store::open::Store;
+use store::orders::{Given, Told};
+
+use crate::cli::orders::{Attributes, Grant, Ordering, Promotions, Revoke, Unblock};
+use crate::commands::{customer, resync};
+use crate::failed::Failed;
+use crate::moments::absolute;
+use crate::ordering::{self, Block, Lasting, OrderError, Wish};
+use crate::settings::Settings;
+use crate::{clock, table, wiring};
+
+impl From<OrderError> for Failed {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::Wrong(text) => Self::Usage(text),
+            OrderError::Taken(text) => Self::Sentence(text),
+            OrderError::Store(error) => error.into(),
+        }
+    }
+}
+
+pub(crate) async fn grant(settings: &Settings, wanted: Grant) -> Result<(), Failed> {
+    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
+    let user = wish.user.clone();
+    let lasting = Lasting { days: wanted.days, until: wanted.until, lifetime: wanted.lifetime };
+    let (apps, now) = (ordering::apps(settings), clock::now());
+    let given =
+        ordering::promote(&store, &apps, wish, (&wanted.level, lasting), wanted.request_id.clone(), now).await?;
+    if wanted.ordering.json {
+        table::json(&given)?;
+    } else {
+        let until = given.until.map_or_else(|| "for life".to_owned(), |until| format!("until {}", absolute(until)));
+        let how = if given.repeated { "was given before" } else { "is given" };
+        table::say(&format!("promotion `{}`: `{}` {how} {until}", given.id, given.level));
+    }
+    end(settings, &store, &user, &wanted.ordering).await
+}
+
+pub(crate) async fn revoke(settings: &Settings, wanted: Revoke) -> Result<(), Failed> {
+    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
+    let user = wish.user.clone();
+    let block = if wanted.block { Block::Yes } else { Block::No };
+    let count = ordering::revoke(&store, &ordering::apps(settings), wish, &wanted.level, block).await?;
+    let (level, json) = (wanted.level.trim(), wanted.ordering.json);
+    match (block, count) {
+        _ if json => table::json(&json!({ "level": level, "blocked": wanted.block, "changed": count > 0 }))?,
+        (Block::Yes, 0) => table::say(&format!("`{level}` was blocked before")),
+        (Block::Yes, _) => table::say(&format!("`{level}` is blocked, whatever is paid, until `grantsync unblock`")),
+        (Block::No, 0) => {
+            return Err(Failed::Sentence(format!(
+                "no promotion of `{level}` runs; what is paid for is withheld with `--block`"
+            )));
+        }
+        (Block::No, 1) => table::say(&format!("1 promotion of `{level}` is ended")),
+        (Block::No, count) => table::say(&format!("{count} promotions of `{level}` are ended")),
+    }
+    end(settings, &store, &user, &wanted.ordering).await
+}
+
+pub(crate) async fn unblock(settings: &Settings, wanted: Unblock) -> Result<(), Failed> {
+    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
+    let user = wish.user.clone();
+    let level = wanted.level.trim();
+    if !ordering::unblock(&store, &ordering::apps(settings), wish, level).await? {
+        return Err(Failed::Sentence(format!("`{level}` is not blocked")));
+    }
+    match wanted.ordering.json {
+        true => table::json(&json!({ "level": level, "blocked": false, "changed": true }))?,
+        false => table::say(&format!("`{level}` is not blocked any more")),
+    }
+    end(settings, &store, &user, &wanted.ordering).await
+}
+
+pub(crate) async fn promotions(settings: &Settings, wanted: Promotions) -> Result<(), Failed> {
+    let store = wiring::store(settings).await?;
+    let all = store.promotions_of(&customer(&wanted.user)?).await?;
+    if wanted.json {
+        return table::json(&all);
+    }
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    table::print(&["id", "level", "app", "until", "given", "by", "why", "ended"], &rows);
+    Ok(())
+}
+
+fn row(given: &Given) -> Vec<String> {
+    let ended = given.ended_at.map(|at| match given.ended_by.as_deref() {
+        Some(by) => format!("{} by {by}", absolute(at)),
+        None => absolute(at),
+    });
+    vec![
+        given.id.clone(),
+        given.level.clone(),
+        given.app.clone(),
+        given.until.map_or_else(|| "for life".to_owned(), absolute),
+        absolute(given.given_at),
+        given.by.clone(),
+        given.why.clone(),
+        ended.unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Result<(), Failed> {
+    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
+    let user = wish.user.clone();
+    if wanted.pairs.is_empty() {
+        return list(&store, &user, wanted.ordering.json).await;
+    }
+    let details = wanted.pairs.iter().map(|pair| read(pair)).collect::<Result<Vec<_>, _>>()?;
+    ordering::describe(&store, &ordering::apps(settings), wish, details).await?;
+    match wanted.ordering.json {
+        true => list(&store, &user, true).await?,
+        false => table::say(&format!("{} written down, to be told", counted(wanted.pairs.len()))),
+    }
+    end(settings, &store, &user, &wanted.ordering).await
+}
+
+fn counted(attributes: usize) -> String {
+    if attributes == 1 { "1 attribute is".into() } else { format!("{attributes} attributes are") }
+}
+
+/// `KEY=VALUE`; an empty value: it is to be gone.
+fn read(pair: &str) -> Result<(DetailName, Option<DetailValue>), Failed> {
+    let split = pair.split_once('=');
+    let (name, value) = split.ok_or_else(|| Failed::Usage(format!("`{pair}` has no value: write `{pair}=…`")))?;
+    let name = DetailName::parse(name).map_err(|error| Failed::Usage(error.to_string()))?;
+    Ok((name, (!value.is_empty()).then(|| DetailValue::read(value))))
+}
+
+async fn list(store: &Store, user: &Customer, as_json: bool) -> Result<(), Failed> {
+    let all = store.details_of(user).await?;
+    if as_json {
+        return table::json(&all.iter().map(told).collect::<Vec<_>>());
+    }
+    let value =
+        |told: &Told| told.value.as_ref().map_or_else(|| "(to be gone)".to_owned(), |value| value.as_str().into());
+    let row =
+        |told: &Told| vec![told.name.to_string(), value(told), told.app.clone(), told.by.clone(), absolute(told.since)];
+    table::print(&["name", "value", "app", "by", "since"], &all.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// As JSON tells it: a text, a number, or null for what is to be gone.
+pub(crate) fn told(told: &Told) -> Value {
+    let value = told.value.as_ref().map(|value| match value {
+        DetailValue::Text(text) => Value::from(text.as_str()),
+        DetailValue::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
+    });
+    json!({ "name": told.name, "value": value, "app": told.app, "by": told.by, "since": told.since })
+}
+
+async fn begin(settings: &Settings, user: &str, ordering: &Ordering) -> Result<(Store, Wish), Failed> {
+    let user = customer(user)?;
+    let (app, by, why) = (ordering.app.clone(), ordering.by.clone(), ordering.why.clone());
+    Ok((wiring::store(settings).await?, Wish { user, app, by, why }))
+}
+
+async fn end(settings: &Settings, store: &Store, user: &Customer, ordering: &Ordering) -> Result<(), Failed> {
+    if !ordering.wait {
+        return Ok(());
+    }
+    resync::wait_for(settings, store, &store.accounts_of(user).await?).await
+}

@@ -1,0 +1,222 @@
+//! What operators order, by command or over the admin API: promotions, blocks, and details of app users.
+
+use chrono::TimeDelta;
+use entitlement::clock::Timestamp;
+use entitlement::details::{DetailName, DetailValue, Limits};
+use entitlement::names::{AccessLevel, Customer};
+use entitlement::plan::Until;
+use serde::Serialize;
+use store::error::StoreError;
+use store::open::Store;
+use store::orders::{Order, Ordered, What, promotion_id};
+use utoipa::ToSchema;
+
+use crate::rules;
+use crate::settings::Settings;
+
+/// The longest promotion, in days: a century.
+const LONGEST: i64 = 36_500;
+/// The longest word on who and why, in characters.
+const LONGEST_WORD: usize = 500;
+
+/// An app that something can be ordered for.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    name: String,
+    limits: Limits,
+}
+
+/// The apps of the settings.
+pub(crate) fn apps(settings: &Settings) -> Vec<App> {
+    settings.adapty.iter().map(|app| App { name: app.name.clone(), limits: rules::limits(app) }).collect()
+}
+
+/// For whom something is ordered, by whom, and why.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    pub(crate) user: Customer,
+    /// The app; needed when there are several.
+    pub(crate) app: Option<String>,
+    pub(crate) by: String,
+    pub(crate) why: String,
+}
+
+/// Why nothing was ordered.
+#[derive(Debug)]
+pub(crate) enum OrderError {
+    /// The wish itself is wrong.
+    Wrong(String),
+    /// The request was made before, for something else.
+    Taken(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for OrderError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// How long a promotion lasts, as it was asked for: exactly one of the three.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lasting {
+    pub(crate) days: Option<i64>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) lifetime: bool,
+}
+
+/// A promotion that stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Promoted {
+    /// As it is called in the ledger.
+    pub(crate) id: String,
+    pub(crate) user: String,
+    pub(crate) app: String,
+    pub(crate) level: String,
+    /// Null: for life.
+    pub(crate) until: Option<chrono::DateTime<chrono::Utc>>,
+    /// It was given before, under the same request.
+    pub(crate) repeated: bool,
+}
+
+/// Gives `level` without a payment.
+pub(crate) async fn promote(
+    store: &Store,
+    apps: &[App],
+    wish: Wish,
+    (level, lasting): (&str, Lasting),
+    request: Option<String>,
+    now: Timestamp,
+) -> Result<Promoted, OrderError> {
+    let (level, until) = (named(level)?, lasting.end(now)?);
+    let request = request.map(|request| bounded("the request id", request)).transpose()?;
+    let app = chosen(apps, wish.app.as_deref())?.name.clone();
+    let user = wish.user.as_str().to_owned();
+    let what = What::Promote { level: level.clone(), until, request };
+    let (id, repeated) = match wish.order(store, &app, what).await? {
+        Ordered::Given(id) => (id, false),
+        Ordered::GivenBefore(id) => (id, true),
+        Ordered::OtherRequest(id) => {
+            let text = format!("that request id gave `{}`, which is something else; use another", promotion_id(id));
+            return Err(OrderError::Taken(text));
+        }
+        Ordered::Done(_) => return Err(OrderError::Taken("somebody made that request at the same time".into())),
+    };
+    Ok(Promoted { id: promotion_id(id), user, app, level: level.0, until: until.at(), repeated })
+}
+
+/// What became of a revoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    Yes,
+    No,
+}
+
+/// Ends all promotions of `level`; with a block also whatever is paid for it. Answers how many ended, or were blocked.
+pub(crate) async fn revoke(
+    store: &Store,
+    apps: &[App],
+    wish: Wish,
+    level: &str,
+    block: Block,
+) -> Result<u64, OrderError> {
+    let level = named(level)?;
+    let what = match block {
+        Block::Yes => What::Block { level },
+        Block::No => What::End { level },
+    };
+    let app = chosen(apps, wish.app.as_deref())?.name.clone();
+    Ok(count(wish.order(store, &app, what).await?))
+}
+
+/// Ends a block. Answers whether there was one.
+pub(crate) async fn unblock(store: &Store, apps: &[App], wish: Wish, level: &str) -> Result<bool, OrderError> {
+    let what = What::Unblock { level: named(level)? };
+    let app = chosen(apps, wish.app.as_deref())?.name.clone();
+    Ok(count(wish.order(store, &app, what).await?) > 0)
+}
+
+/// Tells details about the user; `None`: they are to be gone.
+pub(crate) async fn describe(
+    store: &Store,
+    apps: &[App],
+    wish: Wish,
+    details: Vec<(DetailName, Option<DetailValue>)>,
+) -> Result<u64, OrderError> {
+    let app = chosen(apps, wish.app.as_deref())?;
+    let mut known = store.orders(&wish.user, &app.name).await?.details;
+    for (name, value) in &details {
+        let most = app.limits.characters;
+        let length = value.as_ref().map_or(0, DetailValue::length);
+        if name.field().is_none() && length > most as usize {
+            return Err(OrderError::Wrong(format!("`{name}` is {length} characters long: at most {most} are taken")));
+        }
+        if name.field().is_some() && length > LONGEST_WORD {
+            return Err(OrderError::Wrong(format!(
+                "`{name}` is too long: at most {LONGEST_WORD} characters are taken"
+            )));
+        }
+        known.insert(name.clone(), value.clone());
+    }
+    let attributes = known.iter().filter(|(name, value)| name.field().is_none() && value.is_some()).count();
+    if attributes > app.limits.attributes as usize {
+        let most = app.limits.attributes;
+        return Err(OrderError::Wrong(format!("that makes {attributes} attributes: a user has at most {most}")));
+    }
+    let name = app.name.clone();
+    Ok(count(wish.order(store, &name, What::Describe { details }).await?))
+}
+
+fn count(ordered: Ordered) -> u64 {
+    match ordered {
+        Ordered::Done(count) => count,
+        Ordered::Given(_) | Ordered::GivenBefore(_) | Ordered::OtherRequest(_) => 0,
+    }
+}
+
+impl Wish {
+    async fn order(self, store: &Store, app: &str, what: What) -> Result<Ordered, OrderError> {
+        let (by, why) = (bounded("who orders it", self.by)?, bounded("the reason", self.why)?);
+        Ok(store.order(Order { customer: self.user, destination: app.to_owned(), what, by, why }).await?)
+    }
+}
+
+impl Lasting {
+    fn end(self, now: Timestamp) -> Result<Until, OrderError> {
+        let wrong = |text: &str| Err(OrderError::Wrong(text.to_owned()));
+        match (self.days, self.until, self.lifetime) {
+            (Some(days), None, false) if (1..=LONGEST).contains(&days) => Ok(Until::At(now + TimeDelta::days(days))),
+            (Some(_), None, false) => wrong("a promotion lasts 1 to 36500 days"),
+            (None, Some(until), false) if until > now => Ok(Until::At(until)),
+            (None, Some(_), false) => wrong("a promotion ends in the future"),
+            (None, None, true) => Ok(Until::Lifetime),
+            _ => wrong("write exactly one of days, until and lifetime"),
+        }
+    }
+}
+
+fn chosen<'a>(apps: &'a [App], name: Option<&str>) -> Result<&'a App, OrderError> {
+    let names = || apps.iter().map(|app| format!("`{}`", app.name)).collect::<Vec<_>>().join(" or ");
+    match (name, apps) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(OrderError::Wrong(format!("there are several apps: say which, {}", names()))),
+        (Some(name), _) => {
+            let found = apps.iter().find(|app| app.name == name);
+            found.ok_or_else(|| OrderError::Wrong(format!("there is no app `{name}`: write {}", names())))
+        }
+    }
+}
+
+fn named(level: &str) -> Result<AccessLevel, OrderError> {
+    match level.trim() {
+        "" => Err(OrderError::Wrong("the access level is empty".into())),
+        level => Ok(AccessLevel(bounded("the access level", level.to_owned())?)),
+    }
+}
+
+fn bounded(what: &str, text: String) -> Result<String, OrderError> {
+    if text.chars().count() <= LONGEST_WORD {
+        return Ok(text);
+    }
+    Err(OrderError::Wrong(format!("{what} is longer than {LONGEST_WORD} characters")))
+}

@@ -1,0 +1,158 @@
+//! What a destination is told about a customer beside their levels: custom attributes and fields of the profile.
+//!
+//! Source: Adapty's page "API objects" (`custom_attributes`) and its `PATCH` of a profile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of a detail: that of a custom attribute, or `profile:` and that of a field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DetailName(String);
+
+/// Fields of a profile that may be told.
+pub const FIELDS: [&str; 7] = ["birthday", "email", "first_name", "gender", "ip_country", "last_name", "phone_number"];
+
+/// What stands before the name of a field; no attribute's name holds a colon.
+const PROFILE: &str = "profile:";
+
+/// The longest name of an attribute, in characters.
+const LONGEST_NAME: usize = 30;
+
+impl DetailName {
+    /// Reads the name of an attribute, or `profile:` and that of a field.
+    ///
+    /// # Errors
+    /// Says what a name looks like when `text` is none.
+    pub fn parse(text: &str) -> Result<Self, NotADetail> {
+        let sound = match text.strip_prefix(PROFILE) {
+            Some(field) => FIELDS.contains(&field),
+            None => {
+                let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+                (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(part)
+            }
+        };
+        if sound { Ok(Self(text.to_owned())) } else { Err(NotADetail(text.to_owned())) }
+    }
+
+    /// The field of the profile it is; `None` for an attribute.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        self.0.strip_prefix(PROFILE)
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DetailName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The text names no detail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotADetail(String);
+
+impl fmt::Display for NotADetail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = FIELDS.join("`, `profile:");
+        write!(
+            f,
+            "`{}` is no attribute; write at most {LONGEST_NAME} letters, digits, `-`, `.` and `_`, or `profile:{fields}`",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for NotADetail {}
+
+/// What a detail says; it may be personal, so it never prints.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetailValue {
+    Text(String),
+    /// As decimal text, exact.
+    Number(String),
+}
+
+impl DetailValue {
+    /// What was written: a number where it is one in plain decimals, such as `12` or `-0.5`.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        if is_decimal(text) { Self::Number(text.to_owned()) } else { Self::Text(text.to_owned()) }
+    }
+
+    /// What it says, as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Number(text) => text,
+        }
+    }
+
+    /// Its length in characters.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.as_str().chars().count()
+    }
+}
+
+/// Whether it is a number as JSON writes it, without an exponent.
+fn is_decimal(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = text.strip_prefix('-').unwrap_or(text);
+    let (whole, part) = plain.split_once('.').map_or((plain, None), |(whole, part)| (whole, Some(part)));
+    digits(whole) && part.is_none_or(digits) && (whole == "0" || !whole.starts_with('0'))
+}
+
+impl fmt::Debug for DetailValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DetailValue(…)")
+    }
+}
+
+/// Details by name.
+pub type Details = BTreeMap<DetailName, DetailValue>;
+
+/// What operators said of details; `None`: it is to be gone, also when the source says otherwise.
+pub type DetailsOrdered = BTreeMap<DetailName, Option<DetailValue>>;
+
+/// Tell a destination about the customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Describe {
+    /// All that is ours to tell, so that the last one told is all that was told.
+    pub details: Details,
+    /// Told before, and to be gone.
+    pub gone: BTreeSet<DetailName>,
+}
+
+/// A detail that the source fills.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sourced {
+    pub name: DetailName,
+    /// The place at the source, for example `customer.metadata.plan`; see [`crate::billing::Billing::facts`].
+    pub from: String,
+}
+
+/// What a destination takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Attributes of one customer.
+    pub attributes: u32,
+    /// Characters of an attribute's value.
+    pub characters: u32,
+}
+
+impl Default for Limits {
+    /// Those on which all of Adapty's pages agree for its second API: 30 attributes of 30 characters.
+    fn default() -> Self {
+        Self { attributes: 30, characters: 30 }
+    }
+}

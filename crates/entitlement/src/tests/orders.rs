@@ -1,0 +1,227 @@
+//! What operators order: promotions, blocks, and details.
+
+use super::*;
+use crate::details::{DetailName, DetailValue, Limits, Sourced};
+use crate::orders::{Block, Promotion};
+use crate::reason::Reason;
+use crate::rules::Told;
+use crate::status::{Carried, Status as Standing};
+
+/// The end of a paid first month that will renew.
+fn month_end() -> Until {
+    Until::At(day(30) + hours(2))
+}
+
+fn promotion(id: &str, until: Until) -> Promotion {
+    let (by, why) = ("ops".to_owned(), "a week for free".to_owned());
+    Promotion { id: id.into(), level: level("premium"), until, by, why, ended: false }
+}
+
+/// Nobody paid, and an operator gave a week.
+fn given() -> Case {
+    let mut case = of(day(3), []);
+    case.orders.promotions.push(promotion("promo_1", Until::At(day(10))));
+    case
+}
+
+fn block(name: &str) -> Block {
+    Block { level: level(name), by: "ops".into(), why: String::new() }
+}
+
+#[test]
+fn a_promotion_gives_the_level_without_a_transaction_and_ends_by_itself() {
+    for told in [Told::Transaction, Told::Standing, Told::LevelOnly] {
+        let mut case = given();
+        case.rules.told = told;
+        let plan = decide(&case);
+        let Step::Grant(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
+        assert!(grant.is_bare() && grant.transaction.price.is_none(), "{told:?}");
+        assert_eq!((grant.until, plan.look_again), (Until::At(day(10)), Some(day(10))));
+        let standing = Standing::of(&case, &plan, Carried::Out);
+        assert_eq!(standing.levels[0].store.as_deref(), Some("adapty"));
+        carry_out(&mut case);
+        assert_eq!(steps(&case), [""; 0], "once is enough");
+        case.now = day(10);
+        assert_eq!(steps(&case), [""; 0], "nothing is left to take");
+    }
+}
+
+#[test]
+fn a_promotion_never_shortens_what_was_paid_and_is_never_shortened_by_it() {
+    let mut case = of(day(3), [first_month()]);
+    case.orders.promotions.push(promotion("promo_1", Until::At(day(10))));
+    assert_eq!(decide(&case).verdict.owed[0].until, month_end());
+    case.orders.promotions[0].until = Until::At(day(60));
+    let right = &decide(&case).verdict.owed[0];
+    assert_eq!((right.until, right.transaction.id.as_str()), (Until::At(day(60)), "sub_1"), "and its money is told");
+    let cancelled = Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
+    let case = later(case, day(4), [cancelled]);
+    let plan = decide(&case);
+    assert!(plan.steps.iter().all(|planned| matches!(planned.step, Step::Grant(_))), "{plan:?}");
+    assert_eq!(plan.verdict.owed[0].until, Until::At(day(60)), "the end of what was paid takes nothing");
+}
+
+#[test]
+fn whoever_pays_after_a_promotion_is_told_as_a_payer() {
+    let case = later(given(), day(4), [first_month()]);
+    assert_eq!(steps(&case), [format!("grant premium until {} by sub_1", month_end())]);
+    // the same end does not hide the money
+    let mut life = given();
+    life.orders.promotions[0].until = Until::Lifetime;
+    let life = later(life, day(4), [first_month()]);
+    assert_eq!(steps(&life), ["grant premium until for life by sub_1"]);
+}
+
+#[test]
+fn the_longest_promotion_counts_and_ending_one_leaves_the_others() {
+    let mut case = given();
+    case.orders.promotions.push(promotion("promo_2", Until::At(day(20))));
+    carry_out(&mut case);
+    case.now = day(4);
+    case.orders.promotions[1].ended = true;
+    assert_eq!(steps(&case), [format!("grant premium until {} by promo_1", Until::At(day(10)))]);
+    carry_out(&mut case);
+    case.now = day(5);
+    case.orders.promotions[0].ended = true;
+    let plan = decide(&case);
+    assert_eq!(steps(&case), ["revoke premium"]);
+    assert_eq!(plan.steps[0].because, Reason::PromotionEnded { promotion: "promo_1".into() });
+}
+
+#[test]
+fn a_promotion_that_another_store_outlasts_needs_nothing_and_nobody_pays_twice() {
+    let mut case = given();
+    case.profile.levels = vec![foreign("premium", Until::At(day(90)))];
+    let plan = decide(&case);
+    assert_eq!((plan.steps.len(), plan.notes.len()), (0, 1));
+    assert!(!plan.notes.iter().any(|note| matches!(note.because, Reason::PaidTwice { .. })));
+}
+
+#[test]
+fn a_block_withholds_what_is_paid_until_it_is_lifted_whatever_is_known() {
+    let mut case = later(of(day(3), [first_month()]), day(4), [first_month()]);
+    case.orders.blocks.push(block("premium"));
+    assert_eq!(steps(&case), ["revoke premium"]);
+    let plan = decide(&case);
+    let standing = Standing::of(&case, &plan, Carried::Out);
+    assert!(!standing.levels[0].is_active(case.now, true), "{standing:?}");
+    assert!(standing.levels[0].because.contains("blocked"));
+    let mut unsure = case.clone();
+    unsure.billing.subscriptions[0].status = Status::Unknown("dormant".into());
+    assert_eq!(steps(&unsure), ["revoke premium"]);
+    carry_out(&mut case);
+    (case.now, case.orders.blocks) = (day(5), vec![]);
+    assert_eq!(steps(&case), [format!("grant premium until {} by sub_1", month_end())]);
+}
+
+#[test]
+fn a_block_takes_nothing_from_another_store() {
+    let mut case = of(day(3), []);
+    case.profile.levels = vec![foreign("premium", Until::At(day(90)))];
+    case.orders.blocks.push(block("premium"));
+    assert_eq!(steps(&case), [""; 0]);
+}
+
+/// `plan` comes from the customer's metadata.
+fn sourced() -> Case {
+    let mut case = of(day(3), [first_month()]);
+    let name = DetailName::parse("plan").unwrap();
+    case.rules.sourced.push(Sourced { name, from: "customer.metadata.plan".into() });
+    case.billing.facts.insert("customer.metadata.plan".into(), "gold".into());
+    carry_out(&mut case);
+    case
+}
+
+fn order(case: &mut Case, name: &str, value: Option<&str>) {
+    case.orders.details.insert(DetailName::parse(name).unwrap(), value.map(DetailValue::read));
+}
+
+#[test]
+fn a_detail_is_told_once_and_again_when_it_changes_or_is_gone() {
+    let mut case = sourced();
+    assert_eq!(steps(&case), [""; 0]);
+    case.now = day(4);
+    case.billing.facts.insert("customer.metadata.plan".into(), "silver".into());
+    assert_eq!(steps(&case), ["describe plan=silver"]);
+    carry_out(&mut case);
+    case.billing.facts.clear();
+    assert_eq!(steps(&case), [""; 0], "unknown is not no");
+    case.billing.facts.insert("customer.metadata.plan".into(), String::new());
+    assert_eq!(steps(&case), ["describe no plan"]);
+    carry_out(&mut case);
+    assert_eq!(steps(&case), [""; 0]);
+}
+
+#[test]
+fn an_operators_word_on_a_detail_wins_and_stays_when_the_source_speaks_again() {
+    let mut case = sourced();
+    order(&mut case, "plan", Some("staff"));
+    order(&mut case, "profile:email", Some("ann@example.com"));
+    assert_eq!(steps(&case), ["describe plan=staff profile:email=ann@example.com"]);
+    carry_out(&mut case);
+    order(&mut case, "plan", None);
+    assert_eq!(steps(&case), ["describe profile:email=ann@example.com no plan"]);
+    let text = format!("{:?}", decide(&case));
+    assert!(!text.contains("ann@"), "what is told about a customer never prints");
+    assert!(!crate::explain::explain(&case, &decide(&case)).contains("ann@"));
+    assert!(!serde_json::to_string(&case.anonymous()).unwrap().contains("ann@"));
+}
+
+#[test]
+fn what_was_sent_and_never_answered_is_taken_back_too() {
+    let mut case = sourced();
+    case.billing.facts.insert("customer.metadata.plan".into(), "silver".into());
+    order(&mut case, "colour", Some("blue"));
+    let plan = decide(&case);
+    write_down(&mut case.ledger, &plan, case.now);
+    assert_eq!(steps(&case), ["describe colour=blue plan=silver"], "the same key again");
+    assert_eq!(decide(&case).steps[0].key, plan.steps[0].key);
+    order(&mut case, "colour", None);
+    case.billing.facts.insert("customer.metadata.plan".into(), "gold".into());
+    let plan = decide(&case);
+    assert_eq!(steps(&case), ["describe plan=gold no colour"], "though that was told before");
+    assert_eq!(plan.moot.len(), 1);
+}
+
+#[test]
+fn what_is_too_long_or_too_many_is_left_out_with_an_alarm() {
+    let mut case = sourced();
+    case.rules.limits = Limits { attributes: 2, characters: 5 };
+    order(&mut case, "plan", Some("plain"));
+    order(&mut case, "aside", Some("far too long"));
+    order(&mut case, "zone", Some("north"));
+    order(&mut case, "profile:email", Some("somebody@example.com"));
+    assert_eq!(steps(&case), ["describe plan=plain profile:email=somebody@example.com"]);
+    let alarms: Vec<String> = decide(&case).verdict.alarms.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        alarms,
+        [
+            "`aside` is not told, since it is longer than 5 characters",
+            "`zone` is not told, since there are more than 2 attributes"
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_made_known_for_what_the_source_says_of_them_alone() {
+    let mut case = sourced();
+    (case.profile, case.ledger) = (Profile::absent(case.profile.customer), crate::ledger::Ledger::default());
+    case.billing.subscriptions.clear();
+    assert_eq!(steps(&case), [""; 0]);
+    order(&mut case, "colour", Some("blue"));
+    assert_eq!(steps(&case), ["describe colour=blue plan=gold"]);
+}
+
+#[test]
+fn the_names_of_details_are_those_that_adapty_takes() {
+    for name in ["plan", "a.b-c_D9", "profile:email", "profile:birthday", &"x".repeat(30)] {
+        assert_eq!(DetailName::parse(name).unwrap().as_str(), name);
+    }
+    for name in ["", "two words", "profile:shoe_size", "email@work", "é", &"x".repeat(31)] {
+        assert!(DetailName::parse(name).unwrap_err().to_string().contains("is no attribute; write"), "{name}");
+    }
+    let numbers = ["12", "-0.5", "0", "10.00"];
+    assert!(numbers.iter().all(|text| matches!(DetailValue::read(text), DetailValue::Number(_))));
+    let texts = ["", "-", "1.", ".5", "007", "1e5", "+1", "1 2"];
+    assert!(texts.iter().all(|text| matches!(DetailValue::read(text), DetailValue::Text(_))));
+}

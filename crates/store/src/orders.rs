@@ -1,0 +1,309 @@
+//! What operators ordered for app users: promotions, blocks, and details.
+
+use std::collections::BTreeMap;
+
+use entitlement::clock::Timestamp;
+use entitlement::details::{DetailName, DetailValue};
+use entitlement::names::{AccessLevel, Account, Customer};
+use entitlement::orders::{Block, Orders, Promotion};
+use entitlement::plan::Until;
+use serde::Serialize;
+
+use crate::claim::Urgency;
+use crate::connection::{Connection, Row};
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::people::{self, Link, OPERATOR};
+use crate::statement::{Batch, Column, Statement, Value, json, millis, moment, sql};
+use crate::worklist;
+use crate::writer::Op;
+
+/// Something an operator orders for one user of one app.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub customer: Customer,
+    /// The app.
+    pub destination: String,
+    pub what: What,
+    /// Who orders it, and why, as they say.
+    pub by: String,
+    pub why: String,
+}
+
+/// What is ordered.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A level without a payment; whoever asks twice under one `request` is given once.
+    Promote {
+        level: AccessLevel,
+        until: Until,
+        request: Option<String>,
+    },
+    /// The end of all promotions of a level.
+    End {
+        level: AccessLevel,
+    },
+    /// To withhold a level, and the end of its promotions.
+    Block {
+        level: AccessLevel,
+    },
+    Unblock {
+        level: AccessLevel,
+    },
+    /// To tell these details; `None`: they are to be gone.
+    Describe {
+        details: Vec<(DetailName, Option<DetailValue>)>,
+    },
+}
+
+/// What became of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// It stands; so many promotions, blocks or details are new, or ended.
+    Done(u64),
+    /// The promotion of that number was given.
+    Given(i64),
+    /// It was given before, under the same request.
+    GivenBefore(i64),
+    /// The request was made before for something else.
+    OtherRequest(i64),
+}
+
+/// A promotion, as it is listed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Given {
+    /// As it is called in reasons and in the ledger.
+    pub id: String,
+    pub user: String,
+    pub app: String,
+    pub level: String,
+    /// `None`: for life.
+    pub until: Option<Timestamp>,
+    pub by: String,
+    pub why: String,
+    pub given_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub ended_by: Option<String>,
+    pub ended_why: Option<String>,
+}
+
+/// What was ordered to be told, as it is listed.
+#[derive(Clone, Debug)]
+pub struct Told {
+    pub name: DetailName,
+    /// `None`: it is to be gone.
+    pub value: Option<DetailValue>,
+    pub app: String,
+    pub by: String,
+    pub since: Timestamp,
+}
+
+/// What promotion number `id` is called.
+#[must_use]
+pub fn promotion_id(id: i64) -> String {
+    format!("promo_{id}")
+}
+
+impl Store {
+    /// Writes an order down, and makes its user due.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn order(&self, order: Order) -> Result<Ordered, StoreError> {
+        self.write(Op::Order(Box::new(order))).await?.try_into()
+    }
+
+    /// What was ordered for `customer` at `destination` and may still count.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds what this program never writes.
+    pub async fn orders(&self, customer: &Customer, destination: &str) -> Result<Orders, StoreError> {
+        let query = sql("SELECT 'promotion' AS kind, id, level AS name, '' AS value, until, who, why, ended_at FROM promotions
+             WHERE customer = $1 AND destination = $2 AND (until IS NULL OR until > $3)
+             UNION ALL
+             SELECT 'block', 0, level, '', NULL, who, why, NULL FROM blocks WHERE customer = $1 AND destination = $2
+             UNION ALL
+             SELECT 'detail', 0, name, value, NULL, who, '', NULL FROM details WHERE customer = $1 AND destination = $2");
+        let query = query.bind(customer.as_str()).bind(destination).bind(millis((self.clock)()));
+        let found = query.read(&self.reads).await.map_err(StoreError::on("reading what was ordered"))?;
+        let mut orders = Orders::default();
+        for row in &found {
+            match row.get::<String>("kind").as_str() {
+                "promotion" => orders.promotions.push(promotion(row)),
+                "block" => orders.blocks.push(block(row)),
+                _ => drop(detail(row).map(|(name, value)| orders.details.insert(name, value))?),
+            }
+        }
+        Ok(orders)
+    }
+
+    /// All details that were ordered of `customer`, by app and name.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds what this program never writes.
+    pub async fn details_of(&self, customer: &Customer) -> Result<Vec<Told>, StoreError> {
+        let query = sql("SELECT destination, name, value, who, since FROM details WHERE customer = $1
+             ORDER BY destination, name");
+        let found = query.bind(customer.as_str()).read(&self.reads).await;
+        found.map_err(StoreError::on("listing details"))?.iter().map(told).collect()
+    }
+
+    /// All promotions of `customer`, the newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn promotions_of(&self, customer: &Customer) -> Result<Vec<Given>, StoreError> {
+        let query =
+            sql("SELECT id, customer, destination, level, until, who, why, given_at, ended_at, ended_by, ended_why
+             FROM promotions WHERE customer = $1 ORDER BY id DESC");
+        let found = query.bind(customer.as_str()).read(&self.reads).await;
+        Ok(found.map_err(StoreError::on("listing promotions"))?.iter().map(given).collect())
+    }
+}
+
+fn until(row: &Row) -> Until {
+    row.get::<Option<i64>>("until").map_or(Until::Lifetime, |until| Until::At(moment(until)))
+}
+
+fn promotion(row: &Row) -> Promotion {
+    Promotion {
+        id: promotion_id(row.get("id")),
+        level: AccessLevel(row.get("name")),
+        until: until(row),
+        by: row.get("who"),
+        why: row.get("why"),
+        ended: row.get::<Option<i64>>("ended_at").is_some(),
+    }
+}
+
+fn block(row: &Row) -> Block {
+    Block { level: AccessLevel(row.get("name")), by: row.get("who"), why: row.get("why") }
+}
+
+fn detail(row: &Row) -> Result<(DetailName, Option<DetailValue>), StoreError> {
+    let unreadable = |what: String| StoreError::Row { table: "details", what };
+    let name = DetailName::parse(&row.get::<String>("name")).map_err(|error| unreadable(error.to_string()))?;
+    let value = serde_json::from_str(&row.get::<String>("value")).map_err(|error| unreadable(error.to_string()))?;
+    Ok((name, value))
+}
+
+fn told(row: &Row) -> Result<Told, StoreError> {
+    let (name, value) = detail(row)?;
+    Ok(Told { name, value, app: row.get("destination"), by: row.get("who"), since: moment(row.get("since")) })
+}
+
+fn given(row: &Row) -> Given {
+    Given {
+        id: promotion_id(row.get("id")),
+        user: row.get("customer"),
+        app: row.get("destination"),
+        level: row.get("level"),
+        until: until(row).at(),
+        by: row.get("who"),
+        why: row.get("why"),
+        given_at: moment(row.get("given_at")),
+        ended_at: row.get::<Option<i64>>("ended_at").map(moment),
+        ended_by: row.get("ended_by"),
+        ended_why: row.get("ended_why"),
+    }
+}
+
+/// Writes `order` down; its user becomes due first, as with everything that rings.
+pub(crate) async fn write(connection: &mut Connection, order: &Order, now: Timestamp) -> Result<Ordered, StoreError> {
+    ring(connection, &order.customer, now).await?;
+    match &order.what {
+        What::Promote { level, until, request } => {
+            promote(connection, order, level, *until, request.as_deref(), now).await
+        }
+        What::End { level } => Ok(Ordered::Done(end(connection, order, level, now).await?)),
+        What::Block { level } => {
+            end(connection, order, level, now).await?;
+            let query = sql("INSERT INTO blocks (customer, destination, level, who, why, since)
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
+            let query = of(query, order, level).bind(&order.by).bind(&order.why).bind(millis(now));
+            Ok(Ordered::Done(query.execute(connection).await.map_err(StoreError::on("blocking a level"))?))
+        }
+        What::Unblock { level } => {
+            let query = sql("DELETE FROM blocks WHERE customer = $1 AND destination = $2 AND level = $3");
+            let query = of(query, order, level);
+            Ok(Ordered::Done(query.execute(connection).await.map_err(StoreError::on("unblocking a level"))?))
+        }
+        What::Describe { details } => Ok(Ordered::Done(describe(connection, order, details, now).await?)),
+    }
+}
+
+fn of<'a>(query: Statement<'a>, order: &'a Order, level: &'a AccessLevel) -> Statement<'a> {
+    query.bind(order.customer.as_str()).bind(&order.destination).bind(&level.0)
+}
+
+/// Makes an account of `customer` due. A look at one sees what all of them are billed; a user without any gets one that
+/// nothing is billed to.
+async fn ring(connection: &mut Connection, customer: &Customer, now: Timestamp) -> Result<(), StoreError> {
+    let query = sql("SELECT account FROM links WHERE customer = $1 ORDER BY account LIMIT 1").bind(customer.as_str());
+    let row = query.fetch_first(connection).await.map_err(StoreError::on("reading the accounts of a user"))?;
+    match row.and_then(|row| Account::parse(&row.get::<String>("account")).ok()) {
+        Some(account) => worklist::touch(connection, &BTreeMap::from([(&account, Urgency::Fresh)]), now).await,
+        None => {
+            let (account, customer) = (Account::of_user(customer), customer.clone());
+            people::tell(connection, &Link { account, customer, origin: OPERATOR.to_owned() }, now).await.map(drop)
+        }
+    }
+}
+
+async fn promote(
+    connection: &mut Connection,
+    order: &Order,
+    level: &AccessLevel,
+    until: Until,
+    request: Option<&str>,
+    now: Timestamp,
+) -> Result<Ordered, StoreError> {
+    let end = until.at().map(millis);
+    let query = sql("INSERT INTO promotions (customer, destination, level, until, request, who, why, given_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (request) DO NOTHING RETURNING id");
+    let query = of(query, order, level).bind(end).bind(request).bind(&order.by).bind(&order.why).bind(millis(now));
+    let row = query.fetch_first(connection).await.map_err(StoreError::on("writing a promotion down"))?;
+    if let Some(row) = row {
+        return Ok(Ordered::Given(row.get("id")));
+    }
+    let query = sql("SELECT id, customer, destination, level FROM promotions WHERE request = $1").bind(request);
+    let row = query.fetch_first(connection).await.map_err(StoreError::on("reading a promotion"))?;
+    let Some(row) = row else { return Ok(Ordered::Done(0)) };
+    let told = [row.get::<String>("customer"), row.get("destination"), row.get("level")];
+    let same = told == [order.customer.as_str(), &order.destination, &level.0];
+    let id = row.get("id");
+    Ok(if same { Ordered::GivenBefore(id) } else { Ordered::OtherRequest(id) })
+}
+
+/// Ends the promotions of `level` that run.
+async fn end(
+    connection: &mut Connection,
+    order: &Order,
+    level: &AccessLevel,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let query = sql("UPDATE promotions SET ended_at = $4, ended_by = $5, ended_why = $6
+         WHERE customer = $1 AND destination = $2 AND level = $3 AND ended_at IS NULL
+           AND (until IS NULL OR until > $4)");
+    let query = of(query, order, level).bind(millis(now)).bind(&order.by).bind(&order.why);
+    query.execute(connection).await.map_err(StoreError::on("ending promotions"))
+}
+
+async fn describe(
+    connection: &mut Connection,
+    order: &Order,
+    details: &[(DetailName, Option<DetailValue>)],
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut rows = Vec::new();
+    for (name, value) in details.iter().map(|(name, value)| (name, value)).collect::<BTreeMap<_, _>>() {
+        rows.push([Value::from(name.as_str()), json(value)?.into()]);
+    }
+    let query = sql("INSERT INTO details (customer, destination, name, value, who, since)
+         SELECT $1, $2, name, value, $3, $4 FROM told WHERE true
+         ON CONFLICT (customer, destination, name)
+         DO UPDATE SET value = excluded.value, who = excluded.who, since = excluded.since");
+    let query = query.bind(order.customer.as_str()).bind(&order.destination).bind(&order.by).bind(millis(now));
+    let told = Batch::new("told", [Column::Text("name"), Column::Text("value")], rows);
+    query.with(told).execute(connection).await.map_err(StoreError::on("writing details down"))
+}

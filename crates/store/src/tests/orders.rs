@@ -1,0 +1,129 @@
+//! What operators order: it is written once, rings for its user, and counts as long as it is said to.
+
+use entitlement::details::{DetailName, DetailValue};
+use entitlement::names::{AccessLevel, Account};
+use entitlement::plan::Until;
+
+use super::make::{Memory, account, at, claimed, memory, now, pass, user};
+use crate::open::Store;
+use crate::orders::{Order, Ordered, What};
+use crate::people::{Link, OPERATOR};
+
+fn level(name: &str) -> AccessLevel {
+    AccessLevel(name.into())
+}
+
+async fn order(store: &Store, what: What) -> Ordered {
+    let (by, why) = ("ops".to_owned(), "since they asked".to_owned());
+    store.order(Order { customer: user("u-1"), destination: "adapty".into(), what, by, why }).await.unwrap()
+}
+
+async fn promote(store: &Store, until: Until, request: Option<&str>) -> Ordered {
+    order(store, What::Promote { level: level("premium"), until, request: request.map(Into::into) }).await
+}
+
+/// Each promotion that counts, and whether it was ended.
+async fn promotions(store: &Store) -> Vec<(String, bool)> {
+    let orders = store.orders(&user("u-1"), "adapty").await.unwrap();
+    orders.promotions.into_iter().map(|promotion| (promotion.id, promotion.ended)).collect()
+}
+
+fn week() -> Until {
+    Until::At(now() + chrono::Duration::days(7))
+}
+
+#[tokio::test]
+async fn a_promotion_of_a_user_without_an_account_makes_one_due_that_names_nobody() {
+    let store = memory().await;
+    let Ordered::Given(id) = promote(&store, week(), None).await else { panic!("it was not given") };
+    assert_eq!(promotions(&store).await, [(format!("promo_{id}"), false)]);
+    let account = Account::of_user(&user("u-1"));
+    assert!(account.is_of_user() && !account.as_str().contains("u-1"));
+    assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), [account.clone()]);
+    assert_eq!(claimed(&store, "a", 10).await, [account.id()]);
+    assert_eq!(store.orders(&user("u-2"), "adapty").await.unwrap(), Default::default());
+    assert_eq!(store.orders(&user("u-1"), "other").await.unwrap(), Default::default());
+}
+
+#[tokio::test]
+async fn a_user_with_accounts_is_looked_at_through_the_first_of_them() {
+    let store = memory().await;
+    let link = |id| Link { account: account(id), customer: user("u-1"), origin: OPERATOR.into() };
+    store.link(link("2"), None).await.unwrap();
+    store.link(link("1"), None).await.unwrap();
+    let before = store.standing(&account("1")).await.unwrap().unwrap().generation;
+    promote(&store, week(), None).await;
+    assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), [account("1"), account("2")]);
+    assert!(store.standing(&account("1")).await.unwrap().unwrap().generation > before);
+}
+
+#[tokio::test]
+async fn whoever_asks_twice_under_one_request_is_given_once() {
+    let store = memory().await;
+    let Ordered::Given(id) = promote(&store, week(), Some("r-1")).await else { panic!("it was not given") };
+    assert_eq!(promote(&store, week(), Some("r-1")).await, Ordered::GivenBefore(id));
+    assert_eq!(promotions(&store).await.len(), 1);
+    let other = What::Promote { level: level("gold"), until: week(), request: Some("r-1".into()) };
+    assert_eq!(order(&store, other).await, Ordered::OtherRequest(id));
+    assert!(matches!(promote(&store, week(), Some("r-2")).await, Ordered::Given(_)));
+    assert!(matches!(promote(&store, week(), None).await, Ordered::Given(_)));
+    assert!(matches!(promote(&store, week(), None).await, Ordered::Given(_)), "nothing said is nothing repeated");
+}
+
+#[tokio::test]
+async fn an_ended_promotion_is_told_until_its_time_and_one_that_is_over_is_not() {
+    let store = memory().await;
+    promote(&store, week(), None).await;
+    promote(&store, Until::Lifetime, None).await;
+    assert_eq!(order(&store, What::End { level: level("gold") }).await, Ordered::Done(0));
+    assert_eq!(order(&store, What::End { level: level("premium") }).await, Ordered::Done(2));
+    assert_eq!(promotions(&store).await.iter().filter(|(_, ended)| *ended).count(), 2);
+    assert_eq!(order(&store, What::End { level: level("premium") }).await, Ordered::Done(0), "it is ended once");
+    pass(8 * 86_400);
+    assert_eq!(promotions(&store).await.len(), 1, "the one for life");
+    let all = store.promotions_of(&user("u-1")).await.unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!((all[0].until, all[0].by.as_str(), all[0].ended_by.as_deref()), (None, "ops", Some("ops")));
+    assert!(all[1].until.is_some_and(|until| until < now()) && all[1].given_at >= at(0));
+}
+
+#[tokio::test]
+async fn a_block_ends_promotions_and_stands_until_it_is_lifted() {
+    let store = memory().await;
+    promote(&store, week(), None).await;
+    let block = || What::Block { level: level("premium") };
+    assert_eq!(order(&store, block()).await, Ordered::Done(1));
+    assert_eq!(order(&store, block()).await, Ordered::Done(0), "it stood already");
+    let orders = store.orders(&user("u-1"), "adapty").await.unwrap();
+    assert_eq!((orders.blocks[0].level.clone(), orders.blocks[0].by.as_str()), (level("premium"), "ops"));
+    assert!(orders.promotions[0].ended);
+    assert_eq!(order(&store, What::Unblock { level: level("premium") }).await, Ordered::Done(1));
+    assert_eq!(order(&store, What::Unblock { level: level("premium") }).await, Ordered::Done(0));
+    assert_eq!(store.orders(&user("u-1"), "adapty").await.unwrap().blocks, []);
+}
+
+#[tokio::test]
+async fn the_last_word_on_a_detail_counts_also_that_it_is_to_be_gone() {
+    let store = memory().await;
+    let name = |text: &str| DetailName::parse(text).unwrap();
+    let tell = |details: Vec<(&str, Option<&str>)>| {
+        let details = details.into_iter().map(|(name, value)| (DetailName::parse(name).unwrap(), value.map(DetailValue::read)));
+        What::Describe { details: details.collect() }
+    };
+    order(&store, tell(vec![("plan", Some("gold")), ("plan", Some("silver")), ("seats", Some("5"))])).await;
+    order(&store, tell(vec![("seats", None), ("profile:email", Some("ann@example.com"))])).await;
+    let details = store.orders(&user("u-1"), "adapty").await.unwrap().details;
+    assert_eq!(details.len(), 3);
+    assert_eq!(details[&name("plan")], Some(DetailValue::Text("silver".into())));
+    assert_eq!(details[&name("seats")], None);
+    assert_eq!(details[&name("profile:email")], Some(DetailValue::Text("ann@example.com".into())));
+}
+
+#[tokio::test]
+async fn what_the_program_never_wrote_is_an_error_and_no_order() {
+    let memory: Memory = memory().await;
+    order(&memory, What::Describe { details: vec![(DetailName::parse("plan").unwrap(), None)] }).await;
+    memory.tamper("UPDATE details SET value = '{'").await;
+    let error = memory.orders(&user("u-1"), "adapty").await.unwrap_err();
+    assert!(error.to_string().contains("details"), "{error}");
+}

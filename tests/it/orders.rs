@@ -1,0 +1,246 @@
+//! What operators order: promotions, blocks, and attributes.
+
+use chrono::{TimeDelta, Utc};
+use reqwest::StatusCode;
+use sandbox::stripe::moves::{NewCustomer, NewSubscription, metadata};
+use serde_json::{Value, json};
+
+use crate::harness::finish::finish;
+use crate::harness::world::{SLACK, World};
+
+const TOKEN: &str = "a-long-admin-token";
+
+/// A world whose admin API may be asked.
+async fn world() -> World {
+    World::with(&[("SERVER__ADMIN_TOKEN", TOKEN), ("POLICY__PROFILE_LAG", "0s")]).await
+}
+
+async fn ask(world: &World, method: &str, path: &str, body: Option<Value>) -> (StatusCode, Value) {
+    let url = format!("{}{path}", world.daemon.back);
+    let request = reqwest::Client::new().request(method.parse().unwrap(), url).bearer_auth(TOKEN);
+    let request = body.into_iter().fold(request, |request, body| request.json(&body));
+    let answer = request.send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+async fn command(world: &World, words: &[&str]) -> String {
+    let told = world.daemon.command(words).await;
+    assert!(told.status.success(), "{words:?}: {}{}", told.stdout, told.stderr);
+    told.stdout
+}
+
+#[tokio::test]
+async fn seven_days_for_somebody_who_never_bought_anything_end_by_themselves() {
+    let world = world().await;
+    let told = command(&world, &["grant", "u-1", "premium", "--days", "7", "--why", "campaign", "--by", "anna"]).await;
+    assert!(told.starts_with("promotion `promo_1`: `premium` is given until "), "{told}");
+    let level = world.until_held("u-1", "premium", Utc::now() + TimeDelta::days(7)).await;
+    assert_eq!((level.store.as_str(), level.transaction.as_deref()), ("adapty", None));
+    assert_eq!(world.sandbox.adapty.transactions("u-1").len(), 0, "no revenue is told");
+    world.daemon.calm().await;
+    let status: Value = serde_json::from_str(&command(&world, &["status", "u-1", "--json"]).await).unwrap();
+    assert_eq!((&status["paywall"], &status["levels"][0]["store"]), (&json!(false), &json!("adapty")));
+    let ledger = world.daemon.listed(&["ledger"]).await;
+    assert!(ledger[0]["because"].as_str().unwrap().starts_with("promotion `promo_1`, lasting until "), "{ledger:?}");
+    let given: Value = serde_json::from_str(&command(&world, &["promotions", "u-1", "--json"]).await).unwrap();
+    assert_eq!((&given[0]["by"], &given[0]["why"]), (&json!("anna"), &json!("campaign")));
+    let explained = command(&world, &["explain", "--user", "u-1"]).await;
+    assert!(explained.contains("promotion `promo_1`"), "{explained}");
+    assert_eq!(world.written("/grant/"), 1);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_promotion_and_what_is_paid_for_never_shorten_each_other() {
+    let world = world().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let paid_end = world.period_end(&bought.subscription) + SLACK;
+    command(&world, &["grant", "u-1", "premium", "--days", "2", "--wait"]).await;
+    world.until_held("u-1", "premium", paid_end).await;
+    command(&world, &["grant", "u-1", "premium", "--days", "90", "--wait"]).await;
+    let long = Utc::now() + TimeDelta::days(90);
+    let near = |end: chrono::DateTime<Utc>| (end - long).num_seconds().abs() < 60;
+    assert!(near(world.sandbox.adapty.level("u-1", "premium").unwrap().expires_at.unwrap()));
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "what was paid stays told");
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    assert!(near(world.sandbox.adapty.level("u-1", "premium").unwrap().expires_at.unwrap()), "the promotion runs on");
+    assert_eq!(world.written("/revoke/"), 0);
+    command(&world, &["revoke", "u-1", "premium", "--wait"]).await;
+    world.until_gone("u-1", "premium").await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn whoever_buys_during_a_promotion_is_told_with_their_money() {
+    let world = world().await;
+    command(&world, &["grant", "u-1", "premium", "--days", "7", "--wait"]).await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+    command(&world, &["revoke", "u-1", "premium", "--wait"]).await;
+    assert!(world.holds("u-1", "premium"), "what is paid for stays");
+    assert_eq!(world.written("/revoke/"), 0);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn the_same_request_twice_is_one_grant_over_http_too() {
+    let world = world().await;
+    let wanted = json!({ "level": "premium", "days": 7, "reason": "ticket 9", "request_id": "t-9" });
+    let (status, given) = ask(&world, "POST", "/v1/users/u-1/grants", Some(wanted.clone())).await;
+    assert_eq!((status, &given["id"], &given["repeated"]), (StatusCode::CREATED, &json!("promo_1"), &json!(false)));
+    let (status, again) = ask(&world, "POST", "/v1/users/u-1/grants", Some(wanted)).await;
+    assert_eq!((status, &again["id"], &again["repeated"]), (StatusCode::OK, &json!("promo_1"), &json!(true)));
+    let other = json!({ "level": "gold", "days": 7, "request_id": "t-9" });
+    assert_eq!(ask(&world, "POST", "/v1/users/u-1/grants", Some(other)).await.0, StatusCode::CONFLICT);
+    for odd in
+        [json!({ "level": "premium" }), json!({ "level": "premium", "days": 0 }), json!({ "level": " ", "days": 1 })]
+    {
+        assert_eq!(ask(&world, "POST", "/v1/users/u-1/grants", Some(odd)).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    world.until_held("u-1", "premium", Utc::now() + TimeDelta::days(7)).await;
+    let (_, all) = ask(&world, "GET", "/v1/users/u-1/grants", None).await;
+    assert_eq!((all.as_array().unwrap().len(), &all[0]["why"]), (1, &json!("ticket 9")));
+    let (_, ended) = ask(&world, "DELETE", "/v1/users/u-1/grants/premium?reason=mistake", None).await;
+    assert_eq!(ended["changed"], 1);
+    world.until_gone("u-1", "premium").await;
+    world.daemon.calm().await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_block_takes_a_paid_level_and_unblocking_gives_it_back() {
+    let world = world().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    command(&world, &["revoke", "u-1", "premium", "--block", "--why", "fraud", "--wait"]).await;
+    world.until_gone("u-1", "premium").await;
+    world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    assert!(!world.holds("u-1", "premium"), "a renewal does not lift a block");
+    let status: Value = serde_json::from_str(&command(&world, &["status", "u-1", "--json"]).await).unwrap();
+    assert_eq!((&status["paywall"], &status["levels"][0]["active"]), (&json!(true), &json!(false)));
+    let unblocked = ask(&world, "DELETE", "/v1/users/u-1/blocks/premium", None).await;
+    assert_eq!((unblocked.0, &unblocked.1["changed"]), (StatusCode::OK, &json!(1)));
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.calm().await;
+    let twice = world.daemon.command(&["unblock", "u-1", "premium"]).await;
+    assert_eq!((twice.status.code(), twice.stderr.trim()), (Some(1), "`premium` is not blocked"));
+    let (status, blocked) = ask(&world, "POST", "/v1/users/u-1/blocks", Some(json!({ "level": "premium" }))).await;
+    assert_eq!((status, &blocked["changed"]), (StatusCode::OK, &json!(1)));
+    world.until_gone("u-1", "premium").await;
+    world.daemon.calm().await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_wrong_order_says_what_to_write_and_orders_nothing() {
+    let world = world().await;
+    for (words, said) in [
+        (&["grant", "u-1", "premium", "--days", "0"][..], "a promotion lasts 1 to 36500 days"),
+        (&["grant", "u-1", "premium", "--until", "2020-01-01T00:00:00Z"], "a promotion ends in the future"),
+        (&["grant", "u-1", "premium"], "--days"),
+        (&["grant", "u-1", "premium", "--days", "3", "--lifetime"], "cannot be used with"),
+        (&["grant", "u-1", "premium", "--days", "3", "--app", "tv"], "there is no app `tv`: write `adapty`"),
+        (&["attributes", "u-1", "two words=1"], "`two words` is no attribute"),
+        (&["attributes", "u-1", "plan"], "`plan` has no value: write `plan=…`"),
+        (&["attributes", "u-1", "plan=a text that is far too long for it"], "at most 30 are taken"),
+    ] {
+        let told = world.daemon.command(words).await;
+        assert_eq!(told.status.code(), Some(2), "{words:?}: {}", told.stderr);
+        assert!(told.stderr.contains(said), "{words:?}: {}", told.stderr);
+    }
+    let many: Vec<String> = (0..11).map(|number| format!("a{number}=1")).collect();
+    let mut words = vec!["attributes", "u-1"];
+    words.extend(many.iter().map(String::as_str));
+    let told = world.daemon.command(&words).await;
+    assert!(told.stderr.contains("a user has at most 10"), "{}", told.stderr);
+    let none = world.daemon.command(&["revoke", "u-1", "premium"]).await;
+    assert_eq!(none.status.code(), Some(1));
+    assert!(none.stderr.contains("no promotion of `premium` runs"), "{}", none.stderr);
+    world.daemon.calm().await;
+    assert_eq!(world.sandbox.adapty.profile_count(), 0);
+    finish(world).await;
+}
+
+/// What Adapty keeps of `user`, by name.
+fn kept(world: &World, user: &str) -> Value {
+    world.sandbox.adapty.profile(user).map(|profile| profile.facts.attributes.into()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn attributes_are_told_deleted_and_listed_whichever_api_is_spoken() {
+    for api in ["v1", "v2"] {
+        let world = World::with(&[("ADAPTY__API", api), ("SERVER__ADMIN_TOKEN", TOKEN)]).await;
+        let email = "profile:email=ann@example.com";
+        command(&world, &["attributes", "u-1", "plan=team", "seats=5", email, "--wait"]).await;
+        let first = kept(&world, "u-1");
+        assert_eq!(first, json!({ "email": "ann@example.com", "custom_attributes": { "plan": "team", "seats": 5 } }));
+        let change =
+            json!({ "attributes": { "plan": null, "seats": 6, "profile:email": "bob@example.com" }, "by": "crm" });
+        let (status, all) = ask(&world, "PATCH", "/v1/users/u-1/attributes", Some(change)).await;
+        assert_eq!((status, all.as_array().unwrap().len()), (StatusCode::OK, 3));
+        command(&world, &["resync", "--user", "u-1", "--wait"]).await;
+        assert_eq!(kept(&world, "u-1"), json!({ "email": "bob@example.com", "custom_attributes": { "seats": 6 } }));
+        let patches = world.sandbox.journal.count(|request| request.method == "PATCH");
+        command(&world, &["resync", "--user", "u-1", "--wait"]).await;
+        assert_eq!(world.sandbox.journal.count(|request| request.method == "PATCH"), patches, "once is enough");
+        let (_, listed) = ask(&world, "GET", "/v1/users/u-1/attributes", None).await;
+        assert_eq!((&listed[0]["name"], &listed[0]["value"]), (&json!("plan"), &Value::Null));
+        let log = world.daemon.log();
+        assert!(!log.contains("ann@example.com") && !log.contains("bob@example.com"));
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn what_stripe_knows_is_kept_in_sync_and_an_operators_word_wins() {
+    let settings = [
+        ("ADAPTY__ATTRIBUTES__PLAN", "subscription.metadata.plan"),
+        ("ADAPTY__ATTRIBUTES__TEAM", "customer.metadata.team"),
+        ("ADAPTY__PROFILE__EMAIL", "customer.email"),
+    ];
+    let world = World::with(&settings).await;
+    let customer = world.sandbox.stripe.add_customer(NewCustomer {
+        email: Some("ann@example.com".into()),
+        metadata: metadata(&[("team", "red")]),
+        ..NewCustomer::default()
+    });
+    let bought = world.subscribe(NewSubscription {
+        customer: Some(customer.id.clone()),
+        prices: vec![("price_premium".into(), 1)],
+        metadata: metadata(&[("customer_user_id", "u-1"), ("plan", "small")]),
+        ..NewSubscription::default()
+    });
+    world.deliver_and_rest(&bought.events).await;
+    let told = |plan: Value| json!({ "email": "ann@example.com", "custom_attributes": plan });
+    assert_eq!(kept(&world, "u-1"), told(json!({ "plan": "small", "team": "red" })));
+    world.sandbox.stripe.edit(&bought.subscription, |object| object["metadata"]["plan"] = "large".into());
+    world.sandbox.stripe.edit(&bought.customer, |object| object["metadata"] = json!({}));
+    let event = world.sandbox.stripe.event("customer.subscription.updated", &bought.subscription);
+    world.deliver_and_rest(&[event]).await;
+    assert_eq!(kept(&world, "u-1"), told(json!({ "plan": "large" })));
+    command(&world, &["attributes", "u-1", "plan=staff", "--wait"]).await;
+    assert_eq!(kept(&world, "u-1"), told(json!({ "plan": "staff" })));
+    let steps = world.daemon.listed(&["ledger"]).await;
+    let kinds: Vec<_> = steps.iter().filter(|line| line["subject"] == "(details)").collect();
+    assert_eq!(kinds.len(), 3, "each stands in the ledger");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn an_attribute_that_adapty_refuses_is_parked_and_takes_nobody_their_level() {
+    let world = world().await;
+    world.sandbox.adapty.faults.inject(sandbox::fault::Fault::always(
+        sandbox::fault::Match::on("PATCH", "/"),
+        sandbox::fault::What::Status(400, Vec::new(), r#"{"errors":[]}"#.into()),
+    ));
+    command(&world, &["attributes", "u-1", "plan=team"]).await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    assert!(world.holds("u-1", "premium"), "{}", bought.subscription);
+    let parked = world.daemon.listed(&["parked"]).await;
+    assert!(parked.iter().all(|row| row["kind"] == "refused_step") && !parked.is_empty(), "{parked:?}");
+    assert!(parked[0]["hint"].as_str().unwrap().contains("grantsync attributes"), "{parked:?}");
+    world.sandbox.adapty.faults.clear();
+    command(&world, &["parked", "release", "--all"]).await;
+    world.daemon.calm().await;
+    assert_eq!(kept(&world, "u-1")["custom_attributes"], json!({ "plan": "team" }));
+    finish(world).await;
+}

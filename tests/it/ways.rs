@@ -148,7 +148,8 @@ async fn renewal_switched_off_and_a_failed_card_are_told_of_the_same_transaction
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver_and_rest(&world.sandbox.stripe.cancel_at_period_end(&bought.subscription, true)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription)).await;
-    assert_eq!(world.bodies(SET).last().unwrap()["renew_status"], false);
+    let told = world.bodies(SET).pop().unwrap();
+    assert_eq!((&told["renew_status"], told["renew_status_changed_at"].is_string()), (&false.into(), true));
     world.deliver_and_rest(&world.sandbox.stripe.cancel_at_period_end(&bought.subscription, false)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     let failed = world.granted("u-2", "price_premium", "premium").await;
@@ -290,5 +291,21 @@ async fn what_is_bought_for_life_is_a_purchase_of_its_own() {
     assert!(world.holds("u-1", "gold") && world.sandbox.adapty.level("u-1", "gold").unwrap().is_lifetime);
     assert_eq!(heard(&world), ["non_subscription_purchase"]);
     assert_eq!((world.written(SET), world.written(GRANT)), (1, 0));
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_price_is_told_with_the_country_of_the_customer_else_of_the_card_else_of_the_settings() {
+    let world = World::with(&[("ADAPTY__API", "v2"), ("ADAPTY__DEFAULT_COUNTRY", "NL")]).await;
+    let country = |world: &World| world.bodies(SET).pop().unwrap()["price"]["country"].clone();
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    assert_eq!(country(&world), "NL");
+    let charge = world.sandbox.stripe.charge_of(&bought.invoice).unwrap();
+    world.sandbox.stripe.edit(&charge, |charge| charge["payment_method_details"]["card"]["country"] = "FR".into());
+    world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    assert_eq!(country(&world), "FR");
+    world.sandbox.stripe.edit(&bought.customer, |customer| customer["address"] = serde_json::json!({ "country": "DE" }));
+    world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    assert_eq!(country(&world), "DE");
     finish_unrefused(world).await;
 }

@@ -35,6 +35,7 @@ mod stuck;
 mod unsure;
 mod ways;
 mod webhook;
+mod witness;
 
 /// The database of every [`harness::world::World`].
 const DATABASE: harness::world::Kind = harness::world::Kind::Sqlite;

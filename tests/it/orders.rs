@@ -1,6 +1,6 @@
 //! What operators order: promotions, blocks, and attributes.
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
 use sandbox::stripe::moves::{NewCustomer, NewSubscription, metadata};
 use serde_json::{Value, json};
@@ -23,6 +23,10 @@ async fn ask(world: &World, method: &str, path: &str, body: Option<Value>) -> (S
     (answer.status(), answer.json().await.unwrap())
 }
 
+fn moment(text: &Value) -> DateTime<Utc> {
+    text.as_str().unwrap().parse().unwrap()
+}
+
 async fn command(world: &World, words: &[&str]) -> String {
     let told = world.daemon.command(words).await;
     assert!(told.status.success(), "{words:?}: {}{}", told.stdout, told.stderr);
@@ -32,9 +36,12 @@ async fn command(world: &World, words: &[&str]) -> String {
 #[tokio::test]
 async fn seven_days_for_somebody_who_never_bought_anything_end_by_themselves() {
     let world = world().await;
-    let told = command(&world, &["grant", "u-1", "premium", "--days", "7", "--why", "campaign", "--by", "anna"]).await;
-    assert!(told.starts_with("promotion `promo_1`: `premium` is given until "), "{told}");
-    let level = world.until_held("u-1", "premium", Utc::now() + TimeDelta::days(7)).await;
+    let words = ["grant", "u-1", "premium", "--days", "7", "--why", "campaign", "--by", "anna", "--json"];
+    let given: Value = serde_json::from_str(&command(&world, &words).await).unwrap();
+    assert_eq!(given["id"], "promo_1");
+    let end = moment(&given["until"]);
+    assert!((end - sandbox::clock::now() - TimeDelta::days(7)).num_seconds().abs() < 60, "{given}");
+    let level = world.until_held("u-1", "premium", end).await;
     assert_eq!((level.store.as_str(), level.transaction.as_deref()), ("adapty", None));
     assert_eq!(world.sandbox.adapty.transactions("u-1").len(), 0, "no revenue is told");
     world.daemon.calm().await;
@@ -57,13 +64,14 @@ async fn a_promotion_and_what_is_paid_for_never_shorten_each_other() {
     let paid_end = world.period_end(&bought.subscription) + SLACK;
     command(&world, &["grant", "u-1", "premium", "--days", "2", "--wait"]).await;
     world.until_held("u-1", "premium", paid_end).await;
-    command(&world, &["grant", "u-1", "premium", "--days", "90", "--wait"]).await;
-    let long = Utc::now() + TimeDelta::days(90);
-    let near = |end: chrono::DateTime<Utc>| (end - long).num_seconds().abs() < 60;
-    assert!(near(world.sandbox.adapty.level("u-1", "premium").unwrap().expires_at.unwrap()));
+    let told = command(&world, &["grant", "u-1", "premium", "--days", "90", "--wait"]).await;
+    assert!(told.starts_with("promotion `promo_2`: `premium` is given until "), "{told}");
+    let long = world.sandbox.adapty.level("u-1", "premium").unwrap().expires_at.unwrap();
+    assert!((long - sandbox::clock::now() - TimeDelta::days(90)).num_seconds().abs() < 60);
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "what was paid stays told");
     world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
-    assert!(near(world.sandbox.adapty.level("u-1", "premium").unwrap().expires_at.unwrap()), "the promotion runs on");
+    world.until_held("u-1", "premium", long).await;
+    assert!(world.holds("u-1", "premium"), "the promotion runs on");
     assert_eq!(world.written("/revoke/"), 0);
     command(&world, &["revoke", "u-1", "premium", "--wait"]).await;
     world.until_gone("u-1", "premium").await;
@@ -97,7 +105,7 @@ async fn the_same_request_twice_is_one_grant_over_http_too() {
     {
         assert_eq!(ask(&world, "POST", "/v1/users/u-1/grants", Some(odd)).await.0, StatusCode::UNPROCESSABLE_ENTITY);
     }
-    world.until_held("u-1", "premium", Utc::now() + TimeDelta::days(7)).await;
+    world.until_held("u-1", "premium", moment(&given["until"])).await;
     let (_, all) = ask(&world, "GET", "/v1/users/u-1/grants", None).await;
     assert_eq!((all.as_array().unwrap().len(), &all[0]["why"]), (1, &json!("ticket 9")));
     let (_, ended) = ask(&world, "DELETE", "/v1/users/u-1/grants/premium?reason=mistake", None).await;
@@ -198,11 +206,10 @@ async fn what_stripe_knows_is_kept_in_sync_and_an_operators_word_wins() {
         ("ADAPTY__PROFILE__EMAIL", "customer.email"),
     ];
     let world = World::with(&settings).await;
-    let customer = world.sandbox.stripe.add_customer(NewCustomer {
-        email: Some("ann@example.com".into()),
-        metadata: metadata(&[("team", "red")]),
-        ..NewCustomer::default()
-    });
+    let customer = world
+        .sandbox
+        .stripe
+        .add_customer(NewCustomer { email: Some("ann@example.com".into()), metadata: metadata(&[("team", "red")]) });
     let bought = world.subscribe(NewSubscription {
         customer: Some(customer.id.clone()),
         prices: vec![("price_premium".into(), 1)],

@@ -304,7 +304,10 @@ async fn a_price_is_told_with_the_country_of_the_customer_else_of_the_card_else_
     world.sandbox.stripe.edit(&charge, |charge| charge["payment_method_details"]["card"]["country"] = "FR".into());
     world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
     assert_eq!(country(&world), "FR");
-    world.sandbox.stripe.edit(&bought.customer, |customer| customer["address"] = serde_json::json!({ "country": "DE" }));
+    world
+        .sandbox
+        .stripe
+        .edit(&bought.customer, |customer| customer["address"] = serde_json::json!({ "country": "DE" }));
     world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
     assert_eq!(country(&world), "DE");
     finish_unrefused(world).await;

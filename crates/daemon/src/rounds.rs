@@ -9,6 +9,7 @@ use store::open::Store;
 use store::turns::Task;
 use sync::look::{Conduct, Sync};
 use sync::round::{Mend, Report, RoundError};
+use sync::witness::Witness;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,13 @@ pub(crate) const WANTED: &str = ingest::catch_up::ROUND_WANTED;
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// Makes rounds until `stop`: at `nightly_at` UTC, and whenever one is wanted.
-pub(crate) async fn keep(sync: Sync, nightly_at: Option<NaiveTime>, turns: Turns, stop: CancellationToken) {
+pub(crate) async fn keep(
+    sync: Sync,
+    witness: Option<Witness>,
+    nightly_at: Option<NaiveTime>,
+    turns: Turns,
+    stop: CancellationToken,
+) {
     let mut tick = interval(ASK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -36,7 +43,11 @@ pub(crate) async fn keep(sync: Sync, nightly_at: Option<NaiveTime>, turns: Turns
             _ = tick.tick() => {}
         }
         let made = async {
-            if is_due(&sync.store, nightly_at, clock::now()).await? { make(&sync).await.map(Some) } else { Ok(None) }
+            if is_due(&sync.store, nightly_at, clock::now()).await? {
+                make(&sync, witness.as_ref()).await.map(Some)
+            } else {
+                Ok(None)
+            }
         };
         tokio::select! {
             () = stop.cancelled() => return,
@@ -49,13 +60,13 @@ pub(crate) async fn keep(sync: Sync, nightly_at: Option<NaiveTime>, turns: Turns
 }
 
 /// A round of the daemon: mends, unless it only observes.
-async fn make(sync: &Sync) -> Result<Report, RoundError> {
+async fn make(sync: &Sync, witness: Option<&Witness>) -> Result<Report, RoundError> {
     let mend = match sync.conduct {
         Conduct::Enforce => Mend::Yes,
         Conduct::Observe => Mend::No,
     };
     tracing::info!("a round over all accounts begins");
-    let report = sync.round(mend, |_| {}).await?;
+    let report = sync.round(mend, witness, |_| {}).await?;
     keep_report(&sync.store, &report).await?;
     tracing::info!(
         accounts = report.accounts,

@@ -15,6 +15,7 @@ use crate::cli::{Half, Serve};
 use crate::failed::Failed;
 use crate::health::Health;
 use crate::settings::Settings;
+use crate::standing::Sources;
 use crate::turns::Turns;
 use crate::{
     admin, catching_up, cleaning_up, clock, gauges, health, lending, listening, ordering, rounds, wiring, working,
@@ -40,8 +41,11 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
     }
     let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
     let turns = Turns { store: store.clone(), owner: working::owner() };
+    let sources = Sources::of(settings, &store)?;
+    let witness = sources.witness.clone();
     let api = Api {
         store: store.clone(),
+        sources,
         apps: ordering::apps(settings),
         sync: works.as_ref().map(|works| works.sync.clone()),
         turns: turns.clone(),
@@ -58,7 +62,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
         let (every, share) = (settings.catch_up.every, settings.bulk.share_percent);
         let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
         let (round, nightly_at) = (works.sync.leaving_room(share), settings.reconcile.nightly_at);
-        rooms.spawn(unfailing(rounds::keep(round, nightly_at, turns.clone(), stop.clone())));
+        rooms.spawn(unfailing(rounds::keep(round, witness, nightly_at, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(cleaning_up::keep(store.clone(), settings.retention.clone(), turns, stop.clone())));
         rooms.spawn(working::work(works.sync, owner, concurrency, share, stop.clone()));

@@ -10,9 +10,12 @@ use store::error::StoreError;
 use store::open::Store;
 use sync::inspect::{InspectError, Inspected};
 use sync::look::Sync;
+use sync::witness::{Asking, Witness};
 use utoipa::ToSchema;
 
-use crate::clock;
+use crate::failed::Failed;
+use crate::settings::Settings;
+use crate::{clock, wiring};
 
 /// An account that has been due for longer than this is overdue: what is known may be out of date.
 const OVERDUE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);
@@ -47,45 +50,93 @@ pub(crate) struct Level {
     pub(crate) because: String,
 }
 
-/// What is known of `user` from our own memory; `None` when nobody ever looked.
-///
-/// # Errors
-/// When the database does not answer.
-pub(crate) async fn known(store: &Store, user: &Customer) -> Result<Option<Standing>, StoreError> {
-    let now = clock::now();
-    Ok(store.status_of(user).await?.map(|known| {
-        let stale = known.overdue_since.is_some_and(|since| now - since > OVERDUE);
-        told(user, &known.status, known.as_of, stale, now)
-    }))
+/// Who is asked where a user stands, beside our own memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    pub(crate) store: Store,
+    pub(crate) witness: Option<Witness>,
+    /// The stores under which the web's sales are told.
+    pub(crate) ours: Vec<String>,
 }
 
-/// What Stripe and Adapty say of `user` now; what is known, called stale, when they do not answer.
-///
-/// # Errors
-/// When nothing is known either.
-pub(crate) async fn fresh(sync: &Sync, user: &Customer) -> Result<Option<Standing>, InspectError> {
-    let now = clock::now();
-    match sync.inspect_customer(user).await.and_then(Inspected::whole) {
-        Ok(cases) => {
-            let status = sync.status_of(&cases);
-            Ok(Some(told(user, &status, now, false, now)))
-        }
-        Err(InspectError::Nobody) => Ok(None),
-        Err(error) => match sync.store.status_of(user).await? {
-            Some(known) => Ok(Some(told(user, &known.status, known.as_of, true, now))),
-            None => Err(error),
-        },
+/// What is known of a user, and of when.
+struct Picture {
+    status: Status,
+    as_of: Timestamp,
+    stale: bool,
+}
+
+impl Sources {
+    /// Our own memory and, if there is one, the witness of the settings.
+    pub(crate) fn of(settings: &Settings, store: &Store) -> Result<Self, Failed> {
+        let ours = settings.adapty.iter().map(|app| app.store.clone()).collect();
+        Ok(Self { store: store.clone(), witness: wiring::witness(settings, store)?, ours })
+    }
+
+    /// What is known of `user` from our own memory, beside what the witness shows; `None` when nobody ever looked, and the
+    /// witness knows nothing either.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn known(&self, user: &Customer) -> Result<Option<Standing>, StoreError> {
+        let now = clock::now();
+        let picture = self.store.status_of(user).await?.map(|known| {
+            let stale = known.overdue_since.is_some_and(|since| now - since > OVERDUE);
+            Picture { status: known.status, as_of: known.as_of, stale }
+        });
+        self.beside(user, picture, Asking::IfOld, now).await
+    }
+
+    /// What Stripe and Adapty say of `user` now; what is known, called stale, when they do not answer.
+    ///
+    /// # Errors
+    /// When nothing is known either.
+    pub(crate) async fn fresh(&self, sync: &Sync, user: &Customer) -> Result<Option<Standing>, InspectError> {
+        let now = clock::now();
+        let picture = match sync.inspect_customer(user).await.and_then(Inspected::whole) {
+            Ok(cases) => Some(Picture { status: sync.status_of(&cases), as_of: now, stale: false }),
+            Err(InspectError::Nobody) => None,
+            Err(error) => match self.store.status_of(user).await? {
+                Some(known) => Some(Picture { status: known.status, as_of: known.as_of, stale: true }),
+                None => return Err(error),
+            },
+        };
+        Ok(self.beside(user, picture, Asking::Now, now).await?)
+    }
+
+    async fn beside(
+        &self,
+        user: &Customer,
+        picture: Option<Picture>,
+        asking: Asking,
+        now: Timestamp,
+    ) -> Result<Option<Standing>, StoreError> {
+        let Some(witness) = &self.witness else { return Ok(picture.map(|picture| told(user, &picture, now))) };
+        let seen = witness.shows(user, asking).await?;
+        let picture = match (picture, seen.as_of) {
+            (Some(picture), as_of) => {
+                Picture { as_of: as_of.map_or(picture.as_of, |at| at.min(picture.as_of)), ..picture }
+            }
+            (None, Some(as_of)) if !seen.levels.is_empty() => {
+                Picture { status: Status::default(), as_of, stale: false }
+            }
+            (None, _) => return Ok(None),
+        };
+        let ours: Vec<&str> = self.ours.iter().map(String::as_str).collect();
+        let status = picture.status.beside(&seen.levels, seen.stale, &ours, now);
+        Ok(Some(told(user, &Picture { status, stale: picture.stale || seen.stale, ..picture }, now)))
     }
 }
 
-fn told(user: &Customer, status: &Status, as_of: Timestamp, stale: bool, now: Timestamp) -> Standing {
+fn told(user: &Customer, picture: &Picture, now: Timestamp) -> Standing {
+    let Picture { status, as_of, stale } = picture;
     Standing {
         user: user.as_str().to_owned(),
-        paywall: status.paywall(now, stale),
-        stale,
-        as_of,
+        paywall: status.paywall(now, *stale),
+        stale: *stale,
+        as_of: *as_of,
         double_subscription: status.double_subscription,
-        levels: status.levels.iter().map(|level| one(level, stale, now)).collect(),
+        levels: status.levels.iter().map(|level| one(level, *stale, now)).collect(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adapty::adapty::{Adapty, Api, Books};
+use entitlement::names::AccessLevel;
+use iaphub::iaphub::Iaphub;
 use ingest::stripe_webhook::{Bodies, Ingest};
 use store::connection::Time;
 use store::open::{Options, Store};
@@ -11,6 +13,7 @@ use stripe::facts::FactSource;
 use stripe::reader::{Asked, Stripe};
 use stripe::signature::Verifier;
 use sync::look::{App, Conduct, Sync};
+use sync::witness::Witness;
 use wire::client::Client;
 use wire::limit::LimitBy;
 use wire::upstream::{Setup, Upstream};
@@ -113,6 +116,19 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
         },
         clock: clock::now,
     })
+}
+
+/// What else is asked where a user stands, if `[iaphub]` is there, with its key.
+pub(crate) fn witness(settings: &Settings, store: &Store) -> Result<Option<Witness>, Failed> {
+    let Some(of) = &settings.iaphub else { return Ok(None) };
+    let Some(key) = of.api_key.present().map(Secret::expose) else { return Ok(None) };
+    let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
+    let setup = iaphub::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
+    let upstream = upstream(&client()?, setup, limit)?;
+    let level = |(product, level): (&String, &String)| (product.clone(), AccessLevel(level.clone()));
+    let levels = of.levels.iter().map(level).collect();
+    let iaphub = Iaphub::new(upstream, &of.app_id, &of.environment, levels);
+    Ok(Some(Witness { iaphub, store: store.clone(), good_for: of.good_for, clock: clock::now }))
 }
 
 /// What takes in webhooks.

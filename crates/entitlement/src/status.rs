@@ -90,6 +90,27 @@ impl Status {
         self
     }
 
+    /// The same beside what a witness shows, which sees what other stores sold: the longer counts. Stores in `ours` are the
+    /// web's, whoever tells of them. `stale`: nobody could look since, as in [`LevelStatus::is_active`].
+    #[must_use]
+    pub fn beside(mut self, witnessed: &[LevelStatus], stale: bool, ours: &[&str], now: Timestamp) -> Self {
+        let is_ours = |of: &LevelStatus| of.store.as_deref().is_some_and(|store| ours.contains(&store));
+        for seen in witnessed.iter().filter(|seen| seen.is_active(now, stale)) {
+            let same = |known: &&mut LevelStatus| known.level == seen.level;
+            match self.levels.iter_mut().filter(same).max_by_key(|known| known.until) {
+                Some(known) => {
+                    self.double_subscription |= is_ours(known) && known.is_active(now, false) && !is_ours(seen);
+                    if known.until < seen.until {
+                        *known = LevelStatus { app: known.app.take(), ..seen.clone() };
+                    }
+                }
+                None => self.levels.push(seen.clone()),
+            }
+        }
+        self.levels.sort_by(|one, other| (&one.app, &one.level).cmp(&(&other.app, &other.level)));
+        self
+    }
+
     /// Whether nothing at all may be used at `now`; see [`LevelStatus::is_active`].
     #[must_use]
     pub fn paywall(&self, now: Timestamp, stale: bool) -> bool {

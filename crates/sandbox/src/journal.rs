@@ -12,13 +12,15 @@ use tokio::sync::watch;
 
 use crate::fault::What;
 
-/// Which of the two a request was for.
+/// Which of them a request was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     /// The Stripe.
     Stripe,
     /// The Adapty.
     Adapty,
+    /// The IAPHUB.
+    Iaphub,
 }
 
 /// One request, and the status of its answer once there is one.

@@ -11,6 +11,7 @@ pub mod adapty;
 pub mod clock;
 mod connection;
 pub mod fault;
+pub mod iaphub;
 pub mod journal;
 pub mod sandbox;
 pub mod server;

@@ -18,6 +18,7 @@ use crate::adapty::{self, Adapty};
 use crate::clock;
 use crate::connection::{Door, Wire};
 use crate::fault::{Faults, What};
+use crate::iaphub::{self, Iaphub};
 use crate::journal::{Journal, Request, Server, kept_headers};
 use crate::stripe::{self, Stripe};
 
@@ -127,6 +128,15 @@ impl Desk {
             journal,
             faults: stripe.faults.clone(),
             handle: Box::new(move |call| stripe::answer(&stripe, call)),
+        }
+    }
+
+    pub(crate) fn iaphub(iaphub: Iaphub, journal: Journal) -> Desk {
+        Desk {
+            server: Server::Iaphub,
+            journal,
+            faults: iaphub.faults.clone(),
+            handle: Box::new(move |call| iaphub::answer(&iaphub, call)),
         }
     }
 
@@ -246,6 +256,7 @@ fn rate_limited(server: Server) -> &'static str {
         Server::Stripe => {
             r#"{"error":{"type":"invalid_request_error","code":"rate_limit","message":"Too many requests hit the API too quickly."}}"#
         }
+        Server::Iaphub => r#"{"error":"too_many_requests"}"#,
         Server::Adapty => {
             r#"{"errors":[{"source":null,"errors":["Too many requests."]}],"error_code":"rate_limited","status_code":429}"#
         }

@@ -24,7 +24,7 @@ struct Table {
 }
 
 /// What is copied. Turns and rate limits belong to running processes.
-const TABLES: [Table; 11] = {
+const TABLES: [Table; 12] = {
     use Column::{Number, Text};
     [
         Table {
@@ -137,6 +137,7 @@ const TABLES: [Table; 11] = {
                 Number("since"),
             ],
         },
+        Table { name: "witnessed", key: 1, columns: &[Text("customer"), Text("levels"), Number("as_of")] },
         Table { name: "notes", key: 1, columns: &[Text("name"), Text("value")] },
     ]
 };

@@ -27,6 +27,7 @@ pub mod statuses;
 mod transaction;
 pub mod turns;
 pub mod walk;
+mod witnessed;
 pub mod worklist;
 mod writer;
 

@@ -13,7 +13,9 @@ use crate::event::{Event, Kept, Outcome};
 use crate::people::{Link, Linked};
 use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
 use crate::writer::{Answer, Op, Waiting};
-use crate::{book, inbox, limits, notes, orders, parked, people, retention, statuses, turns, walk, worklist};
+use crate::{
+    book, inbox, limits, notes, orders, parked, people, retention, statuses, turns, walk, witnessed, worklist,
+};
 
 /// Writes `batch` into the transaction that `connection` has begun; answers each in turn.
 pub(crate) async fn write(
@@ -166,6 +168,10 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
             people::handed_over(connection, account, customer).await?;
             Answer::Done
         }
+        Op::Witness(customer, levels) => {
+            witnessed::keep(connection, customer, levels, now).await?;
+            Answer::Done
+        }
         Op::Note(name, value) => {
             notes::keep(connection, name, value).await?;
             Answer::Done
@@ -275,6 +281,7 @@ impl Op {
             | Self::HandedOver(..)
             | Self::DropParked(..)
             | Self::Note(..)
+            | Self::Witness(..)
             | Self::Lend(_)
             | Self::Hold(_)
             | Self::TakeTurn(..)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::{Account, Customer};
+use entitlement::status::LevelStatus;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,7 @@ pub(crate) enum Op {
     Link(Link, Option<Lease>),
     HandedOver(Account, Customer),
     Order(Box<Order>),
+    Witness(Customer, Vec<LevelStatus>),
     Release(Which),
     DropParked(Which, String),
     Note(String, String),
@@ -265,6 +267,7 @@ impl Op {
             | Self::Lend(_)
             | Self::Hold(_)
             | Self::TakeTurn(..)
+            | Self::Witness(..)
             | Self::Present(..) => Durability::Relaxed,
             Self::Ring(..)
             | Self::Touch(..)

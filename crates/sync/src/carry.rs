@@ -13,26 +13,26 @@ use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
 use crate::look::{App, Outcome, Sync, Trouble};
 use crate::{findings, telling};
 
+/// Whom steps are sent for, and under which claim.
+#[derive(Clone, Copy)]
+pub(crate) struct Served<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) claim: &'a Claim,
+    pub(crate) customer: &'a Customer,
+}
+
 impl Sync {
     /// Sends the steps of `plan`, each of which stands in the ledger by now.
-    pub(crate) async fn carry_out(
-        &self,
-        app: &App,
-        claim: &Claim,
-        customer: &Customer,
-        exists: bool,
-        plan: &Plan,
-        outcome: &mut Outcome,
-    ) {
+    pub(crate) async fn carry_out(&self, served: Served<'_>, exists: bool, plan: &Plan, outcome: &mut Outcome) {
         let mut exists = exists;
         for planned in &plan.steps {
-            let Some(answer) = self.send(app, claim, customer, planned, &mut exists).await.transpose() else {
+            let Some(answer) = self.send(served, planned, &mut exists).await.transpose() else {
                 outcome.at_rest = false;
                 outcome.look_again((self.clock)());
                 break;
             };
             let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
-            self.note(app, claim, customer, planned, answer, outcome);
+            self.note(served, planned, answer, outcome);
             if refused_key {
                 // the rest would be refused alike; it stands in the ledger and is tried with this one
                 break;
@@ -42,14 +42,8 @@ impl Sync {
 
     /// Sends one step; makes the profile first when the destination does not know the customer. `None` when the lease
     /// ran out: whoever slept past it must not send what another may have sent, or taken back, by now.
-    async fn send(
-        &self,
-        app: &App,
-        claim: &Claim,
-        customer: &Customer,
-        planned: &Planned,
-        exists: &mut bool,
-    ) -> Result<Option<Profile>, Failure> {
+    async fn send(&self, served: Served<'_>, planned: &Planned, exists: &mut bool) -> Result<Option<Profile>, Failure> {
+        let Served { app, claim, customer } = served;
         // asked right before each write, since each answer may have been slept through
         let is_ours = || claim.hold.stands((self.clock)());
         if !*exists && is_ours() {
@@ -77,18 +71,11 @@ impl Sync {
         Ok(Some(app.adapty.profile(customer).await.unwrap_or(answer)))
     }
 
-    fn note(
-        &self,
-        app: &App,
-        claim: &Claim,
-        customer: &Customer,
-        planned: &Planned,
-        answer: Result<Profile, Failure>,
-        outcome: &mut Outcome,
-    ) {
+    fn note(&self, served: Served<'_>, planned: &Planned, answer: Result<Profile, Failure>, outcome: &mut Outcome) {
         let now = (self.clock)();
         let sent = match answer {
             Ok(profile) => {
+                let Served { app, claim, .. } = served;
                 telling::confirmed(claim, app.name(), planned, now);
                 if !visible(&profile, &planned.step, now) {
                     outcome.at_rest = false;
@@ -96,22 +83,20 @@ impl Sync {
                 }
                 SentOutcome::Confirmed
             }
-            Err(failure) => self.failed_step(app, claim, customer, planned, &failure, now, outcome),
+            Err(failure) => self.failed_step(served, planned, &failure, now, outcome),
         };
         outcome.sent.push(Sent { key: planned.key.clone(), outcome: sent });
     }
 
     fn failed_step(
         &self,
-        app: &App,
-        claim: &Claim,
-        customer: &Customer,
+        served: Served<'_>,
         planned: &Planned,
         failure: &Failure,
         now: Timestamp,
         outcome: &mut Outcome,
     ) -> SentOutcome {
-        let why = failure.to_string();
+        let (Served { app, claim, customer }, why) = (served, failure.to_string());
         match retry::after(failure, planned.attempts.saturating_add(1), &planned.key, now) {
             Next::At(due) => {
                 telling::step_failed(claim, app.name(), planned, failure, due);

@@ -9,3 +9,4 @@ pub mod inspect;
 pub mod look;
 pub mod round;
 pub mod telling;
+pub mod witness;

@@ -22,6 +22,7 @@ use store::record::{Ending, Finding, Held, Intent, Sent, Settlement};
 use stripe::reader::Stripe;
 use stripe::resolve::Resolved;
 
+use crate::carry::Served;
 use crate::gather::{Early, Identity, Pictures};
 use crate::{findings, telling};
 
@@ -307,7 +308,7 @@ impl Sync {
             return Ok(outcome);
         }
         self.write_down(claim, customer, &case.rules, &plan).await?;
-        self.carry_out(app, claim, customer, exists, &plan, &mut outcome).await;
+        self.carry_out(Served { app, claim, customer }, exists, &plan, &mut outcome).await;
         Ok(outcome)
     }
 

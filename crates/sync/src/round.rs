@@ -14,6 +14,7 @@ use entitlement::ledger::Entry;
 use entitlement::names::Account;
 use entitlement::plan::{Plan, Step, Until};
 use entitlement::reason::Reason;
+use entitlement::status::LevelStatus;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ use tokio::time::sleep;
 
 use crate::inspect::{InspectError, Inspected};
 use crate::look::Sync;
+use crate::witness::{Asking, Witness};
 
 /// Accounts compared at once; the rate limits are what counts.
 const ABREAST: usize = 16;
@@ -34,6 +36,9 @@ const PAGE: u32 = 500;
 /// How often an account that is being worked on is compared again, and how long it is left alone before.
 const AGAIN: u32 = 10;
 const LEFT_ALONE: Duration = Duration::from_secs(2);
+
+/// Users of whom the witness may be asked in vain before it is left alone.
+const ASKED_IN_VAIN: u64 = 10;
 
 /// Whether differences are mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,22 @@ pub struct Report {
     /// Why accounts could not be compared, the first few of them.
     #[serde(default)]
     pub failures: Vec<String>,
+    /// Who pays for a level on the web and in a store of the app too, as the witness shows it.
+    #[serde(default)]
+    pub double_subscriptions: Vec<Doubled>,
+    /// Users of whom the witness was asked in vain.
+    #[serde(default)]
+    pub not_witnessed: u64,
+}
+
+/// A level that is paid for twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doubled {
+    pub account: String,
+    pub user: String,
+    pub level: String,
+    /// The other store.
+    pub store: Option<String>,
 }
 
 /// Something owed that is not shown, or shown that is not owed.
@@ -114,6 +135,9 @@ struct Walked {
     differences: BTreeMap<(String, String, String), Difference>,
     in_motion: BTreeSet<Account>,
     failures: Vec<String>,
+    /// By user and level.
+    doubled: BTreeMap<(String, String), Doubled>,
+    not_witnessed: u64,
 }
 
 impl Sync {
@@ -121,7 +145,12 @@ impl Sync {
     ///
     /// # Errors
     /// When the database does not answer, or Stripe's lists cannot be read.
-    pub async fn round(&self, mend: Mend, mut told: impl FnMut(Progress)) -> Result<Report, RoundError> {
+    pub async fn round(
+        &self,
+        mend: Mend,
+        witness: Option<&Witness>,
+        mut told: impl FnMut(Progress),
+    ) -> Result<Report, RoundError> {
         let started_at = (self.clock)();
         let mut walked = Walked::default();
         let mut last = None;
@@ -129,7 +158,10 @@ impl Sync {
             let page = self.store.accounts_behind(last.as_ref(), PAGE).await?;
             let Some(next) = page.last() else { break };
             last = Some(next.clone());
-            self.compare_all(page, &mut walked, &mut told).await;
+            self.compare_all(page.clone(), &mut walked, &mut told).await;
+            if let Some(witness) = witness {
+                self.ask(witness, &page, &mut walked).await?;
+            }
         }
         self.compare_unheard_of(&mut walked, &mut told).await?;
         self.compare_again(&mut walked, &mut told).await;
@@ -150,7 +182,48 @@ impl Sync {
             failed: (walked.failures.len() + left) as u64,
             in_motion: walked.in_motion.len() as u64,
             failures: walked.failures.into_iter().take(20).collect(),
+            double_subscriptions: walked.doubled.into_values().collect(),
+            not_witnessed: walked.not_witnessed,
         })
+    }
+
+    /// Asks the witness about those who pay on the web, as the last looks saw them; a day's answer will do. It takes few
+    /// requests, so after the first that fail the rest of the page is left to the next round.
+    async fn ask(&self, witness: &Witness, page: &[Account], walked: &mut Walked) -> Result<(), StoreError> {
+        let ours: Vec<&str> = self.apps.iter().map(|app| app.rules.store.as_str()).collect();
+        let now = (self.clock)();
+        for account in page {
+            let Some(customer) = self.store.link_of(account).await?.map(|link| link.customer) else { continue };
+            let Some(known) = self.store.status_of(&customer).await? else { continue };
+            let is_paid = |level: &LevelStatus| {
+                level.is_active(now, false) && level.store.as_deref().is_some_and(|store| ours.contains(&store))
+            };
+            if !known.status.levels.iter().any(is_paid) {
+                continue;
+            }
+            let seen = witness.shows(&customer, Asking::IfOlderThanADay).await?;
+            walked.not_witnessed += u64::from(seen.stale);
+            if walked.not_witnessed >= ASKED_IN_VAIN {
+                return Ok(());
+            }
+            for paid in known.status.levels.iter().filter(|level| is_paid(level)) {
+                let other = |seen: &&LevelStatus| {
+                    seen.level == paid.level
+                        && seen.is_active(now, false)
+                        && seen.store.as_deref().is_none_or(|store| !ours.contains(&store))
+                };
+                let Some(other) = seen.levels.iter().find(other) else { continue };
+                let (user, level) = (customer.as_str().to_owned(), paid.level.0.clone());
+                let doubled = Doubled {
+                    account: account.as_str().to_owned(),
+                    user: user.clone(),
+                    level: level.clone(),
+                    store: other.store.clone(),
+                };
+                walked.doubled.insert((user, level), doubled);
+            }
+        }
+        Ok(())
     }
 
     /// Accounts that Stripe bills and nobody ever rang for.

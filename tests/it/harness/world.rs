@@ -72,6 +72,9 @@ pub(crate) struct Bought {
 }
 
 impl World {
+    /// Stands for the address of the sandbox's IAPHUB, which is not known before it is started.
+    pub(crate) const IAPHUB: &str = "(iaphub)";
+
     /// A world with the default settings.
     pub(crate) async fn start() -> Self {
         Self::with(&[]).await
@@ -268,7 +271,10 @@ fn environment(sandbox: &Sandbox, url: &str, settings: &[(&str, &str)]) -> BTree
     // a list of apps takes the place of the one app
     let several = settings.iter().any(|(key, _)| *key == "ADAPTY");
     let own = own.into_iter().filter(|(key, _)| !several || !key.starts_with("ADAPTY__"));
-    let changed = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    let changed = settings.iter().map(|(key, value)| match *value {
+        World::IAPHUB => (*key, sandbox.iaphub.url()),
+        value => (*key, value.to_owned()),
+    });
     let named = own.chain(changed).map(|(key, value)| (format!("GRANTSYNC__{key}"), value));
     // what must not be logged must not be logged however much is logged
     named.chain([("GRANTSYNC_LOG".to_owned(), "debug".to_owned())]).collect()

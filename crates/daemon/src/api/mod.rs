@@ -24,6 +24,7 @@ use utoipa_axum::routes;
 
 use crate::cli::books::{EventOutcome, StepState};
 use crate::ordering::App;
+use crate::standing::Sources;
 use crate::turns::Turns;
 
 /// Largest body of a request.
@@ -33,6 +34,8 @@ const LARGEST_BODY: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub(crate) store: Store,
+    /// Who is asked where a user stands.
+    pub(crate) sources: Sources,
     /// What can be ordered for.
     pub(crate) apps: Vec<App>,
     /// Absent in a process that only takes in webhooks: it has no keys to ask the upstreams with.

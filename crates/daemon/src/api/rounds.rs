@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use sync::round::{Difference, Report};
+use sync::round::{Difference, Doubled, Report};
 use utoipa::ToSchema;
 
 use super::Api;
@@ -25,6 +25,10 @@ pub(crate) struct Round {
     /// Accounts that were being worked on all the time.
     in_motion: u64,
     failures: Vec<String>,
+    /// Who pays for a level on the web and in a store of the app too, as IAPHUB shows it.
+    double_subscriptions: Vec<Twice>,
+    /// Users of whom IAPHUB was asked in vain.
+    not_witnessed: u64,
 }
 
 /// Something owed that was not shown, or shown that was not owed.
@@ -44,6 +48,22 @@ pub(crate) struct Differs {
     reason: String,
     /// `reported`, `repaired`, or `failed: …`.
     action: String,
+}
+
+/// A level that is paid for twice.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Twice {
+    account: String,
+    user: String,
+    level: String,
+    /// The other store.
+    store: Option<String>,
+}
+
+impl From<Doubled> for Twice {
+    fn from(Doubled { account, user, level, store }: Doubled) -> Self {
+        Self { account, user, level, store }
+    }
 }
 
 /// That a round will be made.
@@ -84,9 +104,32 @@ pub(crate) async fn begin(State(api): State<Api>) -> Result<(StatusCode, Json<Be
 
 impl From<Report> for Round {
     fn from(report: Report) -> Self {
-        let Report { started_at, finished_at, accounts, differences, repaired, failed, in_motion, failures } = report;
+        let Report {
+            started_at,
+            finished_at,
+            accounts,
+            differences,
+            repaired,
+            failed,
+            in_motion,
+            failures,
+            double_subscriptions,
+            not_witnessed,
+        } = report;
+        let double_subscriptions = double_subscriptions.into_iter().map(Twice::from).collect();
         let differences = differences.into_iter().map(Differs::from).collect();
-        Self { started_at, finished_at, accounts, differences, repaired, failed, in_motion, failures }
+        Self {
+            started_at,
+            finished_at,
+            accounts,
+            differences,
+            repaired,
+            failed,
+            in_motion,
+            failures,
+            double_subscriptions,
+            not_witnessed,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::Api;
 use super::error::{ApiError, Problem, Usual};
 use crate::commands::customer;
-use crate::standing::{self, Standing};
+use crate::standing::Standing;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -41,9 +41,9 @@ pub(crate) async fn status(
 ) -> Result<Json<Standing>, ApiError> {
     let user = customer(&id?.0)?;
     let standing = if freshness?.fresh {
-        standing::fresh(api.sync.as_ref().ok_or(ApiError::OnlyIngest)?, &user).await?
+        api.sources.fresh(api.sync.as_ref().ok_or(ApiError::OnlyIngest)?, &user).await?
     } else {
-        standing::known(&api.store, &user).await?
+        api.sources.known(&user).await?
     };
     let unknown = || ApiError::NotFound("nothing is known of that user; see `grantsync parked list`".into());
     Ok(Json(standing.ok_or_else(unknown)?))

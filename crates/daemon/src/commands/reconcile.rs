@@ -1,6 +1,6 @@
 //! `reconcile`: a round now.
 
-use sync::round::{Difference, Mend, Report};
+use sync::round::{Difference, Doubled, Mend, Report};
 
 use crate::cli::Reconcile;
 use crate::failed::Failed;
@@ -17,7 +17,8 @@ pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), Fa
     let mut progress = Progress::new("accounts compared");
     let share = settings.bulk.share_percent;
     let bulk = sync.leaving_room(share);
-    let round = bulk.round(mend, |far| progress.tell(far.accounts, None));
+    let witness = wiring::witness(settings, &store)?;
+    let round = bulk.round(mend, witness.as_ref(), |far| progress.tell(far.accounts, None));
     let report = match mend {
         Mend::Yes => working::with_workers(&sync, share, round).await?,
         Mend::No => round.await,
@@ -44,6 +45,13 @@ fn tell(report: &Report) {
         let rows: Vec<Vec<String>> = report.differences.iter().map(row).collect();
         let heads = ["account", "user", "app", "level", "owed until", "shown until", "right until", "action", "reason"];
         table::print(&heads, &rows);
+    }
+    for Doubled { account, user, level, store } in &report.double_subscriptions {
+        let store = store.as_deref().unwrap_or("another store");
+        table::say(&format!("double subscription: {user} ({account}) pays for `{level}` on the web and in `{store}`"));
+    }
+    if report.not_witnessed > 0 {
+        table::say(&format!("IAPHUB was asked in vain about {} users", report.not_witnessed));
     }
     for failure in &report.failures {
         table::say(&format!("could not be compared: {failure}"));

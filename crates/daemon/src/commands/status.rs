@@ -4,17 +4,21 @@ use crate::cli::Status;
 use crate::commands::customer;
 use crate::failed::Failed;
 use crate::settings::Settings;
-use crate::standing::{self, Level, Standing};
+use crate::standing::{Level, Sources, Standing};
 use crate::{table, wiring};
 
 pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), Failed> {
     let user = customer(&wanted.user)?;
+    if let Some(iaphub) = &settings.iaphub {
+        iaphub.api_key.require()?;
+    }
     let store = wiring::store(settings).await?;
+    let sources = Sources::of(settings, &store)?;
     let standing = if wanted.fresh {
         let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
-        standing::fresh(&sync, &user).await.map_err(|error| Failed::because("asking where the user stands", error))?
+        sources.fresh(&sync, &user).await.map_err(|error| Failed::because("asking where the user stands", error))?
     } else {
-        standing::known(&store, &user).await?
+        sources.known(&user).await?
     };
     let unknown = || Failed::Sentence("nothing is known of that user; see `grantsync parked list`".into());
     let standing = standing.ok_or_else(unknown)?;

@@ -39,7 +39,7 @@ async fn a_promotion_of_a_user_without_an_account_makes_one_due_that_names_nobod
     assert_eq!(promotions(&store).await, [(format!("promo_{id}"), false)]);
     let account = Account::of_user(&user("u-1"));
     assert!(account.is_of_user() && !account.as_str().contains("u-1"));
-    assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), [account.clone()]);
+    assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), std::slice::from_ref(&account));
     assert_eq!(claimed(&store, "a", 10).await, [account.id()]);
     assert_eq!(store.orders(&user("u-2"), "adapty").await.unwrap(), Default::default());
     assert_eq!(store.orders(&user("u-1"), "other").await.unwrap(), Default::default());

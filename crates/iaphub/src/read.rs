@@ -1,0 +1,158 @@
+//! Reads a user of IAPHUB, leniently: of an active product nothing but its type is always there.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+use entitlement::clock::Timestamp;
+use entitlement::failure::brief;
+use entitlement::names::AccessLevel;
+use entitlement::plan::Until;
+use entitlement::status::LevelStatus;
+use serde_json::Value;
+
+/// The levels that the active products open at `now`; of several for one level the longest.
+///
+/// # Errors
+/// Why the answer makes no sense, or the error that stands in it.
+pub(crate) fn levels(
+    body: &[u8],
+    levels: &BTreeMap<String, AccessLevel>,
+    now: Timestamp,
+) -> Result<Vec<LevelStatus>, String> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
+    if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
+        let code = error.as_str().filter(|code| is_code(code)).unwrap_or("an unnamed error");
+        return Err(format!("it answers `{code}`"));
+    }
+    let products = match body.get("activeProducts") {
+        Some(Value::Array(products)) => products.as_slice(),
+        Some(Value::Null) => &[],
+        Some(_) | None => return Err("the answer has no list `activeProducts`".to_owned()),
+    };
+    let mut found: BTreeMap<AccessLevel, LevelStatus> = BTreeMap::new();
+    for product in products {
+        let Some(level) = level_of(product, levels) else { continue };
+        let Some(shown) = shown(product, level, now)? else { continue };
+        let is_longer = found.get(level).is_none_or(|known| known.until < shown.until);
+        if is_longer {
+            found.insert(level.clone(), shown);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// Codes are words; what is none may be anybody's data.
+fn is_code(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+fn level_of<'a>(product: &Value, levels: &'a BTreeMap<String, AccessLevel>) -> Option<&'a AccessLevel> {
+    ["sku", "groupName"].iter().find_map(|field| levels.get(product.get(*field)?.as_str()?))
+}
+
+/// What one product gives; `None` when it gives nothing at `now`.
+fn shown(product: &Value, level: &AccessLevel, now: Timestamp) -> Result<Option<LevelStatus>, String> {
+    let text = |field: &str| product.get(field).and_then(Value::as_str);
+    let flag = |field: &str| product.get(field).and_then(Value::as_bool);
+    let until = match (text("expirationDate"), text("type")) {
+        (Some(date), _) => Until::At(moment(date)?),
+        (None, Some("non_consumable")) => Until::Lifetime,
+        // a subscription without an end is active as of the answer, and nobody knows how long
+        (None, _) => return Ok(None),
+    };
+    // the SDK gives access in these two states alone; where none is told, the end tells
+    let state = text("subscriptionState");
+    let opens = matches!(state, None | Some("active" | "grace_period")) && until.is_after(now);
+    if !opens {
+        return Ok(None);
+    }
+    let in_grace = state == Some("grace_period");
+    Ok(Some(LevelStatus {
+        level: level.clone(),
+        app: None,
+        until: Some(until),
+        will_renew: flag("isSubscriptionRenewable"),
+        in_grace,
+        billing_issue: in_grace || flag("isSubscriptionRetryPeriod") == Some(true),
+        store: text("platform").map(store),
+        because: "IAPHUB shows it".to_owned(),
+    }))
+}
+
+/// The store's name as Adapty calls it.
+fn store(platform: &str) -> String {
+    match platform {
+        "ios" => "app_store".to_owned(),
+        "android" => "play_store".to_owned(),
+        other => brief(other.to_owned()),
+    }
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let read = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc());
+    read.map_err(|_| "an `expirationDate` of the answer is no date".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(body: &Value) -> Result<Vec<LevelStatus>, String> {
+        let opens = |name: &str| AccessLevel(name.into());
+        let levels = [("sub_monthly", "premium"), ("vip", "gold"), ("grouped", "premium")];
+        let levels = levels.map(|(sku, level)| (sku.to_owned(), opens(level))).into();
+        super::levels(body.to_string().as_bytes(), &levels, "2026-01-10T00:00:00Z".parse().unwrap())
+    }
+
+    fn one(product: Value) -> Option<LevelStatus> {
+        read(&json!({ "activeProducts": [product] })).unwrap().pop()
+    }
+
+    #[test]
+    fn a_subscription_a_lifetime_and_what_nobody_mapped() {
+        let shown = read(&json!({ "productsForSale": [], "activeProducts": [
+            { "id": "1", "type": "renewable_subscription", "sku": "sub_monthly", "platform": "ios",
+              "expirationDate": "2026-02-01T00:00:00.000Z", "isSubscriptionRenewable": true, "subscriptionState": "active" },
+            { "id": "2", "type": "non_consumable", "sku": "vip", "purchaseDate": "2019-04-16T11:24:17.716Z" },
+            { "id": "3", "type": "non_consumable", "sku": "unheard_of" },
+        ]}))
+        .unwrap();
+        let told: Vec<_> = shown.iter().map(|of| (of.level.0.as_str(), of.until, of.store.as_deref())).collect();
+        let end = Until::At("2026-02-01T00:00:00Z".parse().unwrap());
+        assert_eq!(told, [("gold", Some(Until::Lifetime), None), ("premium", Some(end), Some("app_store"))]);
+        assert_eq!((shown[1].will_renew, shown[1].in_grace), (Some(true), false));
+    }
+
+    #[test]
+    fn access_is_given_in_two_states_alone_and_while_it_lasts() {
+        let product = |state: Value, end: &str| {
+            json!({ "type": "renewable_subscription", "groupName": "grouped", "platform": "android",
+                    "subscriptionState": state, "expirationDate": end })
+        };
+        let later = "2026-02-01T00:00:00Z";
+        assert!(one(product(Value::Null, later)).is_some());
+        let grace = one(product("grace_period".into(), later)).unwrap();
+        assert_eq!((grace.in_grace, grace.billing_issue, grace.store.as_deref()), (true, true, Some("play_store")));
+        for state in ["retry_period", "paused", "expired", "unheard_of"] {
+            assert_eq!(one(product(state.into(), later)), None, "{state}");
+        }
+        assert_eq!(one(product("active".into(), "2026-01-09T00:00:00Z")), None);
+        assert_eq!(one(json!({ "type": "renewable_subscription", "sku": "sub_monthly" })), None, "no end, no word");
+    }
+
+    #[test]
+    fn an_error_inside_an_answer_is_an_error_and_names_nobody() {
+        assert_eq!(read(&json!({ "error": "rate_limit" })).unwrap_err(), "it answers `rate_limit`");
+        let told = read(&json!({ "error": "no user ann@example.com" })).unwrap_err();
+        assert_eq!(told, "it answers `an unnamed error`");
+        assert!(read(&json!({})).is_err() && read(&json!({ "activeProducts": {} })).is_err());
+        assert_eq!(read(&json!({ "activeProducts": null })).unwrap(), []);
+        let odd = json!({ "activeProducts": [{ "sku": "vip", "expirationDate": "tomorrow" }] });
+        assert_eq!(read(&odd).unwrap_err(), "an `expirationDate` of the answer is no date");
+        assert!(super::levels(b"<html>", &BTreeMap::new(), Timestamp::UNIX_EPOCH).is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! IAPHUB as a witness: what the app's stores sold takes part in where a user stands, and nothing is written to it.
+
+use chrono::TimeDelta;
+use sandbox::fault::{Fault, Match, What};
+use sandbox::journal::Server;
+use serde_json::{Value, json};
+
+use crate::harness::finish::finish;
+use crate::harness::world::World;
+
+const KEY: &str = "iaphub_sandbox_key";
+
+/// A world that knows the IAPHUB of `world`; it is started anew with its address.
+async fn world(settings: &[(&str, &str)]) -> World {
+    let iaphub = [
+        ("IAPHUB__APP_ID", "app_1"),
+        ("IAPHUB__API_KEY", KEY),
+        ("IAPHUB__API_BASE", World::IAPHUB),
+        ("IAPHUB__REQUESTS_PER_SECOND", "500"),
+        ("IAPHUB__LEVELS__IOS_MONTHLY", "premium"),
+    ];
+    World::with(&[&iaphub, settings].concat()).await
+}
+
+/// A monthly subscription of the App Store for ten more days.
+fn subscription() -> Value {
+    json!({
+        "id": "1", "type": "renewable_subscription", "sku": "ios_monthly", "platform": "ios", "subscriptionState": "active",
+        "expirationDate": (sandbox::clock::now() + TimeDelta::days(10)).to_rfc3339(), "isSubscriptionRenewable": true,
+    })
+}
+
+async fn status(world: &World, more: &[&str]) -> Value {
+    let told = world.daemon.command(&[&["status", "u-1", "--json"], more].concat()).await;
+    assert!(told.status.success(), "{}", told.stderr);
+    serde_json::from_str(&told.stdout).unwrap()
+}
+
+/// Requests to the IAPHUB.
+fn asked(world: &World) -> usize {
+    world.sandbox.journal.count(|request| request.server == Server::Iaphub)
+}
+
+#[tokio::test]
+async fn somebody_who_pays_in_the_app_alone_sees_no_paywall() {
+    let world = world(&[]).await;
+    let unknown = world.daemon.command(&["status", "u-1"]).await;
+    assert_eq!(unknown.status.code(), Some(1), "{}", unknown.stdout);
+    world.sandbox.iaphub.set_products("u-1", &[subscription()]);
+    let told = status(&world, &["--fresh"]).await;
+    assert_eq!((&told["paywall"], &told["stale"]), (&json!(false), &json!(false)));
+    let level = &told["levels"][0];
+    assert_eq!(
+        (&level["level"], &level["store"], &level["will_renew"]),
+        (&json!("premium"), &json!("app_store"), &json!(true))
+    );
+    assert_eq!(world.sandbox.adapty.profile_count(), 0, "nothing is granted on its word");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn an_app_store_and_a_web_subscription_are_shown_rightly_and_called_double() {
+    let world = world(&[]).await;
+    world.granted("u-1", "price_premium", "premium").await;
+    let before = asked(&world);
+    assert_eq!(before, 0, "no look asks it");
+    assert_eq!(status(&world, &[]).await["double_subscription"], false);
+    world.sandbox.iaphub.set_products("u-1", &[subscription()]);
+    let told = status(&world, &["--fresh"]).await;
+    assert_eq!((&told["double_subscription"], &told["levels"][0]["store"]), (&json!(true), &json!("stripe")));
+    let report = world.daemon.command(&["reconcile", "--report-only", "--json"]).await.stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let doubled = &report["double_subscriptions"][0];
+    assert_eq!(
+        (&doubled["user"], &doubled["level"], &doubled["store"]),
+        (&json!("u-1"), &json!("premium"), &json!("app_store"))
+    );
+    let writes = world.sandbox.journal.count(|of| of.server == Server::Iaphub && of.method != "GET");
+    assert_eq!(writes, 0, "it is only read");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_witness_that_does_not_answer_makes_the_answer_stale_and_locks_nobody_out() {
+    for silent in [
+        What::Status(500, Vec::new(), String::new()),
+        What::Status(200, Vec::new(), r#"{"error":"server_error"}"#.into()),
+        What::HangForever,
+    ] {
+        let world = world(&[("IAPHUB__GOOD_FOR", "0s"), ("IAPHUB__TIMEOUT", "1s")]).await;
+        world.sandbox.iaphub.set_products("u-1", &[subscription()]);
+        assert_eq!(status(&world, &[]).await["paywall"], false);
+        world.sandbox.iaphub.faults.inject(Fault::always(Match::any(), silent));
+        let told = status(&world, &[]).await;
+        assert_eq!((&told["paywall"], &told["stale"]), (&json!(false), &json!(true)));
+        assert!(told["as_of"].is_string());
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_good_for_a_while_and_an_unknown_user_bought_nothing() {
+    let world = world(&[]).await;
+    world.granted("u-1", "price_premium", "premium").await;
+    assert_eq!((status(&world, &[]).await["stale"].clone(), asked(&world)), (json!(false), 1));
+    status(&world, &[]).await;
+    assert_eq!(asked(&world), 1, "it is kept for a minute");
+    status(&world, &["--fresh"]).await;
+    assert_eq!(asked(&world), 2);
+    world.sandbox.iaphub.remove_keys();
+    let told = status(&world, &["--fresh"]).await;
+    assert_eq!((&told["stale"], &told["paywall"]), (&json!(true), &json!(false)));
+    finish(world).await;
+}

@@ -9,7 +9,7 @@ use entitlement::reconcile::arrived;
 use wire::upstream::{Answer, Call, Method, Upstream};
 
 use crate::posting::Posting;
-use crate::{read, v1, v2};
+use crate::{objects, read, v1, v2};
 
 const READING: &str = "reading the profile";
 const CREATING: &str = "creating the profile";
@@ -110,6 +110,20 @@ impl Adapty {
             Err(failure) if failure.status == Some(404) || no_profile(&failure) => {
                 Ok(Profile::absent(customer.clone()))
             }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Everything that Adapty shows of `customer`, for people; `None` when it does not know them.
+    ///
+    /// # Errors
+    /// [`Failure`]; an answer that cannot be read is transient.
+    pub async fn whole(&self, customer: &Customer) -> Result<Option<objects::Profile>, Failure> {
+        match self.upstream.get(self.api.reading(customer)?).await {
+            Ok(answer) => objects::profile(&answer.body).map(Some).ok_or_else(|| {
+                Failure::new(Class::Transient, format!("{READING} at adapty: the answer cannot be read"))
+            }),
+            Err(failure) if failure.status == Some(404) || no_profile(&failure) => Ok(None),
             Err(failure) => Err(failure),
         }
     }

@@ -11,7 +11,7 @@ use entitlement::clock::Timestamp;
 use entitlement::failure::brief;
 use entitlement::names::{AccessLevel, Customer};
 use entitlement::plan::Until;
-use entitlement::profile::{Profile, Shown};
+use entitlement::profile::{BARE, Profile, Shown};
 use serde_json::{Map, Value};
 
 use crate::date;
@@ -88,7 +88,19 @@ fn level(name: Option<&str>, entry: &Value, place: &str) -> Result<Shown, Unread
         product: text(fields, &["vendor_product_id", "store_product_id"]),
         transaction: text(fields, &["vendor_transaction_id", "store_transaction_id"]),
         original: text(fields, &["vendor_original_transaction_id", "store_original_transaction_id"]),
+        will_renew: will_renew(fields),
+        in_grace: fields.get("is_in_grace_period").and_then(Value::as_bool).unwrap_or(false),
+        billing_issue: fields.get("billing_issue_detected_at").is_some_and(|at| !at.is_null()),
     })
+}
+
+/// v1 says so; v2 says when renewal was switched off, of what a store sold and has an end.
+fn will_renew(fields: &Map<String, Value>) -> Option<bool> {
+    if let Some(told) = fields.get("will_renew") {
+        return told.as_bool();
+    }
+    let sold = fields.get("store")?.as_str()? != BARE.0 && fields.get("expires_at")?.is_string();
+    fields.get("renewal_cancelled_at").filter(|_| sold).map(Value::is_null)
 }
 
 /// When the level ends.

@@ -71,6 +71,8 @@ pub(crate) enum Command {
         /// The app's own user id.
         user: String,
     },
+    /// What Adapty shows of an app user, whole: levels, subscriptions, purchases, attributes.
+    Profile(Profile),
     /// Give a level without a payment.
     Grant(Grant),
     /// End what was given without a payment; with --block withhold a level, whatever is paid.
@@ -237,6 +239,25 @@ pub(crate) struct Status {
     pub(crate) fresh: bool,
 
     /// As one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync profile u-42
+  grantsync profile u-42 --app tv --json
+
+`explain` says what of it is ours, and why.")]
+pub(crate) struct Profile {
+    /// The app's own user id.
+    pub(crate) user: String,
+
+    /// Only this one of several apps.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) app: Option<String>,
+
+    /// As one JSON document; a list of them with several apps.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -84,6 +84,7 @@ async fn with_settings(command: Command, settings: Settings) -> Result<(), Faile
         Command::Reconcile(reconcile) => commands::reconcile::run(&settings, reconcile).await,
         Command::Status(status) => commands::status::run(&settings, status).await,
         Command::Link { account, user } => commands::link::run(&settings, &account, &user).await,
+        Command::Profile(profile) => commands::profile::run(&settings, profile).await,
         Command::Grant(grant) => commands::orders::grant(&settings, grant).await,
         Command::Revoke(revoke) => commands::orders::revoke(&settings, revoke).await,
         Command::Unblock(unblock) => commands::orders::unblock(&settings, unblock).await,

@@ -28,6 +28,13 @@ pub struct Shown {
     pub product: Option<String>,
     pub transaction: Option<String>,
     pub original: Option<String>,
+    /// Whether it will renew, where that is said. Like the two below it decides nothing, and is told alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub will_renew: Option<bool>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_grace: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub billing_issue: bool,
 }
 
 /// The store and product under which Adapty shows a level that its API gave without a transaction (page "Webhook event

@@ -150,9 +150,9 @@ fn shown(shown: &Shown) -> LevelStatus {
         level: shown.level.clone(),
         app: None,
         until: Some(shown.until),
-        will_renew: None,
-        in_grace: false,
-        billing_issue: false,
+        will_renew: shown.will_renew,
+        in_grace: shown.in_grace,
+        billing_issue: shown.billing_issue,
         store: shown.store.clone(),
         because: "the destination shows it".to_owned(),
     }

@@ -45,6 +45,9 @@ fn the_sample_of_v1_is_read_whole() {
         product: Some("adapty_server_side_product".into()),
         transaction: Some("1000000630116569".into()),
         original: Some("1000000625263604".into()),
+        will_renew: Some(false),
+        in_grace: false,
+        billing_issue: false,
     };
     let expected = Profile { customer: customer.clone(), exists: true, levels: vec![premium] };
     assert_eq!(profile(&customer, SAMPLE.as_bytes()), Ok(expected));
@@ -170,4 +173,22 @@ fn fields_of_other_types_are_not_known() {
     let shown = shown(&json!({"expires_at": null, "store": 7, "vendor_product_id": null, "vendor_transaction_id": ""}));
     let shown = shown.unwrap();
     assert_eq!((shown.store, shown.product, shown.transaction), (None, None, None));
+}
+
+#[test]
+fn whether_another_stores_right_renews_is_said_by_either_generation() {
+    let v1 = json!({"data": {"paid_access_levels": {"premium": {"expires_at": "2026-02-01T00:00:00Z", "store": "app_store",
+        "will_renew": false, "is_in_grace_period": true, "billing_issue_detected_at": "2026-01-01T00:00:00Z"}}}});
+    let shown = &read(&v1).unwrap().levels[0];
+    assert_eq!((shown.will_renew, shown.in_grace, shown.billing_issue), (Some(false), true, true));
+    let v2 = |store: &str, stopped: Value| {
+        let level = json!({"access_level_id": "premium", "expires_at": "2026-02-01T00:00:00Z", "store": store,
+            "renewal_cancelled_at": stopped, "billing_issue_detected_at": null});
+        read(&json!({"data": {"access_levels": [level]}})).unwrap().levels[0].clone()
+    };
+    let told = |store, stopped| v2(store, stopped).will_renew;
+    assert_eq!(told("app_store", json!(null)), Some(true));
+    assert_eq!(told("app_store", json!("2026-01-01T00:00:00Z")), Some(false));
+    assert_eq!(told("adapty", json!(null)), None, "nobody pays for it");
+    assert!(!v2("app_store", json!(null)).billing_issue);
 }

@@ -10,6 +10,7 @@ pub(crate) mod link;
 pub(crate) mod migrate;
 pub(crate) mod orders;
 pub(crate) mod parked;
+pub(crate) mod profile;
 pub(crate) mod reconcile;
 pub(crate) mod resync;
 pub(crate) mod status;

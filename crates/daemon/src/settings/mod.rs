@@ -91,13 +91,11 @@ impl Settings {
 
     fn from_entries(entries: Entries, environment: &BTreeMap<String, String>) -> Result<Settings, SettingsError> {
         let mut reader = Reader::new(entries, environment);
-        let apps = Adapty::read_all(&mut reader);
         let mut settings = Settings {
             server: Server::read(&mut reader),
             database: Database::read(&mut reader),
             stripe: Stripe::read(&mut reader),
-            catalog: catalog::read(&mut reader, &apps),
-            adapty: apps,
+            adapty: Adapty::read_all(&mut reader),
             iaphub: Iaphub::read(&mut reader),
             identity: Identity::read(&mut reader),
             policy: Policy::read(&mut reader),
@@ -106,8 +104,10 @@ impl Settings {
             bulk: Bulk::read(&mut reader),
             catch_up: CatchUp::read(&mut reader),
             retention: Retention::read(&mut reader),
+            catalog: Vec::new(),
             warnings: Vec::new(),
         };
+        settings.catalog = catalog::read(&mut reader, &settings.adapty);
         settings.warnings = reader.finish()?;
         Ok(settings)
     }

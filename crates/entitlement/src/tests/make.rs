@@ -214,6 +214,9 @@ pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
                 product: told(&grant.transaction.product, BARE.1),
                 transaction: told(id, "its-own"),
                 original: told(original, "its-own"),
+                will_renew: None,
+                in_grace: false,
+                billing_issue: false,
             });
         }
         Step::Describe(_) => {}
@@ -275,6 +278,9 @@ pub(super) fn foreign(name: &str, until: Until) -> Shown {
         product: Some("ios".into()),
         transaction: Some("2000000123".into()),
         original: Some("2000000001".into()),
+        will_renew: None,
+        in_grace: false,
+        billing_issue: false,
     }
 }
 

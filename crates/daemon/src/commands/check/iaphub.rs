@@ -1,0 +1,36 @@
+//! IAPHUB, where there is one: that the key works.
+
+use entitlement::failure::Class;
+use entitlement::names::Customer;
+use wire::limit::LimitBy;
+
+use crate::commands::check::finding::{Area, Finding, error, ok, unchecked};
+use crate::settings::Settings;
+use crate::{clock, wiring};
+
+/// Nobody's user id; that nothing was sold to them is what is hoped for.
+const NOBODY: &str = "grantsync-check";
+
+pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
+    let Some(of) = &settings.iaphub else { return Vec::new() };
+    if of.api_key.present().is_none() {
+        return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")];
+    }
+    let reader = wiring::iaphub(of, LimitBy::Own);
+    let (iaphub, nobody) = match (reader, Customer::new(NOBODY)) {
+        (Ok(Some(iaphub)), Some(nobody)) => (iaphub, nobody),
+        (Err(failed), _) => return vec![error(Area::Iaphub, failed.text(), "mend `[iaphub]` in the settings")],
+        (Ok(None), _) | (_, None) => return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")],
+    };
+    match iaphub.shown(&nobody, clock::now()).await {
+        Ok(_) => vec![ok(Area::Iaphub, "the key works")],
+        Err(failure) if failure.class == Class::Credentials => {
+            let mend = "copy the server key again; the client key does not do";
+            vec![error(Area::Iaphub, format!("IAPHUB refuses the key ({})", failure.what), mend)]
+        }
+        Err(failure) => {
+            let mend = "see that `iaphub.app_id` is right, and that HTTPS to `iaphub.api_base` gets out of this machine";
+            vec![error(Area::Iaphub, format!("IAPHUB does not answer as it should: {}", failure.what), mend)]
+        }
+    }
+}

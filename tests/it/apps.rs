@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::daemon::PATIENCE;
 use crate::harness::finish::finish;
-use crate::harness::world::World;
+use crate::harness::world::{SLACK, World};
 
 const CATALOG: &str = r#"
 [[catalog]]
@@ -141,7 +141,7 @@ async fn a_level_that_one_app_refuses_is_parked_and_the_other_is_granted() {
 
 #[tokio::test]
 async fn status_explain_ledger_and_rounds_say_which_app() {
-    let apps = Apps::start().await;
+    let apps = Apps::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
     let world = &apps.world;
     let bought = world.buys("u-1", "price_premium");
     world.deliver_and_rest(&bought.events).await;
@@ -168,8 +168,45 @@ async fn status_explain_ledger_and_rounds_say_which_app() {
     apps.tv.adapty.forget("u-1", "channels");
     let report = world.daemon.command(&["reconcile", "--report-only", "--json"]).await.stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
-    assert!(report["differences"].as_array().is_some_and(|found| found.iter().all(|of| of["app"] == "tv")), "{report}");
+    let found = report["differences"].as_array().unwrap();
+    assert_eq!((found.len(), &found[0]["app"], &found[0]["level"]), (1, &"tv".into(), &"channels".into()), "{report}");
     finish(apps.world).await;
+}
+
+#[tokio::test]
+async fn a_user_whom_one_app_can_never_serve_is_parked_for_it_alone() {
+    let apps = Apps::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
+    let world = &apps.world;
+    // the app for the TV speaks v2, which names users in a header
+    let bought = world.buys("josé", "price_premium");
+    apps.phone.adapty.faults.inject(Fault { when: Match::on("POST", "/grant"), what: What::Html502, times: 2 });
+    world.deliver_and_rest(&bought.events).await;
+    apps.until_held(&apps.phone, "josé", "premium").await;
+    world.daemon.calm().await;
+    assert_eq!(apps.tv.adapty.profile_count(), 0);
+    let parked = world.daemon.listed(&["parked"]).await;
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    assert_eq!(parked[0]["kind"], "look_failed");
+    assert!(parked[0]["reason"].as_str().unwrap().starts_with("app `tv` could not be served: "), "{parked:?}");
+    let told = world.daemon.command(&["status", "josé", "--json"]).await.stdout;
+    assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["paywall"], false);
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    assert!(!apps.phone.adapty.has("josé", "premium"), "the other goes on");
+    finish(apps.world).await;
+}
+
+#[tokio::test]
+async fn whoever_gets_an_account_is_served_though_its_former_user_cannot_be() {
+    let world = World::with(&[("ADAPTY__API", "v2"), ("POLICY__PROFILE_LAG", "0s")]).await;
+    let bought = world.buys("josé", "price_premium");
+    world.deliver_and_rest(&bought.events).await;
+    let account = format!("stripe:{}", bought.customer);
+    assert!(world.daemon.command(&["link", &account, "u-42"]).await.status.success());
+    world.until_held("u-42", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.calm().await;
+    let parked = world.daemon.listed(&["parked"]).await;
+    assert!(parked.iter().any(|row| row["subject"] == "a former user"), "{parked:?}");
+    finish(world).await;
 }
 
 #[tokio::test]
@@ -185,4 +222,21 @@ async fn a_customer_who_is_handed_over_loses_what_they_had_in_every_app() {
     world.daemon.calm().await;
     assert!(!apps.phone.adapty.has("u-1", "premium") && !apps.tv.adapty.has("u-1", "channels"));
     finish(apps.world).await;
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_named_any_more_is_warned_of() {
+    let apps = Apps::start().await;
+    let one = format!(
+        r#"[{{ name = "mobile", secret_key = "secret_live_sandbox.key", api_base = "{}" }}]"#,
+        apps.phone.adapty.url()
+    );
+    let mut world = apps.world;
+    world.catalog("price = \"price_1\"\naccess_level = \"a\"");
+    world.daemon.restart(&[("ADAPTY", &one)]).await;
+    let log = world.daemon.log();
+    for name in ["phone", "tv"] {
+        assert!(log.contains(&format!("the ledger knows the app `{name}`")), "{log}");
+    }
+    finish(world).await;
 }

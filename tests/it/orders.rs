@@ -251,3 +251,74 @@ async fn an_attribute_that_adapty_refuses_is_parked_and_takes_nobody_their_level
     assert_eq!(kept(&world, "u-1")["custom_attributes"], json!({ "plan": "team" }));
     finish(world).await;
 }
+
+#[tokio::test]
+async fn what_is_observed_only_orders_nothing_of_adapty() {
+    let world = World::with(&[("POLICY__MODE", "observe")]).await;
+    command(&world, &["grant", "u-1", "premium", "--days", "7"]).await;
+    command(&world, &["attributes", "u-1", "plan=team"]).await;
+    world.daemon.calm().await;
+    assert_eq!((world.sandbox.adapty.profile_count(), world.written("/")), (0, 0));
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_refund_with_a_week_for_free_takes_the_money_back_and_leaves_the_level() {
+    for api in ["v1", "v2"] {
+        let world = World::with(&[("ADAPTY__API", api), ("POLICY__PROFILE_LAG", "0s")]).await;
+        let bought = world.granted("u-1", "price_premium", "premium").await;
+        command(&world, &["grant", "u-1", "premium", "--days", "7", "--why", "sorry"]).await;
+        let charge = world.sandbox.stripe.charge_of(&bought.invoice).unwrap();
+        let refund = world.sandbox.stripe.refund(&charge, None, "succeeded");
+        world.deliver_and_rest(&refund.events).await;
+        let level = world.sandbox.adapty.level("u-1", "premium").unwrap();
+        assert!(world.holds("u-1", "premium") && level.store == "adapty", "{level:?}");
+        assert!((level.expires_at.unwrap() - sandbox::clock::now()).num_days() < 8);
+        assert!(world.sandbox.adapty.transactions("u-1")[0].refunded, "{api}");
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_carried_out_though_stripe_does_not_know_the_users_account() {
+    let world = world().await;
+    assert!(world.daemon.command(&["link", "stripe:cus_gone", "u-1"]).await.status.success());
+    world.daemon.calm().await;
+    command(&world, &["grant", "u-1", "premium", "--days", "7"]).await;
+    world.daemon.calm().await;
+    assert!(world.holds("u-1", "premium"));
+    command(&world, &["revoke", "u-1", "premium"]).await;
+    world.daemon.calm().await;
+    assert!(world.holds("u-1", "premium"), "nobody knows whether the account pays for it");
+    command(&world, &["revoke", "u-1", "premium", "--block"]).await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.calm().await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn of_two_accounts_the_first_by_name_fills_the_attributes_whichever_is_looked_at() {
+    let world = World::with(&[("ADAPTY__ATTRIBUTES__TEAM", "customer.metadata.team")]).await;
+    let mut all = Vec::new();
+    for team in ["red", "blue"] {
+        let customer = NewCustomer { email: None, metadata: metadata(&[("team", team)]) };
+        let customer = world.sandbox.stripe.add_customer(customer).id;
+        all.push(world.subscribe(NewSubscription {
+            customer: Some(customer),
+            prices: vec![("price_premium".into(), 1)],
+            metadata: metadata(&[("customer_user_id", "u-1")]),
+            ..NewSubscription::default()
+        }));
+    }
+    for bought in &all {
+        world.deliver_and_rest(&bought.events).await;
+    }
+    let told = kept(&world, "u-1");
+    let patches = || world.sandbox.journal.count(|request| request.method == "PATCH");
+    let before = patches();
+    for bought in all.iter().rev().chain(&all) {
+        command(&world, &["resync", &format!("stripe:{}", bought.customer), "--wait"]).await;
+    }
+    assert_eq!((kept(&world, "u-1"), patches()), (told, before), "nothing goes to and fro");
+    finish(world).await;
+}

@@ -112,3 +112,14 @@ async fn an_answer_is_good_for_a_while_and_an_unknown_user_bought_nothing() {
     assert_eq!((&told["stale"], &told["paywall"]), (&json!(true), &json!(false)));
     finish(world).await;
 }
+
+#[tokio::test]
+async fn a_check_says_whether_its_key_works() {
+    let world = world(&[]).await;
+    let told = world.daemon.command(&["check"]).await;
+    assert!(told.stdout.contains("iaphub") && told.stdout.contains("the key works"), "{}", told.stdout);
+    world.sandbox.iaphub.remove_keys();
+    let told = world.daemon.command(&["check"]).await;
+    assert!(told.stdout.contains("IAPHUB refuses the key"), "{}", told.stdout);
+    finish(world).await;
+}

@@ -3,7 +3,7 @@
 use entitlement::details::Describe;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
-use entitlement::plan::Step;
+use entitlement::plan::{Grant, Refund, Refunded, Revoke, Step};
 use entitlement::profile::Profile;
 use entitlement::reconcile::arrived;
 use wire::upstream::{Answer, Call, Method, Upstream};
@@ -14,6 +14,7 @@ use crate::{objects, read, v1, v2};
 const READING: &str = "reading the profile";
 const CREATING: &str = "creating the profile";
 const DESCRIBING: &str = "telling attributes";
+const REFUNDING: &str = "telling the refund";
 const REPORTING: &str = "reporting the transaction";
 
 /// One app at Adapty; clones share its limits and pauses.
@@ -169,6 +170,15 @@ impl Adapty {
             return self.describe(customer, step, describe).await.map(Some);
         }
         let mut refused = None;
+        if let Step::Grant(Grant { refunded: Some(refunded), .. }) = step {
+            match self.give_back(customer, step, refunded).await {
+                Err(failure) if failure.class == Class::Permanent => refused = Some(failure),
+                told => told?,
+            }
+            if !is_ours() {
+                return Ok(None);
+            }
+        }
         if let Some(report) = self.api.report(customer, step)? {
             match self.report(customer, step, report).await {
                 Ok(profile) if is_granted(&profile, step) => return Ok(Some(profile)),
@@ -182,6 +192,19 @@ impl Adapty {
         }
         let profile = self.write(customer, step, self.api.step(customer, step)?, doing(step)).await?;
         refused.map_or(Ok(Some(profile)), Err)
+    }
+
+    /// Tells that the money of what `step` takes the place of went back.
+    async fn give_back(&self, customer: &Customer, step: &Step, refunded: &Refunded) -> Result<(), Failure> {
+        let Some(level) = step.level().cloned() else { return Ok(()) };
+        let revoke = Step::Revoke(Revoke { level, refund: Refund::Yes, refunded: Some(refunded.clone()) });
+        let posting = match &self.api {
+            Api::V1 => Some(self.api.step(customer, &revoke)?),
+            Api::V2(_) => self.api.report(customer, &revoke)?,
+            Api::V2Access => None,
+        };
+        let Some(posting) = posting else { return Ok(()) };
+        self.write(customer, &revoke, posting, REFUNDING).await.map(drop)
     }
 
     /// Tells the books, and reads back what that gave, since the answer alone need not show it.

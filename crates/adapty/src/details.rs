@@ -23,7 +23,14 @@ fn body(describe: &Describe, attributes: Value) -> Value {
     let fields = describe.details.iter().filter_map(|(name, value)| Some((name.field()?, value.as_str().into())));
     let gone = describe.gone.iter().filter_map(|name| Some((name.field()?, Value::Null)));
     let mut body: Map<String, Value> = fields.chain(gone).map(|(name, value)| (name.to_owned(), value)).collect();
-    body.insert("custom_attributes".to_owned(), attributes);
+    let is_empty = match &attributes {
+        Value::Array(pairs) => pairs.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        _ => true,
+    };
+    if !is_empty {
+        body.insert("custom_attributes".to_owned(), attributes);
+    }
     Value::Object(body)
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn bought(grant: &Grant, books: &Books) -> Option<Value> {
     let mut body = common(grant, standing, books)?;
     if let Some(failed_at) = standing.payment_failed_at {
         body.insert("billing_issue_detected_at".to_owned(), later(failed_at, standing).into());
-        let grace = grant.until.at().filter(|end| standing.paid_until.at().is_some_and(|paid| *end >= paid));
+        let grace = standing.grace_until.filter(|end| standing.paid_until.at().is_some_and(|paid| *end >= paid));
         if let Some(end) = grace {
             body.insert("grace_period_expires_at".to_owned(), later(end, standing).into());
         }
@@ -119,10 +119,12 @@ mod tests {
                     renews: true,
                     stopped_at: None,
                     payment_failed_at: None,
+                    grace_until: None,
                     country: None,
                 })),
             },
             sandbox: false,
+            refunded: None,
         }
     }
 
@@ -148,7 +150,9 @@ mod tests {
     fn grace_is_told_with_the_failed_payment_and_the_end_of_what_was_paid() {
         let mut grant = grant();
         let paid = at("2026-03-01T00:00:00Z");
-        (standing(&mut grant).payment_failed_at, grant.until) = (Some(paid), Until::At(at("2026-03-04T00:00:00Z")));
+        let grace = at("2026-03-04T00:00:00Z");
+        (standing(&mut grant).payment_failed_at, standing(&mut grant).grace_until) = (Some(paid), Some(grace));
+        grant.until = Until::Lifetime;
         let body = bought(&grant, &books()).unwrap();
         assert_eq!(body["expires_at"], "2026-03-01T00:00:00Z");
         assert_eq!(body["billing_issue_detected_at"], "2026-03-01T00:00:00Z");

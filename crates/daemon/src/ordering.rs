@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::rules;
 use crate::settings::Settings;
+use crate::settings::adapty::Adapty;
 
 /// The longest promotion, in days: a century.
 const LONGEST: i64 = 36_500;
@@ -24,11 +25,15 @@ const LONGEST_WORD: usize = 500;
 pub(crate) struct App {
     name: String,
     limits: Limits,
+    /// What Stripe fills.
+    sourced: Vec<DetailName>,
 }
 
 /// The apps of the settings.
 pub(crate) fn apps(settings: &Settings) -> Vec<App> {
-    settings.adapty.iter().map(|app| App { name: app.name.clone(), limits: rules::limits(app) }).collect()
+    let sourced = |app: &Adapty| app.details.iter().map(|(name, _)| name.clone()).collect();
+    let app = |app: &Adapty| App { name: app.name.clone(), limits: rules::limits(app), sourced: sourced(app) };
+    settings.adapty.iter().map(app).collect()
 }
 
 /// For whom something is ordered, by whom, and why.
@@ -77,6 +82,8 @@ pub(crate) struct Promoted {
     pub(crate) until: Option<chrono::DateTime<chrono::Utc>>,
     /// It was given before, under the same request.
     pub(crate) repeated: bool,
+    /// It was ended before its time, after it was given.
+    pub(crate) ended: bool,
 }
 
 /// Gives `level` without a payment.
@@ -90,19 +97,22 @@ pub(crate) async fn promote(
 ) -> Result<Promoted, OrderError> {
     let (level, until) = (named(level)?, lasting.end(now)?);
     let request = request.map(|request| bounded("the request id", request)).transpose()?;
+    if request.as_deref().is_some_and(|request| request.trim().is_empty()) {
+        return Err(OrderError::Wrong("the request id is empty: leave it out, or write one".into()));
+    }
     let app = chosen(apps, wish.app.as_deref())?.name.clone();
     let user = wish.user.as_str().to_owned();
     let what = What::Promote { level: level.clone(), until, request };
-    let (id, repeated) = match wish.order(store, &app, what).await? {
-        Ordered::Given(id) => (id, false),
-        Ordered::GivenBefore(id) => (id, true),
+    let (id, until, repeated, ended) = match wish.order(store, &app, what).await? {
+        Ordered::Given(id) => (id, until, false, false),
+        Ordered::GivenBefore { id, until, ended } => (id, until, true, ended),
         Ordered::OtherRequest(id) => {
             let text = format!("that request id gave `{}`, which is something else; use another", promotion_id(id));
             return Err(OrderError::Taken(text));
         }
         Ordered::Done(_) => return Err(OrderError::Taken("somebody made that request at the same time".into())),
     };
-    Ok(Promoted { id: promotion_id(id), user, app, level: level.0, until: until.at(), repeated })
+    Ok(Promoted { id: promotion_id(id), user, app, level: level.0, until: until.at(), repeated, ended })
 }
 
 /// What became of a revoke.
@@ -144,6 +154,9 @@ pub(crate) async fn describe(
     details: Vec<(DetailName, Option<DetailValue>)>,
 ) -> Result<u64, OrderError> {
     let app = chosen(apps, wish.app.as_deref())?;
+    if details.is_empty() {
+        return Err(OrderError::Wrong("nothing is to be told: write at least one attribute".into()));
+    }
     let mut known = store.orders(&wish.user, &app.name).await?.details;
     for (name, value) in &details {
         let most = app.limits.characters;
@@ -158,7 +171,9 @@ pub(crate) async fn describe(
         }
         known.insert(name.clone(), value.clone());
     }
-    let attributes = known.iter().filter(|(name, value)| name.field().is_none() && value.is_some()).count();
+    let ordered = known.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name);
+    let sourced = app.sourced.iter().filter(|name| !known.contains_key(*name));
+    let attributes = ordered.chain(sourced).filter(|name| name.field().is_none()).count();
     if attributes > app.limits.attributes as usize {
         let most = app.limits.attributes;
         return Err(OrderError::Wrong(format!("that makes {attributes} attributes: a user has at most {most}")));
@@ -167,10 +182,16 @@ pub(crate) async fn describe(
     Ok(count(wish.order(store, &name, What::Describe { details }).await?))
 }
 
+/// Forgets what was ordered of details, so that the source speaks again. Answers of how many.
+pub(crate) async fn forget(store: &Store, apps: &[App], wish: Wish, names: Vec<DetailName>) -> Result<u64, OrderError> {
+    let app = chosen(apps, wish.app.as_deref())?.name.clone();
+    Ok(count(wish.order(store, &app, What::Forget { names }).await?))
+}
+
 fn count(ordered: Ordered) -> u64 {
     match ordered {
         Ordered::Done(count) => count,
-        Ordered::Given(_) | Ordered::GivenBefore(_) | Ordered::OtherRequest(_) => 0,
+        Ordered::Given(_) | Ordered::GivenBefore { .. } | Ordered::OtherRequest(_) => 0,
     }
 }
 
@@ -187,8 +208,10 @@ impl Lasting {
         match (self.days, self.until, self.lifetime) {
             (Some(days), None, false) if (1..=LONGEST).contains(&days) => Ok(Until::At(now + TimeDelta::days(days))),
             (Some(_), None, false) => wrong("a promotion lasts 1 to 36500 days"),
-            (None, Some(until), false) if until > now => Ok(Until::At(until)),
-            (None, Some(_), false) => wrong("a promotion ends in the future"),
+            (None, Some(until), false) if until > now && until - now <= TimeDelta::days(LONGEST) => {
+                Ok(Until::At(until))
+            }
+            (None, Some(_), false) => wrong("a promotion ends in the future, within 36500 days"),
             (None, None, true) => Ok(Until::Lifetime),
             _ => wrong("write exactly one of days, until and lifetime"),
         }

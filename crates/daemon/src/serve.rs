@@ -1,6 +1,7 @@
 //! `serve`: the daemon.
 
 use ingest::catch_up::{Begun, CatchUp};
+use std::collections::BTreeSet;
 use store::claim::Urgency;
 use store::open::Store;
 use store::record::Kind;
@@ -90,6 +91,7 @@ impl Works {
         let catch_up = CatchUp { store: store.clone(), stripe, mode, clock: clock::now };
         let begun = catch_up.begin().await?;
         release_after_mending(store, settings).await?;
+        miss_apps(store, settings).await?;
         store.retry_all().await?;
         let upstreams = std::iter::once(upstreams.stripe).chain(upstreams.apps).collect();
         Ok(Self { upstreams, sync, catch_up, begun })
@@ -110,6 +112,25 @@ async fn until_all_end(mut rooms: JoinSet<Result<(), Failed>>, stop: &Cancellati
         outcome = outcome.and(ended);
     }
     outcome
+}
+
+/// Where the names of the apps are kept.
+const APPS: &str = "apps";
+
+/// Says which apps the ledger knows and the settings do not: what was granted there is not taken back any more.
+async fn miss_apps(store: &Store, settings: &Settings) -> Result<(), Failed> {
+    let now: BTreeSet<String> = settings.adapty.iter().map(|app| app.name.clone()).collect();
+    let before = store.note(APPS).await?;
+    let before = before.and_then(|text| serde_json::from_str::<BTreeSet<String>>(&text).ok()).unwrap_or_default();
+    for app in before.difference(&now) {
+        tracing::warn!(
+            "the ledger knows the app `{app}`, which the settings do not name any more: what was granted there stays to \
+             its end; if it is still the same app, give it that `name`"
+        );
+    }
+    let all: BTreeSet<&String> = before.union(&now).collect();
+    let text = serde_json::to_string(&all).map_err(|error| Failed::because("remembering the apps", error))?;
+    Ok(store.keep_note(APPS, text).await?)
 }
 
 /// What waits for a catalog entry is looked at again when the catalog has changed.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ::iaphub::iaphub::Iaphub;
 use adapty::adapty::{Adapty, Api, Books};
 use entitlement::names::AccessLevel;
-use iaphub::iaphub::Iaphub;
 use ingest::stripe_webhook::{Bodies, Ingest};
 use store::connection::Time;
 use store::open::{Options, Store};
@@ -121,14 +121,19 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.
 pub(crate) fn witness(settings: &Settings, store: &Store) -> Result<Option<Witness>, Failed> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
-    let Some(key) = of.api_key.present().map(Secret::expose) else { return Ok(None) };
     let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
-    let setup = iaphub::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
+    let iaphub = iaphub(of, limit)?;
+    Ok(iaphub.map(|iaphub| Witness { iaphub, store: store.clone(), good_for: of.good_for, clock: clock::now }))
+}
+
+/// IAPHUB, if there is a key.
+pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitBy) -> Result<Option<Iaphub>, Failed> {
+    let Some(key) = of.api_key.present().map(Secret::expose) else { return Ok(None) };
+    let setup = ::iaphub::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
     let upstream = upstream(&client()?, setup, limit)?;
     let level = |(product, level): (&String, &String)| (product.clone(), AccessLevel(level.clone()));
     let levels = of.levels.iter().map(level).collect();
-    let iaphub = Iaphub::new(upstream, &of.app_id, &of.environment, levels);
-    Ok(Some(Witness { iaphub, store: store.clone(), good_for: of.good_for, clock: clock::now }))
+    Ok(Some(Iaphub::new(upstream, &of.app_id, &of.environment, levels)))
 }
 
 /// What takes in webhooks.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::details::Fact;
 use crate::money::Money;
 use crate::names::{Account, Mode};
 
@@ -24,24 +25,14 @@ pub struct Billing {
     /// What was asked for beside, by its place at the source, for example `customer.metadata.plan`; an empty text: it is
     /// not there; absent: nobody knows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub facts: BTreeMap<String, String>,
-    /// Where the customer lives, or their card was issued: two letters, ISO 3166.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub country: Option<String>,
+    pub facts: BTreeMap<String, Fact>,
 }
 
 impl Billing {
     /// A picture with nothing in it.
     #[must_use]
     pub fn empty(mode: Mode) -> Self {
-        Self {
-            mode,
-            subscriptions: Vec::new(),
-            purchases: Vec::new(),
-            gaps: Vec::new(),
-            facts: BTreeMap::new(),
-            country: None,
-        }
+        Self { mode, subscriptions: Vec::new(), purchases: Vec::new(), gaps: Vec::new(), facts: BTreeMap::new() }
     }
 
     /// Adds what another account of the same customer is billed.
@@ -49,12 +40,10 @@ impl Billing {
         self.subscriptions.extend(other.subscriptions);
         self.purchases.extend(other.purchases);
         self.gaps.extend(other.gaps);
-        // the account that is looked at speaks first
-        self.country = self.country.take().or(other.country);
         for (place, fact) in other.facts {
-            let known = self.facts.entry(place).or_default();
-            if known.is_empty() {
-                *known = fact;
+            let is_silent = self.facts.get(&place).is_none_or(|known| known.0.is_empty());
+            if is_silent {
+                self.facts.insert(place, fact);
             }
         }
     }
@@ -91,6 +80,9 @@ pub struct Subscription {
     /// The object lives on simulated time.
     #[serde(default)]
     pub on_test_clock: bool,
+    /// Where its customer lives, or their card was issued: two letters, ISO 3166.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// The state of a subscription.
@@ -209,6 +201,9 @@ pub struct Purchase {
     pub money_back: MoneyBack,
     #[serde(default)]
     pub on_test_clock: bool,
+    /// As of a subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
 }
 
 /// Whether a one-time purchase is paid.

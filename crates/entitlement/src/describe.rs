@@ -13,27 +13,28 @@ use crate::reconcile::{look_again, next_link};
 /// Adds to `plan` what is to be told of the details in `case`.
 pub(crate) fn describe(case: &Case, plan: &mut Plan) {
     let entries = described(case);
-    let last = entries.iter().rev().find(|(entry, _)| entry.confirmed_at().is_some());
-    let told = last.map(|(_, told)| *told);
-    let wanted = wanted(case, told.map(|told| &told.details), plan);
-    let open = entries.iter().filter(|(entry, _)| matches!(entry.state, State::Intended { .. }));
+    let confirmed = entries.iter().rev().find(|(entry, _)| entry.confirmed_at().is_some());
+    let last = confirmed.map(|(entry, _)| *entry);
+    let told = confirmed.map(|(_, told)| *told);
     // what was sent and never answered may have arrived
-    let ever = open
-        .clone()
-        .flat_map(|(_, sent)| sent.details.keys())
-        .chain(told.into_iter().flat_map(|told| told.details.keys()));
-    let gone: BTreeSet<DetailName> = ever.filter(|name| !wanted.contains_key(*name)).cloned().collect();
-    let as_told = told.map_or(wanted.is_empty(), |told| told.details == wanted);
-    let entries: Vec<&Entry> = entries.iter().map(|(entry, _)| *entry).collect();
-    let step = Step::Describe(Describe { details: wanted, gone: gone.clone() });
-    let key = if (as_told && gone.is_empty()) || !is_known(case, plan) {
-        None
-    } else {
-        let last = last.map(|(entry, _)| *entry);
-        let (previous, key) = next_link(&case.rules, &case.profile.customer, &entries, &step, last);
-        Some(queue(Planned { key, previous, step, because: Reason::Described, attempts: 0 }, &entries, case, plan))
-    };
-    let unwanted = open.map(|(entry, _)| &entry.key).filter(|open| Some(*open) != key.as_ref());
+    let open = || entries.iter().filter(|(entry, _)| matches!(entry.state, State::Intended { .. }));
+    let details = wanted(case, told.map(|told| &told.details), plan);
+    let ever = told.into_iter().chain(open().map(|(_, sent)| *sent));
+    let ever = ever.flat_map(|sent| sent.details.keys().chain(&sent.gone));
+    let ordered = case.orders.details.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name);
+    let gone: BTreeSet<DetailName> = ever.chain(ordered).filter(|name| !details.contains_key(*name)).cloned().collect();
+    // a profile that was deleted knows nothing of what it was told
+    let is_as_told = |told: &Describe| case.profile.exists && told.details == details && gone.is_subset(&told.gone);
+    let is_told = open().next().is_none() && told.map_or(details.is_empty() && gone.is_empty(), is_as_told);
+    let mut key = None;
+    if !is_told && is_known(case, plan) {
+        let step = Step::Describe(Describe { details, gone });
+        let entries: Vec<&Entry> = entries.iter().map(|(entry, _)| *entry).collect();
+        let (previous, next) = next_link(&case.rules, &case.profile.customer, &entries, &step, last);
+        let planned = Planned { key: next, previous, step, because: Reason::Described, attempts: 0 };
+        key = Some(queue(planned, &entries, case, plan));
+    }
+    let unwanted = open().map(|(entry, _)| &entry.key).filter(|open| Some(*open) != key.as_ref());
     plan.moot.extend(unwanted.cloned());
 }
 
@@ -59,8 +60,8 @@ fn wanted(case: &Case, told: Option<&Details>, plan: &mut Plan) -> Details {
     let mut details = Details::new();
     for sourced in &case.rules.sourced {
         let value = match case.billing.facts.get(&sourced.from) {
-            Some(text) if text.is_empty() => None,
-            Some(text) => Some(DetailValue::read(text)),
+            Some(fact) if fact.0.is_empty() => None,
+            Some(fact) => Some(DetailValue::read(&fact.0)),
             // unknown is not no
             None => told.and_then(|told| told.get(&sourced.name).cloned()),
         };
@@ -79,17 +80,20 @@ fn wanted(case: &Case, told: Option<&Details>, plan: &mut Plan) -> Details {
 fn within_limits(mut details: Details, case: &Case, plan: &mut Plan) -> Details {
     let limits = &case.rules.limits;
     let (characters, most) = (limits.characters as usize, limits.attributes as usize);
-    let too_long = |name: &DetailName, value: &DetailValue| name.field().is_none() && value.length() > characters;
     let mut place = 0;
     details.retain(|name, value| {
-        place += usize::from(name.field().is_none());
-        let because = match (too_long(name, value), name.field().is_none() && place > most) {
-            (true, _) => Reason::DetailTooLong { name: name.to_string(), most: limits.characters },
-            (false, true) => Reason::TooManyDetails { name: name.to_string(), most: limits.attributes },
-            (false, false) => return true,
-        };
-        plan.verdict.alarms.push(because);
-        false
+        if name.field().is_some() {
+            return true;
+        }
+        if value.length() > characters {
+            plan.verdict.alarms.push(Reason::DetailTooLong { name: name.to_string(), most: limits.characters });
+            return false;
+        }
+        place += 1;
+        if place > most {
+            plan.verdict.alarms.push(Reason::TooManyDetails { name: name.to_string(), most: limits.attributes });
+        }
+        place <= most
     });
     details
 }

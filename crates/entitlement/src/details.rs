@@ -73,6 +73,17 @@ impl fmt::Display for NotADetail {
 
 impl std::error::Error for NotADetail {}
 
+impl NotADetail {
+    /// What would have been right.
+    #[must_use]
+    pub fn write(&self) -> String {
+        let fields = FIELDS.join("`, `");
+        format!(
+            "at most {LONGEST_NAME} letters, digits, `-`, `.` and `_`; for a field of the profile one of `{fields}`"
+        )
+    }
+}
+
 /// What a detail says; it may be personal, so it never prints.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -115,6 +126,17 @@ fn is_decimal(text: &str) -> bool {
 impl fmt::Debug for DetailValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DetailValue(…)")
+    }
+}
+
+/// What a source says of a customer; it may be personal, so it never prints. Empty: nothing stands there.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fact(pub String);
+
+impl fmt::Debug for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fact(…)")
     }
 }
 

@@ -29,18 +29,8 @@ pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Verdict {
         subscribed(subscription, rules, now, &mut verdict);
     }
     bought(&billing.purchases, rules, &mut verdict);
-    bought_in(billing.country.as_ref(), &mut verdict);
     settle(&mut verdict, now);
     verdict
-}
-
-/// Says where everything was bought, to a destination that is told where it stands.
-fn bought_in(country: Option<&String>, verdict: &mut Verdict) {
-    let owed = verdict.owed.iter_mut().map(|right| &mut right.transaction);
-    let refunded = verdict.withheld.iter_mut().filter_map(|no| no.refunded.as_deref_mut());
-    for standing in owed.chain(refunded).filter_map(|transaction| transaction.standing.as_mut()) {
-        standing.country = country.cloned();
-    }
 }
 
 pub(crate) fn ordered<T>(of: &[T], id: impl Fn(&T) -> &String) -> Vec<&T> {

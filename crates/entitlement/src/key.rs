@@ -99,6 +99,10 @@ impl Fields {
         if let Some(standing) = &transaction.standing {
             self.standing(standing);
         }
+        if let Some(refunded) = &grant.refunded {
+            self.add("refunded");
+            self.add(&refunded.grant.transaction.id);
+        }
     }
 
     fn standing(&mut self, standing: &Standing) {
@@ -110,6 +114,7 @@ impl Fields {
         self.add(if standing.renews { "renews" } else { "ends" });
         self.add(&standing.payment_failed_at.map_or_else(String::new, |at| at.timestamp().to_string()));
         self.add(&standing.stopped_at.map_or_else(String::new, |at| at.timestamp().to_string()));
+        self.add(&standing.grace_until.map_or_else(String::new, |at| at.timestamp().to_string()));
         self.add(standing.country.as_deref().unwrap_or_default());
     }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// A customer as one *source* knows it: `stripe:cus_…`, `stripe:cs_…` for a guest checkout,
 /// `stripe:acct_…/cus_…` for a Connect account.
@@ -24,11 +23,11 @@ impl Account {
         }
     }
 
-    /// The account of a user who has none at any source, so that what was ordered for them can be looked at. The name is a
-    /// hash, since it is logged.
+    /// An account of a user that is no source's, so that what was ordered for them can be looked at. `name` says nothing
+    /// about whose it is, since it is logged.
     #[must_use]
-    pub fn of_user(customer: &Customer) -> Self {
-        Self(format!("{USER}:{}", &hex::encode(Sha256::digest(customer.as_str()))[..32]))
+    pub fn of_user(name: &str) -> Self {
+        Self(format!("{USER}:{name}"))
     }
 
     /// Whether it is one of [`Account::of_user`]: nothing is ever billed to it.

@@ -107,8 +107,10 @@ impl Transaction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// What it is entered under: its own id, unless that is too long, or another product of the same payment has it.
+    #[serde(default)]
     pub id: String,
     /// The same of the first of its chain.
+    #[serde(default)]
     pub original: String,
     pub bought_at: Timestamp,
     /// When the chain began; never after `bought_at`.
@@ -121,6 +123,9 @@ pub struct Standing {
     pub stopped_at: Option<Timestamp>,
     /// When a payment failed; access lasts on in grace.
     pub payment_failed_at: Option<Timestamp>,
+    /// When that grace ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_until: Option<Timestamp>,
     /// Where it was bought: two letters, ISO 3166.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
@@ -277,6 +282,9 @@ pub struct Grant {
     pub transaction: Transaction,
     /// True in test mode.
     pub sandbox: bool,
+    /// What it takes the place of, whose money went back: that is told first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded: Option<Refunded>,
 }
 
 /// Take a level back, now.

@@ -129,7 +129,7 @@ impl<'a> Subject<'a> {
     }
 
     fn wish_owed(&self, right: &Entitlement, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
-        let grant = self.grant(right);
+        let grant = Grant { refunded: self.refunded_before(right, verdict, last), ..self.grant(right) };
         if let Some(because) = self.kept(verdict, &grant, last) {
             return Wish::Nothing(Some(because));
         }
@@ -178,14 +178,7 @@ impl<'a> Subject<'a> {
             return Wish::Nothing(Some(because));
         }
         let (refund, refunded, because) = self.withheld(verdict, &held.transaction.original);
-        let refunded = refunded.map(|transaction| Refunded {
-            grant: Box::new(Grant {
-                transaction: transaction.clone(),
-                store: self.rules.store.clone(),
-                ..held.clone()
-            }),
-            at: self.now,
-        });
+        let refunded = refunded.map(|transaction| self.refunded(held, transaction));
         let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded });
         match last {
             Some(entry) if matches!(entry.step, Step::Revoke(_)) => self.again(entry, revoke, because),
@@ -263,7 +256,23 @@ impl<'a> Subject<'a> {
             },
             transaction: right.transaction.clone(),
             sandbox: self.rules.mode == Mode::Test,
+            refunded: None,
         }
+    }
+
+    /// What a promotion takes the place of, when its money went back: a revoke would tell that, and there is none.
+    fn refunded_before(&self, right: &Entitlement, verdict: &Verdict, last: Option<&Entry>) -> Option<Refunded> {
+        let Step::Grant(held) = &last?.step else { return None };
+        if !right.transaction.is_promotion() || held.transaction.is_promotion() {
+            return None;
+        }
+        let (refund, transaction, _) = self.withheld(verdict, &held.transaction.original);
+        (refund == Refund::Yes).then(|| self.refunded(held, transaction.unwrap_or(&held.transaction)))
+    }
+
+    fn refunded(&self, held: &Grant, transaction: &Transaction) -> Refunded {
+        let (transaction, store) = (transaction.clone(), self.rules.store.clone());
+        Refunded { grant: Box::new(Grant { transaction, store, refunded: None, ..held.clone() }), at: self.now }
     }
 
     /// A picture that is unsure altogether changes nothing; one that is unsure of this level shortens nothing.
@@ -413,6 +422,9 @@ pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
 fn is_alike(one: &Step, other: &Step) -> bool {
     match (one, other) {
         (Step::Revoke(one), Step::Revoke(other)) => (&one.level, one.refund) == (&other.level, other.refund),
+        (Step::Grant(one), Step::Grant(other)) => {
+            Grant { refunded: None, ..one.clone() } == Grant { refunded: None, ..other.clone() }
+        }
         _ => one == other,
     }
 }
@@ -421,6 +433,9 @@ fn is_alike(one: &Step, other: &Step) -> bool {
 /// another way sends nothing again.
 fn tells(step: &Step, grant: &Grant) -> bool {
     let Step::Grant(told) = step else { return false };
+    if grant.refunded.is_some() {
+        return false;
+    }
     let access = |grant: &Grant| (grant.level.clone(), grant.until, grant.starts_at);
     // who was given a level and then pays for it, paid: that is news
     if told.transaction.is_promotion() && !grant.transaction.is_promotion() {
@@ -429,6 +444,9 @@ fn tells(step: &Step, grant: &Grant) -> bool {
     if told.is_bare() || grant.is_bare() {
         return access(told) == access(grant);
     }
+    // what was told with it, and a country that is not known any more, are no news
+    let told = &Grant { refunded: None, ..told.clone() };
+    let grant = &in_known_country(grant, told);
     let (before, now) = (&told.transaction.standing, &grant.transaction.standing);
     match before.is_some() == now.is_some() {
         true => told == grant,
@@ -437,6 +455,15 @@ fn tells(step: &Step, grant: &Grant) -> bool {
             *told == Grant { transaction, ..grant.clone() }
         }
     }
+}
+
+/// `grant` with the country that was told before, where nobody knows it now.
+fn in_known_country(grant: &Grant, told: &Grant) -> Grant {
+    let mut grant = grant.clone();
+    if let (Some(now), Some(before)) = (&mut grant.transaction.standing, &told.transaction.standing) {
+        now.country = now.country.take().or_else(|| before.country.clone());
+    }
+    grant
 }
 
 /// Whether `shown` is what `grant` asks for, to the second.

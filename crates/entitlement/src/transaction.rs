@@ -86,13 +86,14 @@ pub fn standing_of_item(
     let began = subscription.started.unwrap_or(subscription.created);
     let paid_at = |invoice: &Invoice| invoice.paid_at.unwrap_or(invoice.created);
     let invoice = subscription.invoices.iter().find(|invoice| invoice.id == transaction.id);
-    let is_first = subscription.items.iter().all(|other| item.id <= other.id);
+    let is_first = first_item(subscription).is_none_or(|first| *first == item.id);
     let apart = (!is_first).then_some(item.id.as_str());
     let paid_until = Until::At(if grace { item.period.start } else { until });
     let standing = standing(&transaction, apart, began, invoice.map_or(began, paid_at), paid_until);
     let (stopped_at, payment_failed_at) =
         (subscription.canceled_at.filter(|_| !renews), grace.then_some(item.period.start));
-    let standing = Standing { renews, stopped_at, payment_failed_at, ..standing };
+    let (country, grace_until) = (subscription.country.clone(), grace.then_some(until));
+    let standing = Standing { renews, stopped_at, payment_failed_at, grace_until, country, ..standing };
     Transaction { standing: Some(Box::new(standing)), ..transaction }
 }
 
@@ -108,7 +109,16 @@ pub fn standing_of_purchase(
     let is_first = purchase.lines.iter().all(|other| line.price <= other.price);
     let apart = (!is_first).then_some(transaction.product.as_str());
     let standing = standing(&transaction, apart, paid_at, paid_at, until);
+    let standing = Standing { country: purchase.country.clone(), ..standing };
     Transaction { standing: Some(Box::new(standing)), ..transaction }
+}
+
+/// The item whose transactions keep the plain ids: the first of the oldest invoice that is known, so that it stays the
+/// same whatever is added or removed later; else the first there is.
+fn first_item(subscription: &Subscription) -> Option<&String> {
+    let oldest = subscription.invoices.iter().min_by_key(|invoice| (invoice.created, &invoice.id));
+    let billed = oldest.and_then(|invoice| invoice.lines.iter().filter_map(|line| line.item.as_ref()).min());
+    billed.or_else(|| subscription.items.iter().map(|item| &item.id).min())
 }
 
 /// One that neither renews nor failed. `apart` keeps the ids of a further product of one payment apart from the first's.
@@ -129,6 +139,7 @@ fn standing(
         renews: false,
         stopped_at: None,
         payment_failed_at: None,
+        grace_until: None,
         country: None,
     }
 }

@@ -9,13 +9,11 @@ use entitlement::orders::{Block, Orders, Promotion};
 use entitlement::plan::Until;
 use serde::Serialize;
 
-use crate::claim::Urgency;
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::people::{self, Link, OPERATOR};
-use crate::statement::{Batch, Column, Statement, Value, json, millis, moment, sql};
-use crate::worklist;
+use crate::statement::{Batch, Column, Statement, Value, differing, json, millis, moment, sql};
 use crate::writer::Op;
 
 /// Something an operator orders for one user of one app.
@@ -54,6 +52,10 @@ pub enum What {
     Describe {
         details: Vec<(DetailName, Option<DetailValue>)>,
     },
+    /// To forget what was ordered of these details, so that the source speaks again.
+    Forget {
+        names: Vec<DetailName>,
+    },
 }
 
 /// What became of an order.
@@ -63,8 +65,8 @@ pub enum Ordered {
     Done(u64),
     /// The promotion of that number was given.
     Given(i64),
-    /// It was given before, under the same request.
-    GivenBefore(i64),
+    /// It was given before, under the same request: until then, unless it was ended.
+    GivenBefore { id: i64, until: Until, ended: bool },
     /// The request was made before for something else.
     OtherRequest(i64),
 }
@@ -208,46 +210,67 @@ fn given(row: &Row) -> Given {
     }
 }
 
-/// Writes `order` down; its user becomes due first, as with everything that rings.
+/// Writes `order` down, and rings for its user when that changed anything.
 pub(crate) async fn write(connection: &mut Connection, order: &Order, now: Timestamp) -> Result<Ordered, StoreError> {
-    ring(connection, &order.customer, now).await?;
-    match &order.what {
+    let ordered = match &order.what {
         What::Promote { level, until, request } => {
-            promote(connection, order, level, *until, request.as_deref(), now).await
+            promote(connection, order, level, *until, request.as_deref(), now).await?
         }
-        What::End { level } => Ok(Ordered::Done(end(connection, order, level, now).await?)),
-        What::Block { level } => {
-            end(connection, order, level, now).await?;
-            let query = sql("INSERT INTO blocks (customer, destination, level, who, why, since)
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
-            let query = of(query, order, level).bind(&order.by).bind(&order.why).bind(millis(now));
-            Ok(Ordered::Done(query.execute(connection).await.map_err(StoreError::on("blocking a level"))?))
-        }
+        What::End { level } => Ordered::Done(end(connection, order, level, now).await?),
+        What::Block { level } => Ordered::Done(block_level(connection, order, level, now).await?),
         What::Unblock { level } => {
             let query = sql("DELETE FROM blocks WHERE customer = $1 AND destination = $2 AND level = $3");
             let query = of(query, order, level);
-            Ok(Ordered::Done(query.execute(connection).await.map_err(StoreError::on("unblocking a level"))?))
+            Ordered::Done(query.execute(connection).await.map_err(StoreError::on("unblocking a level"))?)
         }
-        What::Describe { details } => Ok(Ordered::Done(describe(connection, order, details, now).await?)),
+        What::Describe { details } => Ordered::Done(describe(connection, order, details, now).await?),
+        What::Forget { names } => Ordered::Done(forget(connection, order, names).await?),
+    };
+    if matches!(ordered, Ordered::Given(_) | Ordered::Done(1..)) {
+        ring(connection, &order.customer, now).await?;
     }
+    Ok(ordered)
+}
+
+async fn block_level(
+    connection: &mut Connection,
+    order: &Order,
+    level: &AccessLevel,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let ended = end(connection, order, level, now).await?;
+    let query = sql("INSERT INTO blocks (customer, destination, level, who, why, since)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING");
+    let query = of(query, order, level).bind(&order.by).bind(&order.why).bind(millis(now));
+    Ok(ended + query.execute(connection).await.map_err(StoreError::on("blocking a level"))?)
 }
 
 fn of<'a>(query: Statement<'a>, order: &'a Order, level: &'a AccessLevel) -> Statement<'a> {
     query.bind(order.customer.as_str()).bind(&order.destination).bind(&level.0)
 }
 
-/// Makes an account of `customer` due. A look at one sees what all of them are billed; a user without any gets one that
-/// nothing is billed to.
+/// Makes an account of `customer` due to which nothing is ever billed. A look at it sees what all their accounts are billed,
+/// as far as those can be read, so that an order is carried out whatever became of them.
 async fn ring(connection: &mut Connection, customer: &Customer, now: Timestamp) -> Result<(), StoreError> {
-    let query = sql("SELECT account FROM links WHERE customer = $1 ORDER BY account LIMIT 1").bind(customer.as_str());
-    let row = query.fetch_first(connection).await.map_err(StoreError::on("reading the accounts of a user"))?;
-    match row.and_then(|row| Account::parse(&row.get::<String>("account")).ok()) {
-        Some(account) => worklist::touch(connection, &BTreeMap::from([(&account, Urgency::Fresh)]), now).await,
-        None => {
-            let (account, customer) = (Account::of_user(customer), customer.clone());
-            people::tell(connection, &Link { account, customer, origin: OPERATOR.to_owned() }, now).await.map(drop)
-        }
-    }
+    let query = sql("SELECT account FROM links WHERE customer = $1 AND account LIKE 'user:%' ORDER BY account LIMIT 1");
+    let row = query.bind(customer.as_str()).fetch_first(connection).await;
+    let row = row.map_err(StoreError::on("reading the accounts of a user"))?;
+    let account = match row.and_then(|row| Account::parse(&row.get::<String>("account")).ok()) {
+        Some(account) => account,
+        None => Account::of_user(&drawn(connection).await?),
+    };
+    people::tell(connection, &Link { account, customer: customer.clone(), origin: OPERATOR.to_owned() }, now).await?;
+    Ok(())
+}
+
+/// A name that says nothing about whose it is, since it is logged.
+async fn drawn(connection: &mut Connection) -> Result<String, StoreError> {
+    let query = differing(
+        "SELECT lower(hex(randomblob(12))) AS name",
+        "SELECT substr(replace(gen_random_uuid()::text, '-', ''), 1, 24) AS name",
+    );
+    let row = query.fetch_first(connection).await.map_err(StoreError::on("drawing a name"))?;
+    row.map(|row| row.get("name")).ok_or_else(|| StoreError::Refused("the database drew no name".to_owned()))
 }
 
 async fn promote(
@@ -266,13 +289,14 @@ async fn promote(
     if let Some(row) = row {
         return Ok(Ordered::Given(row.get("id")));
     }
-    let query = sql("SELECT id, customer, destination, level FROM promotions WHERE request = $1").bind(request);
+    let query = sql("SELECT id, customer, destination, level, until, ended_at FROM promotions WHERE request = $1");
+    let query = query.bind(request);
     let row = query.fetch_first(connection).await.map_err(StoreError::on("reading a promotion"))?;
     let Some(row) = row else { return Ok(Ordered::Done(0)) };
     let told = [row.get::<String>("customer"), row.get("destination"), row.get("level")];
     let same = told == [order.customer.as_str(), &order.destination, &level.0];
-    let id = row.get("id");
-    Ok(if same { Ordered::GivenBefore(id) } else { Ordered::OtherRequest(id) })
+    let (id, ended) = (row.get("id"), row.get::<Option<i64>>("ended_at").is_some());
+    Ok(if same { Ordered::GivenBefore { id, until: self::until(&row), ended } } else { Ordered::OtherRequest(id) })
 }
 
 /// Ends the promotions of `level` that run.
@@ -306,4 +330,12 @@ async fn describe(
     let query = query.bind(order.customer.as_str()).bind(&order.destination).bind(&order.by).bind(millis(now));
     let told = Batch::new("told", [Column::Text("name"), Column::Text("value")], rows);
     query.with(told).execute(connection).await.map_err(StoreError::on("writing details down"))
+}
+
+async fn forget(connection: &mut Connection, order: &Order, names: &[DetailName]) -> Result<u64, StoreError> {
+    let query = sql("DELETE FROM details WHERE customer = $1 AND destination = $2
+           AND name IN (SELECT value FROM named)");
+    let query = query.bind(order.customer.as_str()).bind(&order.destination);
+    let query = query.with(Batch::texts("named", names.iter().map(DetailName::as_str)));
+    query.execute(connection).await.map_err(StoreError::on("forgetting details"))
 }

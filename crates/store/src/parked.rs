@@ -159,13 +159,17 @@ pub(crate) async fn settle(
         .iter()
         .filter_map(|settlement| match &settlement.ending {
             Ending::Done { parked, .. } => Some((&settlement.account, parked.as_slice())),
-            Ending::Forgotten | Ending::GivenUp(_) | Ending::Failed { .. } | Ending::Yielded { .. } => None,
+            Ending::Partly { .. }
+            | Ending::Forgotten
+            | Ending::GivenUp(_)
+            | Ending::Failed { .. }
+            | Ending::Yielded { .. } => None,
         })
         .collect();
     let beside = settlements.iter().flat_map(|settlement| {
         let findings = match &settlement.ending {
             Ending::GivenUp(finding) => std::slice::from_ref(finding),
-            Ending::Failed { parked, .. } => parked.as_slice(),
+            Ending::Failed { parked, .. } | Ending::Partly { parked, .. } => parked.as_slice(),
             Ending::Done { .. } | Ending::Forgotten | Ending::Yielded { .. } => &[],
         };
         findings.iter().map(|finding| (&settlement.account, finding))

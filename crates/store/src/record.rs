@@ -82,6 +82,8 @@ pub enum Ending {
     Done { next: Option<Timestamp>, parked: Vec<Finding> },
     /// It failed; what is parked stays, beside what it found before.
     Failed { next: Timestamp, why: String, parked: Vec<Finding> },
+    /// Some of it cannot be done as things are, and is among `parked`, beside what is parked already.
+    Partly { next: Option<Timestamp>, parked: Vec<Finding> },
     /// What was looked at only led to an account, and is not kept.
     Forgotten,
     /// It failed for good: parked beside what is parked already.

@@ -175,6 +175,7 @@ impl Session {
         let currency = self.currency.as_ref().ok_or("missing field `currency`")?.to_ascii_lowercase();
         let lines = self.line_items.as_ref().map_or(&[][..], |lines| lines.data.as_slice());
         let mut purchase = Purchase {
+            country: payments.country().map(str::to_owned),
             account: account.clone(),
             id: self.chain().to_owned(),
             state: self.state(payments),

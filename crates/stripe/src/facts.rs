@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use entitlement::details::Fact;
+
 use crate::customer;
 use crate::subscription;
 
@@ -69,19 +71,22 @@ impl FactSource {
     }
 }
 
-/// What the places say, by their names; an empty text where nothing stands.
+/// What the places say, by their names; an empty text where nothing stands, and no word where that cannot be said: when
+/// some subscriptions could not be read (`whole` is false), or the customer could not, or was deleted.
 pub(crate) fn read(
     sources: &[FactSource],
     subscriptions: &[subscription::Read],
+    whole: bool,
     customer: Option<&customer::Read>,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, Fact> {
+    let customer = customer.filter(|customer| !customer.deleted);
     let of_customer = |of: &dyn Fn(&customer::Read) -> Option<&str>| {
-        customer.map(|customer| of(customer).unwrap_or_default().trim().to_owned())
+        customer.map(|customer| of(customer).unwrap_or_default().to_owned())
     };
     let fact = |source: &FactSource| match source {
         FactSource::SubscriptionMetadata(key) => {
             let newest = subscription::telling(subscriptions, |read| read.metadata.get(key).map(str::to_owned));
-            Some(newest.unwrap_or_default().trim().to_owned())
+            newest.or_else(|| whole.then(String::new))
         }
         FactSource::CustomerMetadata(key) => of_customer(&|customer| customer.metadata.get(key)),
         FactSource::CustomerEmail => of_customer(&|customer| customer.email.as_deref()),
@@ -89,7 +94,8 @@ pub(crate) fn read(
         FactSource::CustomerPhone => of_customer(&|customer| customer.phone()),
         FactSource::CustomerCountry => of_customer(&|customer| customer.country()),
     };
-    sources.iter().filter_map(|source| Some((source.to_string(), fact(source)?))).collect()
+    let named = |source: &FactSource| Some((source.to_string(), Fact(fact(source)?.trim().to_owned())));
+    sources.iter().filter_map(named).collect()
 }
 
 #[cfg(test)]

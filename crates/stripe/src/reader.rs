@@ -1,6 +1,6 @@
 //! Reads everything Stripe bills to one account.
 
-use entitlement::billing::Billing;
+use entitlement::billing::{About, Billing};
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{Account, Customer, Mode};
 use wire::upstream::Upstream;
@@ -109,7 +109,7 @@ impl Stripe {
             if scope.sells_once { checkout::of_customer(api, id, Lines::Wanted).await.map(Some) } else { Ok(None) }
         };
         let wanted = self.asked.country || self.asked.facts.iter().any(FactSource::is_of_customer);
-        let customer = async { if wanted { customer::by_id(api, id).await.map(Some) } else { Ok(None) } };
+        let customer = async { if wanted { customer::if_allowed(api, id).await } else { Ok(None) } };
         let (subscriptions, payments, sold, customer) = tokio::try_join!(
             subscription::of_customer(api, account),
             charge::payments(api, Payer::Customer(id)),
@@ -130,21 +130,24 @@ impl Stripe {
         let on_test_clock = known.customer.as_ref().is_some_and(customer::Read::on_test_clock)
             || subscriptions.iter().any(|read| read.billing.on_test_clock);
         let sessions = known.sessions.as_deref().filter(|_| scope.sells_once).unwrap_or_default();
-        let (purchases, unread) = checkout::purchases(sessions, account, &payments, on_test_clock);
+        let (mut purchases, unread) = checkout::purchases(sessions, account, &payments, on_test_clock);
         gaps.extend(unread);
         let deleted = known.customer.as_ref().is_some_and(|customer| customer.deleted);
         let mode = self.mode_of(known.livemodes());
-        let facts = facts::read(&self.asked.facts, &subscriptions, known.customer.as_ref());
+        let whole = gaps.iter().all(|gap| gap.about == About::MoneyBack);
+        let facts = facts::read(&self.asked.facts, &subscriptions, whole, known.customer.as_ref());
         let country = known.customer.as_ref().and_then(customer::Read::country);
         let country = country.filter(|_| self.asked.country).or(payments.country()).map(str::to_owned);
+        purchases.iter_mut().for_each(|purchase| purchase.country.clone_from(&country));
         let attached = |read: subscription::Read| {
             let mut subscription = read.billing;
             subscription.invoices.iter_mut().for_each(|invoice| payments.attach_to_invoice(invoice));
+            subscription.country.clone_from(&country);
             subscription
         };
         let subscriptions = subscriptions.into_iter().map(attached).collect();
         Ok(Looked {
-            billing: Billing { mode, subscriptions, purchases, gaps, facts, country },
+            billing: Billing { mode, subscriptions, purchases, gaps, facts },
             identity,
             contradiction,
             deleted,
@@ -167,8 +170,7 @@ impl Stripe {
         gaps.extend(unread);
         let mode = self.mode_of([session.livemode]);
         let identity = self.identity.iter().find_map(|source| of_guest(source, &session));
-        let country = payments.country().map(str::to_owned);
-        let billing = Billing { purchases, gaps, country, ..Billing::empty(mode) };
+        let billing = Billing { purchases, gaps, ..Billing::empty(mode) };
         Ok(Looked { billing, identity, contradiction: None, deleted: false })
     }
 

@@ -234,6 +234,7 @@ impl Written {
             cancel_at: self.cancel_at.map(|at| at.0),
             canceled_at: self.canceled_at.map(|at| at.0),
             ended_at: self.ended_at.map(|at| at.0),
+            country: None,
             currency: self.currency()?,
             collection: if sent { Collection::SendInvoice } else { Collection::Automatic },
             collection_paused: self.pause_collection.is_some(),

@@ -1,5 +1,6 @@
 //! What a look finds for a human, and what to do about it in a sentence.
 
+use entitlement::failure::Failure;
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer};
 use entitlement::plan::{Note, Plan, Step};
@@ -98,6 +99,13 @@ pub(crate) fn refused(customer: &Customer, key: &StepKey, step: &Step, why: &str
                 .to_owned(),
         },
     }
+}
+
+/// One of several that cannot be served as things are, while the others were.
+pub(crate) fn unserved(account: &Account, whom: &str, failure: &Failure) -> Finding {
+    let hint = format!("mend the cause, then `grantsync resync {account}`; what was granted stays to its end");
+    let (subject, reason) = (whom.to_owned(), format!("{whom} could not be served: {failure}"));
+    Finding { kind: Kind::LookFailed, customer: None, subject, reason, hint }
 }
 
 /// A look that cannot succeed as things are.

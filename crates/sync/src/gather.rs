@@ -86,26 +86,40 @@ impl Sync {
         Ok(Pictures { profile: profile?, ledger: ledger?, orders: orders? })
     }
 
-    /// Adds what the customer's other accounts are billed.
+    /// Adds what the customer's other accounts are billed, in the order of their names, so that it makes no difference
+    /// which of them is looked at.
     pub(crate) async fn with_other_accounts(
         &self,
-        mut billing: Billing,
+        billing: Billing,
         account: &Account,
         customer: &Customer,
     ) -> Result<Billing, Trouble> {
-        let accounts = self.store.accounts_of(customer).await?;
-        for other in accounts.iter().filter(|other| *other != account) {
-            match self.read(other).await {
-                Ok(looked) => billing.merge(looked.billing),
+        // that of the account, unless nothing is ever billed to it
+        let mode = if account.is_of_user() { self.mode } else { Some(billing.mode) };
+        let mut gaps = Vec::new();
+        let mut all = vec![(account.clone(), billing)];
+        for other in self.store.accounts_of(customer).await?.into_iter().filter(|other| other != account) {
+            match self.read(&other).await {
+                Ok(looked) => all.push((other, looked.billing)),
                 Err(Trouble::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {
                     // what it gave is held; what this account pays for goes on
                     let about = About::Chain(other.as_str().to_owned());
-                    billing.gaps.push(Gap { about, what: format!("`{other}`: {failure}") });
+                    gaps.push(Gap { about, what: format!("`{other}`: {failure}") });
                 }
                 Err(trouble) => return Err(trouble),
             }
         }
-        Ok(billing)
+        all.sort_by(|(one, _), (another, _)| one.cmp(another));
+        let mut billings = all.into_iter().map(|(_, billing)| billing);
+        let mut merged = billings.next().unwrap_or_else(|| Billing::empty(Mode::Live));
+        billings.for_each(|billing| merged.merge(billing));
+        merged.mode = mode.unwrap_or(merged.mode);
+        if !gaps.is_empty() {
+            // what stands nowhere may stand where nobody could look
+            merged.facts.retain(|_, fact| !fact.0.is_empty());
+        }
+        merged.gaps.extend(gaps);
+        Ok(merged)
     }
 }
 

@@ -8,5 +8,6 @@ pub mod gather;
 pub mod inspect;
 pub mod look;
 pub mod round;
-pub mod telling;
+pub mod serve;
+mod telling;
 pub mod witness;

@@ -5,25 +5,21 @@ use chrono::Duration;
 use entitlement::billing::Billing;
 use entitlement::catalog::Catalog;
 use entitlement::clock::{Clock, Timestamp, after};
-use entitlement::decide::{Case, decide};
 use entitlement::failure::{Class, Failure};
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer, Mode};
-use entitlement::plan::Plan;
 use entitlement::retry::{self, Next};
 use entitlement::rules::Rules;
 use entitlement::status::{Carried, Status};
-use futures_util::future::join_all;
 use store::claim::{Claim, Urgency};
 use store::error::StoreError;
 use store::open::Store;
 use store::people::{Link, Linked};
-use store::record::{Ending, Finding, Held, Intent, Sent, Settlement};
+use store::record::{Ending, Finding, Held, Sent, Settlement};
 use stripe::reader::Stripe;
 use stripe::resolve::Resolved;
 
-use crate::carry::Served;
-use crate::gather::{Early, Identity, Pictures};
+use crate::gather::Identity;
 use crate::{findings, telling};
 
 /// How long a look waits for another that holds the same customer, in milliseconds.
@@ -115,8 +111,10 @@ pub(crate) struct Outcome {
     pub(crate) leads_elsewhere: bool,
     /// Where the customer of the account stands.
     pub(crate) status: Option<(Customer, Status)>,
-    /// What kept one of several apps from being served, while the others were.
+    /// What kept somebody from being served, while others were: tried again.
     pub(crate) failure: Option<Failure>,
+    /// The same, for good; it is among what is parked.
+    pub(crate) partly: bool,
 }
 
 impl Outcome {
@@ -126,8 +124,17 @@ impl Outcome {
         let new = other.parked.into_iter().filter(|finding| !self.parked.contains(finding)).collect::<Vec<_>>();
         self.parked.extend(new);
         self.failure = self.failure.take().or(other.failure);
+        self.partly |= other.partly;
         other.next.into_iter().for_each(|at| self.look_again(at));
         self.at_rest &= other.at_rest;
+    }
+
+    /// What two apps leave of one customer.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        let status = self.status.take().zip(other.status.clone());
+        self.status = status.map(|((customer, one), (_, another))| (customer, one.and(another)));
+        self.add(other);
+        self
     }
 
     pub(crate) fn look_again(&mut self, at: Timestamp) {
@@ -251,7 +258,15 @@ impl Sync {
                 self.store.handed_over(claim.account.clone(), former).await?;
                 continue;
             }
-            let outcome = self.serve(claim, &former, &Billing::empty(mode), None).await?;
+            let outcome = match self.serve(claim, &former, &Billing::empty(mode), None).await {
+                Ok(outcome) => outcome,
+                // whoever has the account now is served all the same
+                Err(Trouble::Upstream(failure)) => {
+                    self.unserved(claim, "a former user", failure, &mut all);
+                    continue;
+                }
+                Err(trouble) => return Err(trouble),
+            };
             self.close_early(claim, outcome.sent).await?;
             if outcome.at_rest {
                 self.store.handed_over(claim.account.clone(), former).await?;
@@ -261,93 +276,17 @@ impl Sync {
         Ok(all)
     }
 
-    /// Brings every app to where it should be for one customer, each by itself: what one of them cannot do holds up no
-    /// other.
-    async fn serve(
-        &self,
-        claim: &Claim,
-        customer: &Customer,
-        billing: &Billing,
-        early: Option<Early>,
-    ) -> Result<Outcome, Trouble> {
-        let mut early = early.filter(|early| &early.customer == customer).map(|early| early.pictures.into_iter());
-        let pictures = self.apps.iter().map(|_| early.as_mut().and_then(Iterator::next));
-        let served =
-            self.apps.iter().zip(pictures).map(|(app, early)| self.serve_app(app, claim, customer, billing, early));
-        let mut served = join_all(served).await.into_iter();
-        let mut all = served.next().unwrap_or_else(|| Ok(Outcome::default()));
-        for another in served {
-            all = together(all, another);
-        }
-        all
-    }
-
-    /// Decides for one customer of one app, and carries the plan out.
-    async fn serve_app(
-        &self,
-        app: &App,
-        claim: &Claim,
-        customer: &Customer,
-        billing: &Billing,
-        early: Option<Result<Pictures, Trouble>>,
-    ) -> Result<Outcome, Trouble> {
-        let rules = self.rules_for(app, billing);
-        let pictures = match early {
-            Some(early) => early?,
-            None => self.shown_and_told(app, customer, rules.mode).await?,
-        };
-        let (exists, billing) = (pictures.profile.exists, billing.clone());
-        let Pictures { profile, ledger, orders } = pictures;
-        let case = Case { billing, profile, ledger, orders, rules, now: (self.clock)() };
-        let plan = decide(&case);
-        telling::decided(&claim.account, app.name(), &plan, self.conduct);
-        let mut outcome = findings::of_plan(customer, &plan);
-        let status = Status::of(&case, &plan, self.conduct.carried());
-        outcome.status = Some((customer.clone(), self.named(app, status)));
-        if self.conduct == Conduct::Observe {
-            return Ok(outcome);
-        }
-        self.write_down(claim, customer, &case.rules, &plan).await?;
-        self.carry_out(Served { app, claim, customer }, exists, &plan, &mut outcome).await;
-        Ok(outcome)
-    }
-
-    /// With several apps, each level says which one it is of.
-    pub(crate) fn named(&self, app: &App, status: Status) -> Status {
-        if self.apps.len() > 1 { status.of_app(app.name()) } else { status }
-    }
-
-    /// The rules for `app`, in the mode of the key, or of what is billed when the key does not tell.
-    pub(crate) fn rules_for(&self, app: &App, billing: &Billing) -> Rules {
-        Rules { mode: self.mode.unwrap_or(billing.mode), ..app.rules.clone() }
-    }
-
-    async fn write_down(&self, claim: &Claim, customer: &Customer, rules: &Rules, plan: &Plan) -> Result<(), Trouble> {
-        if plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty() {
-            return Ok(());
-        }
-        let intent = Intent {
-            account: claim.account.clone(),
-            customer: customer.clone(),
-            lease: claim.lease.clone(),
-            destination: rules.destination.clone(),
-            mode: rules.mode,
-            steps: plan.steps.clone(),
-            seen: plan.seen.clone(),
-            moot: plan.moot.clone(),
-        };
-        match self.store.intend(intent).await? {
-            Held::Yes => Ok(()),
-            Held::Lost => Err(Trouble::LeaseLost),
-        }
-    }
-
     fn settlement(&self, claim: &Claim, outcome: Result<Outcome, Trouble>) -> Option<Settlement> {
         let mut status = None;
         let (sent, ending) = match outcome {
             Ok(outcome) if outcome.leads_elsewhere => (Vec::new(), Ending::Forgotten),
-            Ok(Outcome { sent, failure: Some(failure), parked, next, .. }) => {
+            Ok(Outcome { sent, failure: Some(failure), parked, next, status: seen, .. }) => {
+                status = seen;
                 (sent, self.failed(claim, &failure, next, parked))
+            }
+            Ok(Outcome { sent, partly: true, parked, next, status: seen, .. }) => {
+                status = seen;
+                (sent, Ending::Partly { next, parked })
             }
             Ok(Outcome { sent, parked, next, status: seen, .. }) => {
                 status = seen;
@@ -392,25 +331,4 @@ impl Sync {
             }
         }
     }
-}
-
-/// What two apps make together. What an upstream refused one of them is kept beside what the other did; that the lease
-/// or the database is gone concerns both.
-fn together(one: Result<Outcome, Trouble>, another: Result<Outcome, Trouble>) -> Result<Outcome, Trouble> {
-    let failed = |failure| Outcome { failure: Some(failure), ..Outcome::default() };
-    let one = match one {
-        Err(Trouble::Upstream(failure)) => failed(failure),
-        one => one?,
-    };
-    let another = match another {
-        Err(Trouble::Upstream(failure)) => failed(failure),
-        another => another?,
-    };
-    let status = one.status.clone().zip(another.status.clone());
-    let status = status.map(|((customer, one), (_, another))| (customer, one.and(another)));
-    let mut all = one;
-    all.add(another);
-    // a picture with a part missing is none; the one before stays
-    all.status = status;
-    Ok(all)
 }

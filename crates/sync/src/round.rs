@@ -25,7 +25,7 @@ use stripe::reader::Stripe;
 use stripe::walk::Walk;
 use tokio::time::sleep;
 
-use crate::inspect::{InspectError, Inspected};
+use crate::inspect::InspectError;
 use crate::look::Sync;
 use crate::witness::{Asking, Witness};
 
@@ -125,6 +125,26 @@ enum Compared {
     InMotion,
     Differs(Vec<Difference>),
     Failed(String),
+}
+
+/// What mending left of one account.
+#[derive(Default)]
+struct Left {
+    /// App and level.
+    still: BTreeSet<(String, String)>,
+    /// Apps that could not be read, and why.
+    unread: BTreeMap<String, String>,
+}
+
+impl Left {
+    fn action(&self, difference: &Difference) -> String {
+        let Difference { app, level, .. } = difference;
+        if let Some(why) = self.unread.get(app) {
+            return format!("failed: {why}");
+        }
+        let is_left = self.still.contains(&(app.clone(), level.clone()));
+        if is_left { "failed: it is still there" } else { "repaired" }.to_owned()
+    }
 }
 
 /// What a round knows by now.
@@ -326,10 +346,7 @@ impl Sync {
         }
         for difference in differences {
             difference.action = match outcomes.get(&difference.account) {
-                Some(Ok(left)) if left.contains(&(difference.app.clone(), difference.level.clone())) => {
-                    "failed: it is still there".to_owned()
-                }
-                Some(Ok(_)) => "repaired".to_owned(),
+                Some(Ok(left)) => left.action(difference),
                 Some(Err(why)) => format!("failed: {why}"),
                 None => "failed: its account cannot be read".to_owned(),
             };
@@ -337,12 +354,13 @@ impl Sync {
         Ok(())
     }
 
-    /// Waits for the look, and answers the apps and levels that still differ, or why it could not be had.
-    async fn mended(&self, account: &Account) -> Result<Result<BTreeSet<(String, String)>, String>, StoreError> {
+    /// Waits for the look, and answers what still differs, or why it could not be had.
+    async fn mended(&self, account: &Account) -> Result<Result<Left, String>, StoreError> {
         let mut silent = 0;
         loop {
             let Some(standing) = self.store.standing(account).await? else { return Ok(Err("it is gone".into())) };
-            if let Some(trouble) = standing.trouble.filter(|_| !standing.leased) {
+            // one of several apps may have failed, and the others been mended
+            if let Some(trouble) = standing.trouble.filter(|_| !standing.leased && self.apps.len() == 1) {
                 return Ok(Err(trouble));
             }
             if !standing.leased && standing.due_at.is_none_or(|due| due > (self.clock)()) {
@@ -355,10 +373,21 @@ impl Sync {
             }
             sleep(Duration::from_millis(200)).await;
         }
-        let cases = self.inspect(account).await.and_then(Inspected::whole);
-        let left = |case: &Case| differences(account, case, &decide(case));
-        let name = |left: Difference| (left.app, left.level);
-        Ok(cases.map(|cases| cases.iter().flat_map(left).map(name).collect()).map_err(|error| error.to_string()))
+        let cases = match self.inspect(account).await {
+            Ok(inspected) => inspected.cases,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let mut left = Left::default();
+        for (app, case) in self.apps.iter().zip(cases) {
+            match case {
+                Ok(case) => {
+                    let still = differences(account, &case, &decide(&case)).into_iter();
+                    left.still.extend(still.map(|left| (left.app, left.level)));
+                }
+                Err(error) => drop(left.unread.insert(app.name().to_owned(), error.to_string())),
+            }
+        }
+        Ok(Ok(left))
     }
 }
 

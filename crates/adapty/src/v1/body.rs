@@ -93,6 +93,7 @@ mod tests {
                 standing: None,
             },
             sandbox: false,
+            refunded: None,
         }
     }
 

@@ -57,6 +57,7 @@ fn grant() -> Step {
             standing: None,
         },
         sandbox: true,
+        refunded: None,
     })
 }
 

@@ -53,6 +53,7 @@ fn grant(until: Until) -> Step {
             standing: None,
         },
         sandbox: false,
+        refunded: None,
     })
 }
 

@@ -87,6 +87,7 @@ pub(crate) fn routes(api: Api) -> Router {
         .routes(routes!(orders::block))
         .routes(routes!(orders::unblock))
         .routes(routes!(orders::list_attributes, orders::describe))
+        .routes(routes!(orders::forget))
         .with_state(api)
         .split_for_parts();
     routes

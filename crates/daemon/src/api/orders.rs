@@ -264,6 +264,34 @@ pub(crate) async fn describe(
     Ok(Json(api.store.details_of(&user).await?.iter().map(command::told).collect()))
 }
 
+/// Forget what was ordered of an attribute, so that Stripe's word counts again.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{id}/attributes/{name}",
+    operation_id = "forget",
+    params(
+        ("id" = String, Path, description = "the app's own user id", example = "u-42"),
+        ("name" = String, Path, description = "the attribute, or `profile:` and a field", example = "plan"),
+        Words,
+    ),
+    responses(
+        (status = 200, body = Changed),
+        (status = 422, description = "a value is empty or too long, or the name is none", body = Problem),
+        Usual,
+    )
+)]
+pub(crate) async fn forget(
+    State(api): State<Api>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    words: Result<Query<Words>, QueryRejection>,
+) -> Result<Json<Changed>, ApiError> {
+    let (Path((user, name)), Query(words)) = (path?, words?);
+    let names = vec![DetailName::parse(&name).map_err(|error| ApiError::Wrong(error.to_string()))?];
+    let wish = wish(&user, (words.app, words.by, words.reason))?;
+    let changed = ordering::forget(&api.store, &api.apps, wish, names).await?;
+    Ok(Json(Changed { changed }))
+}
+
 /// What was ordered to be told about a user; a null is to be gone.
 #[utoipa::path(
     get,

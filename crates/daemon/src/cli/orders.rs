@@ -89,6 +89,7 @@ pub(crate) struct Promotions {
 #[command(after_help = "Examples:
   grantsync attributes u-42 plan=team seats=5
   grantsync attributes u-42 plan= profile:email=ann@example.com
+  grantsync attributes u-42 --forget plan
   grantsync attributes u-42 --json
 
 Without KEY=VALUE it lists what was ordered. An empty value deletes. Names are letters, digits, `-`, `.` and `_`, at
@@ -100,6 +101,10 @@ pub(crate) struct Attributes {
     /// For example plan=team.
     #[arg(value_name = "KEY=VALUE")]
     pub(crate) pairs: Vec<String>,
+
+    /// Forget what was ordered of this one, so that Stripe's word counts again.
+    #[arg(long, value_name = "KEY", conflicts_with = "pairs")]
+    pub(crate) forget: Vec<String>,
 
     #[command(flatten)]
     pub(crate) ordering: Ordering,

@@ -5,6 +5,7 @@ mod catalog;
 mod database;
 mod endpoints;
 mod finding;
+mod iaphub;
 mod key;
 mod settings;
 
@@ -18,9 +19,9 @@ use crate::settings::Settings;
 use crate::{rules, table, wiring};
 
 pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), Failed> {
-    let (database, stripe, adapty) =
-        tokio::join!(database::check(settings), of_stripe(settings), adapty::check(settings));
-    let mut findings = [settings::check(settings), database, stripe, adapty].concat();
+    let (database, stripe, adapty, iaphub) =
+        tokio::join!(database::check(settings), of_stripe(settings), adapty::check(settings), iaphub::check(settings));
+    let mut findings = [settings::check(settings), database, stripe, adapty, iaphub].concat();
     findings.sort_by_key(|finding| finding.what);
     if wanted.json {
         table::json(&findings)?;

@@ -35,7 +35,11 @@ pub(crate) async fn grant(settings: &Settings, wanted: Grant) -> Result<(), Fail
         table::json(&given)?;
     } else {
         let until = given.until.map_or_else(|| "for life".to_owned(), |until| format!("until {}", absolute(until)));
-        let how = if given.repeated { "was given before" } else { "is given" };
+        let how = match (given.repeated, given.ended) {
+            (false, _) => "is given",
+            (true, false) => "was given before",
+            (true, true) => "was given before, and ended since,",
+        };
         table::say(&format!("promotion `{}`: `{}` {how} {until}", given.id, given.level));
     }
     end(settings, &store, &user, &wanted.ordering).await
@@ -107,6 +111,16 @@ fn row(given: &Given) -> Vec<String> {
 pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Result<(), Failed> {
     let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
     let user = wish.user.clone();
+    if !wanted.forget.is_empty() {
+        let names = wanted.forget.iter().map(|name| DetailName::parse(name)).collect::<Result<Vec<_>, _>>();
+        let names = names.map_err(|error| Failed::Usage(error.to_string()))?;
+        let count = ordering::forget(&store, &ordering::apps(settings), wish, names).await?;
+        match wanted.ordering.json {
+            true => list(&store, &user, true).await?,
+            false => table::say(&format!("{count} forgotten; what Stripe says counts again")),
+        }
+        return end(settings, &store, &user, &wanted.ordering).await;
+    }
     if wanted.pairs.is_empty() {
         return list(&store, &user, wanted.ordering.json).await;
     }

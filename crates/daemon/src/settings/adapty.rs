@@ -6,7 +6,7 @@ use entitlement::details::DetailName;
 use stripe::facts::{FORMS, FactSource};
 
 use super::choice::choice;
-use super::error::SettingError;
+use super::error::{Origin, SettingError};
 use super::reader::Reader;
 use super::secret::{Needed, Secret};
 use super::span::SECOND;
@@ -16,7 +16,7 @@ use super::span::SECOND;
 pub(crate) struct Adapty {
     /// What the ledger calls it, once for all; `adapty` when it is the only one.
     pub(crate) name: String,
-    /// Secret API key; by default `ADAPTY_SECRET_KEY`.
+    /// Secret API key; by default `ADAPTY_SECRET_KEY`, of one of several `ADAPTY_SECRET_KEY_NAME`.
     pub(crate) secret_key: Needed<Secret>,
     /// The server-side API that is spoken; default `v1`.
     pub(crate) api: AdaptyApi,
@@ -74,10 +74,13 @@ impl Adapty {
             let faulty = match (written, apps.iter().any(|other| other.name == app.name)) {
                 (false, _) => Some("an app without `name`, beside which there may be others"),
                 (true, true) if !app.name.is_empty() => Some("an app of the same name as one before it"),
+                (true, _) if apps.iter().any(|other| app.is_same(other)) => {
+                    Some("an app with the key of one before it")
+                }
                 (true, _) => None,
             };
             if let Some(found) = faulty {
-                let (found, write) = (found.to_owned(), "`name = \"…\"`, another one for each app".to_owned());
+                let (found, write) = (found.to_owned(), "a name and a key of its own for each app".to_owned());
                 reader.note(SettingError::Invalid { key, origin: item.origin, found, write });
             }
             apps.push(app);
@@ -90,9 +93,10 @@ impl Adapty {
 
     fn read(reader: &mut Reader<'_>, section: &str, name: String) -> Adapty {
         let key = |of: &str| format!("{section}.{of}");
+        let variable = variable(&name);
         let adapty = Adapty {
             name,
-            secret_key: reader.needed_secret(&key("secret_key"), "ADAPTY_SECRET_KEY"),
+            secret_key: reader.needed_secret(&key("secret_key"), &variable),
             api: reader.choice(&key("api")),
             api_base: reader.api_base(&key("api_base"), "https://api.adapty.io"),
             store: reader
@@ -115,6 +119,14 @@ impl Adapty {
     }
 }
 
+impl Adapty {
+    /// Whether it is the same app as `other`, under another name.
+    fn is_same(&self, other: &Adapty) -> bool {
+        let key = |of: &Adapty| of.secret_key.present().map(|key| key.expose().to_owned());
+        key(self).is_some() && (key(self), &self.api_base) == (key(other), &other.api_base)
+    }
+}
+
 /// Every key of a section whose keys are names.
 fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(DetailName, FactSource)> {
     let mut details = Vec::new();
@@ -124,7 +136,10 @@ fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(DetailN
         match (DetailName::parse(&format!("{prefix}{name}")), place) {
             (Ok(name), Some(place)) => details.push((name, place)),
             (Ok(_), None) => {}
-            (Err(error), _) => reader.warn(format!("`{key}`: {error}")),
+            (Err(error), _) => {
+                let (found, origin) = ("the name of none".to_owned(), Origin::Default);
+                reader.note(SettingError::Invalid { key, origin, found, write: error.write() });
+            }
         }
     }
     details
@@ -134,11 +149,22 @@ fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(DetailN
 const ALONE: &str = "adapty";
 
 /// What names are made of.
-const NAME: &str = "letters, digits, `-` and `_`, at most 40 of them";
+const NAME: &str = "letters, digits, `-` and `_`, at most 40 of them, other than `stripe` and `iaphub`";
+
+/// Names of other upstreams.
+const TAKEN: [&str; 2] = ["stripe", "iaphub"];
+
+/// The conventional variable of an app's key.
+fn variable(name: &str) -> String {
+    match name {
+        ALONE => "ADAPTY_SECRET_KEY".to_owned(),
+        name => format!("ADAPTY_SECRET_KEY_{}", name.replace('-', "_").to_ascii_uppercase()),
+    }
+}
 
 fn name(text: &str) -> Option<String> {
     let sound = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    (sound && (1..=40).contains(&text.len())).then(|| text.to_owned())
+    (sound && (1..=40).contains(&text.len()) && !TAKEN.contains(&text)).then(|| text.to_owned())
 }
 
 fn store(text: &str) -> Option<String> {

@@ -25,7 +25,11 @@ fn writes(plan: &Plan) -> Vec<(StepKey, Step)> {
             revoke.refunded.iter_mut().for_each(|refunded| refunded.at = Timestamp::UNIX_EPOCH);
             Step::Revoke(revoke)
         }
-        step => step,
+        Step::Grant(mut grant) => {
+            grant.refunded.iter_mut().for_each(|refunded| refunded.at = Timestamp::UNIX_EPOCH);
+            Step::Grant(grant)
+        }
+        step @ Step::Describe(_) => step,
     };
     plan.steps.iter().map(|planned| (planned.key.clone(), timeless(&planned.step))).collect()
 }

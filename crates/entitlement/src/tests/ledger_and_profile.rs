@@ -367,6 +367,34 @@ fn each_product_of_a_subscription_has_a_transaction_of_its_own() {
 }
 
 #[test]
+fn a_country_that_is_not_known_any_more_tells_nothing_anew() {
+    let at_home = || Subscription { country: Some("DE".into()), ..first_month() };
+    let mut case = of(day(3), [at_home()]);
+    case.rules.told = Told::Standing;
+    let case = later(case, day(4), [first_month()]);
+    assert_eq!(decide(&case).steps, vec![]);
+    let moved = Subscription { country: Some("FR".into()), ..first_month() };
+    assert_eq!(decide(&later(case, day(5), [moved])).steps.len(), 1);
+}
+
+#[test]
+fn an_item_that_is_removed_leaves_the_others_their_ids() {
+    let mut two = first_month();
+    two.items.push(item("si_2", "gold", period(0, 30)));
+    let mut case = of(day(3), [two.clone()]);
+    case.rules.told = Told::Standing;
+    two.items.remove(0);
+    let mut case = later(case, day(4), [two]);
+    let gold = decide(&case).verdict.owed[0].transaction.standing.clone().unwrap();
+    assert_eq!(gold.id, "sub_1:si_2");
+    case.billing.subscriptions[0].items.push(item("si_0", "month", period(0, 30)));
+    let plan = decide(&case);
+    let ids: Vec<_> =
+        plan.verdict.owed.iter().map(|right| right.transaction.standing.as_ref().unwrap().id.as_str()).collect();
+    assert_eq!(ids, ["sub_1:si_2", "sub_1:si_0"]);
+}
+
+#[test]
 fn what_concerns_a_subscription_concerns_each_of_its_products() {
     let mut two = first_month();
     two.items.push(item("si_2", "gold", period(0, 30)));

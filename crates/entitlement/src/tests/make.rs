@@ -100,6 +100,7 @@ pub(super) fn item(id: &str, price: &str, period: Period) -> Item {
 /// An active subscription `id` to `price` since the start of `period`, without any invoice.
 pub(super) fn sub(id: &str, price: &str, period: Period) -> Subscription {
     Subscription {
+        country: None,
         id: id.into(),
         account: Account::stripe(None, "cus_1"),
         status: Status::Active,
@@ -172,6 +173,7 @@ pub(super) fn trial() -> Subscription {
 pub(super) fn purchase(id: &str, price: &str, paid: Timestamp) -> Purchase {
     let line = PurchaseLine { price: price.into(), product: format!("prod_{price}"), quantity: 1, amount: 2000 };
     Purchase {
+        country: None,
         account: Account::stripe(None, "cus_1"),
         id: id.into(),
         state: PurchaseState::Paid(paid),

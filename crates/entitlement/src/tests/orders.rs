@@ -1,7 +1,7 @@
 //! What operators order: promotions, blocks, and details.
 
 use super::*;
-use crate::details::{DetailName, DetailValue, Limits, Sourced};
+use crate::details::{DetailName, DetailValue, Fact, Limits, Sourced};
 use crate::orders::{Block, Promotion};
 use crate::reason::Reason;
 use crate::rules::Told;
@@ -127,7 +127,7 @@ fn sourced() -> Case {
     let mut case = of(day(3), [first_month()]);
     let name = DetailName::parse("plan").unwrap();
     case.rules.sourced.push(Sourced { name, from: "customer.metadata.plan".into() });
-    case.billing.facts.insert("customer.metadata.plan".into(), "gold".into());
+    case.billing.facts.insert("customer.metadata.plan".into(), Fact("gold".into()));
     carry_out(&mut case);
     case
 }
@@ -141,12 +141,12 @@ fn a_detail_is_told_once_and_again_when_it_changes_or_is_gone() {
     let mut case = sourced();
     assert_eq!(steps(&case), [""; 0]);
     case.now = day(4);
-    case.billing.facts.insert("customer.metadata.plan".into(), "silver".into());
+    case.billing.facts.insert("customer.metadata.plan".into(), Fact("silver".into()));
     assert_eq!(steps(&case), ["describe plan=silver"]);
     carry_out(&mut case);
     case.billing.facts.clear();
     assert_eq!(steps(&case), [""; 0], "unknown is not no");
-    case.billing.facts.insert("customer.metadata.plan".into(), String::new());
+    case.billing.facts.insert("customer.metadata.plan".into(), Fact(String::new()));
     assert_eq!(steps(&case), ["describe no plan"]);
     carry_out(&mut case);
     assert_eq!(steps(&case), [""; 0]);
@@ -170,14 +170,14 @@ fn an_operators_word_on_a_detail_wins_and_stays_when_the_source_speaks_again() {
 #[test]
 fn what_was_sent_and_never_answered_is_taken_back_too() {
     let mut case = sourced();
-    case.billing.facts.insert("customer.metadata.plan".into(), "silver".into());
+    case.billing.facts.insert("customer.metadata.plan".into(), Fact("silver".into()));
     order(&mut case, "colour", Some("blue"));
     let plan = decide(&case);
     write_down(&mut case.ledger, &plan, case.now);
     assert_eq!(steps(&case), ["describe colour=blue plan=silver"], "the same key again");
     assert_eq!(decide(&case).steps[0].key, plan.steps[0].key);
     order(&mut case, "colour", None);
-    case.billing.facts.insert("customer.metadata.plan".into(), "gold".into());
+    case.billing.facts.insert("customer.metadata.plan".into(), Fact("gold".into()));
     let plan = decide(&case);
     assert_eq!(steps(&case), ["describe plan=gold no colour"], "though that was told before");
     assert_eq!(plan.moot.len(), 1);
@@ -189,9 +189,10 @@ fn what_is_too_long_or_too_many_is_left_out_with_an_alarm() {
     case.rules.limits = Limits { attributes: 2, characters: 5 };
     order(&mut case, "plan", Some("plain"));
     order(&mut case, "aside", Some("far too long"));
+    order(&mut case, "size", Some("9"));
     order(&mut case, "zone", Some("north"));
     order(&mut case, "profile:email", Some("somebody@example.com"));
-    assert_eq!(steps(&case), ["describe plan=plain profile:email=somebody@example.com"]);
+    assert_eq!(steps(&case), ["describe plan=plain profile:email=somebody@example.com size=9"]);
     let alarms: Vec<String> = decide(&case).verdict.alarms.iter().map(ToString::to_string).collect();
     assert_eq!(
         alarms,
@@ -210,6 +211,65 @@ fn nobody_is_made_known_for_what_the_source_says_of_them_alone() {
     assert_eq!(steps(&case), [""; 0]);
     order(&mut case, "colour", Some("blue"));
     assert_eq!(steps(&case), ["describe colour=blue plan=gold"]);
+}
+
+#[test]
+fn what_arrived_unanswered_is_set_right_also_when_the_old_word_is_wanted_again() {
+    let mut case = sourced();
+    case.billing.facts.insert("customer.metadata.plan".into(), Fact("silver".into()));
+    let plan = decide(&case);
+    write_down(&mut case.ledger, &plan, case.now);
+    case.billing.facts.insert("customer.metadata.plan".into(), Fact("gold".into()));
+    assert_eq!(steps(&case), ["describe plan=gold"], "silver may stand there");
+    carry_out(&mut case);
+    assert_eq!(steps(&case), [""; 0]);
+}
+
+#[test]
+fn a_deletion_that_was_never_answered_is_made_again() {
+    let mut case = of(day(3), [first_month()]);
+    order(&mut case, "profile:email", Some("ann@example.com"));
+    for _ in 0..3 {
+        let plan = decide(&case);
+        write_down(&mut case.ledger, &plan, case.now);
+        case.now += seconds(60);
+        order(&mut case, "profile:email", None);
+    }
+    assert!(steps(&case).contains(&"describe no profile:email".to_owned()), "{:?}", steps(&case));
+    carry_out(&mut case);
+    case.now += seconds(60);
+    assert_eq!(steps(&case), [""; 0]);
+}
+
+#[test]
+fn what_another_wrote_is_deleted_when_it_is_ordered_and_a_new_profile_is_told_all() {
+    let mut case = of(day(3), []);
+    order(&mut case, "colour", None);
+    assert_eq!(steps(&case), ["describe no colour"]);
+    carry_out(&mut case);
+    assert_eq!(steps(&case), [""; 0]);
+    order(&mut case, "size", Some("9"));
+    assert_eq!(steps(&case), ["describe size=9 no colour"]);
+    carry_out(&mut case);
+    case.profile = Profile::absent(case.profile.customer);
+    assert_eq!(steps(&case), ["describe size=9 no colour"], "it was deleted, and made anew");
+}
+
+#[test]
+fn a_refund_with_a_promotion_is_told_before_the_promotion() {
+    for told in [Told::Transaction, Told::Standing] {
+        let mut case = of(day(3), [first_month()]);
+        case.rules.told = told;
+        let mut case = later(case, day(4), [first_month()]);
+        case.billing.subscriptions[0].invoices[0].money_back = refund(999);
+        case.orders.promotions.push(promotion("promo_1", Until::At(day(11))));
+        let plan = decide(&case);
+        let Step::Grant(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
+        assert!(grant.is_bare());
+        assert_eq!(grant.refunded.as_ref().unwrap().grant.transaction.id, "sub_1");
+        carry_out(&mut case);
+        assert_eq!(steps(&case), [""; 0], "once");
+    }
 }
 
 #[test]

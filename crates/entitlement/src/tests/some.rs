@@ -17,7 +17,7 @@ use crate::billing::{
 };
 use crate::clock::Timestamp;
 use crate::decide::Case;
-use crate::details::{DetailName, DetailValue, Sourced};
+use crate::details::{DetailName, DetailValue, Fact, Sourced};
 use crate::ledger::State;
 use crate::names::{Account, Mode};
 use crate::orders::{Block, Orders, Promotion};
@@ -185,7 +185,7 @@ pub(super) fn billing() -> impl Strategy<Value = Billing> {
         for (number, purchase) in purchases.iter_mut().enumerate() {
             purchase.id = format!("pi_{number}");
         }
-        Billing { mode: Mode::Live, subscriptions, purchases, gaps, facts: BTreeMap::new(), country: None }
+        Billing { mode: Mode::Live, subscriptions, purchases, gaps, facts: BTreeMap::new() }
     })
 }
 
@@ -253,7 +253,7 @@ fn change_profile(profile: &mut Profile, how: u8) {
 fn pictures() -> impl Strategy<Value = (Billing, Orders)> {
     let fact = select(vec!["", "gold", "7", "far longer than any attribute may be"]);
     (billing(), option::weighted(0.5, fact), orders()).prop_map(|(billing, fact, orders)| {
-        let facts = fact.map(|fact| ("customer.metadata.plan".to_owned(), fact.to_owned())).into_iter().collect();
+        let facts = fact.map(|fact| ("customer.metadata.plan".to_owned(), Fact(fact.to_owned()))).into_iter().collect();
         (Billing { facts, ..billing }, orders)
     })
 }

@@ -1,7 +1,7 @@
 //! What operators order: it is written once, rings for its user, and counts as long as it is said to.
 
 use entitlement::details::{DetailName, DetailValue};
-use entitlement::names::{AccessLevel, Account};
+use entitlement::names::AccessLevel;
 use entitlement::plan::Until;
 
 use super::make::{Memory, account, at, claimed, memory, now, pass, user};
@@ -37,31 +37,45 @@ async fn a_promotion_of_a_user_without_an_account_makes_one_due_that_names_nobod
     let store = memory().await;
     let Ordered::Given(id) = promote(&store, week(), None).await else { panic!("it was not given") };
     assert_eq!(promotions(&store).await, [(format!("promo_{id}"), false)]);
-    let account = Account::of_user(&user("u-1"));
-    assert!(account.is_of_user() && !account.as_str().contains("u-1"));
-    assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), std::slice::from_ref(&account));
+    let accounts = store.accounts_of(&user("u-1")).await.unwrap();
+    let account = accounts[0].clone();
+    assert!(accounts.len() == 1 && account.is_of_user() && !account.as_str().contains("u-1"), "{accounts:?}");
     assert_eq!(claimed(&store, "a", 10).await, [account.id()]);
     assert_eq!(store.orders(&user("u-2"), "adapty").await.unwrap(), Default::default());
     assert_eq!(store.orders(&user("u-1"), "other").await.unwrap(), Default::default());
 }
 
 #[tokio::test]
-async fn a_user_with_accounts_is_looked_at_through_the_first_of_them() {
+async fn a_user_with_accounts_is_looked_at_through_one_that_needs_none_of_them() {
     let store = memory().await;
     let link = |id| Link { account: account(id), customer: user("u-1"), origin: OPERATOR.into() };
     store.link(link("2"), None).await.unwrap();
     store.link(link("1"), None).await.unwrap();
-    let before = store.standing(&account("1")).await.unwrap().unwrap().generation;
     promote(&store, week(), None).await;
-    assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), [account("1"), account("2")]);
-    assert!(store.standing(&account("1")).await.unwrap().unwrap().generation > before);
+    promote(&store, week(), None).await;
+    let accounts = store.accounts_of(&user("u-1")).await.unwrap();
+    assert_eq!(accounts[..2], [account("1"), account("2")]);
+    assert!(accounts.len() == 3 && accounts[2].is_of_user(), "one for all orders: {accounts:?}");
+    assert!(store.standing(&accounts[2]).await.unwrap().unwrap().due_at.is_some());
+}
+
+#[tokio::test]
+async fn an_order_that_changes_nothing_makes_nobody_known() {
+    let store = memory().await;
+    let premium = || level("premium");
+    assert_eq!(order(&store, What::End { level: premium() }).await, Ordered::Done(0));
+    assert_eq!(order(&store, What::Unblock { level: premium() }).await, Ordered::Done(0));
+    assert_eq!(order(&store, What::Forget { names: vec![] }).await, Ordered::Done(0));
+    assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn whoever_asks_twice_under_one_request_is_given_once() {
     let store = memory().await;
     let Ordered::Given(id) = promote(&store, week(), Some("r-1")).await else { panic!("it was not given") };
-    assert_eq!(promote(&store, week(), Some("r-1")).await, Ordered::GivenBefore(id));
+    let later = Until::At(now() + chrono::Duration::days(30));
+    let before = Ordered::GivenBefore { id, until: week(), ended: false };
+    assert_eq!(promote(&store, later, Some("r-1")).await, before, "as it was given");
     assert_eq!(promotions(&store).await.len(), 1);
     let other = What::Promote { level: level("gold"), until: week(), request: Some("r-1".into()) };
     assert_eq!(order(&store, other).await, Ordered::OtherRequest(id));
@@ -92,7 +106,7 @@ async fn a_block_ends_promotions_and_stands_until_it_is_lifted() {
     let store = memory().await;
     promote(&store, week(), None).await;
     let block = || What::Block { level: level("premium") };
-    assert_eq!(order(&store, block()).await, Ordered::Done(1));
+    assert_eq!(order(&store, block()).await, Ordered::Done(2), "the promotion ended, and the block");
     assert_eq!(order(&store, block()).await, Ordered::Done(0), "it stood already");
     let orders = store.orders(&user("u-1"), "adapty").await.unwrap();
     assert_eq!((orders.blocks[0].level.clone(), orders.blocks[0].by.as_str()), (level("premium"), "ops"));
@@ -117,6 +131,8 @@ async fn the_last_word_on_a_detail_counts_also_that_it_is_to_be_gone() {
     assert_eq!(details[&name("plan")], Some(DetailValue::Text("silver".into())));
     assert_eq!(details[&name("seats")], None);
     assert_eq!(details[&name("profile:email")], Some(DetailValue::Text("ann@example.com".into())));
+    assert_eq!(order(&store, What::Forget { names: vec![name("seats"), name("never")] }).await, Ordered::Done(1));
+    assert_eq!(store.details_of(&user("u-1")).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -228,7 +228,7 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     assert_eq!(entries(&store).await, entries(&old).await);
     look(&store, "buyer", "k3", SentOutcome::Confirmed).await;
     assert_eq!(entries(&store).await.last().unwrap().seq, 3, "it is numbered on");
-    assert_eq!(store.order(order.clone()).await.unwrap(), Ordered::GivenBefore(1));
+    assert_eq!(store.order(order.clone()).await.unwrap(), Ordered::GivenBefore { id: 1, until: Until::Lifetime, ended: false });
     let What::Promote { level, until, .. } = order.what.clone() else { panic!("a promotion") };
     let another = Order { what: What::Promote { level, until, request: None }, ..order };
     let Ordered::Given(number) = store.order(another).await.unwrap() else { panic!("it was not given") };

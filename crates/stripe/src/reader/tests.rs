@@ -67,6 +67,7 @@ fn expected() -> Subscription {
     let item = Item { id: "si_1".into(), price: "price_1".into(), product: "prod_1".into(), quantity: 1, period };
     Subscription {
         canceled_at: None,
+        country: None,
         id: "sub_1".into(),
         account: Account::stripe(None, "cus_1"),
         status: Status::Active,

@@ -32,6 +32,7 @@ pub(super) enum Area {
     Webhooks,
     Catalog,
     Adapty,
+    Iaphub,
     Clock,
     Bridge,
 }
@@ -95,6 +96,7 @@ impl fmt::Display for Area {
             Self::Webhooks => "webhooks",
             Self::Catalog => "catalog",
             Self::Adapty => "adapty",
+            Self::Iaphub => "iaphub",
             Self::Clock => "clock",
             Self::Bridge => "bridge",
         })

@@ -29,7 +29,8 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
             vec![error(Area::Iaphub, format!("IAPHUB refuses the key ({})", failure.what), mend)]
         }
         Err(failure) => {
-            let mend = "see that `iaphub.app_id` is right, and that HTTPS to `iaphub.api_base` gets out of this machine";
+            let mend =
+                "see that `iaphub.app_id` is right, and that HTTPS to `iaphub.api_base` gets out of this machine";
             vec![error(Area::Iaphub, format!("IAPHUB does not answer as it should: {}", failure.what), mend)]
         }
     }

@@ -25,7 +25,8 @@ fn missing(settings: &Settings) -> Vec<Finding> {
     let needed: [Option<SettingsError>; 2] =
         [settings.stripe.secret_key.require().err(), settings.stripe.webhook_secrets.require().err()];
     let apps = settings.adapty.iter().map(|app| app.secret_key.require().err());
-    let told = needed.into_iter().chain(apps).flatten().flat_map(|fault| fault.errors);
+    let iaphub = settings.iaphub.as_ref().and_then(|iaphub| iaphub.api_key.require().err());
+    let told = needed.into_iter().chain(apps).chain([iaphub]).flatten().flat_map(|fault| fault.errors);
     told.map(|fault| {
         let text = fault.to_string();
         // what to write stands behind the last colon

@@ -1,0 +1,146 @@
+//! Serving: every app is brought to where it should be for one customer.
+
+use entitlement::billing::Billing;
+use entitlement::decide::{Case, decide};
+use entitlement::failure::{Class, Failure};
+use entitlement::names::Customer;
+use entitlement::plan::Plan;
+use entitlement::rules::Rules;
+use entitlement::status::{LevelStatus, Status};
+use futures_util::future::join_all;
+use store::claim::Claim;
+use store::record::{Held, Intent};
+
+use crate::carry::Served;
+use crate::gather::{Early, Pictures};
+use crate::look::{App, Conduct, Outcome, Sync, Trouble};
+use crate::{findings, telling};
+
+impl Sync {
+    /// Brings every app to where it should be for one customer, each by itself: what one of them cannot do holds up no
+    /// other.
+    pub(crate) async fn serve(
+        &self,
+        claim: &Claim,
+        customer: &Customer,
+        billing: &Billing,
+        early: Option<Early>,
+    ) -> Result<Outcome, Trouble> {
+        let mut early = early.filter(|early| &early.customer == customer).map(|early| early.pictures.into_iter());
+        let pictures = self.apps.iter().map(|_| early.as_mut().and_then(Iterator::next));
+        let served =
+            self.apps.iter().zip(pictures).map(|(app, early)| self.serve_app(app, claim, customer, billing, early));
+        let (mut outcomes, mut failures) = (Vec::new(), Vec::new());
+        for (app, served) in self.apps.iter().zip(join_all(served).await) {
+            match served {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(Trouble::Upstream(failure)) => failures.push((app, failure)),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        let Some(mut all) = outcomes.into_iter().reduce(Outcome::and) else {
+            // what may be tried again is worth more than what may not
+            failures.sort_by_key(|(_, failure)| !is_passing(failure));
+            let first = failures.into_iter().next().map(|(_, failure)| failure);
+            return first.map_or_else(|| Ok(Outcome::default()), |failure| Err(failure.into()));
+        };
+        if !failures.is_empty() {
+            self.add_last_seen(customer, &failures, &mut all).await?;
+        }
+        for (app, failure) in failures {
+            self.unserved(claim, &format!("app `{}`", app.name()), failure, &mut all);
+        }
+        Ok(all)
+    }
+
+    /// What a failing app showed before stays part of where the customer stands.
+    async fn add_last_seen(
+        &self,
+        customer: &Customer,
+        failures: &[(&App, Failure)],
+        all: &mut Outcome,
+    ) -> Result<(), Trouble> {
+        let (Some((_, status)), Some(known)) = (&mut all.status, self.store.status_of(customer).await?) else {
+            return Ok(());
+        };
+        let is_missing = |level: &LevelStatus| failures.iter().any(|(app, _)| level.app.as_deref() == Some(app.name()));
+        status.levels.extend(known.status.levels.into_iter().filter(is_missing));
+        Ok(())
+    }
+
+    /// Notes that `whom` could not be served, while others were: it is tried again, or parked beside what they leave.
+    pub(crate) fn unserved(&self, claim: &Claim, whom: &str, failure: Failure, outcome: &mut Outcome) {
+        outcome.at_rest = false;
+        if is_passing(&failure) && (failure.class == Class::Credentials || !claim.is_tired((self.clock)())) {
+            outcome.failure.get_or_insert(failure);
+            return;
+        }
+        outcome.partly = true;
+        outcome.parked.push(findings::unserved(&claim.account, whom, &failure));
+    }
+
+    /// Decides for one customer of one app, and carries the plan out.
+    async fn serve_app(
+        &self,
+        app: &App,
+        claim: &Claim,
+        customer: &Customer,
+        billing: &Billing,
+        early: Option<Result<Pictures, Trouble>>,
+    ) -> Result<Outcome, Trouble> {
+        let rules = self.rules_for(app, billing);
+        let pictures = match early {
+            Some(early) => early?,
+            None => self.shown_and_told(app, customer, rules.mode).await?,
+        };
+        let (exists, billing) = (pictures.profile.exists, billing.clone());
+        let Pictures { profile, ledger, orders } = pictures;
+        let case = Case { billing, profile, ledger, orders, rules, now: (self.clock)() };
+        let plan = decide(&case);
+        telling::decided(&claim.account, app.name(), &plan, self.conduct);
+        let mut outcome = findings::of_plan(customer, &plan);
+        let status = Status::of(&case, &plan, self.conduct.carried());
+        outcome.status = Some((customer.clone(), self.named(app, status)));
+        if self.conduct == Conduct::Observe {
+            return Ok(outcome);
+        }
+        self.write_down(claim, customer, &case.rules, &plan).await?;
+        self.carry_out(Served { app, claim, customer }, exists, &plan, &mut outcome).await;
+        Ok(outcome)
+    }
+
+    /// With several apps, each level says which one it is of.
+    pub(crate) fn named(&self, app: &App, status: Status) -> Status {
+        if self.apps.len() > 1 { status.of_app(app.name()) } else { status }
+    }
+
+    /// The rules for `app`, in the mode of the key, or of what is billed when the key does not tell.
+    pub(crate) fn rules_for(&self, app: &App, billing: &Billing) -> Rules {
+        Rules { mode: self.mode.unwrap_or(billing.mode), ..app.rules.clone() }
+    }
+
+    async fn write_down(&self, claim: &Claim, customer: &Customer, rules: &Rules, plan: &Plan) -> Result<(), Trouble> {
+        if plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty() {
+            return Ok(());
+        }
+        let intent = Intent {
+            account: claim.account.clone(),
+            customer: customer.clone(),
+            lease: claim.lease.clone(),
+            destination: rules.destination.clone(),
+            mode: rules.mode,
+            steps: plan.steps.clone(),
+            seen: plan.seen.clone(),
+            moot: plan.moot.clone(),
+        };
+        match self.store.intend(intent).await? {
+            Held::Yes => Ok(()),
+            Held::Lost => Err(Trouble::LeaseLost),
+        }
+    }
+}
+
+/// Whether another try may help.
+fn is_passing(failure: &Failure) -> bool {
+    matches!(failure.class, Class::Transient | Class::Credentials)
+}

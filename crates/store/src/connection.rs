@@ -6,9 +6,11 @@ use std::time::Duration;
 use chrono::DateTime;
 use entitlement::clock::{Clock, Timestamp};
 use sqlx::postgres::{PgPool, PgRow};
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Decode, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type};
 use tokio::time::timeout;
+
+use crate::lanes::Lanes;
 
 /// A read that takes longer is given up.
 pub(crate) const LONGEST_READ: Duration = Duration::from_secs(10);
@@ -23,7 +25,7 @@ pub(crate) enum Connection {
 /// Connections for reading.
 #[derive(Clone, Debug)]
 pub(crate) enum Pool {
-    Sqlite(SqlitePool),
+    Sqlite(Lanes),
     Postgres(PgPool),
 }
 

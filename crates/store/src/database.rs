@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Connection, Pool};
 use crate::error::OpenError;
+use crate::lanes::Lanes;
 
 /// How often the log is folded back into the database file, off the commit path.
 const FOLD_EVERY: Duration = Duration::from_millis(200);
@@ -102,12 +103,7 @@ impl Database {
     /// Connections for reading, made when they are needed.
     pub(crate) fn pool(&self) -> Pool {
         match self {
-            Self::Sqlite(options) => {
-                // a file does not hang up, so there is nothing to test before each read
-                let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
-                let pool = pool.acquire_timeout(Duration::from_secs(10));
-                Pool::Sqlite(pool.connect_lazy_with((**options).clone()))
-            }
+            Self::Sqlite(options) => Pool::Sqlite(Lanes::new((**options).clone(), READERS)),
             Self::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
                 // one that was just used needs no test; one that does not answer is left for another

@@ -13,6 +13,7 @@ pub mod error;
 pub mod event;
 pub mod import;
 pub mod inbox;
+mod lanes;
 pub mod limits;
 mod listing;
 pub mod notes;

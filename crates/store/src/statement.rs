@@ -135,7 +135,11 @@ impl<'a> Statement<'a> {
 
     pub(crate) async fn read(self, from: &Pool) -> Result<Vec<Row>, sqlx::Error> {
         match from {
-            Pool::Sqlite(pool) => Ok(rows(self.sqlite()?.fetch_all(pool).await?, Row::Sqlite)),
+            Pool::Sqlite(lanes) => {
+                let query = self.sqlite()?;
+                let found = lanes.read(async move |on| query.fetch_all(on).await).await?;
+                Ok(rows(found, Row::Sqlite))
+            }
             Pool::Postgres(pool) => {
                 let found = bounded(pool, LONGEST_READ, async |on| self.postgres().fetch_all(on).await).await?;
                 Ok(rows(found, Row::Postgres))
@@ -146,7 +150,10 @@ impl<'a> Statement<'a> {
     /// The first row, if there is one.
     pub(crate) async fn read_first(self, from: &Pool) -> Result<Option<Row>, sqlx::Error> {
         match from {
-            Pool::Sqlite(pool) => Ok(self.sqlite()?.fetch_optional(pool).await?.map(Row::Sqlite)),
+            Pool::Sqlite(lanes) => {
+                let query = self.sqlite()?;
+                Ok(lanes.read(async move |on| query.fetch_optional(on).await).await?.map(Row::Sqlite))
+            }
             Pool::Postgres(pool) => {
                 let found = bounded(pool, LONGEST_READ, async |on| self.postgres().fetch_optional(on).await).await?;
                 Ok(found.map(Row::Postgres))

@@ -84,7 +84,9 @@ impl Memory {
     /// Changes the database behind the program's back.
     pub(super) async fn tamper(&self, text: &'static str) {
         match &self.reads {
-            Pool::Sqlite(pool) => drop(sqlx::raw_sql(text).execute(pool).await.unwrap()),
+            Pool::Sqlite(lanes) => {
+                lanes.read(async |on| sqlx::raw_sql(text).execute(on).await).await.unwrap();
+            }
             Pool::Postgres(pool) => drop(sqlx::raw_sql(text).execute(pool).await.unwrap()),
         }
     }

@@ -70,9 +70,9 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
 async fn a_commit_is_on_the_disk_before_it_is_answered() {
     let memory = memory().await;
     let pragma = async |text: &'static str| {
-        let Pool::Sqlite(pool) = &memory.reads else { panic!("this is SQLite") };
-        let value: String = sqlx::query_scalar(text).fetch_one(pool).await.unwrap();
-        value
+        let Pool::Sqlite(lanes) = &memory.reads else { panic!("this is SQLite") };
+        let value = lanes.read(async |on| sqlx::query_scalar::<_, String>(text).fetch_one(on).await).await;
+        value.unwrap()
     };
     assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
     assert_eq!(pragma("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");

@@ -34,7 +34,7 @@ async fn command(world: &World, words: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn seven_days_for_somebody_who_never_bought_anything_end_by_themselves() {
+async fn seven_days_for_somebody_who_never_bought_anything_have_an_end_and_no_revenue() {
     let world = world().await;
     let words = ["grant", "u-1", "premium", "--days", "7", "--why", "campaign", "--by", "anna", "--json"];
     let given: Value = serde_json::from_str(&command(&world, &words).await).unwrap();

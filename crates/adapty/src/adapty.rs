@@ -5,7 +5,7 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::{Grant, Refund, Refunded, Revoke, Step};
 use entitlement::profile::Profile;
-use entitlement::reconcile::arrived;
+use entitlement::same::arrived;
 use wire::upstream::{Answer, Call, Method, Upstream};
 
 use crate::posting::Posting;

@@ -42,7 +42,9 @@ fn attributes(describe: &Describe) -> impl Iterator<Item = (String, Value)> + '_
     told.chain(gone.map(|name| (name.to_string(), Value::from(""))))
 }
 
-fn written(value: &DetailValue) -> Value {
+/// The value as JSON: a text, or a number.
+#[must_use]
+pub fn written(value: &DetailValue) -> Value {
     match value {
         DetailValue::Text(text) => text.as_str().into(),
         // what is no number after all is a text

@@ -6,7 +6,7 @@
 
 pub mod adapty;
 pub mod date;
-mod details;
+pub mod details;
 pub mod objects;
 pub mod path;
 pub mod read;

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::date;
+use crate::details::written;
 
 /// A profile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -29,13 +30,13 @@ pub struct Profile {
     pub non_subscriptions: Vec<NonSubscription>,
 }
 
-/// The value of a custom attribute; it may be personal, so it never prints, and is only written as JSON.
+/// The value of a custom attribute; it may be personal, so it never prints by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute(pub DetailValue);
 
 impl Serialize for Attribute {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.as_str())
+        written(&self.0).serialize(serializer)
     }
 }
 
@@ -283,6 +284,9 @@ mod tests {
         let active = AccessLevel { is_active: None, ..v1.access_levels[0].clone() };
         assert_eq!(v2, Profile { access_levels: vec![active], ..v1 });
         assert_eq!(v2.custom_attributes["seats"].0, DetailValue::Number("5".into()));
+        let told = serde_json::to_value(&v2).unwrap();
+        assert_eq!(told["custom_attributes"], json!({ "plan": "team", "seats": 5 }));
+        assert_eq!(told["access_levels"][0]["offer"]["type"], "free_trial");
         assert_eq!(v2.subscriptions[0].bought.environment.as_deref(), Some("Sandbox"));
     }
 

@@ -219,15 +219,24 @@ impl Lasting {
 }
 
 fn chosen<'a>(apps: &'a [App], name: Option<&str>) -> Result<&'a App, OrderError> {
-    let names = || apps.iter().map(|app| format!("`{}`", app.name)).collect::<Vec<_>>().join(" or ");
+    let names = || apps.iter().map(|app| app.name.as_str());
     match (name, apps) {
         (None, [only]) => Ok(only),
-        (None, _) => Err(OrderError::Wrong(format!("there are several apps: say which, {}", names()))),
+        (None, _) => Err(OrderError::Wrong(format!("there are several apps: say which, {}", or_of(names())))),
         (Some(name), _) => {
             let found = apps.iter().find(|app| app.name == name);
-            found.ok_or_else(|| OrderError::Wrong(format!("there is no app `{name}`: write {}", names())))
+            found.ok_or_else(|| OrderError::Wrong(no_app(name, names())))
         }
     }
+}
+
+/// Says that no app is called `name`, and what they are called.
+pub(crate) fn no_app<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    format!("there is no app `{name}`: write {}", or_of(names))
+}
+
+fn or_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ")
 }
 
 fn named(level: &str) -> Result<AccessLevel, OrderError> {

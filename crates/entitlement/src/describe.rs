@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use crate::decide::Case;
 use crate::details::{Describe, DetailName, DetailValue, Details};
 use crate::ledger::{Entry, State};
-use crate::plan::{Plan, Planned, Refused, Step};
+use crate::plan::{Plan, Planned, Step};
 use crate::reason::Reason;
-use crate::reconcile::{look_again, next_link};
+use crate::reconcile::{enqueue, next_link};
 
 /// Adds to `plan` what is to be told of the details in `case`.
 pub(crate) fn describe(case: &Case, plan: &mut Plan) {
@@ -31,8 +31,10 @@ pub(crate) fn describe(case: &Case, plan: &mut Plan) {
         let step = Step::Describe(Describe { details, gone });
         let entries: Vec<&Entry> = entries.iter().map(|(entry, _)| *entry).collect();
         let (previous, next) = next_link(&case.rules, &case.profile.customer, &entries, &step, last);
-        let planned = Planned { key: next, previous, step, because: Reason::Described, attempts: 0 };
-        key = Some(queue(planned, &entries, case, plan));
+        let planned = Planned { key: next.clone(), previous, step, because: Reason::Described, attempts: 0 };
+        // no level is concerned, so there is none to note why it waits
+        enqueue(planned, &entries, case.now, plan);
+        key = Some(next);
     }
     let unwanted = open().map(|(entry, _)| &entry.key).filter(|open| Some(*open) != key.as_ref());
     plan.moot.extend(unwanted.cloned());
@@ -49,10 +51,10 @@ fn described(case: &Case) -> Vec<(&Entry, &Describe)> {
     entries
 }
 
-/// Nobody is made known to a destination for what the source happens to say of them.
+/// Nobody is made known to a destination for what the source happens to say of them, or for what is to be gone.
 fn is_known(case: &Case, plan: &Plan) -> bool {
     // any other step makes a profile first
-    case.profile.exists || !plan.steps.is_empty() || !case.orders.details.is_empty()
+    case.profile.exists || !plan.steps.is_empty() || case.orders.details.values().any(Option::is_some)
 }
 
 /// What the source says, as far as it could be read; an operator's word wins.
@@ -96,18 +98,4 @@ fn within_limits(mut details: Details, case: &Case, plan: &mut Plan) -> Details 
         place <= most
     });
     details
-}
-
-/// Puts the step into the plan, unless its entry says that it is not due or was refused. Answers its key.
-fn queue(planned: Planned, entries: &[&Entry], case: &Case, plan: &mut Plan) -> crate::key::StepKey {
-    let key = planned.key.clone();
-    match entries.iter().find(|entry| entry.key == key).map(|entry| &entry.state) {
-        Some(State::Intended { due, .. }) if *due > case.now => look_again(plan, *due),
-        Some(State::Refused { why, .. }) => {
-            plan.refused.push(Refused { key: key.clone(), step: planned.step, why: why.clone() });
-        }
-        Some(State::Intended { attempts, .. }) => plan.steps.push(Planned { attempts: *attempts, ..planned }),
-        Some(State::Dropped { .. } | State::Confirmed { .. }) | None => plan.steps.push(planned),
-    }
-    key
 }

@@ -26,6 +26,7 @@ pub mod reconcile;
 pub mod refund;
 pub mod retry;
 pub mod rules;
+pub mod same;
 pub mod status;
 pub mod transaction;
 pub mod worth;

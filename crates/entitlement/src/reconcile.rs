@@ -9,11 +9,12 @@ use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
 use crate::names::{AccessLevel, Customer, Mode};
 use crate::plan::{
-    Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Step, Transaction, Until, Verdict,
+    Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Step, Transaction, Verdict,
 };
 use crate::profile::{BARE, Profile, Shown};
 use crate::reason::Reason;
 use crate::rules::{Rules, Told};
+use crate::same::{arrived, is_alike, same_chain, shows, tells};
 
 /// The steps that turn what `profile` shows into what `verdict` owes, given what the `ledger` remembers.
 #[must_use]
@@ -320,30 +321,10 @@ impl<'a> Subject<'a> {
 
     /// Puts a step into the plan, unless its entry says that it is not due or was refused. Returns its key.
     fn plan(&self, step: Step, because: Reason, last: Option<&Entry>, plan: &mut Plan) -> Option<StepKey> {
-        let (previous, key) = self.next_link(&step, last);
-        let entry = self.entries.iter().find(|entry| entry.key == key);
-        match entry.map(|entry| &entry.state) {
-            Some(State::Intended { due, .. }) if *due > self.now => {
-                self.note(Some(Reason::WaitsForRetry { due: *due }), plan);
-                look_again(plan, *due);
-            }
-            Some(State::Refused { why, .. }) => {
-                self.note(Some(Reason::Refusal { why: why.clone() }), plan);
-                plan.refused.push(Refused { key: key.clone(), step, why: why.clone() });
-            }
-            Some(State::Intended { attempts, .. }) => {
-                plan.steps.push(Planned { key: key.clone(), previous, step, because, attempts: *attempts });
-            }
-            Some(State::Dropped { .. } | State::Confirmed { .. }) | None => {
-                plan.steps.push(Planned { key: key.clone(), previous, step, because, attempts: 0 });
-            }
-        }
+        let (previous, key) = next_link(self.rules, &self.profile.customer, &self.entries, &step, last);
+        let planned = Planned { key: key.clone(), previous, step, because, attempts: 0 };
+        self.note(enqueue(planned, &self.entries, self.now, plan), plan);
         Some(key)
-    }
-
-    /// The key of `step` after `last`, and the key before it. A confirmed key is never taken twice.
-    fn next_link(&self, step: &Step, last: Option<&Entry>) -> (Option<StepKey>, StepKey) {
-        next_link(self.rules, &self.profile.customer, &self.entries, step, last)
     }
 
     /// The pictures change by themselves: the profile catches up, and what it shows runs out.
@@ -399,99 +380,32 @@ pub(crate) fn next_link(
     (previous, key)
 }
 
+/// Puts a step into the plan; answers why not, when its entry says that it is not due or was refused.
+pub(crate) fn enqueue(planned: Planned, entries: &[&Entry], now: Timestamp, plan: &mut Plan) -> Option<Reason> {
+    let entry = entries.iter().find(|entry| entry.key == planned.key);
+    let attempts = match entry.map(|entry| &entry.state) {
+        Some(State::Intended { due, .. }) if *due > now => {
+            look_again(plan, *due);
+            return Some(Reason::WaitsForRetry { due: *due });
+        }
+        Some(State::Refused { why, .. }) => {
+            let Planned { key, step, .. } = planned;
+            plan.refused.push(Refused { key, step, why: why.clone() });
+            return Some(Reason::Refusal { why: why.clone() });
+        }
+        Some(State::Intended { attempts, .. }) => *attempts,
+        Some(State::Dropped { .. } | State::Confirmed { .. }) | None => 0,
+    };
+    plan.steps.push(Planned { attempts, ..planned });
+    None
+}
+
 fn store_of(shown: &Shown) -> String {
     shown.store.clone().unwrap_or_else(|| "another store".into())
 }
 
 pub(crate) fn look_again(plan: &mut Plan, at: Timestamp) {
     plan.look_again = Some(plan.look_again.map_or(at, |soonest| soonest.min(at)));
-}
-
-/// Whether what is shown of the step's level, as far as it runs, is what the step asks for.
-#[must_use]
-pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
-    match step {
-        Step::Grant(grant) => shown.is_some_and(|shown| shows(shown, grant)),
-        Step::Revoke(_) => shown.is_none(),
-        // nothing of it shows among the levels
-        Step::Describe(_) => true,
-    }
-}
-
-/// Whether two steps ask for the same; when a refund was learnt of makes no difference.
-fn is_alike(one: &Step, other: &Step) -> bool {
-    match (one, other) {
-        (Step::Revoke(one), Step::Revoke(other)) => (&one.level, one.refund) == (&other.level, other.refund),
-        (Step::Grant(one), Step::Grant(other)) => {
-            Grant { refunded: None, ..one.clone() } == Grant { refunded: None, ..other.clone() }
-        }
-        _ => one == other,
-    }
-}
-
-/// Whether `step` told all that `grant` tells. What only one of the two ways of telling knows does not count, so that
-/// another way sends nothing again.
-fn tells(step: &Step, grant: &Grant) -> bool {
-    let Step::Grant(told) = step else { return false };
-    if grant.refunded.is_some() {
-        return false;
-    }
-    let access = |grant: &Grant| (grant.level.clone(), grant.until, grant.starts_at);
-    // who was given a level and then pays for it, paid: that is news
-    if told.transaction.is_promotion() && !grant.transaction.is_promotion() {
-        return false;
-    }
-    if told.is_bare() || grant.is_bare() {
-        return access(told) == access(grant);
-    }
-    // what was told with it, and a country that is not known any more, are no news
-    let told = &Grant { refunded: None, ..told.clone() };
-    let grant = &in_known_country(grant, told);
-    let (before, now) = (&told.transaction.standing, &grant.transaction.standing);
-    match before.is_some() == now.is_some() {
-        true => told == grant,
-        false => {
-            let transaction = Transaction { standing: before.clone(), ..grant.transaction.clone() };
-            *told == Grant { transaction, ..grant.clone() }
-        }
-    }
-}
-
-/// `grant` with the country that was told before, where nobody knows it now.
-fn in_known_country(grant: &Grant, told: &Grant) -> Grant {
-    let mut grant = grant.clone();
-    if let (Some(now), Some(before)) = (&mut grant.transaction.standing, &told.transaction.standing) {
-        now.country = now.country.take().or_else(|| before.country.clone());
-    }
-    grant
-}
-
-/// Whether `shown` is what `grant` asks for, to the second.
-#[must_use]
-fn shows(shown: &Shown, grant: &Grant) -> bool {
-    let bare = grant.is_bare() || shown.is_bare();
-    same_end(shown, grant) && (bare || shown.transaction.as_ref().is_none_or(|id| grant.transaction.is_shown_as(id)))
-}
-
-fn same_end(shown: &Shown, grant: &Grant) -> bool {
-    match (shown.until, grant.until) {
-        (Until::At(shown), Until::At(granted)) => shown.timestamp() == granted.timestamp(),
-        (Until::Lifetime, Until::Lifetime) => true,
-        (Until::At(_), Until::Lifetime) | (Until::Lifetime, Until::At(_)) => false,
-    }
-}
-
-/// Whether `shown` is carried by a transaction of the chain of `grant`.
-fn same_chain(shown: &Shown, grant: &Grant) -> bool {
-    if shown.is_bare() {
-        // where a product does not bring its level, that is granted beside the transaction; another's gift ends elsewhere
-        return same_end(shown, grant) && (grant.is_bare() || grant.transaction.standing.is_some());
-    }
-    match (&shown.original, &shown.transaction) {
-        (Some(original), _) => grant.transaction.is_of_chain(original),
-        (None, Some(id)) => grant.transaction.is_shown_as(id) || grant.transaction.is_of_chain(id),
-        (None, None) => !grant.is_bare() && shown.store.as_ref() == Some(&grant.store),
-    }
 }
 
 fn unsure_of_all(verdict: &Verdict) -> Option<Reason> {

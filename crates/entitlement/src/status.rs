@@ -94,21 +94,37 @@ impl Status {
     /// web's, whoever tells of them. `stale`: nobody could look since, as in [`LevelStatus::is_active`].
     #[must_use]
     pub fn beside(mut self, witnessed: &[LevelStatus], stale: bool, ours: &[&str], now: Timestamp) -> Self {
-        let is_ours = |of: &LevelStatus| of.store.as_deref().is_some_and(|store| ours.contains(&store));
+        self.double_subscription |= !self.paid_twice(witnessed, stale, ours, now).is_empty();
         for seen in witnessed.iter().filter(|seen| seen.is_active(now, stale)) {
             let same = |known: &&mut LevelStatus| known.level == seen.level;
             match self.levels.iter_mut().filter(same).max_by_key(|known| known.until) {
-                Some(known) => {
-                    self.double_subscription |= is_ours(known) && known.is_active(now, false) && !is_ours(seen);
-                    if known.until < seen.until {
-                        *known = LevelStatus { app: known.app.take(), ..seen.clone() };
-                    }
+                Some(known) if known.until < seen.until => {
+                    *known = LevelStatus { app: known.app.take(), ..seen.clone() };
                 }
+                Some(_) => {}
                 None => self.levels.push(seen.clone()),
             }
         }
         self.levels.sort_by(|one, other| (&one.app, &one.level).cmp(&(&other.app, &other.level)));
         self
+    }
+
+    /// What of `witnessed` is paid for on the web too, as of [`Status::beside`].
+    #[must_use]
+    pub fn paid_twice<'a>(
+        &self,
+        witnessed: &'a [LevelStatus],
+        stale: bool,
+        ours: &[&str],
+        now: Timestamp,
+    ) -> Vec<&'a LevelStatus> {
+        let on_the_web = |seen: &LevelStatus| {
+            self.levels
+                .iter()
+                .any(|known| known.level == seen.level && known.is_active(now, false) && known.is_of(ours))
+        };
+        let elsewhere = witnessed.iter().filter(|seen| seen.is_active(now, stale) && !seen.is_of(ours));
+        elsewhere.filter(|seen| on_the_web(seen)).collect()
     }
 
     /// Whether nothing at all may be used at `now`; see [`LevelStatus::is_active`].
@@ -119,6 +135,12 @@ impl Status {
 }
 
 impl LevelStatus {
+    /// Whether one of `stores` gives it.
+    #[must_use]
+    pub fn is_of(&self, stores: &[&str]) -> bool {
+        self.store.as_deref().is_some_and(|store| stores.contains(&store))
+    }
+
     /// Whether the level may be used at `now`.
     ///
     /// When the picture is `stale` (nobody could look since), a right that was to renew is taken to have renewed: an

@@ -5,8 +5,8 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::{Plan, Planned, Step};
 use entitlement::profile::Profile;
-use entitlement::reconcile::arrived;
 use entitlement::retry::{self, Next};
+use entitlement::same::arrived;
 use store::claim::Claim;
 use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
 

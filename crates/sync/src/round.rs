@@ -14,7 +14,6 @@ use entitlement::ledger::Entry;
 use entitlement::names::Account;
 use entitlement::plan::{Plan, Step, Until};
 use entitlement::reason::Reason;
-use entitlement::status::LevelStatus;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
@@ -207,39 +206,26 @@ impl Sync {
         })
     }
 
-    /// Asks the witness about those who pay on the web, as the last looks saw them; a day's answer will do. It takes few
-    /// requests, so after the first that fail the rest of the page is left to the next round.
+    /// Asks the witness about those who pay on the web, as the last looks saw them; a day's answer will do. Once it failed a
+    /// few times it is left alone until the next round.
     async fn ask(&self, witness: &Witness, page: &[Account], walked: &mut Walked) -> Result<(), StoreError> {
         let ours: Vec<&str> = self.apps.iter().map(|app| app.rules.store.as_str()).collect();
         let now = (self.clock)();
         for account in page {
+            if walked.not_witnessed >= ASKED_IN_VAIN {
+                return Ok(());
+            }
             let Some(customer) = self.store.link_of(account).await?.map(|link| link.customer) else { continue };
             let Some(known) = self.store.status_of(&customer).await? else { continue };
-            let is_paid = |level: &LevelStatus| {
-                level.is_active(now, false) && level.store.as_deref().is_some_and(|store| ours.contains(&store))
-            };
-            if !known.status.levels.iter().any(is_paid) {
+            if !known.status.levels.iter().any(|level| level.is_active(now, false) && level.is_of(&ours)) {
                 continue;
             }
             let seen = witness.shows(&customer, Asking::IfOlderThanADay).await?;
             walked.not_witnessed += u64::from(seen.stale);
-            if walked.not_witnessed >= ASKED_IN_VAIN {
-                return Ok(());
-            }
-            for paid in known.status.levels.iter().filter(|level| is_paid(level)) {
-                let other = |seen: &&LevelStatus| {
-                    seen.level == paid.level
-                        && seen.is_active(now, false)
-                        && seen.store.as_deref().is_none_or(|store| !ours.contains(&store))
-                };
-                let Some(other) = seen.levels.iter().find(other) else { continue };
-                let (user, level) = (customer.as_str().to_owned(), paid.level.0.clone());
-                let doubled = Doubled {
-                    account: account.as_str().to_owned(),
-                    user: user.clone(),
-                    level: level.clone(),
-                    store: other.store.clone(),
-                };
+            for twice in known.status.paid_twice(&seen.levels, seen.stale, &ours, now) {
+                let (user, level) = (customer.as_str().to_owned(), twice.level.0.clone());
+                let (account, store) = (account.as_str().to_owned(), twice.store.clone());
+                let doubled = Doubled { account, user: user.clone(), level: level.clone(), store };
                 walked.doubled.insert((user, level), doubled);
             }
         }

@@ -103,7 +103,7 @@ pub(crate) struct Promotion {
 /// What changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Changed {
-    /// Promotions that ended, or blocks that began or ended.
+    /// Promotions that ended, blocks that began or ended, attributes that were forgotten.
     changed: u64,
 }
 
@@ -130,7 +130,7 @@ pub(crate) async fn grant(
 ) -> Result<(StatusCode, Json<Promoted>), ApiError> {
     let (user, Json(wanted)) = (id?.0, wanted?);
     let lasting = Lasting { days: wanted.days, until: wanted.until, lifetime: wanted.lifetime };
-    let (wish, now) = (wish(&user, (wanted.app, wanted.by, wanted.reason))?, clock::now());
+    let (wish, now) = (wish(&user, Words { app: wanted.app, by: wanted.by, reason: wanted.reason })?, clock::now());
     let what = (wanted.level.as_str(), lasting);
     let given = ordering::promote(&api.store, &api.apps, wish, what, wanted.request_id, now).await?;
     let status = if given.repeated { StatusCode::OK } else { StatusCode::CREATED };
@@ -179,9 +179,7 @@ pub(crate) async fn revoke(
     words: Result<Query<Words>, QueryRejection>,
 ) -> Result<Json<Changed>, ApiError> {
     let (Path((user, level)), Query(words)) = (path?, words?);
-    let changed =
-        ordering::revoke(&api.store, &api.apps, wish(&user, (words.app, words.by, words.reason))?, &level, Block::No)
-            .await?;
+    let changed = ordering::revoke(&api.store, &api.apps, wish(&user, words)?, &level, Block::No).await?;
     Ok(Json(Changed { changed }))
 }
 
@@ -205,7 +203,7 @@ pub(crate) async fn block(
     wanted: Result<Json<Blocking>, JsonRejection>,
 ) -> Result<Json<Changed>, ApiError> {
     let (user, Json(wanted)) = (id?.0, wanted?);
-    let wish = wish(&user, (wanted.app, wanted.by, wanted.reason))?;
+    let wish = wish(&user, Words { app: wanted.app, by: wanted.by, reason: wanted.reason })?;
     let changed = ordering::revoke(&api.store, &api.apps, wish, &wanted.level, Block::Yes).await?;
     Ok(Json(Changed { changed }))
 }
@@ -232,8 +230,7 @@ pub(crate) async fn unblock(
     words: Result<Query<Words>, QueryRejection>,
 ) -> Result<Json<Changed>, ApiError> {
     let (Path((user, level)), Query(words)) = (path?, words?);
-    let was_blocked =
-        ordering::unblock(&api.store, &api.apps, wish(&user, (words.app, words.by, words.reason))?, &level).await?;
+    let was_blocked = ordering::unblock(&api.store, &api.apps, wish(&user, words)?, &level).await?;
     Ok(Json(Changed { changed: u64::from(was_blocked) }))
 }
 
@@ -257,7 +254,7 @@ pub(crate) async fn describe(
     wanted: Result<Json<Telling>, JsonRejection>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
     let (user, Json(wanted)) = (id?.0, wanted?);
-    let wish = wish(&user, (wanted.app, wanted.by, wanted.reason))?;
+    let wish = wish(&user, Words { app: wanted.app, by: wanted.by, reason: wanted.reason })?;
     let user = wish.user.clone();
     let details = wanted.attributes.iter().map(|(name, value)| detail(name, value)).collect::<Result<Vec<_>, _>>()?;
     ordering::describe(&api.store, &api.apps, wish, details).await?;
@@ -287,7 +284,7 @@ pub(crate) async fn forget(
 ) -> Result<Json<Changed>, ApiError> {
     let (Path((user, name)), Query(words)) = (path?, words?);
     let names = vec![DetailName::parse(&name).map_err(|error| ApiError::Wrong(error.to_string()))?];
-    let wish = wish(&user, (words.app, words.by, words.reason))?;
+    let wish = wish(&user, words)?;
     let changed = ordering::forget(&api.store, &api.apps, wish, names).await?;
     Ok(Json(Changed { changed }))
 }
@@ -331,9 +328,7 @@ fn number_of(number: &Number) -> DetailValue {
     DetailValue::read(&number.to_string())
 }
 
-type Said = Option<String>;
-
-fn wish(user: &str, (app, by, reason): (Said, Said, Said)) -> Result<Wish, ApiError> {
+fn wish(user: &str, Words { app, by, reason }: Words) -> Result<Wish, ApiError> {
     let by = by.unwrap_or_else(|| "the admin API".to_owned());
     Ok(Wish { user: customer(user)?, app, by, why: reason.unwrap_or_default() })
 }

@@ -24,6 +24,7 @@ use crate::commands::timeline::{self, Happening};
 use crate::commands::{account, customer, wording};
 use crate::failed::Failed;
 use crate::moments::both;
+use crate::ordering::no_app;
 use crate::settings::Settings;
 use crate::{table, wiring};
 
@@ -88,8 +89,7 @@ pub(crate) enum Asked {
 /// The app called `name`, or all of them.
 pub(crate) fn chosen<'a>(sync: &'a Sync, name: Option<&str>) -> Result<Vec<&'a App>, String> {
     let Some(name) = name else { return Ok(sync.apps.iter().collect()) };
-    let names: Vec<String> = sync.apps.iter().map(|app| format!("`{}`", app.name())).collect();
-    let unknown = || format!("there is no app `{name}`: write {}", names.join(" or "));
+    let unknown = || no_app(name, sync.apps.iter().map(App::name));
     Ok(vec![sync.apps.iter().find(|app| app.name() == name).ok_or_else(unknown)?])
 }
 

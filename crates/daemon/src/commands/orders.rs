@@ -1,5 +1,6 @@
 //! `grant`, `revoke`, `unblock`, `promotions`, `attributes`: what operators order for app users.
 
+use adapty::details::written;
 use entitlement::details::{DetailName, DetailValue};
 use entitlement::names::Customer;
 use serde_json::{Value, json};
@@ -160,10 +161,7 @@ async fn list(store: &Store, user: &Customer, as_json: bool) -> Result<(), Faile
 
 /// As JSON tells it: a text, a number, or null for what is to be gone.
 pub(crate) fn told(told: &Told) -> Value {
-    let value = told.value.as_ref().map(|value| match value {
-        DetailValue::Text(text) => Value::from(text.as_str()),
-        DetailValue::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
-    });
+    let value = told.value.as_ref().map(written);
     json!({ "name": told.name, "value": value, "app": told.app, "by": told.by, "since": told.since })
 }
 

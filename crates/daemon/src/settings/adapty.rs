@@ -6,7 +6,7 @@ use entitlement::details::DetailName;
 use stripe::facts::{FORMS, FactSource};
 
 use super::choice::choice;
-use super::error::{Origin, SettingError};
+use super::error::SettingError;
 use super::reader::Reader;
 use super::secret::{Needed, Secret};
 use super::span::SECOND;
@@ -122,8 +122,8 @@ impl Adapty {
 impl Adapty {
     /// Whether it is the same app as `other`, under another name.
     fn is_same(&self, other: &Adapty) -> bool {
-        let key = |of: &Adapty| of.secret_key.present().map(|key| key.expose().to_owned());
-        key(self).is_some() && (key(self), &self.api_base) == (key(other), &other.api_base)
+        let keys = self.secret_key.present().zip(other.secret_key.present());
+        self.api_base == other.api_base && keys.is_some_and(|(one, another)| one.expose() == another.expose())
     }
 }
 
@@ -131,15 +131,11 @@ impl Adapty {
 fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(DetailName, FactSource)> {
     let mut details = Vec::new();
     for name in reader.keys_of(section) {
-        let key = format!("{section}.{name}");
-        let place = reader.parsed(&key, FORMS, |text| text.parse().ok());
-        match (DetailName::parse(&format!("{prefix}{name}")), place) {
-            (Ok(name), Some(place)) => details.push((name, place)),
-            (Ok(_), None) => {}
-            (Err(error), _) => {
-                let (found, origin) = ("the name of none".to_owned(), Origin::Default);
-                reader.note(SettingError::Invalid { key, origin, found, write: error.write() });
-            }
+        let Some(place) = reader.text(&format!("{section}.{name}")) else { continue };
+        match (DetailName::parse(&format!("{prefix}{name}")), place.value.parse()) {
+            (Ok(name), Ok(source)) => details.push((name, source)),
+            (Ok(_), Err(_)) => reader.refuse_value(&place, FORMS),
+            (Err(error), _) => reader.refuse(&place, "under a name that Adapty does not take", &error.write()),
         }
     }
     details
@@ -213,6 +209,46 @@ mod tests {
         ];
         assert_eq!(told.len(), found.len(), "{told:#?}");
         assert!(told.iter().zip(found).all(|(told, found)| told.starts_with(found)), "{told:#?}");
+    }
+
+    #[test]
+    fn of_several_apps_each_needs_a_key_of_its_own() {
+        let app = |name: &str, key: &str| format!("[[adapty]]\nname = \"{name}\"\n{key}\n");
+        let told = complaints(
+            &format!("{}{}", app("a", "secret_key = \"secret_x\""), app("b", "secret_key = \"secret_x\"")),
+            &[],
+        );
+        assert!(
+            told.len() == 1 && told[0].starts_with("`adapty[1]` is an app with the key of one before it"),
+            "{told:?}"
+        );
+        assert!(!told[0].contains("secret_x"));
+        let keys = [("ADAPTY_SECRET_KEY", "secret_alone"), ("ADAPTY_SECRET_KEY_TV_2", "secret_tv")];
+        let apps = read(&format!("{}{}", app("phone", ""), app("tv-2", "")), &keys).unwrap().adapty;
+        assert_eq!(apps[1].secret_key.require().unwrap().expose(), "secret_tv");
+        let missing = apps[0].secret_key.require().unwrap_err().to_string();
+        assert!(missing.contains("ADAPTY_SECRET_KEY_PHONE"), "{missing}");
+    }
+
+    #[test]
+    fn attributes_are_named_as_adapty_takes_them_and_filled_from_places_that_exist() {
+        let file =
+            "[adapty.attributes]\nplan = \"customer.metadata.plan\"\n[adapty.profile]\nemail = \"customer.email\"";
+        let details = read(file, &[]).unwrap().adapty.remove(0).details;
+        let told: Vec<_> = details.iter().map(|(name, place)| format!("{name} {place}")).collect();
+        assert_eq!(told, ["plan customer.metadata.plan", "profile:email customer.email"]);
+        let file = "[adapty.attributes]\n\"two words\" = \"customer.email\"\nplan = \"invoice.number\"\n\
+                    [adapty.profile]\nemial = \"customer.email\"";
+        let found = [
+            "`adapty.attributes.plan` is `invoice.number` (`grantsync.toml` line 3): write `subscription.metadata.<key>`,",
+            "`adapty.attributes.two words` is under a name that Adapty does not take (`grantsync.toml` line 2): write at most 30",
+            "`adapty.profile.emial` is under a name that Adapty does not take (`grantsync.toml` line 5): write at most 30",
+        ];
+        let told = complaints(file, &[]);
+        assert_eq!(told.len(), found.len(), "{told:#?}");
+        assert!(told.iter().zip(found).all(|(told, found)| told.starts_with(found)), "{told:#?}");
+        let told = complaints("[adapty]\nattributes = \"plan\"", &[]);
+        assert!(told.len() == 1 && told[0].starts_with("unknown key `adapty.attributes`"), "{told:?}");
     }
 
     #[test]

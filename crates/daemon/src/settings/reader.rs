@@ -79,7 +79,10 @@ impl<'a> Reader<'a> {
     /// The keys that are written in a section whose keys are names.
     pub(super) fn keys_of(&mut self, section: &str) -> Vec<String> {
         let below = format!("{section}.");
-        self.entries.remove(section);
+        // whatever is no table is left, and so refused
+        if self.entries.get(section).is_some_and(|entry| matches!(entry.raw, Raw::Table)) {
+            self.entries.remove(section);
+        }
         self.entries.keys().filter_map(|key| key.strip_prefix(&below)).map(str::to_owned).collect()
     }
 

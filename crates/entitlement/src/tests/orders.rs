@@ -209,6 +209,8 @@ fn nobody_is_made_known_for_what_the_source_says_of_them_alone() {
     (case.profile, case.ledger) = (Profile::absent(case.profile.customer), crate::ledger::Ledger::default());
     case.billing.subscriptions.clear();
     assert_eq!(steps(&case), [""; 0]);
+    order(&mut case, "colour", None);
+    assert_eq!(steps(&case), [""; 0], "nor for what is to be gone");
     order(&mut case, "colour", Some("blue"));
     assert_eq!(steps(&case), ["describe colour=blue plan=gold"]);
 }

@@ -55,6 +55,24 @@ async fn a_thing_found_again_is_told_in_its_newest_words() {
 }
 
 #[tokio::test]
+async fn a_look_that_did_some_of_its_work_parks_that_beside_what_is_parked() {
+    let store = memory().await;
+    parks(&store, "1", &["a"]).await;
+    let finding = |subject| vec![finding(Kind::RefusedStep, subject)];
+    let claim = held(&store, "1").await;
+    let ending = Ending::Failed { next: at(60), why: "one app does not answer".into(), parked: finding("b") };
+    assert_eq!(settle(&store, &claim, ending).await, Held::Yes);
+    assert_eq!(subjects(&store).await, ["a", "b"]);
+    let claim = held(&store, "1").await;
+    assert_eq!(settle(&store, &claim, Ending::Partly { next: Some(at(90)), parked: finding("c") }).await, Held::Yes);
+    assert_eq!(subjects(&store).await, ["a", "b", "c"]);
+    let standing = store.standing(&account("1")).await.unwrap().unwrap();
+    assert_eq!((standing.due_at, standing.trouble), (Some(at(90)), None), "what may be tried again is due, and nothing fails");
+    parks(&store, "1", &[]).await;
+    assert_eq!(subjects(&store).await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_look_that_failed_or_yielded_leaves_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;

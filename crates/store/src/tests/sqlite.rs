@@ -77,3 +77,18 @@ async fn a_commit_is_on_the_disk_before_it_is_answered() {
     assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
     assert_eq!(pragma("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
 }
+
+#[tokio::test]
+async fn reads_share_a_few_connections_and_end_with_the_store() {
+    let memory = memory().await;
+    let store = Store::clone(&memory);
+    let reads = (0..50).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move { store.note(&number.to_string()).await })
+    });
+    for read in reads.collect::<Vec<_>>() {
+        assert_eq!(read.await.unwrap().unwrap(), None);
+    }
+    Store::clone(&memory).finish().await;
+    assert!(store.note("late").await.is_err(), "nobody opens the file again");
+}

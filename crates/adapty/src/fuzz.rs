@@ -49,7 +49,7 @@ fn a_damaged_profile_is_read_or_refused_in_a_sentence() {
             }
             Err(refused) => {
                 let said = refused.to_string();
-                assert!(said.len() < 300 && !said.contains(['\n', '\r', '@']), "{said:?}");
+                assert!(said.chars().count() < 300 && !said.contains(['\n', '\r', '@']), "{said:?}");
             }
         }
     });

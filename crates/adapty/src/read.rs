@@ -52,12 +52,16 @@ pub fn profile(customer: &Customer, body: &[u8]) -> Result<Profile, Unreadable> 
     Ok(Profile { customer: customer.clone(), exists: true, levels: found.into_values().collect() })
 }
 
+/// Characters of a level's name in a fault: longer than anybody's, and the field behind it is still told.
+const LONGEST_NAME: usize = 64;
+
 fn collect(listed: &Value, field: &str, found: &mut BTreeMap<AccessLevel, Shown>) -> Result<(), Unreadable> {
     let place = format!("data.{field}");
     let mut levels = Vec::new();
     if let Some(map) = listed.as_object() {
         for (name, entry) in map {
-            levels.push(level(Some(name), entry, &format!("{place}.{name}"))?);
+            let cut: String = name.chars().take(LONGEST_NAME).collect();
+            levels.push(level(Some(name), entry, &format!("{place}.{cut}"))?);
         }
     } else if let Some(list) = listed.as_array() {
         for (index, entry) in list.iter().enumerate() {

@@ -169,6 +169,13 @@ fn no_error_prints_a_value() {
 }
 
 #[test]
+fn a_fault_names_its_field_however_long_the_levels_name_is() {
+    let body = json!({"data": {"paid_access_levels": {"é".repeat(20_000): {"expires_at": 7}}}});
+    let fault = read(&body).unwrap_err().to_string();
+    assert_eq!(fault, format!("the answer cannot be read at `data.paid_access_levels.{}.expires_at`", "é".repeat(64)));
+}
+
+#[test]
 fn fields_of_other_types_are_not_known() {
     let shown = shown(&json!({"expires_at": null, "store": 7, "vendor_product_id": null, "vendor_transaction_id": ""}));
     let shown = shown.unwrap();

@@ -45,6 +45,16 @@ pub(crate) fn ms(all: &mut [Duration], part: f64) -> f64 {
     all.get(at).map_or(f64::NAN, |found| found.as_secs_f64() * 1e3)
 }
 
+/// What a row says under `name`; NaN when it says nothing.
+pub(crate) fn value(row: &Row, name: &str) -> f64 {
+    row.iter().find(|(known, _)| *known == name).map_or(f64::NAN, |(_, value)| *value)
+}
+
+pub(crate) fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 /// Whose costs are counted apart.
 pub(crate) struct Meter {
     pub(crate) daemons: Vec<u32>,

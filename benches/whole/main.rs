@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it says what it finds, or why it cannot go on")]
 
+mod bare;
 mod figures;
 mod load;
 mod measures;
@@ -10,11 +11,13 @@ mod site;
 mod upstreams;
 mod vendors;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use cluster::server::Server;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::figures::Row;
 use crate::site::{Kind, Site};
@@ -35,9 +38,12 @@ pub(crate) struct Options {
     /// How long is measured, and in `grant` how long events are sent.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// `ingest`: connections, each of which waits for one answer at a time.
+    /// `ingest` and `ratio`: connections, each of which waits for one answer at a time.
     #[arg(long, value_delimiter = ',', default_value = "16,64,256")]
     connections: Vec<usize>,
+    /// `ratio`: how often both are measured, in turn.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// `drain`: workers on the database.
     #[arg(long, value_delimiter = ',', default_value = "1")]
     processes: Vec<usize>,
@@ -53,6 +59,9 @@ pub(crate) struct Options {
     /// `overload`: the setting `server.max_waiting`.
     #[arg(long, value_delimiter = ',', default_value = "4096,512")]
     max_waiting: Vec<usize>,
+    /// `bare`: where it listens.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
     #[arg(long)]
     json: bool,
 }
@@ -63,6 +72,11 @@ enum What {
     Fsync,
     /// Events a second that are taken in.
     Ingest,
+    /// The same beside a server that only checks the signature, in turn, since what a machine does varies: medians, and
+    /// of the ratio the least and the most too.
+    Ratio,
+    /// Is that server, until it is killed.
+    Bare,
     /// Accounts a second that workers settle.
     Drain,
     /// From a webhook to its grant, at a fixed rate.
@@ -80,10 +94,17 @@ pub(crate) struct Bench {
     vendors: Vendors,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+fn main() {
     // cargo adds a switch of its own
     let options = Options::parse_from(std::env::args_os().filter(|argument| argument != "--bench"));
+    if options.what == What::Bare {
+        return Runtime::new().unwrap().block_on(bare::serve(options.listen));
+    }
+    // the load has the first thread for itself
+    Builder::new_current_thread().enable_all().build().unwrap().block_on(measure(options));
+}
+
+async fn measure(options: Options) {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
     let span = Duration::from_secs(options.seconds);
@@ -93,8 +114,9 @@ async fn main() {
     let bench = Bench { options, span, server, vendors: Vendors::rehearse().await };
     let options = &bench.options;
     let rows = match options.what {
-        What::Fsync => Vec::new(),
+        What::Fsync | What::Bare => Vec::new(),
         What::Ingest => each(&options.connections, async |count| measures::ingest(&bench, count).await).await,
+        What::Ratio => each(&options.connections, async |count| measures::ratio(&bench, count).await).await,
         What::Drain => each(&options.processes, async |count| measures::drain(&bench, count).await).await,
         What::Grant => each(&options.rate, async |rate| measures::grant(&bench, rate).await).await,
         What::Overload => each(&options.max_waiting, async |most| measures::overload(&bench, most).await).await,

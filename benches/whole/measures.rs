@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::Bench;
-use crate::figures::{Meter, Row, columns, memory, ms};
+use crate::figures::{Meter, Row, columns, median, memory, ms, value};
 use crate::load::{Load, WARM};
 use crate::site::{Daemon, PROGRAM, Site};
 use crate::upstreams::Upstreams;
@@ -26,6 +26,44 @@ pub(crate) async fn ingest(bench: &Bench, connections: usize) -> Row {
     row.extend(columns(spent, count));
     row.extend([("idle_mb", idle), ("peak_mb", peak), ("in_inbox", load.kept(&site).await)]);
     row
+}
+
+/// How fast events are taken in, beside a server that only checks their signature.
+pub(crate) async fn ratio(bench: &Bench, connections: usize) -> Row {
+    let (mut bare, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..bench.options.rounds {
+        bare.push(checked(bench, connections).await);
+        ours.push(ingest(bench, connections).await);
+    }
+    let all = |rows: &[Row], name| -> Vec<f64> { rows.iter().map(|row| value(row, name)).collect() };
+    let [bare_rates, rates] = [&bare, &ours].map(|rows| all(rows, "events_per_s"));
+    let ratios: Vec<f64> = rates.iter().zip(&bare_rates).map(|(ours, bare)| ours / bare).collect();
+    let [least, most] = [f64::min, f64::max].map(|pick| ratios.iter().copied().fold(ratios[0], pick));
+    vec![
+        ("connections", connections as f64),
+        ("bare_per_s", median(bare_rates)),
+        ("events_per_s", median(rates)),
+        ("ratio", median(ratios)),
+        ("ratio_least", least),
+        ("ratio_most", most),
+        ("p50_ms", median(all(&ours, "p50_ms"))),
+        ("p99_ms", median(all(&ours, "p99_ms"))),
+        ("bare_us", median(all(&bare, "daemon_us"))),
+        ("daemon_us", median(all(&ours, "daemon_us"))),
+        ("postgres_us", median(all(&ours, "postgres_us"))),
+        ("other_cores", median(all(&ours, "other_cores"))),
+    ]
+}
+
+/// How fast events are checked, and not kept.
+async fn checked(bench: &Bench, connections: usize) -> Row {
+    let site = Site::prepare(bench).await;
+    let mut daemon = site.bare();
+    daemon.ready();
+    let meter = Meter { daemons: vec![daemon.pid()], postmaster: None };
+    let (took, spent) = Load::on(daemon.front, &bench.vendors).run(connections, None, bench.span, &meter).await;
+    let count = took.len() as f64;
+    [vec![("events_per_s", count / spent[0])], columns(spent, count)].concat()
 }
 
 /// How fast so many workers settle accounts that are due when they start.

@@ -78,6 +78,16 @@ impl Site {
         found.unwrap()
     }
 
+    /// Starts the server that only checks signatures.
+    pub(crate) fn bare(&self) -> Daemon {
+        let front = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let log = self.directory.path().join("bare.log");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["bare", "--listen", &front.to_string()]).stderr(File::create(&log).unwrap());
+        let started = Instant::now();
+        Daemon { child: command.spawn().unwrap(), front, log, started }
+    }
+
     /// Starts `grantsync serve` with `arguments`; `server` are further lines of its section.
     pub(crate) fn serve(&self, arguments: &[&str], vendors: Option<&Upstreams>, server: &str) -> Daemon {
         let [front, back] = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());

@@ -325,8 +325,6 @@ async fn outcomes(connection: &mut Connection, changes: Vec<Change<'_>>, now: Ti
          WHERE ledger.key = c.key AND ledger.state = 'intended'")
     .bind(millis(now))
     .with(Batch::new("changes", columns, rows))
-    .execute(connection)
+    .later(connection, "writing outcomes")
     .await
-    .map(drop)
-    .map_err(StoreError::on("writing outcomes"))
 }

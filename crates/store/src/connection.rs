@@ -7,10 +7,12 @@ use chrono::DateTime;
 use entitlement::clock::{Clock, Timestamp};
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Decode, Executor, PgConnection, Postgres, Row as _, Sqlite, SqliteConnection, Type};
+use sqlx::{Connection as _, Decode, PgConnection, Postgres, Row as _, Sqlite, Type};
 use tokio::time::timeout;
 
+use crate::error::Failed;
 use crate::lanes::Lanes;
+use crate::script::Scripted;
 
 /// A read that takes longer is given up.
 pub(crate) const LONGEST_READ: Duration = Duration::from_secs(10);
@@ -18,7 +20,7 @@ pub(crate) const LONGEST_READ: Duration = Duration::from_secs(10);
 /// One connection.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    Sqlite(SqliteConnection),
+    Sqlite(Scripted),
     Postgres(PgConnection),
 }
 
@@ -54,16 +56,20 @@ pub enum Time {
 }
 
 impl Connection {
-    /// Begins a transaction and answers the time in it: asked only now, since beginning may have waited.
+    /// Begins a transaction and answers the time in it: asked only now, since beginning may have waited. SQLite begins with
+    /// the first statement; whoever waits for another process there goes by a time that is up to [`BUSY`] old, which
+    /// is shorter than a lease lasts, and a lease that another process took meanwhile has another name.
+    ///
+    /// [`BUSY`]: crate::database::BUSY
     pub(crate) async fn begin(
         &mut self,
         durability: Durability,
         time: Time,
         clock: Clock,
-    ) -> Result<Timestamp, sqlx::Error> {
+    ) -> Result<Timestamp, Failed> {
         match self {
             Self::Sqlite(connection) => {
-                connection.execute("BEGIN IMMEDIATE").await?;
+                connection.begin();
                 Ok(clock())
             }
             Self::Postgres(connection) => {
@@ -77,18 +83,17 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn commit(&mut self) -> Result<(), sqlx::Error> {
-        self.say("COMMIT").await
-    }
-
-    pub(crate) async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
-        self.say("ROLLBACK").await
-    }
-
-    pub(crate) async fn say(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn commit(&mut self) -> Result<(), Failed> {
         match self {
-            Self::Sqlite(connection) => connection.execute(text).await.map(drop),
-            Self::Postgres(connection) => sqlx::raw_sql(text).execute(connection).await.map(drop),
+            Self::Sqlite(connection) => connection.commit().await,
+            Self::Postgres(connection) => Ok(sqlx::raw_sql("COMMIT").execute(connection).await.map(drop)?),
+        }
+    }
+
+    pub(crate) async fn roll_back(&mut self) -> Result<(), Failed> {
+        match self {
+            Self::Sqlite(connection) => connection.roll_back().await,
+            Self::Postgres(connection) => Ok(sqlx::raw_sql("ROLLBACK").execute(connection).await.map(drop)?),
         }
     }
 

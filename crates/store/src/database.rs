@@ -14,17 +14,21 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{Connection, Pool};
 use crate::error::OpenError;
 use crate::lanes::Lanes;
+use crate::script::Scripted;
+use crate::writer::BATCH;
 
 /// How often the log is folded back into the database file, off the commit path.
 const FOLD_EVERY: Duration = Duration::from_millis(200);
 /// How long another process that locks SQLite's file is waited for; shorter than a lease, so that it costs none.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// Longest time to wait for a connection.
 pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection may take to say that it is there; shorter than [`CONNECT`], within which another is found.
 const LONGEST_PING: Duration = Duration::from_secs(1);
 /// A connection that was used so recently is taken to be there yet.
 const FRESH: Duration = Duration::from_secs(1);
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 256;
 /// Connections for reading, of one process.
 const READERS: u32 = 6;
 /// The advisory lock under which PostgreSQL is migrated.
@@ -57,6 +61,10 @@ impl Database {
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY)
                 .foreign_keys(true)
+                // as many as one batch answers, so that the connection's thread never waits for whoever reads them
+                .row_buffer_size(BATCH)
+                // statements that go together are kept together
+                .statement_cache_capacity(STATEMENTS)
                 // the log is folded by a connection of its own; this is only the net below it
                 .pragma("wal_autocheckpoint", "20000"),
         )))
@@ -65,7 +73,8 @@ impl Database {
     pub(crate) async fn connect(&self) -> Result<Connection, OpenError> {
         match self {
             Self::Sqlite(options) => {
-                options.connect().await.map(Connection::Sqlite).map_err(opening(options.get_filename()))
+                let connection = options.connect().await.map_err(opening(options.get_filename()))?;
+                Ok(Connection::Sqlite(Scripted::new(connection)))
             }
             Self::Postgres(options) => {
                 let connected = timeout(CONNECT, options.connect()).await;
@@ -122,7 +131,7 @@ impl Database {
         let migrated = match connection {
             Connection::Sqlite(connection) => {
                 let mut migrator = sqlx::migrate!("../../migrations/sqlite");
-                let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+                let begun = connection.alone().begin_with("BEGIN IMMEDIATE").await;
                 let mut transaction = begun.map_err(|source| self.refuses(source))?;
                 let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
                 transaction.commit().await.map_err(MigrateError::from).and(run)
@@ -163,19 +172,19 @@ impl Database {
 
     /// Folds SQLite's write-ahead log into the database file, so that no commit has to.
     pub(crate) async fn fold_log(connection: Connection, closing: CancellationToken) {
-        let Connection::Sqlite(mut connection) = connection else { return };
+        let Connection::Sqlite(mut scripted) = connection else { return };
         let mut tick = tokio::time::interval(FOLD_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while closing.run_until_cancelled(tick.tick()).await.is_some() {
-            let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await;
+            let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(scripted.alone()).await;
             if let Err(error) = folded {
                 tracing::debug!(%error, "the write-ahead log could not be folded; trying again");
             }
-            if connection.ping().await.is_err() {
+            if scripted.alone().ping().await.is_err() {
                 return;
             }
         }
-        if let Err(error) = connection.close().await {
+        if let Err(error) = scripted.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
         }
     }

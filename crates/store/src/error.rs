@@ -53,8 +53,24 @@ pub enum StoreError {
     Refused(String),
 }
 
+/// What the database refused; `doing` where another statement failed than the one that was waited for.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) doing: Option<&'static str>,
+    pub(crate) source: sqlx::Error,
+}
+
+impl From<sqlx::Error> for Failed {
+    fn from(source: sqlx::Error) -> Self {
+        Self { doing: None, source }
+    }
+}
+
 impl StoreError {
-    pub(crate) fn on(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Database { doing, source }
+    pub(crate) fn on<E: Into<Failed>>(doing: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| {
+            let Failed { doing: other, source } = error.into();
+            Self::Database { doing: other.unwrap_or(doing), source }
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod parked;
 pub mod people;
 pub mod record;
 pub mod retention;
+mod script;
 mod statement;
 pub mod statuses;
 mod transaction;

@@ -128,7 +128,7 @@ pub(crate) async fn hold(connection: &mut Connection, held: &Held, now: Timestam
                                                        THEN excluded.held_until ELSE limits.held_until END");
     let (now, name) = (now.timestamp_micros(), held.limit.as_str());
     let query = query.bind(name).bind(now).bind(now + seconds * 1_000_000);
-    query.execute(connection).await.map(drop).map_err(StoreError::on("pausing an upstream"))
+    query.later(connection, "pausing an upstream").await
 }
 
 #[cfg(test)]

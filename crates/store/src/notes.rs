@@ -29,5 +29,5 @@ impl Store {
 pub(crate) async fn keep(connection: &mut Connection, name: &str, value: &str) -> Result<(), StoreError> {
     let query =
         sql("INSERT INTO notes (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value");
-    query.bind(name).bind(value).execute(connection).await.map(drop).map_err(StoreError::on("keeping a note"))
+    query.bind(name).bind(value).later(connection, "keeping a note").await
 }

@@ -188,9 +188,8 @@ pub(crate) async fn settle(
              AND kept.subject = parked.subject)")
     .with(Batch::texts("settled", done.iter().map(|(account, _)| account.as_str())))
     .with(Batch::new("kept", columns, kept))
-    .execute(connection)
-    .await
-    .map_err(StoreError::on("clearing what is parked"))?;
+    .later(connection, "clearing what is parked")
+    .await?;
     add(connection, found().collect(), now).await
 }
 
@@ -236,10 +235,8 @@ async fn add(connection: &mut Connection, found: Vec<(&Account, &Finding)>, now:
            customer = excluded.customer, reason = excluded.reason, hint = excluded.hint")
     .bind(millis(now))
     .with(Batch::new("found", columns, rows))
-    .execute(connection)
+    .later(connection, "parking")
     .await
-    .map(drop)
-    .map_err(StoreError::on("parking"))
 }
 
 impl Which {
@@ -276,9 +273,8 @@ pub(crate) async fn release(connection: &mut Connection, which: &Which, now: Tim
          WHERE state = 'refused' AND key IN (SELECT value FROM keys)")
     .bind(millis(now))
     .with(Batch::texts("keys", keys.iter().map(String::as_str)))
-    .execute(connection)
-    .await
-    .map_err(StoreError::on("releasing refused steps"))?;
+    .later(connection, "releasing refused steps")
+    .await?;
     worklist::touch(connection, &accounts.iter().map(|account| (account, Urgency::Fresh)).collect(), now).await?;
     Ok((found.len() - of(Kind::UnreadableEvent).count()) as u64)
 }

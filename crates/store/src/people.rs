@@ -9,7 +9,7 @@ use crate::claim::{Lease, Urgency};
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::statement::{Batch, Column, Value, differing, millis, sql};
+use crate::statement::{Batch, Column, Statement, Value, millis, sql};
 use crate::worklist;
 use crate::writer::Op;
 
@@ -109,9 +109,7 @@ pub(crate) async fn learn(
         return Ok(HashSet::new());
     }
     // one whose customer is held elsewhere is linked all the same: from now on the claim itself passes over it meanwhile
-    let busy = busy(connection, &links, now).await?;
-    let mut kept = keep(connection, &links, By::Look, now).await?;
-    belongs(connection, &links, &kept).await?;
+    let [mut kept, busy] = keep(connection, &links, By::Look, now).await?;
     kept.retain(|account| !busy.contains(account));
     Ok(kept)
 }
@@ -121,12 +119,8 @@ pub(crate) async fn tell(connection: &mut Connection, link: &Link, now: Timestam
     let by = if link.origin == OPERATOR { By::Operator } else { By::Look };
     // before the link, as a look does: so the two never wait for each other crosswise
     worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Fresh)]), now).await?;
-    let kept = keep(connection, &[link], by, now).await?;
-    if kept.is_empty() {
-        return Ok(Linked::Busy);
-    }
-    belongs(connection, &[link], &kept).await?;
-    Ok(Linked::Done)
+    let [kept, _] = keep(connection, &[link], by, now).await?;
+    Ok(if kept.is_empty() { Linked::Busy } else { Linked::Done })
 }
 
 /// Who says whose account it is. A look may repeat an operator's word, but that may be an older one.
@@ -136,13 +130,14 @@ enum By {
     Look,
 }
 
-/// Answers the accounts whose link counts: an operator's word is only changed by an operator.
+/// Answers the accounts whose link counts, since an operator's word is only changed by an operator; and those whose customer
+/// is held through another account.
 async fn keep(
     connection: &mut Connection,
     links: &[&Link],
     by: By,
     now: Timestamp,
-) -> Result<HashSet<Account>, StoreError> {
+) -> Result<[HashSet<Account>; 2], StoreError> {
     // whom the accounts belonged to
     sql("INSERT INTO handovers (account, customer)
          SELECT links.account, links.customer FROM links JOIN learnt ON learnt.account = links.account
@@ -150,9 +145,8 @@ async fn keep(
     .bind(OPERATOR)
     .bind(by == By::Operator)
     .with(learnt(links))
-    .execute(connection)
-    .await
-    .map_err(StoreError::on("keeping handovers"))?;
+    .later(connection, "keeping handovers")
+    .await?;
     let kept = sql("INSERT INTO links (account, customer, origin, learnt_at)
          SELECT account, customer, origin, $3 FROM learnt WHERE true
          ON CONFLICT (account) DO UPDATE SET customer = excluded.customer, origin = excluded.origin,
@@ -162,20 +156,26 @@ async fn keep(
     .bind(OPERATOR)
     .bind(by == By::Operator)
     .bind(millis(now))
-    .with(learnt(links))
-    .fetch(connection)
-    .await
-    .map_err(StoreError::on("keeping links"))?;
+    .with(learnt(links));
+    let found = kept.fetch_with(busy(links, now), connection).await.map_err(StoreError::on("keeping links"))?;
     // one whom it comes back to is not its former user any more
     sql("DELETE FROM handovers WHERE EXISTS (
            SELECT 1 FROM links
            WHERE links.account = handovers.account AND links.customer = handovers.customer)
          AND account IN (SELECT account FROM learnt)")
     .with(learnt(links))
-    .execute(connection)
-    .await
-    .map_err(StoreError::on("ending handovers"))?;
-    Ok(kept.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect())
+    .later(connection, "ending handovers")
+    .await?;
+    // what claims go by; a link that did not change says the same as before
+    sql("UPDATE worklist SET customer = links.customer FROM learnt JOIN links ON links.account = learnt.account
+         WHERE worklist.account = learnt.account")
+    .with(learnt(links))
+    .later(connection, "keeping links")
+    .await?;
+    let accounts = |rows: Vec<Row>| {
+        rows.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect::<HashSet<_>>()
+    };
+    Ok(found.map(accounts))
 }
 
 pub(crate) async fn handed_over(
@@ -185,38 +185,29 @@ pub(crate) async fn handed_over(
 ) -> Result<(), StoreError> {
     let query = sql("DELETE FROM handovers WHERE account = $1 AND customer = $2");
     let query = query.bind(account.as_str()).bind(customer.as_str());
-    query.execute(connection).await.map(drop).map_err(StoreError::on("ending a handover"))
-}
-
-/// Writes the customers of those that were `kept` to the worklist.
-async fn belongs(connection: &mut Connection, links: &[&Link], kept: &HashSet<Account>) -> Result<(), StoreError> {
-    let kept: Vec<&Link> = links.iter().copied().filter(|link| kept.contains(&link.account)).collect();
-    let query =
-        sql("UPDATE worklist SET customer = learnt.customer FROM learnt WHERE worklist.account = learnt.account");
-    query.with(learnt(&kept)).execute(connection).await.map(drop).map_err(StoreError::on("keeping links"))
+    query.later(connection, "ending a handover").await
 }
 
 /// Keeps claims and links of other processes off the customers until the transaction ends. Answers the accounts for whose
 /// customer no other was faster; only of them does what [`busy`] reads hold. SQLite has one writer at a time.
 async fn hold(connection: &mut Connection, links: &[&Link]) -> Result<HashSet<Account>, StoreError> {
-    let query = differing(
-        "SELECT account, true AS free FROM learnt",
-        "SELECT account, pg_try_advisory_xact_lock(hashtextextended(customer, 0)) AS free FROM learnt",
-    );
+    if let Connection::Sqlite(_) = connection {
+        return Ok(links.iter().map(|link| link.account.clone()).collect());
+    }
+    let query = sql("SELECT account, pg_try_advisory_xact_lock(hashtextextended(customer, 0)) AS free FROM learnt");
     let found = query.with(learnt(links)).fetch(connection).await.map_err(StoreError::on("holding customers"))?;
     let free = found.iter().filter(|row| row.get("free"));
     Ok(free.filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect())
 }
 
 /// The accounts of `links` whose customer is held through another account.
-async fn busy(connection: &mut Connection, links: &[&Link], now: Timestamp) -> Result<HashSet<Account>, StoreError> {
-    let query = sql("SELECT learnt.account AS account FROM learnt WHERE EXISTS (
+fn busy<'a>(links: &[&'a Link], now: Timestamp) -> Statement<'a> {
+    sql("SELECT learnt.account AS account FROM learnt WHERE EXISTS (
            SELECT 1 FROM worklist
            WHERE worklist.customer = learnt.customer AND worklist.account <> learnt.account
-             AND worklist.lease_until > $1)");
-    let found = query.bind(millis(now)).with(learnt(links)).fetch(connection).await;
-    let found = found.map_err(StoreError::on("asking whether customers are held"))?;
-    Ok(found.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect())
+             AND worklist.lease_until > $1)")
+    .bind(millis(now))
+    .with(learnt(links))
 }
 
 fn learnt<'a>(links: &[&'a Link]) -> Batch<'a> {

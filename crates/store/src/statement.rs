@@ -12,10 +12,11 @@ use serde::Serialize;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use sqlx::{Arguments, AssertSqlSafe, Postgres, Sqlite};
 
 use crate::connection::{Connection, LONGEST_READ, Pool, Row, bounded};
-use crate::error::StoreError;
+use crate::error::{Failed, StoreError};
+use crate::script::Script;
 
 /// A statement with its values.
 #[derive(Debug)]
@@ -111,24 +112,49 @@ impl<'a> Statement<'a> {
     }
 
     /// Answers how many rows it changed.
-    pub(crate) async fn execute(self, on: &mut Connection) -> Result<u64, sqlx::Error> {
+    pub(crate) async fn execute(self, on: &mut Connection) -> Result<u64, Failed> {
         match on {
-            Connection::Sqlite(on) => self.sqlite()?.execute(on).await.map(|done| done.rows_affected()),
-            Connection::Postgres(on) => self.postgres().execute(on).await.map(|done| done.rows_affected()),
+            Connection::Sqlite(on) => {
+                self.add_to(on.next(), None)?;
+                Ok(on.answer().await?.changed)
+            }
+            Connection::Postgres(on) => Ok(self.postgres().execute(on).await?.rows_affected()),
         }
     }
 
-    pub(crate) async fn fetch(self, on: &mut Connection) -> Result<Vec<Row>, sqlx::Error> {
+    /// Done at the latest with the next statement whose answer is waited for, or with the commit; a failure may show only
+    /// there, under the words of `doing`.
+    pub(crate) async fn later(self, on: &mut Connection, doing: &'static str) -> Result<(), StoreError> {
+        let added = match on {
+            Connection::Sqlite(on) => self.add_to(on.next(), Some(doing)),
+            Connection::Postgres(on) => self.postgres().execute(on).await.map(drop),
+        };
+        added.map_err(StoreError::on(doing))
+    }
+
+    pub(crate) async fn fetch(self, on: &mut Connection) -> Result<Vec<Row>, Failed> {
         match on {
-            Connection::Sqlite(on) => Ok(rows(self.sqlite()?.fetch_all(on).await?, Row::Sqlite)),
+            Connection::Sqlite(on) => {
+                self.add_to(on.next(), None)?;
+                Ok(rows(on.answer().await?.rows, Row::Sqlite))
+            }
             Connection::Postgres(on) => Ok(rows(self.postgres().fetch_all(on).await?, Row::Postgres)),
         }
     }
 
+    /// The rows of this one and of `other`, which is done next.
+    pub(crate) async fn fetch_with(self, other: Self, on: &mut Connection) -> Result<[Vec<Row>; 2], Failed> {
+        let Connection::Sqlite(scripted) = on else { return Ok([self.fetch(on).await?, other.fetch(on).await?]) };
+        self.add_to(scripted.next(), None)?;
+        other.add_to(scripted.next(), None)?;
+        let mut answers = scripted.run().await?.into_iter().map(|answered| rows(answered.rows, Row::Sqlite));
+        Ok([answers.next().unwrap_or_default(), answers.next().unwrap_or_default()])
+    }
+
     /// The first row, if there is one.
-    pub(crate) async fn fetch_first(self, on: &mut Connection) -> Result<Option<Row>, sqlx::Error> {
+    pub(crate) async fn fetch_first(self, on: &mut Connection) -> Result<Option<Row>, Failed> {
         match on {
-            Connection::Sqlite(on) => Ok(self.sqlite()?.fetch_optional(on).await?.map(Row::Sqlite)),
+            Connection::Sqlite(_) => Ok(self.fetch(on).await?.into_iter().next()),
             Connection::Postgres(on) => Ok(self.postgres().fetch_optional(on).await?.map(Row::Postgres)),
         }
     }
@@ -162,20 +188,36 @@ impl<'a> Statement<'a> {
     }
 
     fn sqlite(self) -> Result<Query<'static, Sqlite, SqliteArguments>, sqlx::Error> {
-        let text = self.batched(&self.sqlite, |batch, place| batch.unfold_json(place));
-        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(text));
+        let text = self.sqlite_text();
+        let mut arguments = SqliteArguments::default();
+        self.bind_to(&mut arguments)?;
+        Ok(sqlx::query_with(AssertSqlSafe(text), arguments))
+    }
+
+    fn sqlite_text(&self) -> String {
+        self.batched(&self.sqlite, |batch, place| batch.unfold_json(place))
+    }
+
+    fn add_to(self, script: &mut Script, doing: Option<&'static str>) -> Result<(), sqlx::Error> {
+        let places = self.values.len() + self.batches.len();
+        let arguments = script.add(&self.sqlite_text(), places, doing);
+        self.bind_to(arguments)
+    }
+
+    fn bind_to(self, arguments: &mut SqliteArguments) -> Result<(), sqlx::Error> {
         for value in self.values {
-            query = match value {
-                Value::Text(text) => query.bind(text),
-                Value::Number(number) => query.bind(number),
-                Value::Flag(flag) => query.bind(flag),
+            let bound = match value {
+                Value::Text(text) => arguments.add(text),
+                Value::Number(number) => arguments.add(number),
+                Value::Flag(flag) => arguments.add(flag),
             };
+            bound.map_err(sqlx::Error::Encode)?;
         }
         for batch in &self.batches {
             let rows = serde_json::to_string(&batch.rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
-            query = query.bind(rows);
+            arguments.add(rows).map_err(sqlx::Error::Encode)?;
         }
-        Ok(query)
+        Ok(())
     }
 
     fn postgres(self) -> Query<'static, Postgres, PgArguments> {

@@ -59,8 +59,6 @@ pub(crate) async fn keep(
          ON CONFLICT (customer) DO UPDATE SET status = excluded.status, as_of = excluded.as_of")
     .bind(millis(now))
     .with(Batch::new("seen", [Column::Text("customer"), Column::Text("status")], rows))
-    .execute(connection)
+    .later(connection, "keeping where users stand")
     .await
-    .map(drop)
-    .map_err(StoreError::on("keeping where users stand"))
 }

@@ -83,9 +83,9 @@ pub(crate) async fn present(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let gone = sql("DELETE FROM turns WHERE task LIKE $1 AND lease_until <= $2").bind(format!("{WORKER}%"));
-    gone.bind(millis(now)).execute(connection).await.map_err(StoreError::on("forgetting workers"))?;
+    gone.bind(millis(now)).later(connection, "forgetting workers").await?;
     let query = sql("INSERT INTO turns (task, owner, lease_until) VALUES ($1, $2, $3)
          ON CONFLICT (task) DO UPDATE SET lease_until = excluded.lease_until");
     let query = query.bind(format!("{WORKER}{owner}")).bind(owner).bind(until(now, span));
-    query.execute(connection).await.map(drop).map_err(StoreError::on("saying who works"))
+    query.later(connection, "saying who works").await
 }

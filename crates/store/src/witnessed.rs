@@ -42,5 +42,5 @@ pub(crate) async fn keep(
     let query = sql("INSERT INTO witnessed (customer, levels, as_of) VALUES ($1, $2, $3)
          ON CONFLICT (customer) DO UPDATE SET levels = excluded.levels, as_of = excluded.as_of");
     let query = query.bind(customer.as_str()).bind(json(&levels)?).bind(millis(now));
-    query.execute(connection).await.map(drop).map_err(StoreError::on("keeping what a witness showed"))
+    query.later(connection, "keeping what a witness showed").await
 }

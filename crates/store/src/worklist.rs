@@ -11,7 +11,7 @@ use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::record::{Ending, Settlement};
-use crate::statement::{Batch, Column, Value, differing, millis, moment, sql};
+use crate::statement::{Batch, Column, Statement, Value, differing, millis, moment, sql};
 use crate::writer::Op;
 
 /// What the worklist looks like from outside.
@@ -144,10 +144,8 @@ pub(crate) async fn touch(
            rung_at = coalesce(worklist.rung_at, excluded.rung_at)")
     .bind(millis(now))
     .with(Batch::new("rung", [Column::Text("account"), Column::Number("class")], rows))
-    .execute(connection)
+    .later(connection, "ringing for accounts")
     .await
-    .map(drop)
-    .map_err(StoreError::on("ringing for accounts"))
 }
 
 /// When a lease of `span` runs out.
@@ -163,17 +161,23 @@ pub(crate) async fn claim(
     span: Duration,
     now: Timestamp,
 ) -> Result<Claimed, StoreError> {
-    let mut found = match connection {
+    let [mut found, next] = match connection {
         Connection::Sqlite(_) => claim_alone(connection, lease, room, span, now).await?,
-        Connection::Postgres(_) => claim_among_others(connection, lease, room, span, now).await?,
+        Connection::Postgres(_) => {
+            let found = claim_among_others(connection, lease, room, span, now).await?;
+            // whoever took all that was asked for asks again before they wait
+            let next = if found.len() < room.all { Some(next_due(now).fetch(connection).await) } else { None };
+            [found, next.transpose().map_err(StoreError::on(FINDING_NEXT))?.unwrap_or_default()]
+        }
     };
     // RETURNING knows no order
     found.sort_by_key(|row| (row.get::<i64>("class"), row.get::<i64>("due_at")));
     let claims = found.iter().map(|row| claimed(row, lease)).collect::<Result<Vec<_>, _>>()?;
-    // whoever took all that was asked for asks again before they wait
-    let next_due = if claims.len() < room.all { next_due(connection, now).await? } else { None };
+    let next_due = next.first().and_then(|row| row.get::<Option<i64>>("due_at")).map(moment);
     Ok(Claimed { claims, next_due })
 }
+
+const FINDING_NEXT: &str = "finding the next due account";
 
 /// SQLite has one writer at a time: what one statement finds, it has. Bulk comes after, as far as there is room.
 async fn claim_alone(
@@ -182,41 +186,31 @@ async fn claim_alone(
     room: Room,
     span: Duration,
     now: Timestamp,
-) -> Result<Vec<Row>, StoreError> {
-    let mut found = claim_classes(connection, [0, 1], lease, room.all, span, now).await?;
-    let left = room.bulk.min(room.all.saturating_sub(found.len()));
-    if left > 0 {
-        found.extend(claim_classes(connection, [2, 2], lease, left, span, now).await?);
-    }
-    Ok(found)
-}
-
-async fn claim_classes(
-    connection: &mut Connection,
-    classes: [i64; 2],
-    lease: &Lease,
-    limit: usize,
-    span: Duration,
-    now: Timestamp,
-) -> Result<Vec<Row>, StoreError> {
-    sql("UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN (
-           SELECT w.account FROM worklist w
-           WHERE w.due_at <= $3 AND w.class IN ($5, $6) AND (w.lease_until IS NULL OR w.lease_until <= $3)
-             AND (w.customer IS NULL OR NOT EXISTS (
-               SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account
-                 AND (o.lease_until > $3 OR (o.due_at <= $3
-                   AND (o.class, o.due_at, o.account) < (w.class, w.due_at, w.account)))))
-           ORDER BY w.class, w.due_at LIMIT $4)
-         RETURNING account, customer, generation, rung_at, attempts, failing_since, class, due_at")
+) -> Result<[Vec<Row>; 2], StoreError> {
+    let due = |classes: &str, limit: &str| {
+        format!(
+            "SELECT account FROM (SELECT w.account FROM worklist w
+               WHERE w.due_at <= $3 AND w.class IN ({classes}) AND (w.lease_until IS NULL OR w.lease_until <= $3)
+                 AND (w.customer IS NULL OR NOT EXISTS (
+                   SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account
+                     AND (o.lease_until > $3 OR (o.due_at <= $3
+                       AND (o.class, o.due_at, o.account) < (w.class, w.due_at, w.account)))))
+               ORDER BY w.class, w.due_at LIMIT {limit})"
+        )
+    };
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let claim = sql(format!(
+        "UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN ({} UNION ALL {} LIMIT $4)
+         RETURNING account, customer, generation, rung_at, attempts, failing_since, class, due_at",
+        due("0, 1", "$4"),
+        due("2", "$5")
+    ))
     .bind(lease.as_str())
     .bind(until(now, span))
     .bind(millis(now))
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(classes[0])
-    .bind(classes[1])
-    .fetch(connection)
-    .await
-    .map_err(StoreError::on("claiming accounts"))
+    .bind(count(room.all))
+    .bind(count(room.bulk));
+    claim.fetch_with(next_due(now), connection).await.map_err(StoreError::on("claiming accounts"))
 }
 
 /// On PostgreSQL other processes claim at the same time. Rows that one of them has locked are passed over; then each
@@ -262,15 +256,13 @@ async fn claim_among_others(
     .map_err(StoreError::on("claiming accounts"))
 }
 
-async fn next_due(connection: &mut Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+fn next_due(now: Timestamp) -> Statement<'static> {
     // one look-up a class, so that the index answers each with its first row
-    let query = sql("SELECT min(due_at) AS due_at FROM (
+    sql("SELECT min(due_at) AS due_at FROM (
            SELECT min(due_at) AS due_at FROM worklist WHERE class = 0 AND due_at > $1
            UNION ALL SELECT min(due_at) FROM worklist WHERE class = 1 AND due_at > $1
-           UNION ALL SELECT min(due_at) FROM worklist WHERE class = 2 AND due_at > $1) AS soonest");
-    let row = query.bind(millis(now)).fetch_first(connection).await;
-    let row = row.map_err(StoreError::on("finding the next due account"))?;
-    Ok(row.and_then(|row| row.get::<Option<i64>>("due_at")).map(moment))
+           UNION ALL SELECT min(due_at) FROM worklist WHERE class = 2 AND due_at > $1) AS soonest")
+    .bind(millis(now))
 }
 
 fn claimed(row: &Row, lease: &Lease) -> Result<Claim, StoreError> {
@@ -402,9 +394,8 @@ pub(crate) async fn settle(
          WHERE worklist.account = s.account AND worklist.lease = s.lease")
     .bind(millis(now))
     .with(Batch::new("settlements", columns, rows))
-    .execute(connection)
-    .await
-    .map_err(StoreError::on("settling accounts"))?;
+    .later(connection, "settling accounts")
+    .await?;
     let forgotten = settlements.iter().filter(|settlement| matches!(settlement.ending, Ending::Forgotten));
     forget(connection, forgotten.map(|settlement| settlement.account.as_str()).collect()).await
 }
@@ -417,5 +408,5 @@ async fn forget(connection: &mut Connection, accounts: Vec<&str>) -> Result<(), 
     let query =
         sql("DELETE FROM worklist WHERE account IN (SELECT value FROM forgotten) AND due_at IS NULL AND lease IS NULL");
     let query = query.with(Batch::texts("forgotten", accounts));
-    query.execute(connection).await.map(drop).map_err(StoreError::on("forgetting what led to an account"))
+    query.later(connection, "forgetting what led to an account").await
 }

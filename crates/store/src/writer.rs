@@ -25,18 +25,16 @@ use crate::parked::Which;
 use crate::people::{Link, Linked};
 use crate::record::{Held, Intent, Outcomes, Settlement};
 use crate::retention::{Old, Swept};
+use crate::script::BEGINNING;
 use crate::transaction;
 use crate::turns::Task;
 
 /// Writes taken into one transaction at the most.
-const BATCH: usize = 512;
+pub(crate) const BATCH: usize = 512;
 /// How often a transaction that another process was in the way of is tried again at once.
 const TRIES: u32 = 5;
 /// A transaction that takes longer is given up with its connection; whether it was committed is not assumed.
 const LONGEST: Duration = Duration::from_secs(10);
-
-/// What was being done when a connection failed before anything was written on it.
-const BEGINNING: &str = "beginning a transaction";
 
 /// One write.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::Account;
 use store::claim::{Claim, Claimed, Hold, Lease, Room};
+use store::error::StoreError;
 use store::open::Store;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +41,11 @@ impl Claimer {
             number += 1;
             // not even a stop ends it halfway: what is claimed must be held, so that it can be given back
             let room = Room { all: free, bulk: self.room_for_bulk().min(free) };
-            let found = self.claim(Lease::new(&self.owner, number), room).await;
+            let stands = room.bulk > 0 && !self.store.is_shared();
+            let Some(found) = self.claim(Lease::new(&self.owner, number), room, stands, &stop).await else {
+                rest(&self.store, SWEEP_EVERY, &stop).await;
+                continue;
+            };
             let more = found.claims.len() == free;
             found.claims.iter().for_each(|claim| self.held.add(claim));
             for claim in found.claims {
@@ -49,7 +54,7 @@ impl Claimer {
                     return;
                 }
             }
-            if !more {
+            if !more && !stands {
                 rest(&self.store, wait(found.next_due, (self.clock)()), &stop).await;
             }
         }
@@ -61,12 +66,19 @@ impl Claimer {
         most.saturating_sub(self.held.bulk())
     }
 
-    async fn claim(&self, lease: Lease, room: Room) -> Claimed {
-        self.store.claim(lease, room, LEASE).await.unwrap_or_else(|error| {
+    /// `stands`: not before there is something to claim. Not while there is no room for what is in bulk: that a look has
+    /// ended makes room, and writes nothing.
+    async fn claim(&self, lease: Lease, room: Room, stands: bool, stop: &CancellationToken) -> Option<Claimed> {
+        let claimed = if stands {
+            self.store.claim_when_due(lease, room, LEASE, SWEEP_EVERY, stop).await
+        } else {
+            self.store.claim(lease, room, LEASE).await
+        };
+        let failed = |error: &StoreError| {
             // the writer has said why, once
-            tracing::debug!(error = &error as &dyn std::error::Error, "accounts could not be claimed; trying again");
-            Claimed::default()
-        })
+            tracing::debug!(error = error as &dyn std::error::Error, "accounts could not be claimed; trying again");
+        };
+        claimed.inspect_err(failed).ok()
     }
 }
 

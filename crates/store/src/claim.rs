@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, Customer};
@@ -100,6 +101,23 @@ pub struct Claimed {
     pub claims: Vec<Claim>,
     /// When the next account that is not due yet will be.
     pub next_due: Option<Timestamp>,
+}
+
+/// Longer than anybody rests.
+const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Claimed {
+    /// Whether there may be more that is due than there was `room` for.
+    pub(crate) fn fills(&self, room: Room) -> bool {
+        let bulk = self.claims.iter().filter(|claim| claim.urgency == Urgency::Bulk).count();
+        self.claims.len() >= room.all || bulk >= room.bulk
+    }
+
+    /// How long there is nothing to claim at `now`, unless something rings.
+    pub(crate) fn rest(&self, now: Timestamp) -> Duration {
+        let rest = self.next_due.map(|due| (due - now).to_std().unwrap_or_default());
+        rest.unwrap_or(LONGEST_REST).min(LONGEST_REST)
+    }
 }
 
 /// How important a touch is.

@@ -77,7 +77,9 @@ impl Store {
             let (sender, waiting) = mpsc::unbounded_channel();
             let (database, bell, state) = (database.clone(), bell.clone(), state.clone());
             let (time, clock) = (options.time, options.clock);
-            let writer = Writer { database, connection: Some(connection), durability, time, clock, bell, state };
+            let connection = Some(connection);
+            let (standing, calm) = (None, None);
+            let writer = Writer { database, connection, durability, time, clock, bell, state, standing, calm };
             writing_tasks.tracker.spawn(writer.run(waiting, writing_tasks.closing.clone()));
             sender
         };

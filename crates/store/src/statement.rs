@@ -18,6 +18,14 @@ use crate::connection::{Connection, LONGEST_READ, Pool, Row, bounded};
 use crate::error::{Failed, StoreError};
 use crate::script::Script;
 
+#[cfg(test)]
+thread_local! {
+    /// What the stores of this thread have said, with the types of its values, for the test of how it is done.
+    pub(crate) static SAID: std::cell::RefCell<std::collections::BTreeMap<String, Vec<&'static str>>> = const {
+        std::cell::RefCell::new(std::collections::BTreeMap::new())
+    };
+}
+
 /// A statement with its values.
 #[derive(Debug)]
 pub(crate) struct Statement<'a> {
@@ -258,7 +266,25 @@ impl<'a> Statement<'a> {
         }
         all.push(' ');
         all.push_str(text);
+        #[cfg(test)]
+        SAID.with_borrow_mut(|said| said.insert(all.clone(), self.types()));
         all
+    }
+}
+
+#[cfg(test)]
+impl Statement<'_> {
+    fn types(&self) -> Vec<&'static str> {
+        let values = self.values.iter().map(|value| match value {
+            Value::Text(_) => "text",
+            Value::Number(_) => "bigint",
+            Value::Flag(_) => "boolean",
+        });
+        let columns = self.batches.iter().flat_map(|batch| &batch.columns).map(|column| match column {
+            Column::Text(_) => "text[]",
+            Column::Number(_) => "bigint[]",
+        });
+        values.chain(columns).collect()
     }
 }
 

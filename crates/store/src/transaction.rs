@@ -156,7 +156,9 @@ async fn write_looks(
 /// Writes that come seldom, each with statements of its own.
 async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Result<Answer, StoreError> {
     Ok(match op {
-        Op::Claim(lease, room, span) => Answer::Claimed(worklist::claim(connection, lease, *room, *span, now).await?),
+        Op::Claim(lease, room, span) | Op::Await(lease, room, span, _) => {
+            Answer::Claimed(worklist::claim(connection, lease, *room, *span, now).await?)
+        }
         Op::Renew(held, span) => Answer::Renewed(worklist::renew(connection, held, *span, now).await?),
         Op::Link(link, _) => Answer::Linked(people::tell(connection, link, now).await?),
         Op::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
@@ -189,7 +191,7 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
             worklist::retry_all(connection, now).await?;
             Answer::Done
         }
-        Op::Ring(..) | Op::Touch(..) | Op::Intend(_) | Op::Settle(_) | Op::Close(_) => Answer::Done,
+        Op::Ring(..) | Op::Touch(..) | Op::Intend(_) | Op::Settle(_) | Op::Close(_) | Op::Dismiss => Answer::Done,
     })
 }
 
@@ -247,7 +249,7 @@ impl Op {
         match self {
             // it waits for whoever writes under these leases, so nothing may be held by then that they wait for
             Self::Renew(..) => None,
-            Self::Claim(..) => Some((Common::Due, "")),
+            Self::Claim(..) | Self::Await(..) => Some((Common::Due, "")),
             Self::Lend(ask) => Some((Common::Limit, &ask.limit)),
             Self::Hold(held) => Some((Common::Limit, &held.limit)),
             Self::TakeTurn(task, ..) => Some((Common::Turn, task.as_str())),
@@ -275,6 +277,8 @@ impl Op {
             | Self::RetryAll => Wakes::Everyone,
             Self::Settle(_) | Self::Link(_, Some(_)) => Wakes::Us,
             Self::Claim(..)
+            | Self::Await(..)
+            | Self::Dismiss
             | Self::Renew(..)
             | Self::Intend(_)
             | Self::Close(_)

@@ -1,10 +1,12 @@
 //! The worklist: accounts to look at, and when.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::pin::pin;
 use std::time::Duration;
 
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, Customer};
+use tokio_util::sync::CancellationToken;
 
 use crate::claim::{Claim, Claimed, Hold, Lease, Room, Urgency};
 use crate::connection::{Connection, Row};
@@ -62,6 +64,32 @@ impl Store {
         let until = moment(until(asked, span));
         claimed.claims.iter().for_each(|claim| claim.hold.set(until));
         Ok(claimed)
+    }
+
+    /// The same, as soon as there is something to claim, in the very transaction that makes it due; nothing when `stop` says
+    /// so. What another process made due is found after `sweep` at the latest. On SQLite alone.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn claim_when_due(
+        &self,
+        lease: Lease,
+        room: Room,
+        span: Duration,
+        sweep: Duration,
+        stop: &CancellationToken,
+    ) -> Result<Claimed, StoreError> {
+        let mut claim = pin!(self.write(Op::Await(lease, room, span, sweep)));
+        tokio::select! {
+            // in order: nobody is dismissed who does not wait yet
+            biased;
+            claimed = &mut claim => claimed?.try_into(),
+            () = stop.cancelled() => {
+                self.write(Op::Dismiss).await?;
+                // what was claimed meanwhile must be known, so that it can be given back
+                claim.await?.try_into()
+            }
+        }
     }
 
     /// Prolongs the leases in `held`, as far as nobody else has taken them over; a span of zero gives them back. Answers
@@ -173,6 +201,8 @@ pub(crate) async fn claim(
     // RETURNING knows no order
     found.sort_by_key(|row| (row.get::<i64>("class"), row.get::<i64>("due_at")));
     let claims = found.iter().map(|row| claimed(row, lease)).collect::<Result<Vec<_>, _>>()?;
+    // by the time of this transaction; whoever asks a database with a time of its own sets it anew
+    claims.iter().for_each(|claim| claim.hold.set(moment(until(now, span))));
     let next_due = next.first().and_then(|row| row.get::<Option<i64>>("due_at")).map(moment);
     Ok(Claimed { claims, next_due })
 }

@@ -9,7 +9,7 @@ use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::{Account, Customer};
 use entitlement::status::LevelStatus;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bell::{Bell, Wakes};
@@ -42,6 +42,10 @@ pub(crate) enum Op {
     Ring(Event, #[expect(dead_code, reason = "the seat is free again when the write is done")] OwnedSemaphorePermit),
     Touch(Vec<Account>, Urgency),
     Claim(Lease, Room, Duration),
+    /// The same, as soon as there is something to claim; asked again after the second span at the latest.
+    Await(Lease, Room, Duration, Duration),
+    /// Whoever waits for something to claim is told that there is nothing.
+    Dismiss,
     Renew(Vec<(Account, Lease)>, Duration),
     Intend(Box<Intent>),
     Close(Box<Outcomes>),
@@ -134,6 +138,18 @@ pub(crate) struct Writer {
     pub(crate) clock: Clock,
     pub(crate) bell: Bell,
     pub(crate) state: State,
+    /// Whoever waits for something to claim.
+    pub(crate) standing: Option<Standing>,
+    /// Until then nothing becomes due unless something rings, as far as the last claim told.
+    pub(crate) calm: Option<Instant>,
+}
+
+/// A claim that found nothing. It is asked again in the transaction that may have made something due, so that what rings
+/// is claimed with the same commit, or at a moment at which something becomes due by itself.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    claim: Waiting,
+    until: Instant,
 }
 
 impl Writer {
@@ -141,16 +157,22 @@ impl Writer {
     pub(crate) async fn run(mut self, mut waiting: mpsc::UnboundedReceiver<Waiting>, closing: CancellationToken) {
         let mut batch = Vec::with_capacity(BATCH);
         loop {
-            let taken = tokio::select! {
+            let goes_on = tokio::select! {
                 biased;
-                taken = waiting.recv_many(&mut batch, BATCH) => taken,
-                () = closing.cancelled() => 0,
+                taken = waiting.recv_many(&mut batch, BATCH) => taken > 0,
+                () = until(self.standing.as_ref()) => true,
+                () = closing.cancelled() => false,
             };
-            if taken == 0 {
+            if !goes_on {
                 break;
             }
+            self.arrange(&mut batch);
+            let dismissed = batch.iter().any(|waiting| matches!(waiting.op, Op::Dismiss));
             let wakes = self.commit(std::mem::take(&mut batch)).await;
             self.bell.ring(wakes);
+            if dismissed {
+                dismiss(self.standing.take());
+            }
         }
         let Some(connection) = self.connection.take() else { return };
         if let Err(error) = connection.close().await {
@@ -158,20 +180,41 @@ impl Writer {
         }
     }
 
+    /// Puts a claim that stands into the batch that may give it something, and lets one stand that would find nothing.
+    fn arrange(&mut self, batch: &mut Vec<Waiting>) {
+        if batch.is_empty() || batch.iter().any(|waiting| waiting.op.wakes() > Wakes::Nobody) {
+            self.calm = None;
+            batch.extend(self.standing.take().map(|standing| standing.claim));
+            return;
+        }
+        let now = Instant::now();
+        let Some(calm) = self.calm.filter(|calm| *calm > now) else { return };
+        let claims = batch.iter().enumerate().find_map(|(place, waiting)| match waiting.op {
+            Op::Await(.., sweep) => Some((place, calm.min(now + sweep))),
+            _ => None,
+        });
+        if let Some((place, until)) = claims {
+            dismiss(self.standing.replace(Standing { claim: batch.remove(place), until }));
+        }
+    }
+
     /// One transaction; when one write spoils it, each is tried alone, so that none blocks the others. Answers whom that
     /// gives something to do.
     async fn commit(&mut self, batch: Vec<Waiting>) -> Wakes {
+        if batch.is_empty() {
+            return Wakes::Nobody;
+        }
         match self.write(&batch).await {
             Ok(answers) => {
                 self.state.succeeded();
-                answer(batch, answers)
+                self.answer(batch, answers)
             }
             Err(error) if batch.len() > 1 && is_about_one_write(&error) => {
                 let mut wakes = Wakes::Nobody;
                 for single in batch {
                     let alone = self.write(std::slice::from_ref(&single)).await;
                     wakes = wakes.max(match alone {
-                        Ok(answers) => answer(vec![single], answers),
+                        Ok(answers) => self.answer(vec![single], answers),
                         Err(error) => self.refuse(vec![single], &error),
                     });
                 }
@@ -179,6 +222,29 @@ impl Writer {
             }
             Err(error) => self.refuse(batch, &error),
         }
+    }
+
+    fn answer(&mut self, batch: Vec<Waiting>, answers: Vec<Answer>) -> Wakes {
+        let new = |answer: &Answer| !matches!(answer, Answer::Kept(Kept::Duplicate));
+        let rings = batch.iter().zip(&answers).filter(|(_, answer)| new(answer)).map(|(waiting, _)| waiting.op.wakes());
+        let wakes = rings.max().unwrap_or(Wakes::Nobody);
+        for (waiting, answer) in batch.into_iter().zip(answers) {
+            match (&waiting.op, answer) {
+                (Op::Await(_, room, _, sweep), Answer::Claimed(found)) => {
+                    let (now, rest) = (Instant::now(), found.rest((self.clock)()));
+                    self.calm = (!found.fills(*room)).then_some(now + rest);
+                    if found.claims.is_empty() {
+                        let until = now + rest.min(*sweep);
+                        dismiss(self.standing.replace(Standing { claim: waiting, until }));
+                    } else {
+                        drop(waiting.reply.send(Ok(Answer::Claimed(found))));
+                    }
+                }
+                // whoever waited may have given up; the write counts all the same
+                (_, answer) => drop(waiting.reply.send(Ok(answer))),
+            }
+        }
+        wakes
     }
 
     fn refuse(&self, batch: Vec<Waiting>, error: &StoreError) -> Wakes {
@@ -261,6 +327,8 @@ impl Op {
     fn durability(&self) -> Durability {
         match self {
             Self::Claim(..)
+            | Self::Await(..)
+            | Self::Dismiss
             | Self::Renew(..)
             | Self::Lend(_)
             | Self::Hold(_)
@@ -284,15 +352,19 @@ impl Op {
     }
 }
 
-fn answer(batch: Vec<Waiting>, answers: Vec<Answer>) -> Wakes {
-    let new = |answer: &Answer| !matches!(answer, Answer::Kept(Kept::Duplicate));
-    let rings = batch.iter().zip(&answers).filter(|(_, answer)| new(answer)).map(|(waiting, _)| waiting.op.wakes());
-    let wakes = rings.max().unwrap_or(Wakes::Nobody);
-    for (Waiting { reply, .. }, answer) in batch.into_iter().zip(answers) {
-        // whoever waited may have given up; the write counts all the same
-        drop(reply.send(Ok(answer)));
+fn dismiss(standing: Option<Standing>) {
+    if let Some(Standing { claim, .. }) = standing {
+        // whoever waited may have given up
+        drop(claim.reply.send(Ok(Answer::Claimed(Claimed::default()))));
     }
-    wakes
+}
+
+/// Never, when nobody stands waiting.
+async fn until(standing: Option<&Standing>) {
+    match standing {
+        Some(standing) => sleep_until(standing.until).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The code that the database gave for a refusal.

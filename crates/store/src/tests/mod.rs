@@ -28,6 +28,7 @@ macro_rules! suite {
             mod orders;
             mod parked;
             mod people;
+            mod plans;
             mod retention;
             mod settling;
             mod turns;

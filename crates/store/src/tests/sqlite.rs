@@ -1,11 +1,19 @@
 //! What holds of the SQLite file alone.
 
-use super::make::{account, event, memory, options, ring};
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::make::{
+    SPAN, account, at as moment, claim, done, event, held, memory, now, options, pass, ring, settle, touch,
+};
+use crate::claim::{Claim, Lease, Room, Urgency};
 use crate::connection::Pool;
 use crate::error::{OpenError, StoreError};
 use crate::event::Kept;
 use crate::inbox::Wanted;
 use crate::open::{Options, Store};
+use crate::record::Ending;
 
 fn at(file: &std::path::Path) -> Options {
     options(format!("sqlite:{}", file.display()), 8)
@@ -91,4 +99,65 @@ async fn reads_share_a_few_connections_and_end_with_the_store() {
     }
     Store::clone(&memory).finish().await;
     assert!(store.note("late").await.is_err(), "nobody opens the file again");
+}
+
+/// What is claimed as soon as there is something, if that is soon.
+async fn claimed_when_due(store: &Store, sweep: Duration, stop: &CancellationToken) -> Vec<Claim> {
+    let claimed = store.claim_when_due(Lease::new("a", 1), Room::of(8), SPAN, sweep, stop);
+    tokio::time::timeout(Duration::from_secs(20), claimed).await.expect("it ends").unwrap().claims
+}
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn an_account_is_claimed_with_the_bell_that_makes_it_due() {
+    let (store, stop) = (memory().await, CancellationToken::new());
+    let rings = async {
+        // it has found nothing by then
+        store.note("x").await.unwrap();
+        ring(&store, event("evt_1", "1")).await;
+        store.standing(&account("1")).await.unwrap().unwrap().leased
+    };
+    let (claims, leased) = tokio::join!(claimed_when_due(&store, NEVER, &stop), rings);
+    assert_eq!(claims.iter().map(|claim| &claim.account).collect::<Vec<_>>(), [&account("1")]);
+    assert!(leased, "when the bell is answered");
+    assert!(claims[0].hold.stands(now()));
+    settle(&store, &claims[0], done()).await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_something_to_claim_is_told_of_the_stop() {
+    let (store, stop) = (memory().await, CancellationToken::new());
+    for _ in 0..2 {
+        let stops = async { stop.cancel() };
+        let (claims, ()) = tokio::join!(claimed_when_due(&store, NEVER, &stop), stops);
+        assert!(claims.is_empty());
+    }
+    assert!(claimed_when_due(&store, NEVER, &stop).await.is_empty(), "told before as well");
+    ring(&store, event("evt_1", "1")).await;
+    assert_eq!(claim(&store, "b", 8).await.claims.len(), 1, "nobody took it who had gone");
+}
+
+#[tokio::test]
+async fn what_becomes_due_by_itself_or_through_another_process_is_claimed_soon() {
+    let (store, stop) = (memory().await, CancellationToken::new());
+    let first = held(&store, "1").await;
+    settle(&store, &first, Ending::Done { next: Some(moment(100)), parked: Vec::new() }).await;
+    pass(100);
+    assert_eq!(claimed_when_due(&store, NEVER, &stop).await.len(), 1);
+    let again = store.again().await;
+    let other = touch(&again, "2");
+    let (claims, ()) = tokio::join!(claimed_when_due(&store, Duration::from_millis(5), &stop), other);
+    assert_eq!(claims.iter().map(|claim| &claim.account).collect::<Vec<_>>(), [&account("2")]);
+}
+
+#[tokio::test]
+async fn after_a_claim_that_left_some_the_next_finds_them() {
+    let (store, stop) = (memory().await, CancellationToken::new());
+    store.touch(vec![account("1"), account("2")], Urgency::Bulk).await.unwrap();
+    let room = Room { all: 8, bulk: 1 };
+    for number in 1..3 {
+        let claimed = store.claim_when_due(Lease::new("a", number), room, SPAN, NEVER, &stop).await.unwrap();
+        assert_eq!(claimed.claims.len(), 1);
+    }
 }

@@ -1,0 +1,115 @@
+//! What is said for every event and every look finds its rows by an index, however many rows there are.
+
+use std::time::Duration;
+
+use entitlement::names::Mode;
+use sqlx::{AssertSqlSafe, Executor, Row};
+
+use super::make::{
+    Memory, SPAN, account, claim, event, finding, found, held, intend, intent, memory, planned, ring, sent, settlement,
+    touch, user,
+};
+use crate::claim::{Lease, Room, Urgency};
+use crate::connection::Pool;
+use crate::event::Outcome;
+use crate::people::Link;
+use crate::record::{Ending, Kind, Outcomes, SentOutcome, Settlement};
+use crate::statement::SAID;
+
+/// Tables that grow with users, events or years; and what statements call them.
+const GROWING: [&str; 14] = [
+    "inbox", "worklist", "links", "handovers", "ledger", "statuses", "parked", "promotions", "blocks", "details",
+    "witnessed", "w", "o", "s",
+];
+
+/// How the database would find the rows of `text`, step by step.
+async fn plan(of: &Memory, text: &str, types: &[&str]) -> Vec<String> {
+    match &of.reads {
+        Pool::Sqlite(lanes) => {
+            let query = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
+            let rows = lanes.read(async |on| sqlx::query(query).fetch_all(on).await).await.unwrap();
+            rows.iter().map(|row| row.get("detail")).collect()
+        }
+        Pool::Postgres(pool) => {
+            let listed = |words: Vec<&str>| if words.is_empty() { String::new() } else { format!("({})", words.join(", ")) };
+            let (values, types) = (listed(vec!["NULL"; types.len()]), listed(types.to_vec()));
+            let mut on = pool.acquire().await.unwrap();
+            // small tables would be walked through all the same
+            on.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan").await.unwrap();
+            on.execute(sqlx::raw_sql(AssertSqlSafe(format!("PREPARE said{types} AS {text}")))).await.unwrap();
+            let rows = sqlx::raw_sql(AssertSqlSafe(format!("EXPLAIN EXECUTE said{values}")));
+            let rows = rows.fetch_all(&mut *on).await.unwrap();
+            on.execute("DEALLOCATE said").await.unwrap();
+            rows.iter().map(|row| row.get(0)).collect()
+        }
+    }
+}
+
+/// Whether a step goes through all rows of a table that grows.
+fn walks(step: &str) -> bool {
+    let step = step.trim_start_matches([' ', '-', '>']);
+    let table = step.strip_prefix("SCAN ").or_else(|| step.strip_prefix("Seq Scan on "));
+    table.is_some_and(|table| GROWING.contains(&table.split(' ').next().unwrap_or_default()))
+}
+
+/// Everything that becomes of two accounts of one user, with all that may be found on the way.
+async fn live(store: &Memory) {
+    ring(store, event("evt_1", "1")).await;
+    let unreadable = Outcome::Unreadable { reason: "no type".into() };
+    ring(store, crate::event::Event { outcome: unreadable, body: Some("{}".into()), ..event("evt_2", "1") }).await;
+    store.touch(vec![account("2")], Urgency::Bulk).await.unwrap();
+    let claimed = claim(store, "a", 1).await.claims.remove(0);
+    store.renew(vec![(claimed.account.clone(), claimed.lease.clone())], SPAN).await.unwrap();
+    let link = Link { account: account("1"), customer: user("u-1"), origin: "subscription.metadata.user".into() };
+    store.link(link, Some(claimed.lease.clone())).await.unwrap();
+    let mut intended = intent(&claimed, vec![planned("k1", "premium")]);
+    store.intend(intended.clone()).await.unwrap();
+    let outcomes = vec![sent("k1", SentOutcome::Confirmed)];
+    let Settlement { account: of, lease, .. } = settlement(&claimed, found(Vec::new()));
+    store.close(Outcomes { account: of, lease, sent: outcomes }).await.unwrap();
+    (intended.seen, intended.moot) = (vec![planned("k2", "gold").key], vec![planned("k3", "gold").key]);
+    store.intend(intended).await.unwrap();
+    let parked = found(vec![finding(Kind::UnmappedPrice, "price_1")]);
+    let status = Some((user("u-1"), serde_json::from_str(r#"{"levels":[],"double_subscription":false}"#).unwrap()));
+    store.settle(Settlement { status, ..settlement(&claimed, parked) }).await.unwrap();
+    for ending in [Ending::Forgotten, Ending::GivenUp(finding(Kind::LookFailed, "x"))] {
+        touch(store, "1").await;
+        let claimed = store.claim(Lease::new("b", 2), Room::of(8), SPAN).await.unwrap();
+        for claim in &claimed.claims {
+            store.settle(settlement(claim, ending.clone())).await.unwrap();
+        }
+    }
+    let again = held(store, "3").await;
+    intend(store, &again, &["k4"]).await;
+}
+
+/// What a look and a page view read.
+async fn read(store: &Memory) {
+    store.link_of(&account("1")).await.unwrap();
+    store.handovers(&account("1")).await.unwrap();
+    store.accounts_of(&user("u-1")).await.unwrap();
+    store.ledger(&user("u-1"), "adapty", Mode::Live).await.unwrap();
+    store.orders(&user("u-1"), "adapty").await.unwrap();
+    store.status_of(&user("u-1")).await.unwrap();
+    store.witnessed(&user("u-1")).await.unwrap();
+    store.parked_for(&account("1")).await.unwrap();
+    store.standing(&account("1")).await.unwrap();
+    store.event("stripe:evt_1").await.unwrap();
+    store.backlog().await.unwrap();
+}
+
+#[tokio::test]
+async fn whatever_is_said_for_an_event_or_a_look_finds_its_rows_by_an_index() {
+    let store = memory().await;
+    SAID.take();
+    live(&store).await;
+    store.claim(Lease::new("c", 3), Room::of(1), Duration::ZERO).await.unwrap();
+    read(&store).await;
+    let said = SAID.take();
+    assert!(said.len() > 25, "{} statements were said", said.len());
+    for (text, types) in said {
+        let steps = plan(&store, &text, &types).await;
+        assert!(!steps.is_empty(), "{text}");
+        assert!(!steps.iter().any(|step| walks(step)), "{text}\nis done by\n{}", steps.join("\n"));
+    }
+}

@@ -91,13 +91,14 @@ pub(crate) fn columns([wall, daemons, postgres, vendors, load, all]: Spent, coun
     each.chain([("other_cores", others.max(0.0))]).collect()
 }
 
-/// Memory of a process in MB: now, and the most it ever was.
-pub(crate) fn memory(pid: u32) -> [f64; 2] {
+/// Memory of a process in MB: now, and the most it ever was; `None` when it has ended.
+pub(crate) fn memory(pid: u32) -> Option<[f64; 2]> {
     let fields = fields(&format!("{pid}/status"));
-    ["VmRSS:", "VmHWM:"].map(|name| {
-        let at = fields.iter().position(|field| field == name).unwrap();
-        fields[at + 1].parse::<f64>().unwrap() * 1024.0 / 1e6
-    })
+    let told = |name: &str| {
+        let at = fields.iter().position(|field| field == name)?;
+        Some(fields[at + 1].parse::<f64>().ok()? * 1024.0 / 1e6)
+    };
+    Some([told("VmRSS:")?, told("VmHWM:")?])
 }
 
 /// The parent of a process, if that is one of PostgreSQL's on this machine.

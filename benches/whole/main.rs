@@ -47,10 +47,13 @@ pub(crate) struct Options {
     /// `drain`: workers on the database.
     #[arg(long, value_delimiter = ',', default_value = "1")]
     processes: Vec<usize>,
-    /// `drain`: new purchases that wait for them.
+    /// `drain`, `backfill`: how many new purchases there are.
     #[arg(long, default_value_t = 20_000)]
     accounts: usize,
-    /// `drain` and `grant`: how long the vendors take to answer.
+    /// `drain`, `grant`: Adapty knows everybody already, as it does when they have opened the app.
+    #[arg(long)]
+    known: bool,
+    /// `drain`, `grant`, `backfill`: how long the vendors take to answer.
     #[arg(long, default_value_t = 1)]
     upstream_ms: u64,
     /// `grant`: events a second.
@@ -83,6 +86,8 @@ enum What {
     Grant,
     /// Four times the events that can be taken in.
     Overload,
+    /// A backfill of everybody: how fast, and in how much memory.
+    Backfill,
     /// From the start of the program until it is ready.
     Start,
 }
@@ -111,7 +116,8 @@ async fn measure(options: Options) {
     let machine = figures::machine(if options.what == What::Fsync { span } else { Duration::from_millis(500) });
     let mut head = vec![("machine", machine)];
     let server = if options.durable { Some(Server::durable().await.unwrap()) } else { None };
-    let bench = Bench { options, span, server, vendors: Vendors::rehearse().await };
+    let vendors = Vendors::rehearse(options.known, options.accounts as u64).await;
+    let bench = Bench { options, span, server, vendors };
     let options = &bench.options;
     let rows = match options.what {
         What::Fsync | What::Bare => Vec::new(),
@@ -120,6 +126,7 @@ async fn measure(options: Options) {
         What::Drain => each(&options.processes, async |count| measures::drain(&bench, count).await).await,
         What::Grant => each(&options.rate, async |rate| measures::grant(&bench, rate).await).await,
         What::Overload => each(&options.max_waiting, async |most| measures::overload(&bench, most).await).await,
+        What::Backfill => vec![measures::backfill(&bench).await],
         What::Start => measures::start(&bench).await,
     };
     if options.what != What::Fsync {

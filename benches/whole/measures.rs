@@ -17,10 +17,10 @@ pub(crate) async fn ingest(bench: &Bench, connections: usize) -> Row {
     let site = Site::prepare(bench).await;
     let (daemon, meter) = started(&site, &["--only", "ingest"], None, "");
     sleep(WARM).await;
-    let [idle, _] = memory(daemon.pid());
+    let [idle, _] = memory(daemon.pid()).unwrap();
     let load = Load::on(daemon.front, &bench.vendors);
     let (mut took, spent) = load.run(connections, None, bench.span, &meter).await;
-    let ([_, peak], count) = (memory(daemon.pid()), took.len() as f64);
+    let ([_, peak], count) = (memory(daemon.pid()).unwrap(), took.len() as f64);
     let mut row = vec![("connections", connections as f64), ("events_per_s", count / spent[0])];
     row.extend([("p50_ms", ms(&mut took, 0.5)), ("p99_ms", ms(&mut took, 0.99))]);
     row.extend(columns(spent, count));
@@ -84,10 +84,29 @@ pub(crate) async fn drain(bench: &Bench, processes: usize) -> Row {
     }
     let (spent, count) = (meter.since(&before), accounts as f64);
     let requests = upstreams.seen.requests.load(Ordering::Relaxed) as f64 / count;
-    let peak = workers.iter().map(|worker| memory(worker.pid())[1]).sum();
+    let peak = workers.iter().map(|worker| memory(worker.pid()).unwrap()[1]).sum();
     let mut row = vec![("processes", processes as f64), ("accounts_per_s", count / spent[0])];
     row.extend([("seconds", spent[0]), ("requests_each", requests)]);
     row.extend(columns(spent, count).into_iter().chain([("peak_mb", peak)]));
+    row
+}
+
+/// What it takes to look at everybody whom Stripe bills, and whether the memory for it grows.
+pub(crate) async fn backfill(bench: &Bench) -> Row {
+    let (site, upstreams, accounts) = (Site::prepare(bench).await, Upstreams::open(bench), bench.options.accounts);
+    let (daemon, meter) = started(&site, &["--concurrency", "64"], Some(&upstreams), "");
+    let (before, pid, mut daemons) = (meter.read(), daemon.pid(), [daemon]);
+    let command = site.run(&daemons[0], &["resync", "--all"]);
+    let enqueued = meter.since(&before)[0];
+    let now = || memory(pid).unwrap()[0];
+    until(&upstreams, accounts / 10, &mut daemons).await;
+    let early = now();
+    until(&upstreams, accounts, &mut daemons).await;
+    let (spent, count) = (meter.since(&before), accounts as f64);
+    let mut row = vec![("accounts", count), ("enqueued_per_s", count / enqueued), ("accounts_per_s", count / spent[0])];
+    row.extend(columns(spent, count));
+    row.extend([("command_mb", command), ("after_tenth_mb", early), ("at_end_mb", now())]);
+    row.extend([("peak_mb", memory(pid).unwrap()[1])]);
     row
 }
 
@@ -131,7 +150,7 @@ pub(crate) async fn overload(bench: &Bench, max_waiting: usize) -> Row {
     row.extend([("refused_%", refused / sent * 100.0), ("broken", unlike - refused)]);
     row.extend([("p50_ms", ms(&mut took, 0.5)), ("p99_ms", ms(&mut took, 0.99))]);
     row.extend(columns(spent, count));
-    row.extend([("peak_mb", memory(daemon.pid())[1]), ("in_inbox", kept)]);
+    row.extend([("peak_mb", memory(daemon.pid()).unwrap()[1]), ("in_inbox", kept)]);
     row
 }
 
@@ -144,7 +163,7 @@ pub(crate) async fn start(bench: &Bench) -> Vec<Row> {
             let mut daemon = site.serve(&[], None, "");
             times.push(daemon.ready());
             sleep(WARM / 4).await;
-            [idle, _] = memory(daemon.pid());
+            [idle, _] = memory(daemon.pid()).unwrap();
         }
     }
     let binary = std::fs::metadata(PROGRAM).unwrap().len() as f64 / 1e6;
@@ -162,10 +181,13 @@ fn started(site: &Site, arguments: &[&str], vendors: Option<&Upstreams>, server:
 
 /// Waits until so many grants have arrived.
 async fn until(upstreams: &Upstreams, grants: usize, daemons: &mut [Daemon]) {
-    let began = Instant::now();
+    let (mut last, mut moved) = (0, Instant::now());
     while upstreams.granted() < grants {
         daemons.iter_mut().for_each(Daemon::check);
-        assert!(began.elapsed() < WARM * 600, "{} of {grants} grants arrived", upstreams.granted());
+        if upstreams.granted() > last {
+            (last, moved) = (upstreams.granted(), Instant::now());
+        }
+        assert!(moved.elapsed() < WARM * 60, "{} of {grants} grants arrived", upstreams.granted());
         sleep(Duration::from_millis(2)).await;
     }
 }

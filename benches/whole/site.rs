@@ -14,7 +14,7 @@ use sqlx::{Connection, PgConnection, SqliteConnection, query_scalar};
 use tempfile::TempDir;
 
 use crate::Bench;
-use crate::figures::parent_of_postgres;
+use crate::figures::{memory, parent_of_postgres};
 use crate::upstreams::Upstreams;
 
 pub(crate) const SECRET: &str = "whsec_whole_0123456789";
@@ -76,6 +76,21 @@ impl Site {
             query_scalar(query).fetch_all(&mut SqliteConnection::connect(&self.url).await.unwrap()).await
         };
         found.unwrap()
+    }
+
+    /// Runs a command beside a daemon, to its end, and tells how much memory it took at the most, in MB.
+    pub(crate) fn run(&self, daemon: &Daemon, arguments: &[&str]) -> f64 {
+        let config = daemon.log.with_extension("toml");
+        let mut command = Command::new(PROGRAM);
+        command.arg("--config").arg(config).args(arguments).env_clear().stdin(Stdio::null());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut most = 0.0_f64;
+        while child.try_wait().unwrap().is_none() {
+            most = most.max(memory(child.id()).map_or(0.0, |[_, peak]| peak));
+            sleep(Duration::from_millis(10));
+        }
+        assert!(child.wait().unwrap().success(), "`grantsync {}` fails", arguments.join(" "));
+        most
     }
 
     /// Starts the server that only checks signatures.

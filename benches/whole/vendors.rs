@@ -11,22 +11,26 @@ pub(crate) const NUMBER: &str = "##########";
 /// Who buys in the sandbox, what, and until when Adapty is told there.
 const USER: &str = "member-0000000000";
 const PRICE: &str = "price_1WholeMonthOfPremium00";
+const READ: &str = "GET /api/v1/sdk/profiles/";
 const GRANT: &str = "POST /api/v1/sdk/profiles/member-";
 const END: &str = "2099-01-01T00:00:00.000000+0000";
 
-/// Every customer has just paid for a month, and none has a profile before it is made.
+/// Every customer has just paid for a month.
 #[derive(Clone)]
 pub(crate) struct Vendors {
     pub(crate) event: String,
     /// What stands before the number of a customer.
     customer: String,
+    /// How many subscriptions there are, for whoever walks over all of them.
+    listed: u64,
     /// How requests begin, and the whole answers to them, head and body.
     answers: Vec<(&'static str, Template)>,
 }
 
 impl Vendors {
-    /// Asks a sandbox for what the daemon will ask for, and remembers the answers.
-    pub(crate) async fn rehearse() -> Self {
+    /// Asks a sandbox for what the daemon will ask for, and remembers the answers. `known`: Adapty knows everybody before
+    /// they buy. `listed`: how many subscriptions there are.
+    pub(crate) async fn rehearse(known: bool, listed: u64) -> Self {
         let Sandbox { stripe, adapty, .. } = &Sandbox::start().await.unwrap();
         stripe.add_price(NewPrice::recurring(PRICE, "prod_premium", 999, chrono::TimeDelta::days(30)));
         let (prices, metadata) = (vec![(PRICE.to_owned(), 1)], metadata(&[("customer_user_id", USER)]));
@@ -52,8 +56,9 @@ impl Vendors {
             ("GET /v1/subscriptions?", billed("subscriptions?status=all&limit=100&expand[]=data.latest_invoice")),
             ("GET /v1/charges?", billed("charges?limit=100")),
             ("GET /v1/events?", billed("subscriptions?status=canceled")),
-            ("GET /api/v1/sdk/profiles/", keyed(client.get(format!("{profiles}{USER}/")))),
+            (if known { "" } else { READ }, keyed(client.get(format!("{profiles}{USER}/")))),
             ("POST /api/v1/sdk/profiles/ ", post("", json!({ "customer_user_id": USER }))),
+            (if known { READ } else { "" }, keyed(client.get(format!("{profiles}{USER}/")))),
             (GRANT, post(&format!("{USER}/paid-access-levels/premium/grant/"), grant)),
         ];
         let mut answers = Vec::new();
@@ -61,16 +66,24 @@ impl Vendors {
             let answer = request.send().await.unwrap();
             let (status, body) = (answer.status(), of_any(answer.text().await.unwrap()));
             let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+            if start.is_empty() {
+                continue;
+            }
             answers.push((start, Template::new(format!("{head}\r\n\r\n{body}"), &[NUMBER, END])));
         }
         // Stripe writes its events over several lines
         let event = of_any(format!("{:#}", serde_json::from_str::<Value>(&event.body).unwrap()));
-        Self { event, customer: numbered(&bought.customer).replace(NUMBER, ""), answers }
+        Self { event, customer: numbered(&bought.customer).replace(NUMBER, ""), listed, answers }
     }
 
     /// Writes the answer to `request`, and tells whose grant it was, if it was one.
     pub(crate) fn answer(&self, request: &[u8], to: &mut Vec<u8>) -> Option<u64> {
         let line = request.split(|byte| *byte == b'\r').next().unwrap();
+        if let Some(page) = self.page(line) {
+            let head = format!("HTTP/1.1 200\r\ncontent-type: application/json\r\ncontent-length: {}", page.len());
+            *to = format!("{head}\r\n\r\n{page}").into_bytes();
+            return None;
+        }
         let Some((start, answer)) = self.answers.iter().find(|(start, _)| line.starts_with(start.as_bytes())) else {
             panic!("nothing is played in answer to `{}`", String::from_utf8_lossy(line));
         };
@@ -78,6 +91,21 @@ impl Vendors {
         let end = find("\"expires_at\":\"", request).map_or(END.as_bytes(), |at| &request[at..at + END.len()]);
         answer.write(&[format!("{:010}", number.unwrap_or_default()).as_bytes(), end], to);
         number.filter(|_| *start == GRANT)
+    }
+}
+
+impl Vendors {
+    /// A hundred of all subscriptions, if they are asked for.
+    fn page(&self, line: &[u8]) -> Option<String> {
+        if !line.starts_with(b"GET /v1/subscriptions?") || find("customer=", line).is_some() {
+            return None;
+        }
+        let first = number_after("starting_after=sub_walk", line).map_or(0, |last| last + 1);
+        let end = (first + 100).min(self.listed);
+        let customer = &self.customer;
+        let one = |number| format!(r#"{{"id":"sub_walk{number:010}","customer":"{customer}{number:010}"}}"#);
+        let all = (first..end).map(one).collect::<Vec<_>>().join(",");
+        Some(format!(r#"{{"object":"list","has_more":{},"data":[{all}]}}"#, end < self.listed))
     }
 }
 

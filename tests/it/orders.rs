@@ -150,6 +150,9 @@ async fn a_wrong_order_says_what_to_write_and_orders_nothing() {
         (&["attributes", "u-1", "two words=1"], "`two words` is no attribute"),
         (&["attributes", "u-1", "plan"], "`plan` has no value: write `plan=…`"),
         (&["attributes", "u-1", "plan=a text that is far too long for it"], "at most 30 are taken"),
+        (&["attributes", "u-1", "profile:birthday=tomorrow"], "`profile:birthday` is not a day such as 1990-12-31"),
+        (&["attributes", "u-1", "profile:gender=woman"], "`profile:gender` is not f, m or o"),
+        (&["attributes", "u-1", "profile:ip_country=Germany"], "`profile:ip_country` is not two letters such as DE"),
     ] {
         let told = world.daemon.command(words).await;
         assert_eq!(told.status.code(), Some(2), "{words:?}: {}", told.stderr);
@@ -196,6 +199,32 @@ async fn attributes_are_told_deleted_and_listed_whichever_api_is_spoken() {
         assert!(!log.contains("ann@example.com") && !log.contains("bob@example.com"));
         finish(world).await;
     }
+}
+
+#[tokio::test]
+async fn attributes_that_came_and_went_never_keep_later_ones_from_being_told() {
+    let world = world().await;
+    for names in [0..6, 6..12, 12..13] {
+        let pairs: Vec<String> = names.clone().map(|number| format!("a{number}=1")).collect();
+        let mut words = vec!["attributes", "u-1", "--wait"];
+        words.extend(pairs.iter().map(String::as_str));
+        command(&world, &words).await;
+        let gone: Vec<String> = names.map(|number| format!("a{number}=")).collect();
+        let mut words = vec!["attributes", "u-1", "--wait"];
+        words.extend(gone.iter().map(String::as_str));
+        command(&world, &words).await;
+    }
+    command(&world, &["attributes", "u-1", "plan=team", "ref=1234567890123456789012345678", "--wait"]).await;
+    let told = json!({ "plan": "team", "ref": "1234567890123456789012345678" });
+    assert_eq!(kept(&world, "u-1")["custom_attributes"], told);
+    assert_eq!(world.daemon.listed(&["parked"]).await.len(), 0);
+    let ten: Vec<String> = (0..8).map(|number| format!("b{number}=1")).collect();
+    let mut words = vec!["attributes", "u-1", "plan=", "ref="];
+    words.extend(ten.iter().map(String::as_str));
+    command(&world, &words).await;
+    command(&world, &["attributes", "u-1", "c8=1", "c9=1", "--wait"]).await;
+    assert_eq!(kept(&world, "u-1")["custom_attributes"].as_object().unwrap().len(), 10);
+    finish(world).await;
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl Api {
         }
     }
 
-    fn describing(&self, customer: &Customer, describe: &Describe) -> Result<Posting, Failure> {
+    fn describing(&self, customer: &Customer, describe: &Describe) -> Result<Vec<Posting>, Failure> {
         match self {
             Self::V1 => Ok(v1::describing(customer, describe, DESCRIBING)),
             Self::V2(_) | Self::V2Access => v2::describing(customer, describe, DESCRIBING),
@@ -167,7 +167,7 @@ impl Adapty {
         is_ours: impl Fn() -> bool,
     ) -> Result<Option<Profile>, Failure> {
         if let Step::Describe(describe) = step {
-            return self.describe(customer, step, describe).await.map(Some);
+            return self.describe(customer, describe, is_ours).await;
         }
         let mut refused = None;
         if let Step::Grant(Grant { refunded: Some(refunded), .. }) = step {
@@ -227,10 +227,26 @@ impl Adapty {
         }
     }
 
-    async fn describe(&self, customer: &Customer, step: &Step, describe: &Describe) -> Result<Profile, Failure> {
-        let posting = self.api.describing(customer, describe)?;
+    /// Tells details, in as many requests as they need; each may be repeated.
+    async fn describe(
+        &self,
+        customer: &Customer,
+        describe: &Describe,
+        is_ours: impl Fn() -> bool,
+    ) -> Result<Option<Profile>, Failure> {
+        let mut profile = None;
+        for posting in self.api.describing(customer, describe)? {
+            if profile.is_some() && !is_ours() {
+                return Ok(None);
+            }
+            profile = Some(self.patch(customer, posting).await?);
+        }
+        Ok(profile)
+    }
+
+    async fn patch(&self, customer: &Customer, posting: Posting) -> Result<Profile, Failure> {
         match self.upstream.send(Method::Patch, posting.call, &posting.body).await {
-            Ok(answer) => match read_answer(customer, &answer, doing(step)) {
+            Ok(answer) => match read_answer(customer, &answer, DESCRIBING) {
                 Ok(profile) => Ok(profile),
                 Err(unreadable) => self.look(customer, unreadable).await.map_err(of_look),
             },

@@ -5,41 +5,47 @@
 use entitlement::details::{Describe, DetailName, DetailValue};
 use serde_json::{Map, Number, Value, json};
 
-/// The body of v1's `PATCH`.
+/// Attributes that one `PATCH` of v1 takes, and one profile.
+pub const MOST_V1: usize = 10;
+/// The same of v2.
+pub const MOST_V2: usize = 30;
+
+/// The bodies of v1's `PATCH`: one, or several where there is more to say than one takes.
 #[must_use]
-pub(crate) fn v1(describe: &Describe) -> Value {
-    let attributes: Map<String, Value> = attributes(describe).collect();
-    body(describe, Value::Object(attributes))
+pub(crate) fn v1(describe: &Describe) -> Vec<Value> {
+    bodies(describe, MOST_V1, |attributes| Value::Object(attributes.iter().cloned().collect()))
 }
 
-/// The body of v2's `PATCH`.
+/// The bodies of v2's `PATCH`.
 #[must_use]
-pub(crate) fn v2(describe: &Describe) -> Value {
-    let pair = |(key, value): (String, Value)| json!({ "key": key, "value": value });
-    body(describe, attributes(describe).map(pair).collect())
+pub(crate) fn v2(describe: &Describe) -> Vec<Value> {
+    let pair = |(key, value): &(String, Value)| json!({ "key": key, "value": value });
+    bodies(describe, MOST_V2, |attributes| attributes.iter().map(pair).collect())
 }
 
-fn body(describe: &Describe, attributes: Value) -> Value {
-    let fields = describe.details.iter().filter_map(|(name, value)| Some((name.field()?, value.as_str().into())));
-    let gone = describe.gone.iter().filter_map(|name| Some((name.field()?, Value::Null)));
-    let mut body: Map<String, Value> = fields.chain(gone).map(|(name, value)| (name.to_owned(), value)).collect();
-    let is_empty = match &attributes {
-        Value::Array(pairs) => pairs.is_empty(),
-        Value::Object(entries) => entries.is_empty(),
-        _ => true,
+fn bodies(describe: &Describe, most: usize, write: impl Fn(&[(String, Value)]) -> Value) -> Vec<Value> {
+    let attributes = attributes(describe);
+    let mut parts = attributes.chunks(most).map(write);
+    let with = |mut body: Map<String, Value>, attributes: Option<Value>| {
+        body.extend(attributes.map(|attributes| ("custom_attributes".to_owned(), attributes)));
+        Value::Object(body)
     };
-    if !is_empty {
-        body.insert("custom_attributes".to_owned(), attributes);
-    }
-    Value::Object(body)
+    let first = with(fields(describe), parts.next());
+    std::iter::once(first).chain(parts.map(|part| with(Map::new(), Some(part)))).collect()
 }
 
-fn attributes(describe: &Describe) -> impl Iterator<Item = (String, Value)> + '_ {
+fn fields(describe: &Describe) -> Map<String, Value> {
+    let told = describe.details.iter().filter_map(|(name, value)| Some((name.field()?, value.as_str().into())));
+    let gone = describe.gone.iter().filter_map(|name| Some((name.field()?, Value::Null)));
+    told.chain(gone).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// What is to be gone first, so that a profile never has more than it may.
+fn attributes(describe: &Describe) -> Vec<(String, Value)> {
     let is_attribute = |name: &DetailName| name.field().is_none();
-    let told = describe.details.iter().filter(move |(name, _)| is_attribute(name));
-    let gone = describe.gone.iter().filter(move |name| is_attribute(name));
-    let told = told.map(|(name, value)| (name.to_string(), written(value)));
-    told.chain(gone.map(|name| (name.to_string(), Value::from(""))))
+    let gone = describe.gone.iter().filter(|name| is_attribute(name)).map(|name| (name.to_string(), "".into()));
+    let told = describe.details.iter().filter(|(name, _)| is_attribute(name));
+    gone.chain(told.map(|(name, value)| (name.to_string(), written(value)))).collect()
 }
 
 /// The value as JSON: a text, or a number.
@@ -47,7 +53,8 @@ fn attributes(describe: &Describe) -> impl Iterator<Item = (String, Value)> + '_
 pub fn written(value: &DetailValue) -> Value {
     match value {
         DetailValue::Text(text) => text.as_str().into(),
-        // what is no number after all is a text
+        // what is no number after all, or none that JSON keeps, is a text
+        DetailValue::Number(text) if matches!(DetailValue::read(text), DetailValue::Text(_)) => text.as_str().into(),
         DetailValue::Number(text) => {
             serde_json::from_str::<Number>(text).map_or_else(|_| text.as_str().into(), Value::Number)
         }
@@ -69,6 +76,7 @@ mod tests {
         Describe {
             details: told.map(|(of, value)| (name(of), DetailValue::read(value))).into(),
             gone: ["zone", "profile:birthday"].map(name).into(),
+            ..Describe::default()
         }
     }
 
@@ -80,9 +88,33 @@ mod tests {
             body["custom_attributes"] = attributes;
             body
         };
-        assert_eq!(v1(&describe()), with(json!({ "plan": "gold", "seats": 12.50, "zone": "" })));
+        assert_eq!(v1(&describe()), [with(json!({ "plan": "gold", "seats": 12.50, "zone": "" }))]);
         let list =
-            json!([{"key": "plan", "value": "gold"}, {"key": "seats", "value": 12.50}, {"key": "zone", "value": ""}]);
-        assert_eq!(v2(&describe()), with(list));
+            json!([{"key": "zone", "value": ""}, {"key": "plan", "value": "gold"}, {"key": "seats", "value": 12.50}]);
+        assert_eq!(v2(&describe()), [with(list)]);
+    }
+
+    #[test]
+    fn what_one_request_cannot_hold_is_said_in_several_with_deletions_first() {
+        let name = |number: usize| DetailName::parse(&format!("a{number:02}")).unwrap();
+        let details = (12..22).map(|number| (name(number), DetailValue::read("1"))).collect();
+        let all = Describe { details, gone: (0..12).map(name).collect(), ..Describe::default() };
+        let parts = v1(&all);
+        let sizes: Vec<_> = parts.iter().map(|part| part["custom_attributes"].as_object().unwrap().len()).collect();
+        assert_eq!(sizes, [10, 10, 2]);
+        assert_eq!(
+            (&parts[0]["custom_attributes"]["a00"], &parts[2]["custom_attributes"]["a21"]),
+            (&json!(""), &json!(1))
+        );
+        assert_eq!(v2(&all).len(), 1);
+        assert_eq!(v1(&Describe::default()), [json!({})]);
+    }
+
+    #[test]
+    fn a_number_that_json_would_round_is_a_text() {
+        let long = "1234567890123456789012345678";
+        assert_eq!(written(&DetailValue::Number(long.into())), json!(long));
+        assert_eq!(written(&DetailValue::read(long)), json!(long));
+        assert_eq!(written(&DetailValue::read("123456789012345")), json!(123_456_789_012_345_u64));
     }
 }

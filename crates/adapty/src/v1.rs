@@ -32,23 +32,28 @@ pub(crate) fn creating(customer: &Customer, what: &str) -> Posting {
     Posting { call: call(what, PROFILES.to_owned()), body }
 }
 
-/// `PATCH /profiles/{user}/`.
-pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Posting {
-    let User { segment, query } = path::user(customer);
-    Posting { call: call(what, format!("{PROFILES}{segment}/{query}")), body: details::v1(describe) }
+/// `PATCH /profiles/{user}/`, once or more.
+pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Vec<Posting> {
+    let posting = |body| Posting { call: reading(customer, what), body };
+    details::v1(describe).into_iter().map(posting).collect()
 }
 
 /// `POST /profiles/{user}/paid-access-levels/{level}/grant/` or `…/revoke/`.
 ///
 /// # Errors
-/// `Class::Permanent` for a level that no path can hold.
+/// `Class::Permanent` for a level that no path can hold, and for what is no step on a level.
 pub(crate) fn step(customer: &Customer, step: &Step, what: &str) -> Result<Posting, Failure> {
     let (level, body) = match step {
         Step::Grant(grant) => (&grant.level, body::grant(grant)),
         Step::Revoke(revoke) => (&revoke.level, body::revoke(revoke)),
-        Step::Describe(describe) => return Ok(describing(customer, describe, what)),
+        Step::Describe(_) => return Err(no_level(what)),
     };
     Ok(Posting { call: call(what, step_path(customer, level, step.kind(), what)?), body })
+}
+
+/// Details are told by [`describing`].
+pub(crate) fn no_level(what: &str) -> Failure {
+    Failure::new(Class::Permanent, format!("{what}: details are of no access level"))
 }
 
 fn call(what: &str, path: String) -> Call {

@@ -13,7 +13,7 @@ use wire::upstream::Call;
 
 use crate::adapty::Books;
 use crate::posting::Posting;
-use crate::{date, details, report};
+use crate::{date, details, report, v1};
 
 const BASE: &str = "/api/v2/server-side-api";
 
@@ -38,12 +38,13 @@ pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failu
     Ok(Posting { call: call(customer, what, "/profile/")?, body })
 }
 
-/// `PATCH /profile/`.
+/// `PATCH /profile/`, once or more.
 ///
 /// # Errors
 /// As [`reading`].
-pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Result<Posting, Failure> {
-    Ok(Posting { call: call(customer, what, "/profile/")?, body: details::v2(describe) })
+pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Result<Vec<Posting>, Failure> {
+    let posting = |body| Ok(Posting { call: reading(customer, what)?, body });
+    details::v2(describe).into_iter().map(posting).collect()
 }
 
 /// `POST /purchase/profile/grant/access-level/` or `…/revoke/…`.
@@ -57,7 +58,7 @@ pub(crate) fn access(customer: &Customer, step: &Step, what: &str) -> Result<Pos
         Step::Revoke(revoke) => {
             ("/purchase/profile/revoke/access-level/", json!({ "access_level_id": revoke.level.0 }))
         }
-        Step::Describe(describe) => return describing(customer, describe, what),
+        Step::Describe(_) => return Err(v1::no_level(what)),
     };
     Ok(Posting { call: call(customer, what, path)?, body })
 }

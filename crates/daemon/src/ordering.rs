@@ -159,16 +159,7 @@ pub(crate) async fn describe(
     }
     let mut known = store.orders(&wish.user, &app.name).await?.details;
     for (name, value) in &details {
-        let most = app.limits.characters;
-        let length = value.as_ref().map_or(0, DetailValue::length);
-        if name.field().is_none() && length > most as usize {
-            return Err(OrderError::Wrong(format!("`{name}` is {length} characters long: at most {most} are taken")));
-        }
-        if name.field().is_some() && length > LONGEST_WORD {
-            return Err(OrderError::Wrong(format!(
-                "`{name}` is too long: at most {LONGEST_WORD} characters are taken"
-            )));
-        }
+        value.as_ref().map_or(Ok(()), |value| fits(app, name, value))?;
         known.insert(name.clone(), value.clone());
     }
     let ordered = known.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name);
@@ -180,6 +171,20 @@ pub(crate) async fn describe(
     }
     let name = app.name.clone();
     Ok(count(wish.order(store, &name, What::Describe { details }).await?))
+}
+
+fn fits(app: &App, name: &DetailName, value: &DetailValue) -> Result<(), OrderError> {
+    let (most, length) = (app.limits.characters, value.length());
+    if let Some(write) = name.unfit(value) {
+        return Err(OrderError::Wrong(format!("`{name}` is not {write}")));
+    }
+    if name.field().is_none() && length > most as usize {
+        return Err(OrderError::Wrong(format!("`{name}` is {length} characters long: at most {most} are taken")));
+    }
+    if name.field().is_some() && length > LONGEST_WORD {
+        return Err(OrderError::Wrong(format!("`{name}` is too long: at most {LONGEST_WORD} characters are taken")));
+    }
+    Ok(())
 }
 
 /// Forgets what was ordered of details, so that the source speaks again. Answers of how many.

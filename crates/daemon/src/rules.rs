@@ -7,6 +7,7 @@ use entitlement::details::{DetailName, Limits, Sourced};
 use entitlement::names::{AccessLevel, Mode};
 use entitlement::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
 
+use ::adapty::details;
 use ::stripe::facts::FactSource;
 
 use crate::settings::adapty::{Adapty, AdaptyApi};
@@ -50,10 +51,10 @@ fn sourced((name, from): &(DetailName, FactSource)) -> Sourced {
 /// What the app takes of attributes: ten in the first of Adapty's APIs, thirty in the second.
 pub(crate) fn limits(app: &Adapty) -> Limits {
     let attributes = match app.api {
-        AdaptyApi::V1 => 10,
-        AdaptyApi::V2 | AdaptyApi::V2Access => 30,
+        AdaptyApi::V1 => details::MOST_V1,
+        AdaptyApi::V2 | AdaptyApi::V2Access => details::MOST_V2,
     };
-    Limits { attributes, characters: app.attribute_length }
+    Limits { attributes: u32::try_from(attributes).unwrap_or(u32::MAX), characters: app.attribute_length }
 }
 
 /// What is sold for whichever app.

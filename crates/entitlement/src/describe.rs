@@ -17,18 +17,16 @@ pub(crate) fn describe(case: &Case, plan: &mut Plan) {
     let last = confirmed.map(|(entry, _)| *entry);
     let told = confirmed.map(|(_, told)| *told);
     // what was sent and never answered may have arrived
-    let open = || entries.iter().filter(|(entry, _)| matches!(entry.state, State::Intended { .. }));
+    let open: Vec<_> = entries.iter().filter(|(entry, _)| matches!(entry.state, State::Intended { .. })).collect();
+    let sent: Vec<&Describe> = open.iter().map(|(_, sent)| *sent).collect();
     let details = wanted(case, told.map(|told| &told.details), plan);
-    let ever = told.into_iter().chain(open().map(|(_, sent)| *sent));
-    let ever = ever.flat_map(|sent| sent.details.keys().chain(&sent.gone));
-    let ordered = case.orders.details.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| name);
-    let gone: BTreeSet<DetailName> = ever.chain(ordered).filter(|name| !details.contains_key(*name)).cloned().collect();
+    let wish = wish(case, details, told, &sent);
     // a profile that was deleted knows nothing of what it was told
-    let is_as_told = |told: &Describe| case.profile.exists && told.details == details && gone.is_subset(&told.gone);
-    let is_told = open().next().is_none() && told.map_or(details.is_empty() && gone.is_empty(), is_as_told);
+    let is_as_told = told.is_some_and(|told| case.profile.exists && told.details == wish.details);
+    let is_told = sent.is_empty() && wish.gone.is_empty() && (wish.details.is_empty() || is_as_told);
     let mut key = None;
     if !is_told && is_known(case, plan) {
-        let step = Step::Describe(Describe { details, gone });
+        let step = Step::Describe(wish);
         let entries: Vec<&Entry> = entries.iter().map(|(entry, _)| *entry).collect();
         let (previous, next) = next_link(&case.rules, &case.profile.customer, &entries, &step, last);
         let planned = Planned { key: next.clone(), previous, step, because: Reason::Described, attempts: 0 };
@@ -36,8 +34,24 @@ pub(crate) fn describe(case: &Case, plan: &mut Plan) {
         enqueue(planned, &entries, case.now, plan);
         key = Some(next);
     }
-    let unwanted = open().map(|(entry, _)| &entry.key).filter(|open| Some(*open) != key.as_ref());
+    let unwanted = open.iter().map(|(entry, _)| &entry.key).filter(|open| Some(*open) != key.as_ref());
     plan.moot.extend(unwanted.cloned());
+}
+
+/// What is to be said now: all `details`, and what is to be gone and may stand there. A deletion that was confirmed is not
+/// made again, so that what was ever deleted does not grow into what no request holds.
+fn wish(case: &Case, details: Details, told: Option<&Describe>, sent: &[&Describe]) -> Describe {
+    let mut gone: BTreeSet<DetailName> = told.iter().flat_map(|told| told.details.keys()).cloned().collect();
+    gone.extend(sent.iter().flat_map(|sent| sent.details.keys().chain(&sent.gone)).cloned());
+    let mut stays_gone = BTreeSet::new();
+    for (name, _) in case.orders.details.iter().filter(|(_, value)| value.is_none()) {
+        let is_gone = told.is_some_and(|told| told.gone.contains(name) || told.stays_gone.contains(name));
+        let left = if is_gone && case.profile.exists { &mut stays_gone } else { &mut gone };
+        left.insert(name.clone());
+    }
+    gone.retain(|name| !details.contains_key(name));
+    stays_gone.retain(|name| !gone.contains(name));
+    Describe { details, gone, stays_gone }
 }
 
 fn described(case: &Case) -> Vec<(&Entry, &Describe)> {
@@ -84,6 +98,10 @@ fn within_limits(mut details: Details, case: &Case, plan: &mut Plan) -> Details 
     let (characters, most) = (limits.characters as usize, limits.attributes as usize);
     let mut place = 0;
     details.retain(|name, value| {
+        if let Some(write) = name.unfit(value) {
+            plan.verdict.alarms.push(Reason::DetailUnfit { name: name.to_string(), write: write.to_owned() });
+            return false;
+        }
         if name.field().is_some() {
             return true;
         }

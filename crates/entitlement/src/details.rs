@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 /// The name of a detail: that of a custom attribute, or `profile:` and that of a field.
@@ -41,6 +42,18 @@ impl DetailName {
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         self.0.strip_prefix(PROFILE)
+    }
+
+    /// What to write instead, when `value` is none that the field takes.
+    #[must_use]
+    pub fn unfit(&self, value: &DetailValue) -> Option<&'static str> {
+        let text = value.as_str();
+        match self.field() {
+            Some("birthday") if !is_date(text) => Some("a day such as 1990-12-31"),
+            Some("gender") if !matches!(text, "f" | "m" | "o") => Some("f, m or o"),
+            Some("ip_country") if !is_country(text) => Some("two letters such as DE"),
+            Some(_) | None => None,
+        }
     }
 
     /// The whole name.
@@ -84,6 +97,16 @@ impl NotADetail {
     }
 }
 
+/// Whether it is a day that there is, as year, month and day.
+fn is_date(text: &str) -> bool {
+    text.len() == "1990-12-31".len() && NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+}
+
+/// Whether it may be a country, ISO 3166.
+fn is_country(text: &str) -> bool {
+    text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
 /// What a detail says; it may be personal, so it never prints.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,7 +117,8 @@ pub enum DetailValue {
 }
 
 impl DetailValue {
-    /// What was written: a number where it is one in plain decimals, such as `12` or `-0.5`.
+    /// What was written: a number where it is one in plain decimals, such as `12` or `-0.5`, and no longer than what every
+    /// reader of JSON keeps exactly; a longer one is an id, and so a text.
     #[must_use]
     pub fn read(text: &str) -> Self {
         if is_decimal(text) { Self::Number(text.to_owned()) } else { Self::Text(text.to_owned()) }
@@ -115,12 +139,16 @@ impl DetailValue {
     }
 }
 
+/// The digits that a floating-point number of JSON keeps.
+const EXACT_DIGITS: usize = 15;
+
 /// Whether it is a number as JSON writes it, without an exponent.
 fn is_decimal(text: &str) -> bool {
+    let few = text.bytes().filter(u8::is_ascii_digit).count() <= EXACT_DIGITS;
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let plain = text.strip_prefix('-').unwrap_or(text);
     let (whole, part) = plain.split_once('.').map_or((plain, None), |(whole, part)| (whole, Some(part)));
-    digits(whole) && part.is_none_or(digits) && (whole == "0" || !whole.starts_with('0'))
+    few && digits(whole) && part.is_none_or(digits) && (whole == "0" || !whole.starts_with('0'))
 }
 
 impl fmt::Debug for DetailValue {
@@ -151,8 +179,11 @@ pub type DetailsOrdered = BTreeMap<DetailName, Option<DetailValue>>;
 pub struct Describe {
     /// All that is ours to tell, so that the last one told is all that was told.
     pub details: Details,
-    /// Told before, and to be gone.
+    /// To be gone, and may stand there.
     pub gone: BTreeSet<DetailName>,
+    /// Ordered to be gone, and deleted before: not sent again. No part of the key.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stays_gone: BTreeSet<DetailName>,
 }
 
 /// A detail that the source fills.

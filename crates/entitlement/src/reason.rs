@@ -44,6 +44,7 @@ pub enum Reason {
     // details
     DetailTooLong { name: String, most: u32 },
     TooManyDetails { name: String, most: u32 },
+    DetailUnfit { name: String, write: String },
     // unsure
     UnknownStatus { chain: String, status: String },
     UnknownDispute { payment: String, status: String },
@@ -128,6 +129,7 @@ impl Reason {
             Self::TooManyDetails { name, most } => {
                 format!("`{name}` is not told, since there are more than {most} attributes")
             }
+            Self::DetailUnfit { name, write } => format!("`{name}` is not told, since it is not {write}"),
             Self::NothingGivesIt => "nothing that is billed gives this level any more".into(),
             _ => return None,
         })

@@ -1,7 +1,7 @@
 //! What operators order: promotions, blocks, and details.
 
 use super::*;
-use crate::details::{DetailName, DetailValue, Fact, Limits, Sourced};
+use crate::details::{Describe, DetailName, DetailValue, Fact, Limits, Sourced};
 use crate::orders::{Block, Promotion};
 use crate::reason::Reason;
 use crate::rules::Told;
@@ -251,10 +251,73 @@ fn what_another_wrote_is_deleted_when_it_is_ordered_and_a_new_profile_is_told_al
     carry_out(&mut case);
     assert_eq!(steps(&case), [""; 0]);
     order(&mut case, "size", Some("9"));
-    assert_eq!(steps(&case), ["describe size=9 no colour"]);
+    assert_eq!(steps(&case), ["describe size=9"], "it is gone");
+    carry_out(&mut case);
+    order(&mut case, "size", Some("10"));
+    carry_out(&mut case);
+    assert_eq!(steps(&case), [""; 0], "it is remembered, however much is told after it");
+    order(&mut case, "size", Some("9"));
     carry_out(&mut case);
     case.profile = Profile::absent(case.profile.customer);
     assert_eq!(steps(&case), ["describe size=9 no colour"], "it was deleted, and made anew");
+}
+
+#[test]
+fn what_was_deleted_once_is_not_deleted_with_every_later_word() {
+    let mut case = of(day(3), []);
+    for number in 0..20 {
+        order(&mut case, &format!("a{number:02}"), Some("1"));
+        carry_out(&mut case);
+        order(&mut case, &format!("a{number:02}"), None);
+        assert_eq!(steps(&case), [format!("describe no a{number:02}")]);
+        carry_out(&mut case);
+    }
+    assert_eq!(steps(&case), [""; 0]);
+    case.orders.details.clear();
+    assert_eq!(steps(&case), [""; 0], "an order that is forgotten leaves what is gone");
+    order(&mut case, "plan", Some("gold"));
+    assert_eq!(steps(&case), ["describe plan=gold"]);
+}
+
+#[test]
+fn a_word_told_by_a_version_that_repeated_every_deletion_counts_as_told() {
+    let mut case = of(day(3), []);
+    let name = |text: &str| DetailName::parse(text).unwrap();
+    order(&mut case, "plan", Some("gold"));
+    order(&mut case, "zone", None);
+    let details = [(name("plan"), DetailValue::read("gold"))].into();
+    let told = Describe { details, gone: ["old", "zone"].map(name).into(), ..Describe::default() };
+    let key = crate::key::StepKey::stored("k".into());
+    let state = crate::ledger::State::Confirmed { at: day(2) };
+    case.ledger.entries.push(crate::ledger::Entry { seq: 1, key, step: Step::Describe(told), state });
+    assert_eq!(steps(&case), [""; 0]);
+    order(&mut case, "plan", Some("silver"));
+    assert_eq!(steps(&case), ["describe plan=silver"]);
+}
+
+#[test]
+fn a_field_is_told_only_what_it_takes() {
+    let name = |text: &str| DetailName::parse(text).unwrap();
+    let fits = |of: &str, text: &str| name(of).unfit(&DetailValue::read(text)).is_none();
+    for (of, sound, odd) in [
+        ("profile:birthday", "1990-02-28", "1990-02-30"),
+        ("profile:birthday", "2000-12-01", "tomorrow"),
+        ("profile:gender", "o", "woman"),
+        ("profile:ip_country", "DE", "Germany"),
+        ("profile:ip_country", "de", "D1"),
+    ] {
+        assert!(fits(of, sound) && !fits(of, odd), "{of}");
+    }
+    assert!(fits("birthday", "tomorrow"), "an attribute is the app's own");
+    let mut case = of(day(3), [first_month()]);
+    for (of, value) in [("profile:gender", "woman"), ("profile:email", "ann@example.com")] {
+        case.rules.sourced.push(Sourced { name: name(of), from: of.into() });
+        case.billing.facts.insert(of.into(), Fact(value.into()));
+    }
+    let plan = decide(&case);
+    assert!(steps(&case).contains(&"describe profile:email=ann@example.com".to_owned()), "{plan:?}");
+    let alarms: Vec<String> = plan.verdict.alarms.iter().map(ToString::to_string).collect();
+    assert_eq!(alarms, ["`profile:gender` is not told, since it is not f, m or o"]);
 }
 
 #[test]
@@ -282,8 +345,8 @@ fn the_names_of_details_are_those_that_adapty_takes() {
     for name in ["", "two words", "profile:shoe_size", "email@work", "é", &"x".repeat(31)] {
         assert!(DetailName::parse(name).unwrap_err().to_string().contains("is no attribute; write"), "{name}");
     }
-    let numbers = ["12", "-0.5", "0", "10.00"];
+    let numbers = ["12", "-0.5", "0", "10.00", "123456789012345"];
     assert!(numbers.iter().all(|text| matches!(DetailValue::read(text), DetailValue::Number(_))));
-    let texts = ["", "-", "1.", ".5", "007", "1e5", "+1", "1 2"];
+    let texts = ["", "-", "1.", ".5", "007", "1e5", "+1", "1 2", "1234567890123456"];
     assert!(texts.iter().all(|text| matches!(DetailValue::read(text), DetailValue::Text(_))));
 }

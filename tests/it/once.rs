@@ -121,6 +121,20 @@ async fn a_guest_is_known_by_the_session() {
 }
 
 #[tokio::test]
+async fn a_guest_is_told_with_the_country_they_gave_at_checkout() {
+    let world = World::selling_once_with(&[("ADAPTY__API", "v2"), ("ADAPTY__DEFAULT_COUNTRY", "NL")]).await;
+    let session = NewSession { metadata: metadata(&[("customer_user_id", "u-guest")]), ..NewSession::default() };
+    let purchase = world.sandbox.stripe.pay_once(NewPayment { customer: None, session, ..of(&world, "price_life") });
+    let address = json!({ "country": "de" });
+    world.sandbox.stripe.edit(&purchase.session, |session| session["customer_details"]["address"] = address);
+    world.deliver(&purchase.events).await;
+    until_held_for_good(&world, "u-guest").await;
+    let told = world.bodies("/purchase/set/transaction/").pop().unwrap();
+    assert_eq!(told["price"]["country"], "DE");
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn a_guest_whom_nobody_names_is_parked_by_the_session() {
     let world = World::selling_once().await;
     let session = NewSession::default();

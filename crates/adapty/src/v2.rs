@@ -17,6 +17,9 @@ use crate::{date, details, report, v1};
 
 const BASE: &str = "/api/v2/server-side-api";
 
+/// The field that says on which device.
+const INSTALLATION: &str = "installation_meta";
+
 /// The header that names the customer.
 const CUSTOMER: &str = "adapty-customer-user-id";
 
@@ -28,13 +31,12 @@ pub(crate) fn reading(customer: &Customer, what: &str) -> Result<Call, Failure> 
     call(customer, what, "/profile/")
 }
 
-/// `POST /profile/`. The document requires `installation_meta`, other pages do not; a device is made up from the
-/// customer, the same one each time.
+/// `POST /profile/`.
 ///
 /// # Errors
 /// As [`reading`].
 pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failure> {
-    let body = json!({ "installation_meta": { "device_id": device(customer), "platform": "web" } });
+    let body = json!({ INSTALLATION: installation(customer) });
     Ok(Posting { call: call(customer, what, "/profile/")?, body })
 }
 
@@ -43,7 +45,10 @@ pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failu
 /// # Errors
 /// As [`reading`].
 pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Result<Vec<Posting>, Failure> {
-    let posting = |body| Ok(Posting { call: reading(customer, what)?, body });
+    let posting = |mut body: Value| {
+        body[INSTALLATION] = installation(customer);
+        Ok(Posting { call: reading(customer, what)?, body })
+    };
     details::v2(describe).into_iter().map(posting).collect()
 }
 
@@ -103,6 +108,12 @@ fn call(customer: &Customer, what: &str, path: &str) -> Result<Call, Failure> {
         return Err(Failure::new(Class::Permanent, words));
     }
     Ok(Call { what: what.to_owned(), path: format!("{BASE}{path}"), headers: vec![(CUSTOMER, id.to_owned())] })
+}
+
+/// The document requires it of whatever makes or changes a profile, other pages do not; a device is made up from the
+/// customer, the same one each time.
+fn installation(customer: &Customer) -> Value {
+    json!({ "device_id": device(customer), "platform": "web" })
 }
 
 /// A UUID (RFC 9562, version 8) that stands for the customer and tells nothing about them.

@@ -15,6 +15,7 @@ use stripe_core::dispute::ListDispute;
 use stripe_core::refund::ListRefund;
 
 use crate::api::Api;
+use crate::customer;
 use crate::shape::{Ref, Seconds, read};
 
 /// Whose payments are asked for.
@@ -149,8 +150,9 @@ fn paid_at(charges: &[Written]) -> BTreeMap<String, Timestamp> {
 /// Where the card was issued that paid last.
 fn country(charges: &[Written]) -> Option<String> {
     let paid = charges.iter().filter(|charge| charge.status.as_deref() == Some("succeeded"));
-    let told = paid.filter_map(|charge| Some((charge.created.0, charge.details.pointer("/card/country")?.as_str()?)));
-    told.max().map(|(_, country)| country.to_owned())
+    let country = |charge: &Written| customer::coded(charge.details.pointer("/card/country")?.as_str()?);
+    let told = paid.filter_map(|charge| Some((charge.created.0, country(charge)?)));
+    told.max().map(|(_, country)| country)
 }
 
 async fn returned(api: Api<'_>, charge: &Written) -> Result<Returned, Trouble> {

@@ -13,6 +13,7 @@ use stripe_client_core::StripeRequest;
 
 use crate::api::Api;
 use crate::charge::Payments;
+use crate::customer;
 use crate::shape::{Expandable, List, Metadata, Price, Ref, Seconds, id_of, read};
 
 /// A session as Stripe writes it.
@@ -50,6 +51,9 @@ pub(crate) struct Session {
 struct Details {
     #[serde(default)]
     email: Option<String>,
+    /// Read from what may stand there, since no access hangs on it.
+    #[serde(default)]
+    address: Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -160,9 +164,14 @@ impl Session {
         self.is_complete() && self.mode.as_deref() == Some("payment")
     }
 
-    /// The address a guest checked out with.
+    /// The e-mail address a guest checked out with.
     pub(crate) fn email(&self) -> Option<&str> {
         self.customer_details.as_ref()?.email.as_deref()
+    }
+
+    /// The country of the address they gave.
+    fn country(&self) -> Option<String> {
+        customer::coded(customer::country_of(&self.customer_details.as_ref()?.address)?)
     }
 
     /// The id the purchase is told under: nothing due leaves no payment, and without an invoice only the session.
@@ -175,7 +184,7 @@ impl Session {
         let currency = self.currency.as_ref().ok_or("missing field `currency`")?.to_ascii_lowercase();
         let lines = self.line_items.as_ref().map_or(&[][..], |lines| lines.data.as_slice());
         let mut purchase = Purchase {
-            country: payments.country().map(str::to_owned),
+            country: self.country().or_else(|| payments.country().map(str::to_owned)),
             account: account.clone(),
             id: self.chain().to_owned(),
             state: self.state(payments),

@@ -45,10 +45,22 @@ impl Read {
         self.phone.as_str()
     }
 
-    /// Two letters, ISO 3166.
+    /// As it stands there.
     pub(crate) fn country(&self) -> Option<&str> {
-        self.address.get("country")?.as_str()
+        country_of(&self.address)
     }
+}
+
+/// The country of an address, as it stands there.
+pub(crate) fn country_of(address: &Value) -> Option<&str> {
+    address.get("country")?.as_str()
+}
+
+/// The country that `text` names in two letters, ISO 3166; an address may hold anything, or nothing.
+pub(crate) fn coded(text: &str) -> Option<String> {
+    let code = text.trim();
+    let is_code = code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_code.then(|| code.to_ascii_uppercase())
 }
 
 /// The customer, for what is only told about them; `None` where the key may not read customers.
@@ -61,4 +73,19 @@ pub(crate) async fn if_allowed(api: Api<'_>, id: &str) -> Result<Option<Read>, F
 
 pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<Read, Failure> {
     api.get(&format!("customer `{id}`"), RetrieveCustomer::new(id).build()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_country_is_two_letters_and_anything_else_is_none() {
+        for text in ["DE", "de", " De "] {
+            assert_eq!(coded(text).as_deref(), Some("DE"));
+        }
+        for text in ["", " ", "D", "Germany", "D1", "DEU", "\u{e9}"] {
+            assert_eq!(coded(text), None, "{text}");
+        }
+    }
 }

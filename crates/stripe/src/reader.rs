@@ -136,9 +136,10 @@ impl Stripe {
         let mode = self.mode_of(known.livemodes());
         let whole = gaps.iter().all(|gap| gap.about == About::MoneyBack);
         let facts = facts::read(&self.asked.facts, &subscriptions, whole, known.customer.as_ref());
-        let country = known.customer.as_ref().and_then(customer::Read::country);
-        let country = country.filter(|_| self.asked.country).or(payments.country()).map(str::to_owned);
-        purchases.iter_mut().for_each(|purchase| purchase.country.clone_from(&country));
+        let customer = known.customer.as_ref().filter(|_| self.asked.country);
+        let country = customer.and_then(customer::Read::country).and_then(customer::coded);
+        let country = country.or_else(|| payments.country().map(str::to_owned));
+        purchases.iter_mut().for_each(|purchase| purchase.country = country.clone().or(purchase.country.take()));
         let attached = |read: subscription::Read| {
             let mut subscription = read.billing;
             subscription.invoices.iter_mut().for_each(|invoice| payments.attach_to_invoice(invoice));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use entitlement::details::{Describe, DetailName, DetailValue};
 use entitlement::failure::Class;
 use entitlement::names::{AccessLevel, Customer};
 use entitlement::plan::{Grant, Refund, Revoke, Step, Transaction, Until};
@@ -97,6 +98,21 @@ async fn a_profile_is_made_with_the_same_device_each_time() {
     let calls = server.calls();
     assert!(calls[0].starts_with(r#"POST /api/v2/server-side-api/profile/ {"installation_meta":{"device_id":""#));
     assert!(calls[0] == calls[1] && calls[1] != calls[2] && calls[0].contains(r#""platform":"web""#), "{calls:?}");
+}
+
+#[tokio::test]
+async fn details_are_told_from_the_device_that_the_profile_was_made_with() {
+    let server = Server::start(vec![shown()]).await;
+    let name = |text: &str| DetailName::parse(text).unwrap();
+    let details = [(name("plan"), DetailValue::read("team"))].into();
+    let step = Step::Describe(Describe { details, ..Describe::default() });
+    adapty(&server).create(&customer("u-1")).await.unwrap();
+    adapty(&server).carry_out(&customer("u-1"), &step, || true).await.unwrap().unwrap();
+    let calls = server.calls();
+    let device = calls[0].split_once(r#""installation_meta":"#).unwrap().1.trim_end_matches('}');
+    let attributes = r#"{"custom_attributes":[{"key":"plan","value":"team"}],"#;
+    let expected = format!(r#"PATCH /api/v2/server-side-api/profile/ {attributes}"installation_meta":{device}}}}}"#);
+    assert_eq!(calls[1], expected);
 }
 
 #[tokio::test]

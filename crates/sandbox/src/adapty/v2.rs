@@ -69,7 +69,13 @@ fn create(world: &mut World, call: &Call) -> Outcome {
     if world.refuse_unknown_keys {
         body.refuse_unknown(&PROFILE)?;
     }
-    let fields = body.into_fields();
+    check_installation(&body.into_fields())?;
+    let id = world.ensure(user);
+    Ok(shown(world, &id))
+}
+
+/// The OpenAPI document requires it of POST and PATCH.
+fn check_installation(fields: &Map<String, Value>) -> Result<(), Refusal> {
     let meta = fields.get("installation_meta").unwrap_or(&Value::Null);
     let missing = |field: &str| Refusal::invalid("value_error.missing", field, "field required");
     let device = meta["device_id"].as_str().ok_or_else(|| missing("installation_meta.device_id"))?;
@@ -79,8 +85,7 @@ fn create(world: &mut World, call: &Call) -> Outcome {
     if meta["platform"].as_str().is_some_and(|platform| !PLATFORMS.contains(&platform)) {
         return Err(Refusal::invalid("enum", "installation_meta.platform", "unexpected value"));
     }
-    let id = world.ensure(user);
-    Ok(shown(world, &id))
+    Ok(())
 }
 
 fn update(world: &mut World, call: &Call) -> Outcome {
@@ -90,6 +95,8 @@ fn update(world: &mut World, call: &Call) -> Outcome {
         body.refuse_unknown(&PROFILE)?;
     }
     let mut fields = body.into_fields();
+    check_installation(&fields)?;
+    fields.remove("installation_meta");
     v1::check_fields(&fields)?;
     if let Some(listed) = fields.remove("custom_attributes").filter(|listed| !listed.is_null()) {
         fields.insert("custom_attributes".to_owned(), attributes(&listed)?);

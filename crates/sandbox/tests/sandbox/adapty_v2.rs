@@ -197,7 +197,8 @@ async fn a_profile_needs_a_device_and_is_made_once() {
 #[tokio::test]
 async fn attributes_are_a_list_of_pairs_and_an_empty_text_deletes() {
     let bench = bench().await;
-    let tell = |attributes: Value| json!({ "email": "ann@example.com", "custom_attributes": attributes });
+    let device = json!({ "device_id": "77112400-89f1-8465-b9c9-5437e58c6688", "platform": "web" });
+    let tell = |attributes: Value| json!({ "email": "ann@example.com", "custom_attributes": attributes, "installation_meta": device });
     let told = tell(json!([{ "key": "plan", "value": "team" }, { "key": "seats", "value": 5 }]));
     let (status, profile) = answer(&bench, "PATCH", "/profile/", "u1", Some(told)).await;
     assert_eq!((status, profile["data"]["custom_attributes"].as_array().unwrap().len()), (200, 2));
@@ -209,5 +210,7 @@ async fn attributes_are_a_list_of_pairs_and_an_empty_text_deletes() {
     for odd in odd {
         assert_eq!(answer(&bench, "PATCH", "/profile/", "u1", Some(tell(odd))).await.0, 400);
     }
+    let nowhere = json!({ "email": "ann@example.com" });
+    assert_eq!(answer(&bench, "PATCH", "/profile/", "u1", Some(nowhere)).await.0, 400, "on no device");
     assert_eq!(answer(&bench, "PATCH", "/profile/", "u9", Some(tell(json!([])))).await.0, 404);
 }

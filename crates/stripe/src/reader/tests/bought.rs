@@ -6,7 +6,7 @@ use entitlement::names::Account;
 use serde_json::{Value, json};
 
 use super::{UID, at};
-use crate::reader::{Looked, Scope};
+use crate::reader::{Asked, Looked, Scope};
 use crate::trial::{Fake, START, changed, list, page};
 
 fn session() -> Value {
@@ -116,4 +116,44 @@ async fn a_guest_is_looked_at_by_their_session() {
     let by_address = fake.stripe(&["customer.email"]).await;
     let looked = by_address.look(&account, Scope { sells_once: false }).await.unwrap();
     assert_eq!(looked.identity.unwrap().customer.as_str(), "ann@example.com");
+}
+
+#[tokio::test]
+async fn a_guest_is_told_with_the_country_of_the_address_they_gave_else_of_their_card() {
+    let card = json!({"payment_method_details": {"card": {"country": "FR"}}});
+    for (address, expected) in [
+        (json!({"country": "de"}), "DE"),
+        (json!({"country": ""}), "FR"),
+        (json!({"country": "Germany"}), "FR"),
+        (json!({"country": 7}), "FR"),
+        (json!("somewhere"), "FR"),
+        (json!(null), "FR"),
+    ] {
+        let session = changed(session(), json!({"customer_details": {"email": null, "address": address}}));
+        let fake = Fake::new()
+            .with("/v1/checkout/sessions/cs_1", session)
+            .with("/v1/charges?limit=100&payment_intent=pi_1", list(&[charge(card.clone())]));
+        let account = Account::stripe(None, "cs_1");
+        let looked = fake.stripe(&[]).await.look(&account, Scope { sells_once: false }).await.unwrap();
+        assert_eq!(looked.billing.purchases[0].country.as_deref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_country_that_is_none_gives_way_to_the_next() {
+    for (address, card, expected) in [
+        (json!("de"), json!("FR"), Some("DE")),
+        (json!(""), json!("fr"), Some("FR")),
+        (json!("Germany"), json!(""), None),
+    ] {
+        let details = json!({"payment_method_details": {"card": {"country": card}}});
+        let fake = Fake::new()
+            .with("/v1/checkout/sessions", list(&[session()]))
+            .with("/v1/charges", list(&[charge(details)]))
+            .with("/v1/customers/cus_1", json!({"id": "cus_1", "address": {"country": address}}));
+        let asking = Asked { country: true, ..Asked::default() };
+        let stripe = fake.stripe(UID).await.asking(asking);
+        let looked = stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: true }).await.unwrap();
+        assert_eq!(looked.billing.purchases[0].country.as_deref(), expected);
+    }
 }

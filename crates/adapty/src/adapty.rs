@@ -52,6 +52,13 @@ impl Api {
         }
     }
 
+    fn reading_whole(&self, customer: &Customer) -> Result<Call, Failure> {
+        match self {
+            Self::V1 => Ok(v1::reading_whole(customer, READING)),
+            Self::V2(_) | Self::V2Access => v2::reading(customer, READING),
+        }
+    }
+
     fn creating(&self, customer: &Customer) -> Result<Posting, Failure> {
         match self {
             Self::V1 => Ok(v1::creating(customer, CREATING)),
@@ -120,7 +127,7 @@ impl Adapty {
     /// # Errors
     /// [`Failure`]; an answer that cannot be read is transient.
     pub async fn whole(&self, customer: &Customer) -> Result<Option<objects::Profile>, Failure> {
-        match self.upstream.get(self.api.reading(customer)?).await {
+        match self.upstream.get(self.api.reading_whole(customer)?).await {
             Ok(answer) => objects::profile(&answer.body).map(Some).ok_or_else(|| {
                 Failure::new(Class::Transient, format!("{READING} at adapty: the answer cannot be read"))
             }),

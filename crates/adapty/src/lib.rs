@@ -7,9 +7,11 @@
 pub mod adapty;
 pub mod date;
 pub mod details;
+pub mod installation;
 pub mod objects;
 pub mod path;
 pub mod read;
+pub mod refusal;
 pub mod setup;
 pub mod v1;
 pub mod v2;

@@ -28,7 +28,33 @@ pub struct Profile {
     pub access_levels: Vec<AccessLevel>,
     pub subscriptions: Vec<Subscription>,
     pub non_subscriptions: Vec<NonSubscription>,
+    /// Fields such as `email` and `birthday`, which v1 tells when it is asked to, each under its own name.
+    #[serde(flatten)]
+    pub about: BTreeMap<String, Attribute>,
 }
+
+/// What v1 adds to a profile that is asked for with `extended`.
+const ABOUT: [&str; 19] = [
+    "created_at",
+    "email",
+    "phone_number",
+    "att_status",
+    "first_name",
+    "last_name",
+    "username",
+    "gender",
+    "birthday",
+    "idfa",
+    "idfv",
+    "advertising_id",
+    "appsflyer_id",
+    "amplitude_user_id",
+    "amplitude_device_id",
+    "mixpanel_user_id",
+    "appmetrica_profile_id",
+    "appmetrica_device_id",
+    "facebook_anonymous_id",
+];
 
 /// The value of a custom attribute; it may be personal, so it never prints by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +85,10 @@ pub struct AccessLevel {
 pub struct Subscription {
     #[serde(flatten)]
     pub bought: Bought,
+    /// v1 alone says these three.
     pub is_active: Option<bool>,
+    pub is_lifetime: Option<bool>,
+    pub starts_at: Option<Timestamp>,
     #[serde(flatten)]
     pub renewal: Renewal,
 }
@@ -85,6 +114,20 @@ pub struct Bought {
     /// `Sandbox` or `Production`.
     pub environment: Option<String>,
     pub purchased_at: Option<Timestamp>,
+    /// A page says that purchases carry it; the answers that are published do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+}
+
+/// What something cost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Price {
+    /// Two letters, ISO 3166.
+    pub country: Option<String>,
+    /// ISO 4217.
+    pub currency: Option<String>,
+    /// In the currency's major unit.
+    pub value: Option<f64>,
 }
 
 /// Where something that may renew stands.
@@ -127,6 +170,8 @@ pub(crate) fn profile(body: &[u8]) -> Option<Profile> {
         subscriptions: fields.list(&["subscriptions"], |_, fields| Subscription {
             bought: bought(fields),
             is_active: fields.flag("is_active"),
+            is_lifetime: fields.flag("is_lifetime"),
+            starts_at: fields.moment(&["starts_at"]),
             renewal: renewal(fields),
         }),
         non_subscriptions: fields.list(&["non_subscriptions"], |_, fields| NonSubscription {
@@ -135,6 +180,7 @@ pub(crate) fn profile(body: &[u8]) -> Option<Profile> {
             is_refund: fields.flag("is_refund"),
             is_consumable: fields.flag("is_consumable").or_else(|| fields.flag("is_one_time")),
         }),
+        about: ABOUT.iter().filter_map(|name| attribute(name, fields.0.get(*name)?)).collect(),
     })
 }
 
@@ -160,7 +206,13 @@ fn bought(fields: &Fields<'_>) -> Bought {
             .text(&["store_original_transaction_id", "vendor_original_transaction_id"]),
         environment: fields.text(&["environment"]).or_else(sandbox),
         purchased_at: fields.moment(&["purchased_at", "renewed_at"]),
+        price: fields.0.get("price").and_then(Value::as_object).map(|price| price_of(&Fields(price))),
     }
+}
+
+fn price_of(fields: &Fields<'_>) -> Price {
+    let value = fields.0.get("value").and_then(Value::as_f64);
+    Price { country: fields.text(&["country"]), currency: fields.text(&["currency"]), value }
 }
 
 fn renewal(fields: &Fields<'_>) -> Renewal {
@@ -176,12 +228,18 @@ fn renewal(fields: &Fields<'_>) -> Renewal {
     }
 }
 
-/// v2 has an object; v1 two fields for each kind of offer.
+/// What an offer is made of: a name of v2, and the one that another page gives it.
+const OF_OFFER: [[&str; 2]; 3] = [["category", "offer_category"], ["type", "offer_type"], ["id", "offer_id"]];
+
+/// v2 has an object, or as a page has it a dictionary of such objects by their ids; v1 two fields for each kind of offer.
 fn offer(fields: &Fields<'_>) -> Option<Offer> {
-    if let Some(offer) = fields.0.get("offer").and_then(Value::as_object).map(Fields) {
-        let [category, kind, id] = [["category", "offer_category"], ["type", "offer_type"], ["id", "offer_id"]]
-            .map(|names| offer.text(&names));
-        return Some(Offer { category, kind, id });
+    if let Some(offer) = fields.0.get("offer").and_then(Value::as_object) {
+        if OF_OFFER.as_flattened().iter().any(|name| offer.contains_key(*name)) {
+            return Some(offer_of(offer));
+        }
+        let (id, offer) = offer.iter().find_map(|(id, offer)| Some((id, offer.as_object()?)))?;
+        let offer = offer_of(offer);
+        return Some(Offer { id: offer.id.or_else(|| Some(id.clone())), ..offer });
     }
     let of = |category: &str| {
         let kind = fields.text(&[&format!("active_{category}_offer_type")])?;
@@ -191,23 +249,29 @@ fn offer(fields: &Fields<'_>) -> Option<Offer> {
     of("introductory").or_else(|| of("promotional"))
 }
 
+fn offer_of(offer: &Map<String, Value>) -> Offer {
+    let [category, kind, id] = OF_OFFER.map(|names| Fields(offer).text(&names));
+    Offer { category, kind, id }
+}
+
 /// A dictionary in v1, a list of pairs in v2.
 fn attributes(listed: Option<&Value>) -> BTreeMap<String, Attribute> {
-    let pair = |key: &str, value: &Value| {
-        let value = match value {
-            Value::String(text) => DetailValue::Text(text.clone()),
-            Value::Number(number) => DetailValue::Number(number.to_string()),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-        };
-        Some((key.to_owned(), Attribute(value)))
-    };
     match listed {
-        Some(Value::Object(map)) => map.iter().filter_map(|(key, value)| pair(key, value)).collect(),
+        Some(Value::Object(map)) => map.iter().filter_map(|(key, value)| attribute(key, value)).collect(),
         Some(Value::Array(pairs)) => {
-            pairs.iter().filter_map(|of| pair(of.get("key")?.as_str()?, of.get("value")?)).collect()
+            pairs.iter().filter_map(|of| attribute(of.get("key")?.as_str()?, of.get("value")?)).collect()
         }
         Some(_) | None => BTreeMap::new(),
     }
+}
+
+fn attribute(key: &str, value: &Value) -> Option<(String, Attribute)> {
+    let value = match value {
+        Value::String(text) => DetailValue::Text(text.clone()),
+        Value::Number(number) => DetailValue::Number(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    Some((key.to_owned(), Attribute(value)))
 }
 
 /// The fields of an object.
@@ -245,59 +309,4 @@ impl Fields<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn read(data: Value) -> Profile {
-        profile(json!({ "data": data }).to_string().as_bytes()).unwrap()
-    }
-
-    #[test]
-    fn both_generations_tell_the_same() {
-        let v1 = read(json!({
-            "app_id": "a", "profile_id": "p", "customer_user_id": "u-1", "total_revenue_usd": 9.99,
-            "custom_attributes": { "plan": "team", "seats": 5 },
-            "paid_access_levels": { "premium": {
-                "is_active": true, "expires_at": "2026-02-01T00:00:00.000000+0000", "store": "stripe",
-                "vendor_product_id": "prod_1", "base_plan_id": "price_1", "vendor_transaction_id": "in_2",
-                "vendor_original_transaction_id": "sub_1", "unsubscribed_at": "2026-01-02T00:00:00.000000+0000",
-                "active_introductory_offer_type": "free_trial", "is_in_grace_period": false,
-            }},
-            "subscriptions": { "prod_1": { "store": "stripe", "vendor_product_id": "prod_1", "is_sandbox": true } },
-            "non_subscriptions": { "prod_2": [{ "purchase_id": "x", "vendor_product_id": "prod_2" }] },
-        }));
-        let v2 = read(json!({
-            "app_id": "a", "profile_id": "p", "customer_user_id": "u-1", "total_revenue_usd": 9.99,
-            "custom_attributes": [{ "key": "plan", "value": "team" }, { "key": "seats", "value": 5 }],
-            "access_levels": [{
-                "access_level_id": "premium", "expires_at": "2026-02-01T00:00:00+00:00", "store": "stripe",
-                "store_product_id": "prod_1", "store_base_plan_id": "price_1", "store_transaction_id": "in_2",
-                "store_original_transaction_id": "sub_1", "renewal_cancelled_at": "2026-01-02T00:00:00Z",
-                "offer": { "category": "introductory", "type": "free_trial", "id": null }, "is_in_grace_period": false,
-            }],
-            "subscriptions": [{ "store": "stripe", "store_product_id": "prod_1", "environment": "Sandbox" }],
-            "non_subscriptions": [{ "purchase_id": "x", "store_product_id": "prod_2" }],
-            "something_new": {},
-        }));
-        let active = AccessLevel { is_active: None, ..v1.access_levels[0].clone() };
-        assert_eq!(v2, Profile { access_levels: vec![active], ..v1 });
-        assert_eq!(v2.custom_attributes["seats"].0, DetailValue::Number("5".into()));
-        let told = serde_json::to_value(&v2).unwrap();
-        assert_eq!(told["custom_attributes"], json!({ "plan": "team", "seats": 5 }));
-        assert_eq!(told["access_levels"][0]["offer"]["type"], "free_trial");
-        assert_eq!(v2.subscriptions[0].bought.environment.as_deref(), Some("Sandbox"));
-    }
-
-    #[test]
-    fn what_is_missing_null_or_odd_is_left_out() {
-        let empty = read(json!({ "access_levels": null, "subscriptions": 7, "custom_attributes": "no", "app_id": "" }));
-        assert_eq!(empty, Profile::default());
-        let odd = read(json!({ "access_levels": [{ "expires_at": "soon", "offer": { "offer_type": "unknown" } }, 5] }));
-        assert_eq!(odd.access_levels.len(), 1);
-        assert_eq!(odd.access_levels[0].renewal.offer.clone().unwrap().kind.as_deref(), Some("unknown"));
-        assert_eq!(profile(b"{}"), None);
-        assert!(!format!("{:?}", read(json!({ "custom_attributes": { "who": "ann@example.com" } }))).contains("ann@"));
-    }
-}
+mod tests;

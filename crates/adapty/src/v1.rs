@@ -25,6 +25,13 @@ pub(crate) fn reading(customer: &Customer, what: &str) -> Call {
     call(what, format!("{PROFILES}{segment}/{query}"))
 }
 
+/// `GET /profiles/{user}/?extended=1`: with the fields of the profile too.
+pub(crate) fn reading_whole(customer: &Customer, what: &str) -> Call {
+    let User { segment, query } = path::user(customer);
+    let more = if query.is_empty() { "?extended=1" } else { "&extended=1" };
+    call(what, format!("{PROFILES}{segment}/{query}{more}"))
+}
+
 /// `POST /profiles/`.
 pub(crate) fn creating(customer: &Customer, what: &str) -> Posting {
     // Inside JSON the id is never encoded.

@@ -8,16 +8,17 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::{Grant, Step, Until};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use wire::upstream::Call;
 
 use crate::adapty::Books;
+use crate::installation::InstallationMeta;
 use crate::posting::Posting;
 use crate::{date, details, report, v1};
 
 const BASE: &str = "/api/v2/server-side-api";
 
-/// The field that says on which device.
+/// The field that says on which device. The document requires it of whatever makes or changes a profile, other pages do
+/// not.
 const INSTALLATION: &str = "installation_meta";
 
 /// The header that names the customer.
@@ -36,7 +37,7 @@ pub(crate) fn reading(customer: &Customer, what: &str) -> Result<Call, Failure> 
 /// # Errors
 /// As [`reading`].
 pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failure> {
-    let body = json!({ INSTALLATION: installation(customer) });
+    let body = json!({ INSTALLATION: InstallationMeta::of(customer) });
     Ok(Posting { call: call(customer, what, "/profile/")?, body })
 }
 
@@ -46,7 +47,7 @@ pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failu
 /// As [`reading`].
 pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Result<Vec<Posting>, Failure> {
     let posting = |mut body: Value| {
-        body[INSTALLATION] = installation(customer);
+        body[INSTALLATION] = json!(InstallationMeta::of(customer));
         Ok(Posting { call: reading(customer, what)?, body })
     };
     details::v2(describe).into_iter().map(posting).collect()
@@ -108,22 +109,6 @@ fn call(customer: &Customer, what: &str, path: &str) -> Result<Call, Failure> {
         return Err(Failure::new(Class::Permanent, words));
     }
     Ok(Call { what: what.to_owned(), path: format!("{BASE}{path}"), headers: vec![(CUSTOMER, id.to_owned())] })
-}
-
-/// The document requires it of whatever makes or changes a profile, other pages do not; a device is made up from the
-/// customer, the same one each time.
-fn installation(customer: &Customer) -> Value {
-    json!({ "device_id": device(customer), "platform": "web" })
-}
-
-/// A UUID (RFC 9562, version 8) that stands for the customer and tells nothing about them.
-fn device(customer: &Customer) -> String {
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(format!("grantsync device of {}", customer.as_str()))[..16]);
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = hex::encode(bytes);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 #[cfg(test)]

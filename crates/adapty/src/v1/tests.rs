@@ -98,6 +98,16 @@ async fn a_profile_is_read_under_its_plain_or_encoded_id() {
 }
 
 #[tokio::test]
+async fn a_whole_profile_is_asked_for_with_its_fields() {
+    let server = Server::start(vec![shown()]).await;
+    let adapty = adapty(&server);
+    adapty.whole(&customer("abc")).await.unwrap().unwrap();
+    adapty.whole(&customer("012?012")).await.unwrap().unwrap();
+    let encoded = "GET /api/v1/sdk/profiles/MDEyPzAxMg==/?is_user_id_base64url_encoded=1&extended=1";
+    assert_eq!(server.calls(), ["GET /api/v1/sdk/profiles/abc/?extended=1", encoded]);
+}
+
+#[tokio::test]
 async fn a_profile_that_adapty_does_not_know_is_absent() {
     let customer = customer("abc");
     for reply in [

@@ -1,6 +1,8 @@
 //! `profile`: what Adapty shows of an app user, whole.
 
-use adapty::objects::{AccessLevel, NonSubscription, Profile, Subscription};
+use std::collections::BTreeMap;
+
+use adapty::objects::{AccessLevel, Attribute, NonSubscription, Profile, Subscription};
 use entitlement::clock::Timestamp;
 use sync::look::App;
 
@@ -40,9 +42,8 @@ fn tell(app: &App, profile: &Profile) {
         ("user", known(&profile.customer_user_id)),
         ("revenue in USD", revenue),
     ]);
-    let attributes = profile.custom_attributes.iter();
-    let attributes: Vec<String> = attributes.map(|(name, value)| format!("{name}={}", value.0.as_str())).collect();
-    table::say(&format!("attributes  {}", if attributes.is_empty() { "-".to_owned() } else { attributes.join(" ") }));
+    table::say(&format!("attributes  {}", pairs(&profile.custom_attributes)));
+    table::say(&format!("fields      {}", pairs(&profile.about)));
     table::say("");
     let levels: Vec<Vec<String>> = profile.access_levels.iter().map(level).collect();
     table::print(&["level", "expires", "store", "product", "transaction", "chain"], &levels);
@@ -56,6 +57,11 @@ fn tell(app: &App, profile: &Profile) {
         table::say("");
         table::print(&["bought once", "at", "refunded", "store", "transaction"], &once);
     }
+}
+
+fn pairs(of: &BTreeMap<String, Attribute>) -> String {
+    let pairs: Vec<String> = of.iter().map(|(name, value)| format!("{name}={}", value.0.as_str())).collect();
+    if pairs.is_empty() { "-".to_owned() } else { pairs.join(" ") }
 }
 
 fn cell(text: &Option<String>) -> String {

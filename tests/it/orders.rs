@@ -33,6 +33,12 @@ async fn command(world: &World, words: &[&str]) -> String {
     told.stdout
 }
 
+/// What a command lists as JSON.
+async fn all(world: &World, words: &[&str]) -> Vec<Value> {
+    let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
+    serde_json::from_str(&command(world, &words).await).unwrap()
+}
+
 #[tokio::test]
 async fn seven_days_for_somebody_who_never_bought_anything_have_an_end_and_no_revenue() {
     let world = world().await;
@@ -136,6 +142,81 @@ async fn a_block_takes_a_paid_level_and_unblocking_gives_it_back() {
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
     finish(world).await;
+}
+
+#[tokio::test]
+async fn who_ordered_what_and_why_is_kept_and_told_with_the_steps() {
+    let world = world().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let block = ["revoke", "u-1", "premium", "--block", "--why", "fraud", "--by", "anna", "--wait"];
+    command(&world, &block).await;
+    world.until_gone("u-1", "premium").await;
+    let listed = all(&world, &["blocks"]).await;
+    assert_eq!((listed.len(), &listed[0]["user"], &listed[0]["why"]), (1, &json!("u-1"), &json!("fraud")));
+    let (status, blocks) = ask(&world, "GET", "/v1/users/u-1/blocks", None).await;
+    assert_eq!((status, &blocks[0]["level"], &blocks[0]["by"]), (StatusCode::OK, &json!("premium"), &json!("anna")));
+    let revoked = world.daemon.listed(&["ledger"]).await.remove(0);
+    let key = revoked["key"].as_str().unwrap();
+    let shown: Value = serde_json::from_str(&command(&world, &["ledger", "show", key, "--json"]).await).unwrap();
+    assert_eq!((&shown["order"]["by"], &shown["order"]["why"]), (&json!("anna"), &json!("fraud")));
+    assert!(command(&world, &["ledger", "show", key]).await.contains("block `premium` in `adapty` by anna: fraud"));
+    let (_, step) = ask(&world, "GET", &format!("/v1/ledger/{key}"), None).await;
+    assert_eq!(step["order"]["kind"], "block");
+    let email = "profile:email=ann@example.com";
+    command(&world, &["attributes", "u-1", email, "--by", "crm", "--why", "moved", "--wait"]).await;
+    command(&world, &["unblock", "u-1", "premium", "--by", "bob", "--why", "a mistake", "--wait"]).await;
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    let explained = command(&world, &["explain", "--user", "u-1", "--all"]).await;
+    for said in ["block `premium` in `adapty` by anna: fraud", "unblock `premium` in `adapty` by bob: a mistake"] {
+        assert!(explained.contains(said), "{explained}");
+    }
+    assert!(!explained.contains("ann@"));
+    let (_, page) = ask(&world, "GET", "/v1/orders?user=u-1&limit=2", None).await;
+    let kinds =
+        |page: &Value| page["items"].as_array().unwrap().iter().map(|of| of["kind"].clone()).collect::<Vec<_>>();
+    assert_eq!(kinds(&page), ["unblock", "describe"]);
+    let next = page["next"].as_str().unwrap();
+    let (_, page) = ask(&world, "GET", &format!("/v1/orders?user=u-1&limit=2&after={next}"), None).await;
+    assert_eq!(kinds(&page), ["block"]);
+    assert_eq!(all(&world, &["orders", "u-1"]).await.len(), 3);
+    assert_eq!(all(&world, &["blocks", "u-1"]).await.len(), 0);
+    assert!(command(&world, &["orders"]).await.contains("fraud"));
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn whoever_an_account_is_taken_from_keeps_neither_status_nor_details() {
+    let settings =
+        [("ADAPTY__PROFILE__EMAIL", "customer.email"), ("ADAPTY__ATTRIBUTES__TEAM", "customer.metadata.team")];
+    for has_orders in [false, true] {
+        let world = World::with(&settings).await;
+        if has_orders {
+            // an account of the user that is not taken, to which nothing is billed
+            command(&world, &["grant", "u-1", "gold", "--days", "7", "--wait"]).await;
+        }
+        let customer = world.sandbox.stripe.add_customer(NewCustomer {
+            email: Some("ann@example.com".into()),
+            metadata: metadata(&[("team", "red")]),
+        });
+        let bought = world.subscribe(NewSubscription {
+            customer: Some(customer.id),
+            prices: vec![("price_premium".into(), 1)],
+            metadata: metadata(&[("customer_user_id", "u-1")]),
+            ..NewSubscription::default()
+        });
+        world.deliver_and_rest(&bought.events).await;
+        assert_eq!(kept(&world, "u-1")["email"], "ann@example.com");
+        command(&world, &["link", &format!("stripe:{}", bought.customer), "u-2"]).await;
+        world.until_gone("u-1", "premium").await;
+        world.daemon.calm().await;
+        assert_eq!(kept(&world, "u-1"), json!({ "email": null, "custom_attributes": {} }), "{has_orders}");
+        assert_eq!(kept(&world, "u-2")["custom_attributes"], json!({ "team": "red" }));
+        let status: Value = serde_json::from_str(&command(&world, &["status", "u-1", "--json"]).await).unwrap();
+        let is_active = |of: &Value| of["active"] == true && of["level"] == "premium";
+        assert!(!status["levels"].as_array().unwrap().iter().any(is_active), "{status}");
+        assert_eq!(status["paywall"], json!(!has_orders));
+        finish(world).await;
+    }
 }
 
 #[tokio::test]

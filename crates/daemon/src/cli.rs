@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::books::{Events, Explain, Ledger, Parked};
-use crate::cli::orders::{Attributes, Grant, Promotions, Revoke, Unblock};
+use crate::cli::orders::{Attributes, Blocks, Grant, Orders, Promotions, Revoke, Unblock};
 use crate::logs::LogForm;
 
 /// Keeps mobile app access in sync with web subscriptions: Stripe's webhooks come in, access stands in Adapty.
@@ -81,6 +81,10 @@ pub(crate) enum Command {
     Unblock(Unblock),
     /// What was given to an app user without a payment, by whom, and why.
     Promotions(Promotions),
+    /// Which levels are withheld, from whom, by whom, and why.
+    Blocks(Blocks),
+    /// The book of orders: all that was ever given, revoked, blocked or told by order, by whom, and why.
+    Orders(Orders),
     /// Tell the app about a user: custom attributes, and fields of the profile.
     Attributes(Attributes),
     /// What waits for a human.

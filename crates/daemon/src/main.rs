@@ -93,6 +93,8 @@ async fn with_settings(command: Command, settings: Settings) -> Result<(), Faile
         Command::Revoke(revoke) => commands::orders::revoke(&settings, revoke).await,
         Command::Unblock(unblock) => commands::orders::unblock(&settings, unblock).await,
         Command::Promotions(promotions) => commands::orders::promotions(&settings, promotions).await,
+        Command::Blocks(blocks) => commands::orders::blocks(&settings, blocks).await,
+        Command::Orders(orders) => commands::orders::orders(&settings, orders).await,
         Command::Attributes(attributes) => commands::orders::attributes(&settings, attributes).await,
         Command::Explain(explain) => commands::explain::run(&settings, explain).await,
         Command::Parked(parked) => commands::parked::run(&settings, parked).await,

@@ -7,6 +7,7 @@ use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, Ledger, State};
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::plan::Step;
+use entitlement::reason::Reason;
 use serde::Serialize;
 
 use crate::connection::{Connection, Row};
@@ -34,6 +35,9 @@ pub struct LedgerLine {
     pub subject: String,
     pub step: serde_json::Value,
     pub because: String,
+    /// The same, not yet in words.
+    #[serde(skip)]
+    pub reason: Reason,
     pub state: String,
     pub attempts: i64,
     pub intended_at: Timestamp,
@@ -180,7 +184,7 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
 
 fn line(row: &Row) -> Result<LedgerLine, StoreError> {
     let because: String = row.get("because");
-    let because: entitlement::reason::Reason = serde_json::from_str(&because).map_err(unreadable)?;
+    let reason: Reason = serde_json::from_str(&because).map_err(unreadable)?;
     let state: String = row.get("state");
     let due_at = (state == "intended").then(|| moment(row.get("due_at")));
     Ok(LedgerLine {
@@ -193,7 +197,8 @@ fn line(row: &Row) -> Result<LedgerLine, StoreError> {
         user: row.get("customer"),
         subject: row.get("subject"),
         step: serde_json::from_str(&row.get::<String>("step")).map_err(unreadable)?,
-        because: because.sentence(),
+        because: reason.sentence(),
+        reason,
         state,
         attempts: row.get("attempts"),
         intended_at: moment(row.get("intended_at")),

@@ -24,7 +24,7 @@ struct Table {
 }
 
 /// What is copied. Turns and rate limits belong to running processes.
-const TABLES: [Table; 12] = {
+const TABLES: [Table; 13] = {
     use Column::{Number, Text};
     [
         Table {
@@ -135,6 +135,21 @@ const TABLES: [Table; 12] = {
                 Text("value"),
                 Text("who"),
                 Number("since"),
+            ],
+        },
+        Table {
+            name: "orders",
+            key: 1,
+            columns: &[
+                Number("id"),
+                Text("customer"),
+                Text("destination"),
+                Text("kind"),
+                Text("subject"),
+                Number("promotion"),
+                Text("who"),
+                Text("why"),
+                Number("ordered_at"),
             ],
         },
         Table { name: "witnessed", key: 1, columns: &[Text("customer"), Text("levels"), Number("as_of")] },
@@ -260,6 +275,7 @@ async fn number_on(target: &mut Connection, clock: Clock) -> Result<(), StoreErr
     for text in [
         "SELECT setval(pg_get_serial_sequence('ledger', 'seq'), coalesce(max(seq), 1), max(seq) IS NOT NULL) FROM ledger",
         "SELECT setval(pg_get_serial_sequence('promotions', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM promotions",
+        "SELECT setval(pg_get_serial_sequence('orders', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM orders",
         "SELECT setval(pg_get_serial_sequence('parked', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM parked",
     ] {
         sql(text).fetch(target).await.map_err(StoreError::on("numbering on"))?;

@@ -18,6 +18,7 @@ pub mod limits;
 mod listing;
 pub mod notes;
 pub mod open;
+pub mod ordered;
 pub mod orders;
 pub mod parked;
 pub mod people;

@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
+use crate::listing::Listing;
 use crate::open::Store;
+use crate::ordered;
 use crate::people::{self, Link, OPERATOR};
 use crate::statement::{Batch, Column, Statement, Value, differing, json, millis, moment, sql};
 use crate::writer::Op;
@@ -89,6 +91,17 @@ pub struct Given {
     pub ended_why: Option<String>,
 }
 
+/// A block, as it is listed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Blocked {
+    pub user: String,
+    pub app: String,
+    pub level: String,
+    pub by: String,
+    pub why: String,
+    pub since: Timestamp,
+}
+
 /// What was ordered to be told, as it is listed.
 #[derive(Clone, Debug)]
 pub struct Told {
@@ -104,6 +117,11 @@ pub struct Told {
 #[must_use]
 pub fn promotion_id(id: i64) -> String {
     format!("promo_{id}")
+}
+
+/// The number of the promotion that is called `name`.
+pub(crate) fn promotion_number(name: &str) -> Option<i64> {
+    name.strip_prefix("promo_")?.parse().ok()
 }
 
 impl Store {
@@ -150,6 +168,17 @@ impl Store {
         found.map_err(StoreError::on("listing details"))?.iter().map(told).collect()
     }
 
+    /// The blocks that stand, of `customer` or of everybody, by user, app and level.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn blocks(&self, customer: Option<&Customer>, limit: u32) -> Result<Vec<Blocked>, StoreError> {
+        let all = Listing::of("SELECT customer, destination, level, who, why, since FROM blocks WHERE true");
+        let query = all.only("customer = ?", customer.map(Customer::as_str));
+        let found = query.first(limit, "customer, destination, level").read(&self.reads).await;
+        Ok(found.map_err(StoreError::on("listing blocks"))?.iter().map(blocked).collect())
+    }
+
     /// All promotions of `customer`, the newest first.
     ///
     /// # Errors
@@ -180,6 +209,17 @@ fn promotion(row: &Row) -> Promotion {
 
 fn block(row: &Row) -> Block {
     Block { level: AccessLevel(row.get("name")), by: row.get("who"), why: row.get("why") }
+}
+
+fn blocked(row: &Row) -> Blocked {
+    Blocked {
+        user: row.get("customer"),
+        app: row.get("destination"),
+        level: row.get("level"),
+        by: row.get("who"),
+        why: row.get("why"),
+        since: moment(row.get("since")),
+    }
 }
 
 fn detail(row: &Row) -> Result<(DetailName, Option<DetailValue>), StoreError> {
@@ -227,6 +267,7 @@ pub(crate) async fn write(connection: &mut Connection, order: &Order, now: Times
         What::Forget { names } => Ordered::Done(forget(connection, order, names).await?),
     };
     if matches!(ordered, Ordered::Given(_) | Ordered::Done(1..)) {
+        ordered::keep(connection, order, ordered, now).await?;
         ring(connection, &order.customer, now).await?;
     }
     Ok(ordered)

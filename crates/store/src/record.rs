@@ -52,6 +52,8 @@ pub struct Outcomes {
     pub account: Account,
     pub lease: Lease,
     pub sent: Vec<Sent>,
+    /// Where somebody stands who is not the customer that the look ends with.
+    pub status: Option<(Customer, Status)>,
 }
 
 /// Whether a failure brings the end of all tries nearer.

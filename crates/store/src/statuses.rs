@@ -7,7 +7,6 @@ use entitlement::status::Status;
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::record::Settlement;
 use crate::statement::{Batch, Column, Value, json, millis, moment, sql};
 
 /// What is known of one app user.
@@ -44,11 +43,11 @@ impl Store {
 /// Keeps what looks have seen.
 pub(crate) async fn keep(
     connection: &mut Connection,
-    settlements: &[&Settlement],
+    seen: impl Iterator<Item = &(Customer, Status)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let mut rows = Vec::new();
-    for (customer, status) in settlements.iter().filter_map(|settlement| settlement.status.as_ref()) {
+    for (customer, status) in seen {
         rows.push([Value::from(customer.as_str()), json(status)?.into()]);
     }
     if rows.is_empty() {

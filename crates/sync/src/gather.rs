@@ -110,6 +110,7 @@ impl Sync {
             }
         }
         all.sort_by(|(one, _), (another, _)| one.cmp(another));
+        let is_unknown = gaps.is_empty() && all.iter().all(|(account, _)| account.is_of_user());
         let mut billings = all.into_iter().map(|(_, billing)| billing);
         let mut merged = billings.next().unwrap_or_else(|| Billing::empty(Mode::Live));
         billings.for_each(|billing| merged.merge(billing));
@@ -117,6 +118,10 @@ impl Sync {
         if !gaps.is_empty() {
             // what stands nowhere may stand where nobody could look
             merged.facts.retain(|_, fact| !fact.0.is_empty());
+        }
+        if is_unknown {
+            // of whom no account is left, nothing is said any more
+            merged.facts = self.nothing_said();
         }
         merged.gaps.extend(gaps);
         Ok(merged)

@@ -1,10 +1,13 @@
 //! A look: what happens when an account's turn has come.
 
+use std::collections::BTreeMap;
+
 use adapty::adapty::Adapty;
 use chrono::Duration;
 use entitlement::billing::Billing;
 use entitlement::catalog::Catalog;
 use entitlement::clock::{Clock, Timestamp, after};
+use entitlement::details::Fact;
 use entitlement::failure::{Class, Failure};
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer, Mode};
@@ -156,6 +159,12 @@ impl Sync {
         self.apps.iter().map(|app| &app.rules.catalog)
     }
 
+    /// What a source says of somebody whom it does not know: nothing, wherever an app asks.
+    pub(crate) fn nothing_said(&self) -> BTreeMap<String, Fact> {
+        let asked = self.apps.iter().flat_map(|app| &app.rules.sourced);
+        asked.map(|sourced| (sourced.from.clone(), Fact(String::new()))).collect()
+    }
+
     /// Whether anything is sold once, for any app.
     pub(crate) fn sells_once(&self) -> bool {
         self.catalogs().any(Catalog::sells_once)
@@ -258,7 +267,8 @@ impl Sync {
                 self.store.handed_over(claim.account.clone(), former).await?;
                 continue;
             }
-            let outcome = match self.serve(claim, &former, &Billing::empty(mode), None).await {
+            let billing = Billing { facts: self.nothing_said(), ..Billing::empty(mode) };
+            let mut outcome = match self.serve(claim, &former, &billing, None).await {
                 Ok(outcome) => outcome,
                 // whoever has the account now is served all the same
                 Err(Trouble::Upstream(failure)) => {
@@ -267,11 +277,12 @@ impl Sync {
                 }
                 Err(trouble) => return Err(trouble),
             };
-            self.close_early(claim, outcome.sent).await?;
-            if outcome.at_rest {
+            let Outcome { sent, status, at_rest, .. } = &mut outcome;
+            self.close_early(claim, std::mem::take(sent), status.take()).await?;
+            if *at_rest {
                 self.store.handed_over(claim.account.clone(), former).await?;
             }
-            all.add(Outcome { sent: Vec::new(), ..outcome });
+            all.add(outcome);
         }
         Ok(all)
     }

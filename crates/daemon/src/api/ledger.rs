@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::error::{ApiError, Problem, Usual};
+use super::ordered::OrderLine;
 use super::page::{Page, Portion, moment};
 use crate::cli::books::{self, StepState};
 use crate::commands::{account, customer, ledger as command};
@@ -50,6 +51,8 @@ pub(crate) struct LineShown {
     line: Line,
     /// Keys of the steps behind it in its chain.
     next: Vec<String>,
+    /// The order that it was intended for, where its reason names one; of what is told about a user the last one before it.
+    order: Option<OrderLine>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -119,7 +122,8 @@ pub(crate) async fn show(
         _ => return Err(ApiError::Busy(format!("several keys begin with `{key}`; write more of it"))),
     };
     let next = api.store.ledger_lines_after(&line, command::NAMED).await?;
-    Ok(Json(LineShown { line: line.into(), next: next.into_iter().map(|line| line.key).collect() }))
+    let order = api.store.order_behind(&line).await?.map(OrderLine::from);
+    Ok(Json(LineShown { line: line.into(), next: next.into_iter().map(|line| line.key).collect(), order }))
 }
 
 impl From<LedgerLine> for Line {

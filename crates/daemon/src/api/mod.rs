@@ -7,6 +7,7 @@ mod events;
 mod explain;
 mod ledger;
 mod links;
+mod ordered;
 mod orders;
 mod page;
 mod parked;
@@ -84,10 +85,11 @@ pub(crate) fn routes(api: Api) -> Router {
         .routes(routes!(links::link))
         .routes(routes!(orders::list_grants, orders::grant))
         .routes(routes!(orders::revoke))
-        .routes(routes!(orders::block))
+        .routes(routes!(ordered::list_blocks, orders::block))
         .routes(routes!(orders::unblock))
         .routes(routes!(orders::list_attributes, orders::describe))
         .routes(routes!(orders::forget))
+        .routes(routes!(ordered::list_orders))
         .with_state(api)
         .split_for_parts();
     routes

@@ -87,6 +87,42 @@ pub(crate) struct Promotions {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
+  grantsync blocks
+  grantsync blocks u-42 --json")]
+pub(crate) struct Blocks {
+    /// The app's own user id; everybody's where none is said.
+    pub(crate) user: Option<String>,
+
+    /// Blocks at most.
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) limit: u32,
+
+    /// As a JSON array.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  grantsync orders
+  grantsync orders u-42 --limit 200 --json
+
+The newest first. What was told about a user is named, never said.")]
+pub(crate) struct Orders {
+    /// The app's own user id; everybody's where none is said.
+    pub(crate) user: Option<String>,
+
+    /// Orders at most.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: u32,
+
+    /// As a JSON array.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
   grantsync attributes u-42 plan=team seats=5
   grantsync attributes u-42 plan= profile:email=ann@example.com
   grantsync attributes u-42 --forget plan

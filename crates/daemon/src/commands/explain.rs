@@ -15,7 +15,7 @@ use store::open::Store;
 use store::parked::Parked;
 use store::statuses::Known;
 use store::worklist::Standing;
-use store::{book, inbox, parked};
+use store::{book, inbox, ordered, parked};
 use sync::examine::{Examined, Learnt, Person};
 use sync::look::{App, Conduct, Sync};
 
@@ -129,14 +129,16 @@ async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<T
     }
     let events = inbox::Wanted { accounts: bells(&examined), ..inbox::Wanted::default() };
     let events = if events.accounts.is_empty() { Vec::new() } else { store.events(&events, MOST).await? };
-    let (mut lines, mut status) = (Vec::new(), None);
+    let (mut lines, mut orders, mut status) = (Vec::new(), Vec::new(), None);
     if let Some(user) = &user {
         lines = store.ledger_lines(&book::Wanted { user: Some(user.clone()), ..book::Wanted::default() }, MOST).await?;
         lines.reverse();
+        orders = store.order_lines(&ordered::Wanted { user: Some(user.clone()), behind: None }, MOST).await?;
+        orders.reverse();
         status = store.status_of(user).await?;
     }
     let parked = parked_for(store, accounts, user).await?;
-    let timeline = timeline::of(&events, &lines, &parked);
+    let timeline = timeline::of(&events, &orders, &lines, &parked);
     let case = examined.case().map(|case| {
         let plan = decide(&case);
         (case, plan)

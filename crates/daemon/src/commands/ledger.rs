@@ -5,6 +5,7 @@ use entitlement::plan::{Refund, Step, Transaction};
 use serde_json::json;
 use store::book::{LedgerLine, Wanted};
 use store::open::Store;
+use store::ordered::OrderLine;
 
 use crate::cli::books::{self, Ledger, LedgerList};
 use crate::commands::{account, customer, wording};
@@ -56,13 +57,17 @@ fn row(line: &LedgerLine) -> Vec<String> {
 async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), Failed> {
     let line = one(store, key).await?;
     let next = store.ledger_lines_after(&line, NAMED).await?;
+    let order = store.order_behind(&line).await?;
     if as_json {
         let mut told = serde_json::to_value(&line).map_err(|error| Failed::because("writing JSON", error))?;
         told["next"] = json!(next.iter().map(|line| &line.key).collect::<Vec<_>>());
+        told["order"] = json!(order);
         return table::json(&told);
     }
     let now = clock::now();
     let mut fields = about(&line, now);
+    let ordered = |order: &OrderLine| ("ordered", format!("{}, {}", wording::order(order), both(order.at, now)));
+    fields.extend(order.as_ref().map(ordered));
     fields.push(("previous", line.previous.clone().unwrap_or_else(|| "none: the first of its chain".into())));
     let followers = next.iter().map(|next| ("next", format!("{} ({}, {})", next.key, wording::step(next), next.state)));
     fields.extend(followers);

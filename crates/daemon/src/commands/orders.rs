@@ -1,13 +1,14 @@
-//! `grant`, `revoke`, `unblock`, `promotions`, `attributes`: what operators order for app users.
+//! `grant`, `revoke`, `unblock`, `promotions`, `blocks`, `orders`, `attributes`: what operators order for app users.
 
 use adapty::details::written;
 use entitlement::details::{DetailName, DetailValue};
 use entitlement::names::Customer;
 use serde_json::{Value, json};
 use store::open::Store;
-use store::orders::{Given, Told};
+use store::ordered::{OrderLine, Wanted};
+use store::orders::{Blocked, Given, Told};
 
-use crate::cli::orders::{Attributes, Grant, Ordering, Promotions, Revoke, Unblock};
+use crate::cli::orders::{Attributes, Blocks, Grant, Ordering, Orders, Promotions, Revoke, Unblock};
 use crate::commands::{customer, resync};
 use crate::failed::Failed;
 use crate::moments::absolute;
@@ -107,6 +108,37 @@ fn row(given: &Given) -> Vec<String> {
         given.why.clone(),
         ended.unwrap_or_else(|| "-".to_owned()),
     ]
+}
+
+pub(crate) async fn blocks(settings: &Settings, wanted: Blocks) -> Result<(), Failed> {
+    let store = wiring::store(settings).await?;
+    let user = wanted.user.as_deref().map(customer).transpose()?;
+    let all = store.blocks(user.as_ref(), wanted.limit).await?;
+    if wanted.json {
+        return table::json(&all);
+    }
+    let row = |of: &Blocked| {
+        vec![of.user.clone(), of.level.clone(), of.app.clone(), absolute(of.since), of.by.clone(), of.why.clone()]
+    };
+    table::print(&["user", "level", "app", "since", "by", "why"], &all.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+pub(crate) async fn orders(settings: &Settings, wanted: Orders) -> Result<(), Failed> {
+    let store = wiring::store(settings).await?;
+    let user = wanted.user.as_deref().map(customer).transpose()?;
+    let all = store.order_lines(&Wanted { user, behind: None }, wanted.limit).await?;
+    if wanted.json {
+        return table::json(&all);
+    }
+    let row = |of: &OrderLine| {
+        let subject = of.promotion.as_ref().map_or_else(|| of.subject.clone(), |id| format!("{} ({id})", of.subject));
+        let OrderLine { user, app, kind, by, why, at, .. } = of.clone();
+        vec![absolute(at), user, app, kind, subject, by, why]
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    table::print(&["at", "user", "app", "order", "of", "by", "why"], &rows);
+    Ok(())
 }
 
 pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Result<(), Failed> {

@@ -4,6 +4,7 @@ use entitlement::clock::Timestamp;
 use serde::Serialize;
 use store::book::LedgerLine;
 use store::inbox::Seen;
+use store::ordered::OrderLine;
 use store::parked::Parked;
 
 use crate::commands::wording;
@@ -15,7 +16,7 @@ pub(crate) struct Happening {
     pub(crate) at: Timestamp,
     pub(crate) kind: Kind,
     pub(crate) what: String,
-    /// Of the event, the key of the step, or the number under which it is parked.
+    /// Of the event, the key of the step, or the number of the order or under which it is parked.
     pub(crate) id: String,
 }
 
@@ -24,6 +25,7 @@ pub(crate) struct Happening {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
     Event,
+    Ordered,
     Intended,
     Confirmed,
     Refused,
@@ -35,6 +37,7 @@ impl Kind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",
+            Self::Ordered => "ordered",
             Self::Intended => "intended",
             Self::Confirmed => "confirmed",
             Self::Refused => "refused",
@@ -53,9 +56,10 @@ impl Happening {
     }
 }
 
-/// Events, intentions, answers and what is parked, the oldest first.
-pub(crate) fn of(events: &[Seen], lines: &[LedgerLine], parked: &[Parked]) -> Vec<Happening> {
+/// Events, orders, intentions, answers and what is parked, the oldest first.
+pub(crate) fn of(events: &[Seen], orders: &[OrderLine], lines: &[LedgerLine], parked: &[Parked]) -> Vec<Happening> {
     let mut all: Vec<Happening> = events.iter().map(event).collect();
+    all.extend(orders.iter().map(ordered));
     all.extend(lines.iter().flat_map(|line| [Some(intended(line)), answered(line)]).flatten());
     all.extend(parked.iter().map(self::parked));
     all.sort_by_key(|happening| (happening.at, happening.kind));
@@ -65,6 +69,10 @@ pub(crate) fn of(events: &[Seen], lines: &[LedgerLine], parked: &[Parked]) -> Ve
 fn event(event: &Seen) -> Happening {
     let object = event.object.as_ref().map(|object| format!(" `{object}`")).unwrap_or_default();
     Happening { at: event.received, kind: Kind::Event, what: format!("{}{object}", event.kind), id: event.id.clone() }
+}
+
+fn ordered(order: &OrderLine) -> Happening {
+    Happening { at: order.at, kind: Kind::Ordered, what: wording::order(order), id: order.id.to_string() }
 }
 
 fn intended(line: &LedgerLine) -> Happening {
@@ -94,6 +102,8 @@ fn parked(parked: &Parked) -> Happening {
 
 #[cfg(test)]
 mod tests {
+    use entitlement::reason::Reason;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -124,6 +134,7 @@ mod tests {
             subject: "premium".into(),
             step: serde_json::json!({ "revoke": { "level": "premium", "refund": "yes" } }),
             because: "so".into(),
+            reason: Reason::Blocked,
             state: state.into(),
             attempts: 2,
             intended_at: at(intended),
@@ -136,13 +147,32 @@ mod tests {
     #[test]
     fn what_happened_is_told_in_order_and_causes_before_their_effects() {
         let lines = [line("k2", "intended", 5, None), line("k1", "confirmed", 3, Some(3))];
-        let all = of(&[seen("e2", 4), seen("e1", 3)], &lines, &[]);
+        let order = OrderLine {
+            id: 7,
+            user: "u-1".into(),
+            app: "adapty".into(),
+            kind: "block".into(),
+            subject: "premium".into(),
+            promotion: None,
+            by: "anna".into(),
+            why: "fraud".into(),
+            at: at(5),
+        };
+        let all = of(&[seen("e2", 4), seen("e1", 3)], &[order], &lines, &[]);
         let told: Vec<_> = all.iter().map(|of| (of.kind.as_str(), of.id.as_str())).collect();
-        let expected = [("event", "e1"), ("intended", "k1"), ("confirmed", "k1"), ("event", "e2"), ("intended", "k2")];
+        let expected = [
+            ("event", "e1"),
+            ("intended", "k1"),
+            ("confirmed", "k1"),
+            ("event", "e2"),
+            ("ordered", "7"),
+            ("intended", "k2"),
+        ];
         assert_eq!(told, expected);
         assert_eq!(all[0].line(), "2025-06-15 15:06:43Z  event      invoice.paid `in_1`  [e1]");
         assert_eq!(all[2].what, "revoke `premium` as a refund");
         let open = "revoke `premium` as a refund: so; failed 2 times (503), sent again at 2025-06-15 15:06:49Z";
-        assert_eq!(all[4].what, open);
+        assert_eq!(all[4].what, "block `premium` in `adapty` by anna: fraud");
+        assert_eq!(all[5].what, open);
     }
 }

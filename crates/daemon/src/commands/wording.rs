@@ -5,6 +5,7 @@ use entitlement::names::Account;
 use entitlement::plan::{Refund, Step, Until};
 use serde_json::{Value, json};
 use store::book::LedgerLine;
+use store::ordered::OrderLine;
 use store::worklist::Standing;
 
 use crate::moments::{absolute, both, relative};
@@ -27,6 +28,14 @@ pub(crate) fn step(line: &LedgerLine) -> String {
         Some(Step::Revoke(revoke)) if revoke.refund == Refund::Yes => format!("{what} as a refund"),
         Some(Step::Revoke(_) | Step::Describe(_)) | None => what,
     }
+}
+
+/// ``block `premium` in `adapty` by anna: fraud``
+pub(crate) fn order(of: &OrderLine) -> String {
+    let OrderLine { app, kind, subject, promotion, by, why, .. } = of;
+    let promotion = promotion.as_ref().map(|id| format!(" as `{id}`")).unwrap_or_default();
+    let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+    format!("{kind} `{subject}`{promotion} in `{app}` by {by}{why}")
 }
 
 /// `until 2026-12-20 10:00:00Z`, `for life`

@@ -2,12 +2,15 @@
 
 use entitlement::details::{DetailName, DetailValue};
 use entitlement::names::AccessLevel;
-use entitlement::plan::Until;
+use entitlement::plan::{Planned, Until};
+use entitlement::reason::Reason;
 
-use super::make::{Memory, account, at, claimed, memory, now, pass, user};
+use super::make::{Memory, account, at, claimed, held, intent, memory, now, pass, planned, user};
 use crate::open::Store;
+use crate::ordered::Wanted;
 use crate::orders::{Order, Ordered, What};
 use crate::people::{Link, OPERATOR};
+use crate::record::Intent;
 
 fn level(name: &str) -> AccessLevel {
     AccessLevel(name.into())
@@ -114,6 +117,84 @@ async fn a_block_ends_promotions_and_stands_until_it_is_lifted() {
     assert_eq!(order(&store, What::Unblock { level: level("premium") }).await, Ordered::Done(1));
     assert_eq!(order(&store, What::Unblock { level: level("premium") }).await, Ordered::Done(0));
     assert_eq!(store.orders(&user("u-1"), "adapty").await.unwrap().blocks, []);
+}
+
+/// The book of orders, newest first: what, of what, and the promotion.
+async fn book(store: &Store) -> Vec<(String, String, Option<String>)> {
+    let lines = store.order_lines(&Wanted::default(), 100).await.unwrap();
+    lines.into_iter().map(|line| (line.kind, line.subject, line.promotion)).collect()
+}
+
+#[tokio::test]
+async fn the_book_of_orders_keeps_each_that_changed_something_with_who_and_why() {
+    let store = memory().await;
+    promote(&store, week(), Some("r-1")).await;
+    promote(&store, week(), Some("r-1")).await;
+    let premium = || level("premium");
+    for what in [What::Block { level: premium() }, What::Unblock { level: premium() }, What::Unblock { level: premium() }] {
+        order(&store, what).await;
+    }
+    let name = |text: &str| DetailName::parse(text).unwrap();
+    let details = vec![(name("plan"), Some(DetailValue::read("gold"))), (name("profile:email"), None)];
+    order(&store, What::Describe { details }).await;
+    order(&store, What::Forget { names: vec![name("plan")] }).await;
+    order(&store, What::Forget { names: vec![name("plan")] }).await;
+    let line = |kind: &str, subject: &str, promotion: Option<&str>| {
+        (kind.to_owned(), subject.to_owned(), promotion.map(str::to_owned))
+    };
+    let expected = [
+        line("forget", "plan", None),
+        line("describe", "plan, profile:email", None),
+        line("unblock", "premium", None),
+        line("block", "premium", None),
+        line("grant", "premium", Some("promo_1")),
+    ];
+    assert_eq!(book(&store).await, expected);
+    let all = store.order_lines(&Wanted { user: Some(user("u-1")), behind: None }, 2).await.unwrap();
+    assert_eq!((all.len(), all[0].by.as_str(), all[0].why.as_str(), all[0].at), (2, "ops", "since they asked", now()));
+    let earlier = Wanted { behind: Some(all[1].id), ..Wanted::default() };
+    assert_eq!(store.order_lines(&earlier, 100).await.unwrap().len(), 3);
+    let other = Wanted { user: Some(user("u-2")), behind: None };
+    assert_eq!(store.order_lines(&other, 100).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_step_is_told_with_the_order_behind_it() {
+    let store = memory().await;
+    promote(&store, week(), None).await;
+    promote(&store, week(), None).await;
+    let claim = held(&store, "1").await;
+    let given = Reason::Promotion { promotion: "promo_1".into(), until: week() };
+    let paid = Reason::Paid { chain: "sub_1".into(), end: at(9) };
+    for (key, because) in [("a", given), ("b", Reason::Blocked), ("c", paid)] {
+        let planned = Planned { because, ..planned(key, "premium") };
+        store.intend(Intent { customer: user("u-1"), ..intent(&claim, vec![planned]) }).await.unwrap();
+    }
+    let behind = async |key: &str| {
+        let line = store.ledger_lines_under(key, 1).await.unwrap().remove(0);
+        store.order_behind(&line).await.unwrap().map(|order| (order.kind, order.promotion))
+    };
+    assert_eq!(behind("a").await, Some(("grant".to_owned(), Some("promo_1".to_owned()))));
+    assert_eq!(behind("b").await, None, "nobody blocked it before");
+    assert_eq!(behind("c").await, None, "nobody ordered it");
+    order(&store, What::Block { level: level("premium") }).await;
+    assert_eq!(behind("b").await, Some(("block".to_owned(), None)));
+}
+
+#[tokio::test]
+async fn blocks_are_listed_with_who_and_why_of_one_user_and_of_all() {
+    let store = memory().await;
+    order(&store, What::Block { level: level("premium") }).await;
+    order(&store, What::Block { level: level("gold") }).await;
+    let listed = async |of: Option<&str>| {
+        let of = of.map(user);
+        let blocks = store.blocks(of.as_ref(), 100).await.unwrap();
+        blocks.into_iter().map(|block| (block.user, block.level, block.by, block.why)).collect::<Vec<_>>()
+    };
+    let line = |level: &str| ("u-1".to_owned(), level.to_owned(), "ops".to_owned(), "since they asked".to_owned());
+    assert_eq!(listed(None).await, [line("gold"), line("premium")]);
+    assert_eq!(listed(Some("u-1")).await.len(), 2);
+    assert_eq!(listed(Some("u-2")).await, []);
 }
 
 #[tokio::test]

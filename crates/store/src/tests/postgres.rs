@@ -223,6 +223,7 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     assert!(done.iter().all(|table| table.copied >= table.of), "{done:?}");
     let store = Store::open(options(new.url().to_owned(), 64)).await.unwrap();
     assert_eq!(ring(&store, event("evt_7", "7")).await, Kept::Duplicate);
+    assert_eq!(store.order_lines(&Default::default(), 9).await.unwrap(), old.order_lines(&Default::default(), 9).await.unwrap());
     assert_eq!(store.note("catch_up").await.unwrap().as_deref(), Some("2026-01-01T00:00:00Z"));
     assert_eq!(store.link_of(&account("buyer")).await.unwrap().unwrap().customer, user("u-1"));
     assert_eq!(entries(&store).await, entries(&old).await);

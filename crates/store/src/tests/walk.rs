@@ -7,7 +7,7 @@ use super::make::{SPAN, account, at, claim, done, failed, held, memory, pass, se
 use crate::claim::{Lease, Room, Urgency};
 use crate::open::Store;
 use crate::people::Link;
-use crate::record::{Held, Settlement};
+use crate::record::{Held, Outcomes, Settlement};
 
 fn standing(until: i64) -> Status {
     let level = LevelStatus {
@@ -30,6 +30,25 @@ async fn seen(store: &Store, id: &str, status: Status) {
     let claim = claim(store, "a", 1).await.claims.remove(0);
     let settlement = Settlement { status: Some((user("u-1"), status)), ..settlement(&claim, done()) };
     assert_eq!(store.settle(settlement).await.unwrap(), Held::Yes);
+}
+
+#[tokio::test]
+async fn where_a_former_user_stands_is_written_under_the_lease_of_the_look() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    let status = || Some((user("u-former"), Status { levels: Vec::new(), double_subscription: false }));
+    let outcomes = || Outcomes {
+        account: claim.account.clone(),
+        lease: claim.lease.clone(),
+        sent: Vec::new(),
+        status: status(),
+    };
+    assert_eq!(store.close(outcomes()).await.unwrap(), Held::Yes);
+    let known = store.status_of(&user("u-former")).await.unwrap().unwrap();
+    assert_eq!((known.as_of, known.overdue_since), (at(0), None));
+    pass(9);
+    assert_eq!(store.close(outcomes()).await.unwrap(), Held::Lost);
+    assert_eq!(store.status_of(&user("u-former")).await.unwrap().unwrap().as_of, at(0));
 }
 
 #[tokio::test]

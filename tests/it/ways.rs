@@ -5,7 +5,7 @@ use sandbox::fault::{Fault, Match, What};
 use sandbox::stripe::moves::{NewCustomer, NewPayment, NewSession, NewSubscription, metadata};
 
 use crate::harness::finish::finish;
-use crate::harness::world::{SLACK, World};
+use crate::harness::world::{SLACK, World, same};
 
 const GRANT: &str = "/purchase/profile/grant/access-level/";
 const REVOKE: &str = "/purchase/profile/revoke/access-level/";
@@ -175,6 +175,19 @@ async fn a_refund_takes_the_level_and_the_revenue_back_and_a_cancellation_the_le
     world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&canceled.subscription)).await;
     world.until_gone("u-2", "premium").await;
     assert_eq!(world.sandbox.adapty.revenue("u-2")["USD"], 9.99);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_right_of_another_store_that_a_refund_brings_to_light_is_not_taken() {
+    let world = reporting().await;
+    let soon = sandbox::clock::now() + TimeDelta::days(3);
+    world.sandbox.adapty.put_level("u-1", "premium", "app_store", Some(soon));
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    let level = world.sandbox.adapty.level("u-1", "premium").unwrap();
+    assert_eq!((level.store.as_str(), level.expires_at.map(|end| same(end, soon))), ("app_store", Some(true)));
+    assert_eq!((world.sandbox.adapty.revenue("u-1").get("USD"), world.written(REVOKE)), (None, 0));
     finish_unrefused(world).await;
 }
 

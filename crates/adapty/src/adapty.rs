@@ -5,7 +5,7 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::{Grant, Refund, Refunded, Revoke, Step};
 use entitlement::profile::Profile;
-use entitlement::same::arrived;
+use entitlement::same::{arrived, is_left};
 use wire::upstream::{Answer, Call, Method, Upstream};
 
 use crate::posting::Posting;
@@ -188,7 +188,7 @@ impl Adapty {
         }
         if let Some(report) = self.api.report(customer, step)? {
             match self.report(customer, step, report).await {
-                Ok(profile) if is_granted(&profile, step) => return Ok(Some(profile)),
+                Ok(profile) if is_done(&profile, step) => return Ok(Some(profile)),
                 Ok(_) => {}
                 Err(failure) if failure.class == Class::Permanent => refused = Some(failure),
                 Err(failure) => return Err(failure),
@@ -217,7 +217,7 @@ impl Adapty {
     /// Tells the books, and reads back what that gave, since the answer alone need not show it.
     async fn report(&self, customer: &Customer, step: &Step, report: Posting) -> Result<Profile, Failure> {
         let profile = self.write(customer, step, report, REPORTING).await?;
-        if is_granted(&profile, step) || matches!(step, Step::Revoke(_)) {
+        if is_done(&profile, step) {
             return Ok(profile);
         }
         self.profile(customer).await.map_err(of_look)
@@ -273,10 +273,14 @@ impl Adapty {
     }
 }
 
-/// Whether the profile shows what a grant asks for, so that nothing is left to send.
-fn is_granted(profile: &Profile, step: &Step) -> bool {
+/// Whether what was reported of `step` did all that it asks for, so that nothing is left to send.
+fn is_done(profile: &Profile, step: &Step) -> bool {
     let shown = step.level().and_then(|level| profile.level(level));
-    matches!(step, Step::Grant(_)) && arrived(shown, step)
+    match step {
+        Step::Grant(_) => arrived(shown, step),
+        Step::Revoke(revoke) => revoke.refunded.as_ref().is_some_and(|refunded| !is_left(shown, refunded)),
+        Step::Describe(_) => false,
+    }
 }
 
 fn doing(step: &Step) -> &'static str {

@@ -1,6 +1,6 @@
 //! Whether what is shown, what was told and what is wanted are the same.
 
-use crate::plan::{Grant, Step, Transaction, Until};
+use crate::plan::{Grant, Refunded, Step, Transaction, Until};
 use crate::profile::Shown;
 
 /// Whether what is shown of the step's level, as far as it runs, is what the step asks for.
@@ -12,6 +12,13 @@ pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
         // nothing of it shows among the levels
         Step::Describe(_) => true,
     }
+}
+
+/// Whether what is shown of a level is left for a revoke to take, once the books know what became of `told`: something
+/// else may have come to light behind it, and is not ours to take.
+#[must_use]
+pub fn is_left(shown: Option<&Shown>, told: &Refunded) -> bool {
+    shown.is_some_and(|shown| shown.runs(told.at) && same_chain(shown, &told.grant))
 }
 
 /// Whether two steps ask for the same; when a refund was learnt of makes no difference.

@@ -139,6 +139,9 @@ impl Adapty {
     pub fn put_level(&self, user: &str, level: &str, store: &str, expires_at: Option<DateTime<Utc>>) {
         let put = Level::from_store(level, store, expires_at, clock::now());
         self.edit(user, |facts| {
+            if store != "adapty" {
+                facts.of_stores.insert(level.to_owned(), put.clone());
+            }
             facts.levels.insert(level.to_owned(), put);
         });
     }
@@ -147,6 +150,7 @@ impl Adapty {
     pub fn forget(&self, user: &str, level: &str) {
         self.edit(user, |facts| {
             facts.levels.remove(level);
+            facts.of_stores.remove(level);
         });
     }
 

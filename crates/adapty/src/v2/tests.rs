@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use entitlement::details::{Describe, DetailName, DetailValue};
 use entitlement::failure::Class;
+use entitlement::money::Money;
 use entitlement::names::{AccessLevel, Customer};
-use entitlement::plan::{Grant, Refund, Revoke, Step, Transaction, Until};
+use entitlement::plan::{Grant, Refund, Refunded, Revoke, Standing, Step, Transaction, Until};
 use entitlement::profile::Profile;
 use serde_json::json;
 use wire::client::Client;
 use wire::upstream::Upstream;
 
-use crate::adapty::{Adapty, Api};
+use crate::adapty::{Adapty, Api, Books};
 use crate::setup::setup;
 use crate::trial::{Reply, Server};
 
@@ -19,8 +20,73 @@ const GRANT: &str = "POST /api/v2/server-side-api/purchase/profile/grant/access-
 const REVOKE: &str = "POST /api/v2/server-side-api/purchase/profile/revoke/access-level/";
 
 fn adapty(server: &Server) -> Adapty {
+    speaking(server, Api::V2Access)
+}
+
+fn speaking(server: &Server, api: Api) -> Adapty {
     let setup = setup("adapty", server.base.clone(), "secret_live_abc.def", 0, Duration::from_secs(5));
-    Adapty::new(Upstream::new(&Client::new().unwrap(), setup).unwrap(), Api::V2Access)
+    Adapty::new(Upstream::new(&Client::new().unwrap(), setup).unwrap(), api)
+}
+
+const SET: &str = "POST /api/v2/server-side-api/purchase/set/transaction/";
+const READ: &str = "GET /api/v2/server-side-api/profile/";
+
+/// The same, with books that transactions are entered in.
+fn with_books(server: &Server) -> Adapty {
+    speaking(server, Api::V2(Books { with_price: false, country: "US".into() }))
+}
+
+fn at(text: &str) -> chrono::DateTime<chrono::Utc> {
+    text.parse().unwrap()
+}
+
+/// A month that was sold in January and is held by its transaction `in_2`.
+fn sold() -> Grant {
+    let Step::Grant(grant) = grant(Until::At(at("2026-02-01T00:00:00Z"))) else { panic!("a grant") };
+    let standing = Standing {
+        id: "in_2".into(),
+        original: "sub_1".into(),
+        bought_at: at("2026-01-01T00:00:00Z"),
+        chain_began_at: at("2025-12-01T00:00:00Z"),
+        paid_until: grant.until,
+        renews: true,
+        stopped_at: None,
+        payment_failed_at: None,
+        grace_until: None,
+        country: None,
+    };
+    let price = Some(Money { minor: 999, currency: "usd".into() });
+    let transaction = Transaction { standing: Some(Box::new(standing)), price, ..grant.transaction };
+    Grant { store: "stripe".into(), transaction, ..grant }
+}
+
+/// A profile that shows `premium` of a store, of this chain and to this end.
+fn holding(store: &str, original: &str, end: &str) -> Reply {
+    let level = json!({"access_level_id": "premium", "store": store, "store_product_id": "prod_1", "expires_at": end,
+        "store_transaction_id": original, "store_original_transaction_id": original});
+    (200, json!({"data": {"access_levels": [level]}}).to_string())
+}
+
+/// What is sent for a refund of [`sold`] on the tenth, in words.
+async fn sent_for_a_refund(answers: Vec<Reply>) -> Vec<String> {
+    let server = Server::start(answers).await;
+    let refunded = Some(Refunded { grant: Box::new(sold()), at: at("2026-01-10T00:00:00Z") });
+    let step = Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded });
+    with_books(&server).carry_out(&customer("u-1"), &step, || true).await.unwrap().unwrap();
+    let words = [(SET, "set"), (READ, "read"), (REVOKE, "revoke")];
+    let word = |call: &String| words.iter().find(|(path, _)| call.starts_with(path)).unwrap().1.to_owned();
+    server.calls().iter().map(word).collect()
+}
+
+#[tokio::test]
+async fn a_refund_is_read_back_and_takes_only_what_it_left_of_ours() {
+    let ended = holding("stripe", "sub_1", "2026-01-10T00:00:00Z");
+    let other = holding("app_store", "2000", "2027-01-01T00:00:00Z");
+    let running = holding("stripe", "sub_1", "2026-02-01T00:00:00Z");
+    assert_eq!(sent_for_a_refund(vec![ended]).await, ["set"]);
+    assert_eq!(sent_for_a_refund(vec![other.clone()]).await, ["set"], "another store's right came to light");
+    assert_eq!(sent_for_a_refund(vec![running.clone(), other]).await, ["set", "read"]);
+    assert_eq!(sent_for_a_refund(vec![running]).await, ["set", "read", "revoke"]);
 }
 
 fn customer(id: &str) -> Customer {

@@ -1,5 +1,7 @@
 //! Set transaction, as v2 documents it: its fields, its refusals, and what becomes of the access level.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::Refusal;
@@ -106,16 +108,26 @@ fn record(facts: &mut Facts, row: Transaction) {
     }
 }
 
-/// The level as the newest transaction of a store's chain gives it.
+/// The level as the newest transaction of each chain gives it, or another store: the one that lasts longest is shown.
 fn give(facts: &mut Facts, level: &str, now: DateTime<Utc>) {
-    let rows = facts.transactions.iter().filter(|row| row.level == level);
-    let dated = rows.filter_map(|row| Some((row.reported.as_ref()?.purchased_at, row)));
-    let Some((_, row)) = dated.max_by_key(|(purchased_at, _)| *purchased_at) else { return };
-    let Some(told) = row.reported.as_ref() else { return };
+    let mut newest: BTreeMap<&str, (&Transaction, &Reported)> = BTreeMap::new();
+    for row in facts.transactions.iter().filter(|row| row.level == level) {
+        let Some(told) = row.reported.as_ref() else { continue };
+        let known = newest.get(row.original.as_str());
+        if known.is_none_or(|(_, known)| known.purchased_at <= told.purchased_at) {
+            newest.insert(&row.original, (row, told));
+        }
+    }
+    let given = newest.into_values().map(|(row, told)| of_row(facts, level, row, told, now));
+    let shown = given.chain(facts.of_stores.get(level).cloned()).max_by_key(Level::end);
+    facts.levels.extend(shown.map(|shown| (level.to_owned(), shown)));
+}
+
+fn of_row(facts: &Facts, level: &str, row: &Transaction, told: &Reported, now: DateTime<Utc>) -> Level {
     let grace = told.grace_period_expires_at.filter(|end| *end > now);
     let end = told.refunded_at.or(grace).or(row.expires_at);
     let held = facts.levels.get(level);
-    let given = Level {
+    Level {
         id: level.to_owned(),
         is_lifetime: end.is_none(),
         expires_at: end,
@@ -130,8 +142,7 @@ fn give(facts: &mut Facts, level: &str, now: DateTime<Utc>) {
         renewed_at: told.purchased_at,
         unsubscribed_at: told.renew_status_changed_at.filter(|_| told.renews == Some(false)),
         offer: row.offer.clone(),
-    };
-    facts.levels.insert(level.to_owned(), given);
+    }
 }
 
 fn missing(field: &str) -> Refusal {

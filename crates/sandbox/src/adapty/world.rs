@@ -41,6 +41,11 @@ pub struct Level {
 }
 
 impl Level {
+    /// Its end, to be compared: a lifetime ends last.
+    pub(super) fn end(&self) -> DateTime<Utc> {
+        self.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
     /// Whether it opens anything at a time.
     #[must_use]
     pub fn is_active(&self, now: DateTime<Utc>) -> bool {
@@ -137,8 +142,10 @@ pub struct Reported {
 pub struct Facts {
     /// What PATCH has set.
     pub attributes: Map<String, Value>,
-    /// Access levels by id.
+    /// Access levels by id, as they are shown.
     pub levels: BTreeMap<String, Level>,
+    /// What stores gave besides: shown while it lasts longest.
+    pub of_stores: BTreeMap<String, Level>,
     /// Transactions in the order they were recorded.
     pub transactions: Vec<Transaction>,
 }

@@ -81,6 +81,18 @@ async fn grace_lasts_longer_and_a_refund_ends_it() {
 }
 
 #[tokio::test]
+async fn a_right_of_another_store_shows_while_it_lasts_longest() {
+    let bench = bench().await;
+    bench.sandbox.adapty.put_level("u1", "premium", "app_store", Some("2098-12-25T00:00:00Z".parse().unwrap()));
+    let (_, profile) = set(&bench, month("sub_1")).await;
+    assert_eq!(profile["data"]["access_levels"][0]["store"], "stripe");
+    let refunded = changed(json!({"refunded_at": "2098-12-21T00:00:00Z", "cancellation_reason": "refund"}));
+    let (_, profile) = set(&bench, refunded).await;
+    let level = &profile["data"]["access_levels"][0];
+    assert_eq!((&level["store"], &level["expires_at"]), (&json!("app_store"), &json!("2098-12-25T00:00:00+00:00")));
+}
+
+#[tokio::test]
 async fn a_product_gives_its_level_or_premium_or_none() {
     let bench = bench().await;
     bench.sandbox.adapty.set_product("prod_1", Some("gold"));

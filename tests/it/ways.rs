@@ -175,6 +175,9 @@ async fn a_refund_takes_the_level_and_the_revenue_back_and_a_cancellation_the_le
     world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&canceled.subscription)).await;
     world.until_gone("u-2", "premium").await;
     assert_eq!(world.sandbox.adapty.revenue("u-2")["USD"], 9.99);
+    let told = world.bodies(SET).pop().unwrap();
+    assert_eq!((&told["renew_status"], told["renew_status_changed_at"].is_string()), (&false.into(), true));
+    assert_eq!((world.written(SET), world.written(REVOKE)), (4, 1), "a refund ends the level, a cancellation does not");
     finish_unrefused(world).await;
 }
 

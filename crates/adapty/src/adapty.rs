@@ -204,7 +204,7 @@ impl Adapty {
     /// Tells that the money of what `step` takes the place of went back.
     async fn give_back(&self, customer: &Customer, step: &Step, refunded: &Refunded) -> Result<(), Failure> {
         let Some(level) = step.level().cloned() else { return Ok(()) };
-        let revoke = Step::Revoke(Revoke { level, refund: Refund::Yes, refunded: Some(refunded.clone()) });
+        let revoke = Step::Revoke(Revoke { level, refund: Refund::Yes, refunded: Some(refunded.clone()), ended: None });
         let posting = match &self.api {
             Api::V1 => Some(self.api.step(customer, &revoke)?),
             Api::V2(_) => self.api.report(customer, &revoke)?,
@@ -217,7 +217,9 @@ impl Adapty {
     /// Tells the books, and reads back what that gave, since the answer alone need not show it.
     async fn report(&self, customer: &Customer, step: &Step, report: Posting) -> Result<Profile, Failure> {
         let profile = self.write(customer, step, report, REPORTING).await?;
-        if is_done(&profile, step) {
+        // an end that is told leaves the level to be taken
+        let leaves = matches!(step, Step::Revoke(Revoke { refunded: None, .. }));
+        if leaves || is_done(&profile, step) {
             return Ok(profile);
         }
         self.profile(customer).await.map_err(of_look)

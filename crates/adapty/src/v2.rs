@@ -6,7 +6,7 @@
 use entitlement::details::Describe;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
-use entitlement::plan::{Grant, Step, Until};
+use entitlement::plan::{Grant, Revoke, Step, Until};
 use serde_json::{Map, Value, json};
 use wire::upstream::Call;
 
@@ -78,7 +78,8 @@ pub(crate) fn report(customer: &Customer, step: &Step, books: &Books, what: &str
     let body = match step {
         Step::Grant(grant) => report::bought(grant, books),
         Step::Describe(_) => None,
-        Step::Revoke(revoke) => revoke.refunded.as_ref().and_then(|refunded| report::refunded(refunded, books)),
+        Step::Revoke(Revoke { refunded: Some(refunded), .. }) => report::refunded(refunded, books),
+        Step::Revoke(revoke) => revoke.ended.as_ref().and_then(|ended| report::bought(ended, books)),
     };
     let call = call(customer, what, "/purchase/set/transaction/")?;
     Ok(body.map(|body| Posting { call, body }))

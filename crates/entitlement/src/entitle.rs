@@ -10,7 +10,7 @@ use crate::bought::bought;
 use crate::catalog::Mapped;
 use crate::clock::Timestamp;
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Unsure, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Gives, Refund, Standing, Transaction, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
 use crate::rules::{Rules, TestClocks, Told};
 use crate::transaction;
@@ -128,7 +128,8 @@ fn unmapped(subscription: &Subscription, item: &Item, verdict: &mut Verdict) {
 }
 
 pub(crate) fn withheld(level: &AccessLevel, chain: &str, refund: Refund, because: &Reason) -> Withheld {
-    Withheld { level: level.clone(), chain: chain.to_owned(), refund, refunded: None, because: because.clone() }
+    let (level, chain, because) = (level.clone(), chain.to_owned(), because.clone());
+    Withheld { level, chain, refund, refunded: None, ended: None, because }
 }
 
 /// Moves what is over to the withheld, keeps the longest right of each level, and finds when time alone matters.
@@ -162,5 +163,18 @@ fn over(right: Entitlement) -> Withheld {
         (Reason::Ended { .. } | Reason::InvoiceNotPaid { .. }, _) | (_, Until::Lifetime) => right.because.clone(),
         (_, Until::At(at)) => Reason::PaidTimeOver { chain: right.transaction.original.clone(), at },
     };
-    Withheld { level: right.level, chain: right.transaction.original, refund: Refund::No, refunded: None, because }
+    let ended = ended(&right).map(Box::new);
+    let (level, chain) = (right.level, right.transaction.original);
+    Withheld { level, chain, refund: Refund::No, refunded: None, ended, because }
+}
+
+/// The transaction of what is over and was a subscription that renews no more; only where that is told.
+fn ended(right: &Entitlement) -> Option<Transaction> {
+    let standing = right.transaction.standing.as_ref().filter(|standing| !standing.renews)?;
+    if matches!(right.because, Reason::BoughtOnce { .. }) {
+        return None;
+    }
+    let stopped_at = standing.stopped_at.or(right.until.at());
+    let standing = Standing { stopped_at, ..(**standing).clone() };
+    Some(Transaction { standing: Some(Box::new(standing)), ..right.transaction.clone() })
 }

@@ -149,7 +149,7 @@ mod tests {
     use crate::names::AccessLevel;
 
     fn revoke(level: &str) -> Step {
-        Step::Revoke(Revoke { level: AccessLevel(level.into()), refund: Refund::No, refunded: None })
+        Step::Revoke(Revoke { level: AccessLevel(level.into()), refund: Refund::No, refunded: None, ended: None })
     }
 
     #[test]

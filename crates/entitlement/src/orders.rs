@@ -102,6 +102,7 @@ fn ended(promotion: &Promotion) -> Withheld {
         chain: promotion.id.clone(),
         refund: Refund::No,
         refunded: None,
+        ended: None,
         because: Reason::PromotionEnded { promotion: promotion.id.clone() },
     }
 }
@@ -113,6 +114,7 @@ fn withhold(level: &AccessLevel, verdict: &mut Verdict) {
         chain: String::new(),
         refund: Refund::No,
         refunded: None,
+        ended: None,
         because: Reason::Blocked,
     };
     verdict.withheld.insert(0, no);

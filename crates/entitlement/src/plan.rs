@@ -160,6 +160,9 @@ pub struct Withheld {
     /// Whose money went back, where the destination is told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Box<Transaction>>,
+    /// What ended before its time, where the destination is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Box<Transaction>>,
     pub because: Reason,
 }
 
@@ -295,6 +298,9 @@ pub struct Revoke {
     /// What was refunded; only for a destination that is told ([`crate::rules::Told::Standing`]). No part of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Refunded>,
+    /// What ended before its time and renews no more; told and left out of the key like what was refunded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Box<Grant>>,
 }
 
 /// A grant whose money went back.

@@ -9,7 +9,8 @@ use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
 use crate::names::{AccessLevel, Customer, Mode};
 use crate::plan::{
-    Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Step, Transaction, Verdict,
+    Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Standing, Step, Transaction, Verdict,
+    Withheld,
 };
 use crate::profile::{BARE, Profile, Shown};
 use crate::reason::Reason;
@@ -178,9 +179,11 @@ impl<'a> Subject<'a> {
         if let Some(because) = unsure.filter(|_| !self.is_blocked(verdict)) {
             return Wish::Nothing(Some(because));
         }
-        let (refund, refunded, because) = self.withheld(verdict, &held.transaction.original);
-        let refunded = refunded.map(|transaction| self.refunded(held, transaction));
-        let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded });
+        let no = self.withheld(verdict, &held.transaction.original);
+        let (refund, because) = no.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()));
+        let refunded = no.and_then(|no| no.refunded.as_deref()).map(|transaction| self.refunded(held, transaction));
+        let ended = no.and_then(|no| no.ended.as_deref()).map(|transaction| Box::new(self.ended(held, transaction)));
+        let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded, ended });
         match last {
             Some(entry) if matches!(entry.step, Step::Revoke(_)) => self.again(entry, revoke, because),
             Some(entry) if self.shown.is_some() && self.shown_of_ours().is_none() => {
@@ -197,16 +200,13 @@ impl<'a> Subject<'a> {
     }
 
     /// Why `chain` does not give the level; money that went back before any other reason.
-    fn withheld<'v>(&self, verdict: &'v Verdict, chain: &str) -> (Refund, Option<&'v Transaction>, Reason) {
+    fn withheld<'v>(&self, verdict: &'v Verdict, chain: &str) -> Option<&'v Withheld> {
         let mut found = verdict
             .withheld
             .iter()
             .filter(|no| &no.level == self.level && (no.chain == chain || no.because == Reason::Blocked));
         let first = found.clone().next();
-        let no = found.find(|no| no.refund == Refund::Yes).or(first);
-        no.map_or((Refund::No, None, Reason::NothingGivesIt), |no| {
-            (no.refund, no.refunded.as_deref(), no.because.clone())
-        })
+        found.find(|no| no.refund == Refund::Yes).or(first)
     }
 
     /// The grant of `entry`, when it runs and was accepted so recently that the profile may lag behind it.
@@ -267,13 +267,24 @@ impl<'a> Subject<'a> {
         if !right.transaction.is_promotion() || held.transaction.is_promotion() {
             return None;
         }
-        let (refund, transaction, _) = self.withheld(verdict, &held.transaction.original);
-        (refund == Refund::Yes).then(|| self.refunded(held, transaction.unwrap_or(&held.transaction)))
+        let no = self.withheld(verdict, &held.transaction.original).filter(|no| no.refund == Refund::Yes)?;
+        Some(self.refunded(held, no.refunded.as_deref().unwrap_or(&held.transaction)))
     }
 
     fn refunded(&self, held: &Grant, transaction: &Transaction) -> Refunded {
         let (transaction, store) = (transaction.clone(), self.rules.store.clone());
         Refunded { grant: Box::new(Grant { transaction, store, refunded: None, ..held.clone() }), at: self.now }
+    }
+
+    /// What was told of `transaction` as `held`, but that it renews no more; its end stays that of what was paid for.
+    fn ended(&self, held: &Grant, transaction: &Transaction) -> Grant {
+        let stopped_at = transaction.standing.as_ref().and_then(|standing| standing.stopped_at);
+        let told = if held.transaction.id == transaction.id { held.transaction.standing.as_ref() } else { None };
+        let standing = told.or(transaction.standing.as_ref()).map(|standing| {
+            Box::new(Standing { renews: false, stopped_at, grace_until: None, ..(**standing).clone() })
+        });
+        let (transaction, store) = (Transaction { standing, ..transaction.clone() }, self.rules.store.clone());
+        Grant { transaction, store, refunded: None, ..held.clone() }
     }
 
     /// A picture that is unsure altogether changes nothing; one that is unsure of this level shortens nothing.

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_revoke_says_whether_money_went_back() {
-        let body = |refund| revoke(&Revoke { level: AccessLevel("premium".into()), refund, refunded: None });
+        let body =
+            |refund| revoke(&Revoke { level: AccessLevel("premium".into()), refund, refunded: None, ended: None });
         assert_eq!(body(Refund::Yes), json!({"is_refund": true}));
         assert_eq!(body(Refund::No), json!({"is_refund": false}));
     }

@@ -62,7 +62,7 @@ fn grant() -> Step {
 }
 
 fn revoke() -> Step {
-    Step::Revoke(Revoke { level: AccessLevel("pro plus".into()), refund: Refund::Yes, refunded: None })
+    Step::Revoke(Revoke { level: AccessLevel("pro plus".into()), refund: Refund::Yes, refunded: None, ended: None })
 }
 
 #[tokio::test]
@@ -217,7 +217,8 @@ async fn a_write_whose_answer_cannot_be_read_is_read_back() {
 #[tokio::test]
 async fn a_level_that_no_path_can_hold_is_never_sent() {
     let server = Server::start(vec![shown()]).await;
-    let step = Step::Revoke(Revoke { level: AccessLevel("..".into()), refund: Refund::No, refunded: None });
+    let step =
+        Step::Revoke(Revoke { level: AccessLevel("..".into()), refund: Refund::No, refunded: None, ended: None });
     assert_eq!(adapty(&server).carry_out(&customer("abc"), &step, || true).await.unwrap_err().class, Class::Permanent);
     assert!(server.calls().is_empty());
 }

@@ -71,7 +71,8 @@ fn holding(store: &str, original: &str, end: &str) -> Reply {
 async fn sent_for_a_refund(answers: Vec<Reply>) -> Vec<String> {
     let server = Server::start(answers).await;
     let refunded = Some(Refunded { grant: Box::new(sold()), at: at("2026-01-10T00:00:00Z") });
-    let step = Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded });
+    let step =
+        Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded, ended: None });
     with_books(&server).carry_out(&customer("u-1"), &step, || true).await.unwrap().unwrap();
     let words = [(SET, "set"), (READ, "read"), (REVOKE, "revoke")];
     let word = |call: &String| words.iter().find(|(path, _)| call.starts_with(path)).unwrap().1.to_owned();
@@ -125,7 +126,7 @@ fn grant(until: Until) -> Step {
 }
 
 fn revoke() -> Step {
-    Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded: None })
+    Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded: None, ended: None })
 }
 
 #[tokio::test]

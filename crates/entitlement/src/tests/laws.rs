@@ -23,6 +23,10 @@ fn writes(plan: &Plan) -> Vec<(StepKey, Step)> {
     let timeless = |step: &Step| match step.clone() {
         Step::Revoke(mut revoke) => {
             revoke.refunded.iter_mut().for_each(|refunded| refunded.at = Timestamp::UNIX_EPOCH);
+            // where nobody says when it ended, it has by now
+            for standing in revoke.ended.iter_mut().filter_map(|ended| ended.transaction.standing.as_mut()) {
+                (standing.stopped_at, standing.paid_until) = (None, Until::Lifetime);
+            }
             Step::Revoke(revoke)
         }
         Step::Grant(mut grant) => {

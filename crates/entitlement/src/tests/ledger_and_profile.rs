@@ -445,6 +445,31 @@ fn a_refund_names_what_was_refunded() {
 }
 
 #[test]
+fn an_end_before_its_time_is_told_of_the_transaction_that_was_paid_for() {
+    let ended = || Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
+    for told in [Told::Transaction, Told::Standing, Told::LevelOnly] {
+        let mut case = of(day(3), [first_month()]);
+        case.rules.told = told;
+        let plan = decide(&later(case, day(5), [ended()]));
+        let Step::Revoke(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
+        let standing = revoke.ended.as_ref().and_then(|ended| ended.transaction.standing.as_ref());
+        let said = standing.map(|standing| (standing.renews, standing.stopped_at, standing.paid_until));
+        let expected = (false, Some(day(4)), Until::At(day(30) + hours(2)));
+        assert_eq!(said, (told == Told::Standing).then_some(expected), "{told:?}");
+    }
+}
+
+#[test]
+fn a_pause_is_no_end_that_is_told() {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.told = Told::Standing;
+    let paused = Subscription { status: Status::Paused, ..first_month() };
+    let plan = decide(&later(case, day(5), [paused]));
+    let Step::Revoke(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
+    assert_eq!(revoke.ended, None);
+}
+
+#[test]
 fn a_refund_that_is_accepted_and_still_shown_is_told_ever_more_rarely() {
     let mut case = of(day(3), [first_month()]);
     case.rules.told = Told::Standing;

@@ -198,7 +198,7 @@ pub(super) fn planned(key: &str, level: &str) -> Planned {
     Planned {
         key: StepKey::stored(key.to_owned()),
         previous: None,
-        step: Step::Revoke(Revoke { level: AccessLevel(level.to_owned()), refund: Refund::No, refunded: None }),
+        step: Step::Revoke(Revoke { level: AccessLevel(level.to_owned()), refund: Refund::No, refunded: None, ended: None }),
         because: Reason::NothingGivesIt,
         attempts: 0,
     }

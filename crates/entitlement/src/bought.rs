@@ -11,6 +11,7 @@ use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdic
 use crate::reason::Reason;
 use crate::refund::{self, Effect};
 use crate::rules::{Rules, TestClocks, Told};
+use crate::share;
 use crate::transaction;
 
 /// Where the spans bought of one level with one product end so far.
@@ -125,7 +126,11 @@ fn told(
     rules: &Rules,
     (paid_at, until): (Timestamp, Until),
 ) -> Transaction {
-    let transaction = transaction::of_purchase(purchase, line, offering);
+    let transaction = transaction::of_purchase(purchase, line, offering, rules);
+    let transaction = match rules.catalog.of(&line.price, &line.product) {
+        Mapped::Gives(offerings) => share::once(transaction, offering, &offerings, &line.product, rules.told),
+        Mapped::Ignored | Mapped::Unmapped => transaction,
+    };
     match rules.told {
         Told::Transaction | Told::LevelOnly => transaction,
         Told::Standing => transaction::standing_of_purchase(transaction, purchase, line, paid_at, until),

@@ -13,6 +13,7 @@ use crate::names::AccessLevel;
 use crate::plan::{Entitlement, Gives, Refund, Standing, Transaction, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
 use crate::rules::{Rules, TestClocks, Told};
+use crate::share;
 use crate::transaction;
 use crate::worth::{Worth, worth};
 
@@ -83,16 +84,19 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
         Mapped::Unmapped => return unmapped(subscription, item, verdict),
     };
     let worth = worth(subscription, item, &rules.policy, &mut verdict.alarms, now);
-    for offering in offerings {
+    for offering in &offerings {
+        let once = |of| share::once(of, offering, &offerings, &item.product, rules.told);
         match &worth {
             Worth::Until { at, renews, grace, because } => verdict.owed.push(Entitlement {
                 level: offering.level.clone(),
                 until: Until::At(*at),
                 starts_at: Some(subscription.started.unwrap_or(subscription.created)),
                 transaction: match rules.told {
-                    Told::Transaction | Told::LevelOnly => transaction::of_item(subscription, item, offering),
+                    Told::Transaction | Told::LevelOnly => {
+                        once(transaction::of_item(subscription, item, offering, rules))
+                    }
                     Told::Standing => {
-                        let transaction = transaction::of_item(subscription, item, offering);
+                        let transaction = once(transaction::of_item(subscription, item, offering, rules));
                         transaction::standing_of_item(transaction, subscription, item, *at, *renews, *grace)
                     }
                 },
@@ -102,7 +106,7 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
             }),
             Worth::Nothing(refund, because) => {
                 let refunded = (*refund == Refund::Yes && rules.told == Told::Standing)
-                    .then(|| transaction::of_term(subscription, item, offering))
+                    .then(|| once(transaction::of_term(subscription, item, offering, rules)))
                     .map(|of| transaction::standing_of_item(of, subscription, item, item.period.end, false, false));
                 let no = withheld(&offering.level, &subscription.id, *refund, because);
                 verdict.withheld.push(Withheld { refunded: refunded.map(Box::new), ..no });

@@ -27,6 +27,7 @@ pub mod refund;
 pub mod retry;
 pub mod rules;
 pub mod same;
+mod share;
 pub mod status;
 pub mod transaction;
 pub mod worth;

@@ -49,7 +49,7 @@ pub(crate) fn tells(step: &Step, grant: &Grant) -> bool {
     }
     // what was told with it, and a country that is not known any more, are no news
     let told = &Grant { refunded: None, ..told.clone() };
-    let grant = &in_known_country(grant, told);
+    let grant = &at_known_price(in_known_country(grant, told), told);
     let (before, now) = (&told.transaction.standing, &grant.transaction.standing);
     match before.is_some() == now.is_some() {
         true => told == grant,
@@ -65,6 +65,15 @@ fn in_known_country(grant: &Grant, told: &Grant) -> Grant {
     let mut grant = grant.clone();
     if let (Some(now), Some(before)) = (&mut grant.transaction.standing, &told.transaction.standing) {
         now.country = now.country.take().or_else(|| before.country.clone());
+    }
+    grant
+}
+
+/// `grant` with the price that was told before of the same transaction and product: money is told once.
+fn at_known_price(mut grant: Grant, told: &Grant) -> Grant {
+    let sold = |of: &Transaction| (of.id.clone(), of.product.clone());
+    if sold(&grant.transaction) == sold(&told.transaction) && grant.transaction.price.is_some() {
+        grant.transaction.price = told.transaction.price.clone().or(grant.transaction.price);
     }
     grant
 }

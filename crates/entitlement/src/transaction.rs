@@ -12,42 +12,46 @@ use crate::catalog::Offering;
 use crate::clock::{Timestamp, after};
 use crate::money::Money;
 use crate::plan::{Offer, Standing, Transaction, Until};
+use crate::rules::Rules;
+use crate::share;
 use crate::worth::{billed, bills};
 
 /// The transaction that carries what `item` gives by `offering`.
 #[must_use]
-pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering) -> Transaction {
-    carried(subscription, item, offering, latest_paid(subscription, item), first_paid(subscription))
+pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Transaction {
+    let terms = (first_paid(subscription), latest_paid(subscription, item));
+    carried(subscription, item, offering, rules, terms)
 }
 
 /// That of the invoice that bills the running term: the one whose money went back, when a refund ends the term.
 #[must_use]
-pub fn of_term(subscription: &Subscription, item: &Item, offering: &Offering) -> Transaction {
-    let (first, later) = match billed(subscription, item) {
+pub fn of_term(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Transaction {
+    let terms = match billed(subscription, item) {
         Some(invoice) if invoice.reason == InvoiceReason::SubscriptionCreate => (Some(invoice), None),
         invoice => (None, invoice),
     };
-    carried(subscription, item, offering, later, first)
+    carried(subscription, item, offering, rules, terms)
 }
 
 fn carried(
     subscription: &Subscription,
     item: &Item,
     offering: &Offering,
-    later: Option<&Invoice>,
-    first: Option<&Invoice>,
+    rules: &Rules,
+    (first, later): (Option<&Invoice>, Option<&Invoice>),
 ) -> Transaction {
+    let apart = share::items_apart(subscription, item, offering, rules);
     let trial = later.is_none() && began_with_trial(subscription);
     let price = match (later, first) {
-        (Some(invoice), _) => charged(invoice, item),
+        (Some(invoice), _) => charged(invoice, item, &apart),
         (None, _) if trial => Some(Money::zero(&subscription.currency)),
-        (None, Some(invoice)) => charged(invoice, item),
+        (None, Some(invoice)) => charged(invoice, item, &apart),
         (None, None) => None,
     };
     Transaction {
         original: subscription.id.clone(),
         id: later.map_or_else(|| subscription.id.clone(), |invoice| invoice.id.clone()),
-        product: offering.vendor_product_id.clone().unwrap_or_else(|| item.product.clone()),
+        product: share::called(offering, &item.product).to_owned(),
         base_plan: item.price.clone(),
         price,
         offer: trial.then_some(Offer::FreeTrial),
@@ -57,13 +61,14 @@ fn carried(
 
 /// The transaction of one line of a one-time purchase.
 #[must_use]
-pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering) -> Transaction {
-    let same_product = purchase.lines.iter().filter(|other| other.product == line.product);
+pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering, rules: &Rules) -> Transaction {
+    let apart = share::lines_apart(purchase, line, offering, rules);
+    let same_product = purchase.lines.iter().filter(|other| other.product == line.product && !apart.contains(other));
     let minor = same_product.map(|other| other.amount).fold(0_i64, i64::saturating_add);
     Transaction {
         original: purchase.id.clone(),
         id: purchase.id.clone(),
-        product: offering.vendor_product_id.clone().unwrap_or_else(|| line.product.clone()),
+        product: share::called(offering, &line.product).to_owned(),
         base_plan: line.price.clone(),
         price: Some(Money { minor, currency: purchase.total.currency.clone() }),
         offer: None,
@@ -184,8 +189,9 @@ fn began_with_trial(subscription: &Subscription) -> bool {
     subscription.trial.is_some_and(|trial| trial.start <= after(begin, Duration::days(1)) && trial.end > begin)
 }
 
-/// What `invoice` charged for the product of `item`; an invoice without lines does not say.
-fn charged(invoice: &Invoice, item: &Item) -> Option<Money> {
+/// What `invoice` charged for the product of `item` without the items that are told `apart`; what bills none of them goes
+/// with the first. An invoice without lines does not say.
+fn charged(invoice: &Invoice, item: &Item, apart: &[&Item]) -> Option<Money> {
     if invoice.lines.is_empty() {
         return None;
     }
@@ -193,6 +199,9 @@ fn charged(invoice: &Invoice, item: &Item) -> Option<Money> {
         Some(product) => product == &item.product,
         None => line.price.as_ref() == Some(&item.price),
     });
-    let minor = for_product.map(|line| line.amount).fold(0_i64, i64::saturating_add);
+    let is_first = apart.iter().all(|other| item.id <= other.id);
+    let of_none = |line: &Line| is_first && !apart.iter().any(|other| bills(line, other));
+    let of_item = for_product.filter(|line| of_none(line) || bills(line, item));
+    let minor = of_item.map(|line| line.amount).fold(0_i64, i64::saturating_add);
     Some(Money { minor: minor.max(0), currency: invoice.total.currency.clone() })
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::billing::{Invoice, Line};
+use crate::rules::Told;
 
 fn told(sub: Subscription) -> (String, Option<i64>, Option<Offer>) {
     let transaction = owed(&of(day(31), [sub])).transaction;
@@ -109,4 +110,56 @@ fn the_catalog_may_name_the_product() {
     case.rules.catalog.0[0] = called(offering("month", "premium", None), "com.app.month");
     let transaction = owed(&case).transaction;
     assert_eq!((transaction.product.as_str(), transaction.base_plan.as_str()), ("com.app.month", "month"));
+}
+
+/// What each level is told to have cost.
+fn prices(case: &Case) -> Vec<Option<i64>> {
+    decide(case).verdict.owed.iter().map(|right| right.transaction.price.as_ref().map(|price| price.minor)).collect()
+}
+
+#[test]
+fn two_prices_of_one_product_are_one_sale_under_one_id_and_each_its_own_under_two() {
+    let mut sub = first_month();
+    let gold = crate::billing::Item { product: "prod_month".into(), ..item("si_2", "gold", period(0, 30)) };
+    sub.items.push(gold);
+    let line = |amount, item: &str, price: &str| {
+        let (item, price) = (Some(item.to_owned()), Some(price.to_owned()));
+        Line { amount, item, price, ..sub.invoices[0].lines[0].clone() }
+    };
+    let setup = Line { item: None, ..line(100, "si_1", "once") };
+    sub.invoices[0].lines = vec![line(999, "si_1", "month"), line(1999, "si_2", "gold"), setup];
+    let mut case = of(day(3), [sub]);
+    assert_eq!(prices(&case), [Some(3098); 2]);
+    case.rules.told = Told::Standing;
+    assert_eq!(prices(&case), [Some(1999), Some(1099)]);
+}
+
+#[test]
+fn an_entry_that_sells_the_same_under_another_name_sells_it_for_nothing() {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.catalog.0.push(called(offering("month", "ads_free", None), "com.app.ads"));
+    assert_eq!(prices(&case), [Some(0), Some(999)]);
+    case.rules.told = Told::Standing;
+    assert_eq!(prices(&case), [None, Some(999)], "it is no sale of its own");
+}
+
+#[test]
+fn two_lines_of_one_product_bought_once_are_told_with_their_own_amounts() {
+    let mut bought = purchase("pi_1", "life", day(1));
+    let other = crate::billing::PurchaseLine { price: "zoo".into(), amount: 300, ..bought.lines[0].clone() };
+    bought.lines.push(other);
+    let mut case = of(day(3), []);
+    case.rules.catalog.0.push(offering("zoo", "zoo", Some(crate::catalog::Term::Lifetime)));
+    case.billing.purchases = vec![bought];
+    assert_eq!(prices(&case), [Some(2300); 2]);
+    case.rules.told = Told::Standing;
+    assert_eq!(prices(&case), [Some(2000), Some(300)]);
+}
+
+#[test]
+fn another_amount_of_what_was_told_is_no_news() {
+    let case = of(day(3), [first_month()]);
+    let mut dearer = first_month();
+    dearer.invoices[0].lines[0].amount = 1500;
+    assert_eq!(steps(&later(case, day(4), [dearer])), Vec::<String>::new());
 }

@@ -244,6 +244,23 @@ async fn two_products_of_one_subscription_are_two_transactions() {
 }
 
 #[tokio::test]
+async fn two_products_that_the_second_api_told_are_not_told_again_by_the_first() {
+    let mut world = reporting().await;
+    let bought = world.subscribe(NewSubscription {
+        prices: vec![("price_premium".to_owned(), 1), ("price_gold".to_owned(), 1)],
+        metadata: metadata(&[("customer_user_id", "u-1")]),
+        ..NewSubscription::default()
+    });
+    world.deliver_and_rest(&bought.events).await;
+    world.daemon.restart(&[("ADAPTY__API", "v1")]).await;
+    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(told.status.success(), "{}", told.stderr);
+    assert_eq!((world.written("/grant/"), world.written(SET)), (0, 2));
+    assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 29.98);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
 async fn a_report_whose_answer_is_lost_is_counted_once() {
     for what in [What::ResetAfter, What::Truncate, What::DropBodyAfter, What::ResetBefore] {
         let world = reporting().await;

@@ -5,6 +5,7 @@
 //! to choose when it is carried out.
 
 pub mod billing;
+mod booked;
 pub mod bought;
 pub mod catalog;
 pub mod clock;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 
+use crate::booked::booked;
 use crate::clock::{Timestamp, after};
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
@@ -15,7 +16,7 @@ use crate::plan::{
 use crate::profile::{BARE, Profile, Shown};
 use crate::reason::Reason;
 use crate::rules::{Rules, Told};
-use crate::same::{arrived, is_alike, same_chain, shows, tells};
+use crate::same::{arrived, as_told, is_alike, same_chain, shows, tells};
 
 /// The steps that turn what `profile` shows into what `verdict` owes, given what the `ledger` remembers.
 #[must_use]
@@ -131,24 +132,28 @@ impl<'a> Subject<'a> {
     }
 
     fn wish_owed(&self, right: &Entitlement, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
-        let grant = Grant { refunded: self.refunded_before(right, verdict, last), ..self.grant(right) };
+        let refunded = self.refunded_before(right, verdict, last);
+        let grant = self.grant(right);
+        let transaction = booked(&grant.transaction, self.grants().rev(), &others(verdict, right));
+        let grant = Grant { refunded, transaction, ..grant };
         if let Some(because) = self.kept(verdict, &grant, last) {
             return Wish::Nothing(Some(because));
         }
         if let Some(because) = self.refunded_for_all_we_know(verdict, &grant, last) {
             return Wish::Nothing(Some(because));
         }
-        let told = last.is_some_and(|entry| tells(&entry.step, &grant));
-        if told && self.shown.is_some_and(|shown| shows(shown, &grant)) {
+        let told = last.filter(|entry| tells(&entry.step, &grant));
+        let is_there = |entry: &Entry| arrived(self.shown, &entry.step);
+        if told.is_some_and(|entry| is_there(entry) || self.shown.is_some_and(|shown| shows(shown, &grant))) {
             return Wish::Nothing(Some(Reason::AlreadyThere));
         }
         if let Some(because) = self.other_store_lasts(&grant) {
             return Wish::Nothing(Some(because));
         }
-        match last {
-            // in the way of today, whichever way it was told before
-            Some(entry) if told => self.again(entry, Step::Grant(grant), right.because.clone()),
-            _ => Wish::Step(Box::new(Step::Grant(grant)), right.because.clone()),
+        match told {
+            // in the way of today, whichever way it was told before, and under the ids of then
+            Some(entry) => self.again(entry, Step::Grant(as_told(grant, &entry.step)), right.because.clone()),
+            None => Wish::Step(Box::new(Step::Grant(grant)), right.because.clone()),
         }
     }
 
@@ -238,7 +243,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> {
+    fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> + Clone + '_ {
         self.entries.iter().filter_map(|entry| match &entry.step {
             Step::Grant(grant) => Some(grant),
             Step::Revoke(_) | Step::Describe(_) => None,
@@ -272,7 +277,8 @@ impl<'a> Subject<'a> {
     }
 
     fn refunded(&self, held: &Grant, transaction: &Transaction) -> Refunded {
-        let (transaction, store) = (transaction.clone(), self.rules.store.clone());
+        let transaction = booked(transaction, std::iter::once(held).chain(self.grants().rev()), &[]);
+        let store = self.rules.store.clone();
         Refunded { grant: Box::new(Grant { transaction, store, refunded: None, ..held.clone() }), at: self.now }
     }
 
@@ -283,7 +289,9 @@ impl<'a> Subject<'a> {
         let standing = told.or(transaction.standing.as_ref()).map(|standing| {
             Box::new(Standing { renews: false, stopped_at, grace_until: None, ..(**standing).clone() })
         });
-        let (transaction, store) = (Transaction { standing, ..transaction.clone() }, self.rules.store.clone());
+        let transaction = Transaction { standing, ..transaction.clone() };
+        let transaction = booked(&transaction, std::iter::once(held).chain(self.grants().rev()), &[]);
+        let store = self.rules.store.clone();
         Grant { transaction, store, refunded: None, ..held.clone() }
     }
 
@@ -417,6 +425,11 @@ fn store_of(shown: &Shown) -> String {
 
 pub(crate) fn look_again(plan: &mut Plan, at: Timestamp) {
     plan.look_again = Some(plan.look_again.map_or(at, |soonest| soonest.min(at)));
+}
+
+/// The transactions of all that is owed besides `right`.
+fn others<'v>(verdict: &'v Verdict, right: &Entitlement) -> Vec<&'v Transaction> {
+    verdict.owed.iter().filter(|other| other.level != right.level).map(|other| &other.transaction).collect()
 }
 
 fn unsure_of_all(verdict: &Verdict) -> Option<Reason> {

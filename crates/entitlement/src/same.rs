@@ -60,6 +60,17 @@ pub(crate) fn tells(step: &Step, grant: &Grant) -> bool {
     }
 }
 
+/// `grant` with the ids that `step` told its transaction under, where another way of telling gave it those.
+pub(crate) fn as_told(mut grant: Grant, step: &Step) -> Grant {
+    match step {
+        Step::Grant(told) if !told.is_bare() && !grant.is_bare() && grant.transaction.standing.is_none() => {
+            grant.transaction.standing.clone_from(&told.transaction.standing);
+        }
+        Step::Grant(_) | Step::Revoke(_) | Step::Describe(_) => {}
+    }
+    grant
+}
+
 /// `grant` with the country that was told before, where nobody knows it now.
 fn in_known_country(grant: &Grant, told: &Grant) -> Grant {
     let mut grant = grant.clone();

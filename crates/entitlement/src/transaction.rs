@@ -134,10 +134,9 @@ fn standing(
     bought_at: Timestamp,
     paid_until: Until,
 ) -> Standing {
-    let entered = |id: &str| apart.map_or_else(|| short(id), |apart| short(&format!("{id}:{apart}")));
     Standing {
-        id: entered(&transaction.id),
-        original: entered(&transaction.original),
+        id: entered(&transaction.id, apart),
+        original: entered(&transaction.original, apart),
         bought_at,
         chain_began_at: began.min(bought_at),
         paid_until,
@@ -147,6 +146,11 @@ fn standing(
         grace_until: None,
         country: None,
     }
+}
+
+/// The id under which books know `id`; that of a further product of one payment is kept `apart` from the first's.
+pub(crate) fn entered(id: &str, apart: Option<&str>) -> String {
+    apart.map_or_else(|| short(id), |apart| short(&format!("{id}:{apart}")))
 }
 
 /// The longest id that books take: Adapty's `store_transaction_id`.

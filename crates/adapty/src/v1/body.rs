@@ -27,11 +27,14 @@ pub fn grant(grant: &Grant) -> Value {
     if transaction.is_promotion() {
         return Value::Object(body);
     }
+    // what v2 told before is known by the ids of then
+    let told = transaction.standing.as_ref().map(|standing| (&standing.original, &standing.id));
+    let (original, id) = told.unwrap_or((&transaction.original, &transaction.id));
     let texts = [
         ("vendor_product_id", &transaction.product),
         ("base_plan_id", &transaction.base_plan),
-        ("vendor_original_transaction_id", &transaction.original),
-        ("vendor_transaction_id", &transaction.id),
+        ("vendor_original_transaction_id", original),
+        ("vendor_transaction_id", id),
         ("store", &grant.store),
     ];
     for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {

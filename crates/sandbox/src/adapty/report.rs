@@ -100,7 +100,11 @@ fn is_same(one: &Transaction, other: &Transaction) -> bool {
 
 /// A known transaction keeps what was charged for it; where it stands is replaced.
 fn record(facts: &mut Facts, row: Transaction) {
-    match facts.transactions.iter_mut().find(|known| is_same(known, &row)) {
+    // v1 tells rows of one id apart by their product
+    let same = |known: &&mut Transaction| is_same(known, &row);
+    let of_product = facts.transactions.iter().any(|known| is_same(known, &row) && known.product == row.product);
+    let mut found = facts.transactions.iter_mut().filter(same);
+    match found.find(|known| !of_product || known.product == row.product) {
         Some(known) => {
             (known.reported, known.expires_at, known.refunded) = (row.reported, row.expires_at, row.refunded);
         }

@@ -40,6 +40,11 @@ impl Apps {
     }
 
     async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::patient("1s", settings).await
+    }
+
+    /// The same, where the app for the TV is waited for so long.
+    async fn patient(timeout: &str, settings: &[(&str, &str)]) -> Self {
         let (phone, tv) = (Sandbox::start().await.unwrap(), Sandbox::start().await.unwrap());
         let app = |name: &str, of: &Sandbox, more: &str| {
             let (key, base) = ("secret_live_sandbox.key", of.adapty.url());
@@ -48,8 +53,8 @@ impl Apps {
             )
         };
         tv.adapty.set_levels(&["channels", "gold"]);
-        let apps =
-            format!("[{}, {}]", app("phone", &phone, ""), app("tv", &tv, r#", api = "v2-access", timeout = "1s""#));
+        let tv_alone = format!(r#", api = "v2-access", timeout = "{timeout}""#);
+        let apps = format!("[{}, {}]", app("phone", &phone, ""), app("tv", &tv, &tv_alone));
         let settings = [&[("ADAPTY", apps.as_str())], settings].concat();
         Self { world: World::selling(CATALOG, &settings).await, phone, tv }
     }
@@ -105,6 +110,29 @@ async fn an_app_that_fails_or_hangs_holds_up_no_other_and_is_served_when_it_spea
         );
         finish(apps.world).await;
     }
+}
+
+#[tokio::test]
+async fn an_app_that_hangs_keeps_another_waiting_for_no_user_who_is_known() {
+    let apps = Apps::patient("60s", &[("POLICY__PROFILE_LAG", "0s")]).await;
+    let world = &apps.world;
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&bought.events).await;
+    assert!(apps.tv.adapty.has("u-1", "channels"));
+    apps.tv.adapty.faults.latency(std::time::Duration::from_secs(10));
+    let asked = |of: &Sandbox| of.journal.count(|request| request.method == "GET");
+    let (before, revokes) = (asked(&apps.tv), |request: &sandbox::journal::Request| request.path.contains("/revoke"));
+    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    let began = std::time::Instant::now();
+    while apps.phone.journal.count(revokes) == 0 {
+        assert!(began.elapsed() < PATIENCE, "{}", world.daemon.log());
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(began.elapsed().as_secs() < 10 && apps.tv.adapty.has("u-1", "channels"), "the other is still being read");
+    apps.tv.adapty.faults.clear();
+    world.daemon.calm().await;
+    assert!(asked(&apps.tv) > before && !apps.tv.adapty.has("u-1", "channels"));
+    finish(apps.world).await;
 }
 
 #[tokio::test]

@@ -148,7 +148,7 @@ impl Sync {
     }
 
     async fn read_account(&self, account: Account) -> Result<Read, StoreError> {
-        match asked(self.gather(&account, None).await)? {
+        match asked(self.gather(&account).await)? {
             Ok(gathered) => {
                 let unnamed = || gathered.contradiction.unwrap_or_else(|| findings::unnamed(&self.sources));
                 let identity = gathered.identity.ok_or_else(unnamed);

@@ -1,12 +1,18 @@
 //! Gathers the three pictures: what is billed, what is shown, what was done.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+
 use entitlement::billing::{About, Billing, Gap};
 use entitlement::failure::Class;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::orders::Orders;
 use entitlement::profile::Profile;
-use futures_util::future::join_all;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use store::people::{Link, OPERATOR};
 use stripe::reader::{Looked, Scope};
 
@@ -27,16 +33,42 @@ pub(crate) struct Gathered {
     /// Why nobody is named although the source speaks.
     pub(crate) contradiction: Option<String>,
     pub(crate) deleted: bool,
-    /// Read beside the billing, when the customer was known before.
-    pub(crate) early: Option<Early>,
 }
 
-/// What was read of one customer before it was known whether it is the right one.
-#[derive(Debug)]
-pub(crate) struct Early {
-    pub(crate) customer: Customer,
-    /// For each app.
-    pub(crate) pictures: Vec<Result<Pictures, Trouble>>,
+/// What is being read of one customer before it is known whether it is the right one: a reading for each app, which none
+/// of the others waits for.
+#[derive(Default)]
+pub(crate) struct Early<'a> {
+    customer: Option<&'a Customer>,
+    readings: Vec<Reading<'a>>,
+}
+
+/// The pictures of one app, being read or read.
+pub(crate) type Reading<'a> = MaybeDone<BoxFuture<'a, Result<Pictures, Trouble>>>;
+
+impl<'a> Early<'a> {
+    /// Reads on for as long as it is waited for.
+    pub(crate) async fn read_on(&mut self) -> Infallible {
+        poll_fn(|context| {
+            for reading in &mut self.readings {
+                let _ = reading.poll_unpin(context);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The readings, app by app; none when it was somebody else's.
+    pub(crate) fn of(self, customer: &Customer) -> Vec<Reading<'a>> {
+        // what was read of somebody else by now is of no use, and neither is its failure
+        if self.customer == Some(customer) { self.readings } else { Vec::new() }
+    }
+}
+
+/// What a reading found, once it has.
+pub(crate) async fn read(mut reading: Reading<'_>) -> Option<Result<Pictures, Trouble>> {
+    (&mut reading).await;
+    Pin::new(&mut reading).take_output()
 }
 
 /// What an app shows and what it was told, of one customer.
@@ -48,20 +80,13 @@ pub(crate) struct Pictures {
 }
 
 impl Sync {
-    /// Reads the account's billing, and beside it what is known of its customer already.
-    pub(crate) async fn gather(&self, account: &Account, known: Option<&Customer>) -> Result<Gathered, Trouble> {
-        let (looked, before, early) = tokio::join!(self.read(account), self.store.link_of(account), async {
-            match (known, self.mode) {
-                (Some(customer), Some(mode)) => Some(self.early(customer, mode).await),
-                (None, _) | (_, None) => None,
-            }
-        });
+    /// Reads the account's billing, and whose it is.
+    pub(crate) async fn gather(&self, account: &Account) -> Result<Gathered, Trouble> {
+        let (looked, before) = tokio::join!(self.read(account), self.store.link_of(account));
         let (looked, before) = (looked?, before?);
         let identity = identity(&looked, before.as_ref());
-        // what was read of somebody else by now is of no use, and neither is its failure
-        let early = early.filter(|_| identity.as_ref().map(|identity| &identity.customer) == known);
         let Looked { billing, contradiction, deleted, .. } = looked;
-        Ok(Gathered { billing, identity, contradiction, deleted, early })
+        Ok(Gathered { billing, identity, contradiction, deleted })
     }
 
     async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
@@ -72,9 +97,11 @@ impl Sync {
         Ok(self.stripe.look(account, scope).await?)
     }
 
-    async fn early(&self, customer: &Customer, mode: Mode) -> Early {
-        let pictures = join_all(self.apps.iter().map(|app| self.shown_and_told(app, customer, mode))).await;
-        Early { customer: customer.clone(), pictures }
+    /// Begins to read what is known of `customer` already, in each app by itself.
+    pub(crate) fn early<'a>(&'a self, customer: Option<&'a Customer>) -> Early<'a> {
+        let (Some(known), Some(mode)) = (customer, self.mode) else { return Early::default() };
+        let readings = self.apps.iter().map(|app| maybe_done(self.shown_and_told(app, known, mode).boxed()));
+        Early { customer, readings: readings.collect() }
     }
 
     pub(crate) async fn shown_and_told(&self, app: &App, customer: &Customer, mode: Mode) -> Result<Pictures, Trouble> {

@@ -54,7 +54,7 @@ impl Sync {
     /// # Errors
     /// When nobody is known behind it, or something cannot be read.
     pub async fn inspect(&self, account: &Account) -> Result<Inspected, InspectError> {
-        let gathered = self.gather(account, None).await.map_err(told)?;
+        let gathered = self.gather(account).await.map_err(told)?;
         let identity = gathered.identity.ok_or(InspectError::Nobody)?;
         let billing = self.with_other_accounts(gathered.billing, account, &identity.customer).await.map_err(told)?;
         let mut accounts = self.store.accounts_of(&identity.customer).await?;
@@ -71,7 +71,7 @@ impl Sync {
     pub async fn inspect_customer(&self, customer: &Customer) -> Result<Inspected, InspectError> {
         let accounts = self.store.accounts_of(customer).await?;
         let account = accounts.first().ok_or(InspectError::Nobody)?;
-        let gathered = self.gather(account, None).await.map_err(told)?;
+        let gathered = self.gather(account).await.map_err(told)?;
         let billing = self.with_other_accounts(gathered.billing, account, customer).await.map_err(told)?;
         Ok(self.cases_of(customer, accounts, billing).await)
     }

@@ -102,6 +102,14 @@ impl From<StoreError> for Trouble {
     }
 }
 
+/// What is known before the apps are served.
+struct Prepared {
+    customer: Customer,
+    billing: Billing,
+    /// What ending former users' rights left.
+    outcome: Outcome,
+}
+
 /// What a look that came to its end leaves.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
@@ -206,23 +214,37 @@ impl Sync {
         if let Some(outcome) = self.leads_elsewhere(&claim.account).await? {
             return Ok(outcome);
         }
-        let gathered = self.gather(&claim.account, claim.customer.as_ref()).await?;
+        let mut early = self.early(claim.customer.as_ref());
+        let prepared = tokio::select! {
+            prepared = self.prepare(claim) => prepared?,
+            never = early.read_on() => match never {},
+        };
+        let Prepared { customer, billing, mut outcome } = match prepared {
+            Ok(prepared) => prepared,
+            Err(outcome) => return Ok(outcome),
+        };
+        let served = self.serve(claim, &customer, &billing, early.of(&customer)).await?;
+        outcome.status = served.status.clone();
+        outcome.add(served);
+        Ok(outcome)
+    }
+
+    /// All that comes before the apps are served; or what the look leaves, when nobody is to be served.
+    async fn prepare(&self, claim: &Claim) -> Result<Result<Prepared, Outcome>, Trouble> {
+        let gathered = self.gather(&claim.account).await?;
         let Some(identity) = gathered.identity else {
             let reason = gathered.contradiction.unwrap_or_else(|| findings::unnamed(&self.sources));
             // what opens nothing in any app concerns nobody
             let ignored = self.catalogs().all(|catalog| catalog.ignores_all(&gathered.billing));
-            return Ok(if ignored { Outcome::default() } else { findings::nobody(&claim.account, reason) });
+            return Ok(Err(if ignored { Outcome::default() } else { findings::nobody(&claim.account, reason) }));
         };
         if gathered.deleted {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
         }
         self.take(claim, &identity).await?;
-        let mut outcome = self.hand_over(claim, gathered.billing.mode).await?;
+        let outcome = self.hand_over(claim, gathered.billing.mode).await?;
         let billing = self.with_other_accounts(gathered.billing, &claim.account, &identity.customer).await?;
-        let served = self.serve(claim, &identity.customer, &billing, gathered.early).await?;
-        outcome.status = served.status.clone();
-        outcome.add(served);
-        Ok(outcome)
+        Ok(Ok(Prepared { customer: identity.customer, billing, outcome }))
     }
 
     /// Links the account to its customer, and takes the customer: no other account of theirs is looked at meanwhile.
@@ -268,7 +290,7 @@ impl Sync {
                 continue;
             }
             let billing = Billing { facts: self.nothing_said(), ..Billing::empty(mode) };
-            let mut outcome = match self.serve(claim, &former, &billing, None).await {
+            let mut outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
                 Ok(outcome) => outcome,
                 // whoever has the account now is served all the same
                 Err(Trouble::Upstream(failure)) => {

@@ -1,5 +1,7 @@
 //! Serving: every app is brought to where it should be for one customer.
 
+use std::iter::repeat_with;
+
 use entitlement::billing::Billing;
 use entitlement::decide::{Case, decide};
 use entitlement::failure::{Class, Failure};
@@ -7,12 +9,12 @@ use entitlement::names::Customer;
 use entitlement::plan::Plan;
 use entitlement::rules::Rules;
 use entitlement::status::{LevelStatus, Status};
-use futures_util::future::join_all;
+use futures_util::future::{OptionFuture, join_all};
 use store::claim::Claim;
 use store::record::{Held, Intent};
 
 use crate::carry::Served;
-use crate::gather::{Early, Pictures};
+use crate::gather::{self, Pictures, Reading};
 use crate::look::{App, Conduct, Outcome, Sync, Trouble};
 use crate::{findings, telling};
 
@@ -24,12 +26,11 @@ impl Sync {
         claim: &Claim,
         customer: &Customer,
         billing: &Billing,
-        early: Option<Early>,
+        early: Vec<Reading<'_>>,
     ) -> Result<Outcome, Trouble> {
-        let mut early = early.filter(|early| &early.customer == customer).map(|early| early.pictures.into_iter());
-        let pictures = self.apps.iter().map(|_| early.as_mut().and_then(Iterator::next));
+        let early = early.into_iter().map(Some).chain(repeat_with(|| None));
         let served =
-            self.apps.iter().zip(pictures).map(|(app, early)| self.serve_app(app, claim, customer, billing, early));
+            self.apps.iter().zip(early).map(|(app, early)| self.serve_app(app, claim, customer, billing, early));
         let (mut outcomes, mut failures) = (Vec::new(), Vec::new());
         for (app, served) in self.apps.iter().zip(join_all(served).await) {
             match served {
@@ -86,9 +87,10 @@ impl Sync {
         claim: &Claim,
         customer: &Customer,
         billing: &Billing,
-        early: Option<Result<Pictures, Trouble>>,
+        early: Option<Reading<'_>>,
     ) -> Result<Outcome, Trouble> {
         let rules = self.rules_for(app, billing);
+        let early = OptionFuture::from(early.map(gather::read)).await.flatten();
         let pictures = match early {
             Some(early) => early?,
             None => self.shown_and_told(app, customer, rules.mode).await?,

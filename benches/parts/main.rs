@@ -133,7 +133,7 @@ async fn turn(store: &Store, number: u64, accounts: u64) {
     for claim in claimed.claims {
         let ending = Ending::Done { next: None, parked: Vec::new() };
         let (account, lease, generation) = (claim.account, claim.lease, claim.generation);
-        let settlement = Settlement { account, lease, generation, sent: Vec::new(), status: None, ending };
+        let settlement = Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending };
         store.settle(settlement).await.unwrap();
     }
 }

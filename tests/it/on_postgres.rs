@@ -24,6 +24,7 @@ mod purchase;
 mod refunds;
 mod retention;
 mod rounds;
+mod standing;
 mod storm;
 mod stuck;
 mod unsure;

@@ -6,9 +6,11 @@ use entitlement::names::Customer;
 use entitlement::plan::Until;
 use entitlement::status::{LevelStatus, Status};
 use serde::Serialize;
+use store::claim::Urgency;
 use store::error::StoreError;
 use store::open::Store;
-use sync::inspect::{InspectError, Inspected};
+use store::statuses::Known;
+use sync::inspect::InspectError;
 use sync::look::Sync;
 use sync::witness::{Asking, Witness};
 use utoipa::ToSchema;
@@ -80,8 +82,13 @@ impl Sources {
     /// When the database does not answer.
     pub(crate) async fn known(&self, user: &Customer) -> Result<Option<Standing>, StoreError> {
         let now = clock::now();
-        let picture = self.store.status_of(user).await?.map(|known| {
-            let stale = known.overdue_since.is_some_and(|since| now - since > OVERDUE);
+        let known = self.store.status_of(user).await?;
+        if known.as_ref().is_some_and(|known| is_overlooked(known, now)) {
+            self.ring_for(user).await;
+        }
+        let picture = known.map(|known| {
+            let overdue = known.overdue_since.is_some_and(|since| now - since > OVERDUE);
+            let stale = overdue || known.status.is_in_doubt(known.as_of, now);
             Picture { status: known.status, as_of: known.as_of, stale }
         });
         self.beside(user, picture, Asking::IfOld, now).await
@@ -93,8 +100,12 @@ impl Sources {
     /// When nothing is known either.
     pub(crate) async fn fresh(&self, sync: &Sync, user: &Customer) -> Result<Option<Standing>, InspectError> {
         let now = clock::now();
-        let picture = match sync.inspect_customer(user).await.and_then(Inspected::whole) {
-            Ok(cases) => Some(Picture { status: sync.status_of(&cases), as_of: now, stale: false }),
+        let picture = match sync.inspect_customer(user).await {
+            Ok(inspected) => {
+                let (status, is_whole) = sync.status_of(user, inspected).await?;
+                let stale = !is_whole || status.is_in_doubt(now, now);
+                Some(Picture { status, as_of: now, stale })
+            }
             Err(InspectError::Nobody) => None,
             Err(error) => match self.store.status_of(user).await? {
                 Some(known) => Some(Picture { status: known.status, as_of: known.as_of, stale: true }),
@@ -102,6 +113,15 @@ impl Sources {
             },
         };
         Ok(self.beside(user, picture, Asking::Now, now).await?)
+    }
+
+    /// Makes the accounts of `user` due, since nobody looked when it was time. The answer does not depend on it.
+    async fn ring_for(&self, user: &Customer) {
+        let rung = async { self.store.touch(self.store.accounts_of(user).await?, Urgency::Fresh).await };
+        if let Err(error) = rung.await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a user whose right ended could not be made due");
+        }
     }
 
     async fn beside(
@@ -126,6 +146,11 @@ impl Sources {
         let status = picture.status.beside(&seen.levels, seen.stale, &ours, now);
         Ok(Some(told(user, &Picture { status, stale: picture.stale || seen.stale, ..picture }, now)))
     }
+}
+
+/// Whether a right that was to renew ended, nobody looked, and nobody is about to.
+fn is_overlooked(known: &Known, now: Timestamp) -> bool {
+    known.overdue_since.is_none() && known.status.ended_since(known.as_of, now)
 }
 
 fn told(user: &Customer, picture: &Picture, now: Timestamp) -> Standing {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::billing::Billing;
 use crate::clock::Timestamp;
 use crate::describe::describe;
+use crate::elsewhere;
 use crate::entitle::entitle;
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger};
@@ -69,5 +70,6 @@ pub fn decide(case: &Case) -> Plan {
     let verdict = case.orders.applied(entitle(&case.billing, &case.rules, case.now), case.now);
     let mut plan = reconcile(verdict, &case.profile, &case.ledger, &case.rules, case.now);
     describe(case, &mut plan);
+    elsewhere::watch(case, &mut plan);
     plan
 }

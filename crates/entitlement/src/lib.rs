@@ -12,6 +12,7 @@ pub mod clock;
 pub mod decide;
 mod describe;
 pub mod details;
+pub mod elsewhere;
 pub mod entitle;
 pub mod explain;
 pub mod failure;

@@ -339,6 +339,9 @@ pub struct Plan {
     /// Why something that is owed or withheld needs no step.
     pub notes: Vec<Note>,
     pub look_again: Option<Timestamp>,
+    /// Nothing of ours is waited for: only what another store may renew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub others_alone: bool,
 }
 
 /// Why nothing is done about a level.

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, after};
 use crate::decide::Case;
+use crate::elsewhere::{self, LATE};
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Plan, Step, Until};
+use crate::plan::{Entitlement, Plan, Step, Until, Verdict};
 use crate::profile::{BARE, Shown};
 use crate::reason::Reason;
-use crate::rules::Told;
+use crate::rules::{Rules, Told};
 
 /// Where a customer stands, as of one look. It is kept, and read long after.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl Status {
     pub fn of(case: &Case, plan: &Plan, carried: Carried) -> Self {
         let mut levels: Vec<LevelStatus> = Vec::new();
         if carried == Carried::Out {
-            levels.extend(plan.verdict.owed.iter().map(|right| owed(right, case)));
+            levels.extend(plan.verdict.owed.iter().map(|right| owed(right, &case.rules)));
         }
         for shown in case.profile.levels.iter().filter(|shown| shown.runs(case.now)) {
             if carried == Carried::Out && is_revoked(plan, &shown.level) {
@@ -65,6 +66,11 @@ impl Status {
                 None => levels.push(self::shown(shown)),
             }
         }
+        for late in case.profile.levels.iter().filter(|shown| elsewhere::is_late(shown, case)) {
+            if levels.iter().all(|known| known.level != late.level) {
+                levels.push(shown(late));
+            }
+        }
         for no in &plan.verdict.withheld {
             if levels.iter().all(|known| known.level != no.level) {
                 levels.push(withheld(&no.level, &no.because));
@@ -73,6 +79,38 @@ impl Status {
         levels.sort_by(|one, other| one.level.cmp(&other.level));
         let twice = plan.notes.iter().any(|note| matches!(note.because, Reason::PaidTwice { .. }));
         Self { levels, double_subscription: twice }
+    }
+
+    /// Where a customer stands in an app that cannot be read now: what `verdict` owes, and what was `seen` there before.
+    /// What was seen stays to its end; where billing is sure not to owe it, it does not renew.
+    #[must_use]
+    pub fn unread(verdict: &Verdict, rules: &Rules, seen: Self) -> Self {
+        let mut levels: Vec<LevelStatus> = verdict.owed.iter().map(|right| owed(right, rules)).collect();
+        for known in seen.levels {
+            let is_over = verdict.unsure.is_empty() && known.is_of(&[&rules.store]);
+            match levels.iter_mut().find(|owed| owed.level == known.level) {
+                Some(owed) if owed.until < known.until && !is_over => *owed = known,
+                Some(_) => {}
+                None if is_over => levels.push(LevelStatus { will_renew: Some(false), ..known }),
+                None => levels.push(known),
+            }
+        }
+        levels.sort_by(|one, other| one.level.cmp(&other.level));
+        Self { levels, ..seen }
+    }
+
+    /// Whether a right that was to renew has ended by `now`, and nobody looked since, or its store may not have told yet:
+    /// then nobody knows that it is over. `as_of`: when the picture was made.
+    #[must_use]
+    pub fn is_in_doubt(&self, as_of: Timestamp, now: Timestamp) -> bool {
+        let mut ended = self.levels.iter().filter_map(|level| level.should_have_renewed(now));
+        ended.any(|end| end > as_of || now < after(end, LATE))
+    }
+
+    /// Whether a right that was to renew has ended between `as_of` and `now`.
+    #[must_use]
+    pub fn ended_since(&self, as_of: Timestamp, now: Timestamp) -> bool {
+        self.levels.iter().filter_map(|level| level.should_have_renewed(now)).any(|end| end > as_of)
     }
 
     /// The same, with each level said to be of the app `name`.
@@ -97,8 +135,10 @@ impl Status {
         self.double_subscription |= !self.paid_twice(witnessed, stale, ours, now).is_empty();
         for seen in witnessed.iter().filter(|seen| seen.is_active(now, stale)) {
             let same = |known: &&mut LevelStatus| known.level == seen.level;
-            match self.levels.iter_mut().filter(same).max_by_key(|known| known.until) {
-                Some(known) if known.until < seen.until => {
+            // one that is active counts before one that is over, whatever their dates say
+            let rank = |known: &LevelStatus| (known.is_active(now, false), known.until);
+            match self.levels.iter_mut().filter(same).max_by_key(|known| rank(known)) {
+                Some(known) if rank(known) < (true, seen.until) => {
                     *known = LevelStatus { app: known.app.take(), ..seen.clone() };
                 }
                 Some(_) => {}
@@ -149,9 +189,14 @@ impl LevelStatus {
     pub fn is_active(&self, now: Timestamp, stale: bool) -> bool {
         self.until.is_some_and(|until| until.is_after(now) || (stale && self.will_renew == Some(true)))
     }
+
+    /// The end at which it was to renew, when that has passed by `now`.
+    fn should_have_renewed(&self, now: Timestamp) -> Option<Timestamp> {
+        self.until?.at().filter(|end| self.will_renew == Some(true) && *end <= now)
+    }
 }
 
-fn owed(right: &Entitlement, case: &Case) -> LevelStatus {
+fn owed(right: &Entitlement, rules: &Rules) -> LevelStatus {
     LevelStatus {
         level: right.level.clone(),
         app: None,
@@ -161,7 +206,7 @@ fn owed(right: &Entitlement, case: &Case) -> LevelStatus {
         billing_issue: right.in_grace,
         store: Some(match right.transaction.is_promotion() {
             true => BARE.0.to_owned(),
-            false => case.rules.store.clone(),
+            false => rules.store.clone(),
         }),
         because: right.because.sentence(),
     }

@@ -134,7 +134,7 @@ async fn give_up(work: &Work, claim: &Claim, why: String) {
         Ending::Failed { next: after(now, chrono::Duration::seconds(AFTER_CRASH)), why, parked: Vec::new() }
     };
     let Claim { account, lease, generation, .. } = claim.clone();
-    let settlement = Settlement { account, lease, generation, sent: Vec::new(), status: None, ending };
+    let settlement = Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending };
     if let Err(error) = work.store.settle(settlement).await {
         let error = &error as &dyn std::error::Error;
         tracing::error!(error, "a given-up look could not be settled; its lease runs out");

@@ -60,7 +60,10 @@ async fn some_claims(ids: &[&str]) -> Vec<Claim> {
 async fn settle(store: &Store, claim: Claim) -> Held {
     let Claim { account, lease, generation, .. } = claim;
     let ending = Ending::Done { next: None, parked: Vec::new() };
-    store.settle(Settlement { account, lease, generation, sent: Vec::new(), status: None, ending }).await.unwrap()
+    store
+        .settle(Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending })
+        .await
+        .unwrap()
 }
 
 /// A look that is `unwell` at the account `bad` and settles all others; tells of each that it began.

@@ -52,8 +52,6 @@ pub struct Outcomes {
     pub account: Account,
     pub lease: Lease,
     pub sent: Vec<Sent>,
-    /// Where somebody stands who is not the customer that the look ends with.
-    pub status: Option<(Customer, Status)>,
 }
 
 /// Whether a failure brings the end of all tries nearer.
@@ -72,8 +70,8 @@ pub struct Settlement {
     /// The generation the look answered; a bell since then leaves the account due.
     pub generation: i64,
     pub sent: Vec<Sent>,
-    /// Where the customer stands, when the look saw it.
-    pub status: Option<(Customer, Status)>,
+    /// Where customers stand, as the look saw it.
+    pub statuses: Vec<(Customer, Status)>,
     pub ending: Ending,
 }
 
@@ -84,8 +82,9 @@ pub enum Ending {
     Done { next: Option<Timestamp>, parked: Vec<Finding> },
     /// It failed; what is parked stays, beside what it found before.
     Failed { next: Timestamp, why: String, parked: Vec<Finding> },
-    /// Some of it cannot be done as things are, and is among `parked`, beside what is parked already.
-    Partly { next: Option<Timestamp>, parked: Vec<Finding> },
+    /// Some of it cannot be done as things are, and is among `parked`, beside what is parked already. `trouble`: why it
+    /// could not see all of where the customer stands.
+    Partly { next: Option<Timestamp>, parked: Vec<Finding>, trouble: Option<String> },
     /// What was looked at only led to an account, and is not kept.
     Forgotten,
     /// It failed for good: parked beside what is parked already.

@@ -1,5 +1,7 @@
 //! Where each app user stands, as of the last look.
 
+use std::collections::BTreeMap;
+
 use entitlement::clock::Timestamp;
 use entitlement::names::Customer;
 use entitlement::status::Status;
@@ -15,7 +17,8 @@ pub struct Known {
     pub status: Status,
     /// When it was seen.
     pub as_of: Timestamp,
-    /// Looks at one of their accounts are overdue, or fail, and since when: what was seen may be out of date.
+    /// Looks at one of their accounts are overdue, or fail, and since when: what was seen may be out of date. Since ever,
+    /// where a look was given up or could not see all.
     pub overdue_since: Option<Timestamp>,
 }
 
@@ -26,9 +29,10 @@ impl Store {
     /// When the database does not answer, or holds what this program never writes.
     pub async fn status_of(&self, customer: &Customer) -> Result<Option<Known>, StoreError> {
         let query = sql("SELECT s.status, s.as_of,
-                    (SELECT min(coalesce(w.failing_since, w.due_at)) FROM worklist w
-                     WHERE w.customer = s.customer AND w.due_at IS NOT NULL
-                       AND (w.due_at <= $2 OR w.failing_since IS NOT NULL)) AS overdue
+                    (SELECT min(CASE WHEN w.failing_since IS NOT NULL THEN w.failing_since
+                                     WHEN w.trouble IS NOT NULL THEN 0 ELSE w.due_at END) FROM worklist w
+                     WHERE w.customer = s.customer
+                       AND (w.due_at <= $2 OR w.failing_since IS NOT NULL OR w.trouble IS NOT NULL)) AS overdue
              FROM statuses s WHERE s.customer = $1");
         let query = query.bind(customer.as_str()).bind(millis((self.clock)()));
         let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading where a user stands"))?;
@@ -46,14 +50,15 @@ pub(crate) async fn keep(
     seen: impl Iterator<Item = &(Customer, Status)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    // a customer is looked at by one worker at a time; whom an account belonged to before may come twice
+    let seen: BTreeMap<&str, &Status> = seen.map(|(customer, status)| (customer.as_str(), status)).collect();
     let mut rows = Vec::new();
     for (customer, status) in seen {
-        rows.push([Value::from(customer.as_str()), json(status)?.into()]);
+        rows.push([Value::from(customer), json(status)?.into()]);
     }
     if rows.is_empty() {
         return Ok(());
     }
-    // a customer is looked at by one worker at a time, so none comes twice
     sql("INSERT INTO statuses (customer, status, as_of) SELECT customer, status, $1 FROM seen WHERE true
          ON CONFLICT (customer) DO UPDATE SET status = excluded.status, as_of = excluded.as_of")
     .bind(millis(now))

@@ -147,7 +147,7 @@ async fn write_looks(
     let sent: Vec<&Sent> = settlements.iter().flat_map(|settlement| &settlement.sent).collect();
     book::sent(connection, &sent, now).await?;
     parked::settle(connection, &settlements, now).await?;
-    statuses::keep(connection, settlements.iter().filter_map(|settlement| settlement.status.as_ref()), now).await?;
+    statuses::keep(connection, settlements.iter().flat_map(|settlement| &settlement.statuses), now).await?;
     worklist::settle(connection, &settlements, now).await?;
     settled.iter().for_each(|account| drop(held.remove(account)));
     Ok(())
@@ -203,7 +203,6 @@ async fn close(
 ) -> Result<Answer, StoreError> {
     if held == Held::Yes {
         book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
-        statuses::keep(connection, outcomes.status.iter(), now).await?;
     }
     Ok(Answer::Held(held))
 }

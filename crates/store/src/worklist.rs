@@ -396,7 +396,8 @@ pub(crate) async fn settle(
     }
     let rows = settlements.iter().map(|settlement| -> [Value<'_>; 6] {
         let (ending, next, why) = match &settlement.ending {
-            Ending::Done { next, .. } | Ending::Partly { next, .. } => ("done", next.map(millis), None),
+            Ending::Done { next, .. } => ("done", next.map(millis), None),
+            Ending::Partly { next, trouble, .. } => ("done", next.map(millis), trouble.as_deref()),
             Ending::Failed { next, why, .. } => ("failed", Some(millis(*next)), Some(why.as_str())),
             Ending::Forgotten => ("done", None, None),
             Ending::GivenUp(finding) => ("given_up", None, Some(finding.reason.as_str())),

@@ -7,7 +7,6 @@ use entitlement::plan::{Plan, Planned, Step};
 use entitlement::profile::Profile;
 use entitlement::retry::{self, Next};
 use entitlement::same::arrived;
-use entitlement::status::Status;
 use store::claim::Claim;
 use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
 
@@ -115,17 +114,12 @@ impl Sync {
         }
     }
 
-    /// Writes outcomes and standing of a customer who is not the one the look ends with, under the same lease.
-    pub(crate) async fn close_early(
-        &self,
-        claim: &Claim,
-        sent: Vec<Sent>,
-        status: Option<(Customer, Status)>,
-    ) -> Result<(), Trouble> {
-        if sent.is_empty() && status.is_none() {
+    /// Writes outcomes of a customer who is not the one the look ends with, under the same lease.
+    pub(crate) async fn close_early(&self, claim: &Claim, sent: Vec<Sent>) -> Result<(), Trouble> {
+        if sent.is_empty() {
             return Ok(());
         }
-        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent, status };
+        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent };
         match self.store.close(outcomes).await? {
             Held::Yes => Ok(()),
             Held::Lost => Err(Trouble::LeaseLost),

@@ -39,7 +39,7 @@ pub(crate) fn of_plan(customer: &Customer, plan: &Plan) -> Outcome {
         .extend(plan.refused.iter().map(|refused| self::refused(customer, &refused.key, &refused.step, &refused.why)));
     parked.extend(plan.notes.iter().filter_map(|note| not_shown(customer, note)));
     // for a customer who is billed nothing: nothing waits and nothing is refused
-    let at_rest = plan.look_again.is_none() && plan.refused.is_empty();
+    let at_rest = (plan.look_again.is_none() || plan.others_alone) && plan.refused.is_empty();
     Outcome { parked, next: plan.look_again, at_rest, ..Outcome::default() }
 }
 

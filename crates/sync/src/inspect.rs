@@ -15,6 +15,8 @@ use crate::look::{App, Sync, Trouble};
 #[derive(Debug)]
 pub struct Inspected {
     pub accounts: Vec<Account>,
+    /// What is billed to all of them.
+    pub billing: Billing,
     /// One for each app.
     pub cases: Vec<Result<Case, InspectError>>,
 }
@@ -41,12 +43,27 @@ pub enum InspectError {
 }
 
 impl Sync {
-    /// Where the customer of `cases`, one for each app, stands once they are carried out, or if they are not.
-    #[must_use]
-    pub fn status_of(&self, cases: &[Case]) -> Status {
-        let carried = self.conduct.carried();
-        let of_app = |(app, case): (&App, &Case)| self.named(app, Status::of(case, &decide(case), carried));
-        self.apps.iter().zip(cases).map(of_app).reduce(Status::and).unwrap_or_default()
+    /// Where `customer` stands once what was `inspected` is carried out, or if it is not; and whether an app could not be
+    /// read, of which then counts what is owed, and what was seen there before.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn status_of(&self, customer: &Customer, inspected: Inspected) -> Result<(Status, bool), InspectError> {
+        let Inspected { billing, cases, .. } = inspected;
+        let (mut all, mut is_whole) = (Status::default(), true);
+        for (app, case) in self.apps.iter().zip(cases) {
+            let status = match case {
+                Ok(case) => self.named(app, Status::of(&case, &decide(&case), self.conduct.carried())),
+                Err(InspectError::Upstream(failure)) => {
+                    tracing::warn!(app = app.name(), error = %failure, "an app could not be read");
+                    is_whole = false;
+                    self.unread(app, customer, &billing).await?
+                }
+                Err(error @ (InspectError::Nobody | InspectError::Store(_))) => return Err(error),
+            };
+            all = all.and(status);
+        }
+        Ok((all, is_whole))
     }
 
     /// The case of the customer behind `account`, as a look would see it now.
@@ -78,7 +95,8 @@ impl Sync {
 
     async fn cases_of(&self, customer: &Customer, accounts: Vec<Account>, billing: Billing) -> Inspected {
         let cases = self.apps.iter().map(|app| self.case_of(app, customer, &billing));
-        Inspected { accounts, cases: join_all(cases).await }
+        let cases = join_all(cases).await;
+        Inspected { accounts, billing, cases }
     }
 
     async fn case_of(&self, app: &App, customer: &Customer, billing: &Billing) -> Result<Case, InspectError> {

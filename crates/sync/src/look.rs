@@ -122,10 +122,14 @@ pub(crate) struct Outcome {
     pub(crate) leads_elsewhere: bool,
     /// Where the customer of the account stands.
     pub(crate) status: Option<(Customer, Status)>,
+    /// Where those stand to whom the account belonged before.
+    pub(crate) former: Vec<(Customer, Status)>,
     /// What kept somebody from being served, while others were: tried again.
     pub(crate) failure: Option<Failure>,
     /// The same, for good; it is among what is parked.
     pub(crate) partly: bool,
+    /// Why an app could not be read, so that what is known of it may be out of date.
+    pub(crate) unread: Option<String>,
 }
 
 impl Outcome {
@@ -136,6 +140,8 @@ impl Outcome {
         self.parked.extend(new);
         self.failure = self.failure.take().or(other.failure);
         self.partly |= other.partly;
+        self.unread = self.unread.take().or(other.unread);
+        self.former.extend(other.former);
         other.next.into_iter().for_each(|at| self.look_again(at));
         self.at_rest &= other.at_rest;
     }
@@ -223,7 +229,10 @@ impl Sync {
             Ok(prepared) => prepared,
             Err(outcome) => return Ok(outcome),
         };
-        let served = self.serve(claim, &customer, &billing, early.of(&customer)).await?;
+        let served = match self.serve(claim, &customer, &billing, early.of(&customer)).await {
+            Err(Trouble::Upstream(failure)) => self.served_nowhere(&customer, &billing, failure).await?,
+            served => served?,
+        };
         outcome.status = served.status.clone();
         outcome.add(served);
         Ok(outcome)
@@ -290,7 +299,7 @@ impl Sync {
                 continue;
             }
             let billing = Billing { facts: self.nothing_said(), ..Billing::empty(mode) };
-            let mut outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
+            let outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
                 Ok(outcome) => outcome,
                 // whoever has the account now is served all the same
                 Err(Trouble::Upstream(failure)) => {
@@ -299,32 +308,32 @@ impl Sync {
                 }
                 Err(trouble) => return Err(trouble),
             };
-            let Outcome { sent, status, at_rest, .. } = &mut outcome;
-            self.close_early(claim, std::mem::take(sent), status.take()).await?;
-            if *at_rest {
+            self.close_early(claim, outcome.sent).await?;
+            if outcome.at_rest {
                 self.store.handed_over(claim.account.clone(), former).await?;
             }
-            all.add(outcome);
+            all.former.extend(outcome.status);
+            let next = outcome.next.filter(|_| !outcome.at_rest);
+            all.add(Outcome { sent: Vec::new(), status: None, next, ..outcome });
         }
         Ok(all)
     }
 
-    fn settlement(&self, claim: &Claim, outcome: Result<Outcome, Trouble>) -> Option<Settlement> {
-        let mut status = None;
+    fn settlement(&self, claim: &Claim, mut outcome: Result<Outcome, Trouble>) -> Option<Settlement> {
+        let mut statuses = Vec::new();
+        if let Ok(outcome) = &mut outcome {
+            statuses.append(&mut outcome.former);
+            statuses.extend(outcome.status.take());
+        }
         let (sent, ending) = match outcome {
             Ok(outcome) if outcome.leads_elsewhere => (Vec::new(), Ending::Forgotten),
-            Ok(Outcome { sent, failure: Some(failure), parked, next, status: seen, .. }) => {
-                status = seen;
+            Ok(Outcome { sent, failure: Some(failure), parked, next, .. }) => {
                 (sent, self.failed(claim, &failure, next, parked))
             }
-            Ok(Outcome { sent, partly: true, parked, next, status: seen, .. }) => {
-                status = seen;
-                (sent, Ending::Partly { next, parked })
+            Ok(Outcome { sent, partly: true, parked, next, unread, .. }) => {
+                (sent, Ending::Partly { next, parked, trouble: unread })
             }
-            Ok(Outcome { sent, parked, next, status: seen, .. }) => {
-                status = seen;
-                (sent, Ending::Done { next, parked })
-            }
+            Ok(Outcome { sent, parked, next, .. }) => (sent, Ending::Done { next, parked }),
             Err(Trouble::LeaseLost) => return None,
             Err(Trouble::Busy) => {
                 let next = after((self.clock)(), Duration::milliseconds(YIELD));
@@ -342,7 +351,7 @@ impl Sync {
             lease: claim.lease.clone(),
             generation: claim.generation,
             sent,
-            status,
+            statuses,
             ending,
         })
     }

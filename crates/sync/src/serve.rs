@@ -4,13 +4,15 @@ use std::iter::repeat_with;
 
 use entitlement::billing::Billing;
 use entitlement::decide::{Case, decide};
+use entitlement::entitle::entitle;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::Plan;
 use entitlement::rules::Rules;
-use entitlement::status::{LevelStatus, Status};
+use entitlement::status::Status;
 use futures_util::future::{OptionFuture, join_all};
 use store::claim::Claim;
+use store::error::StoreError;
 use store::record::{Held, Intent};
 
 use crate::carry::Served;
@@ -45,28 +47,43 @@ impl Sync {
             let first = failures.into_iter().next().map(|(_, failure)| failure);
             return first.map_or_else(|| Ok(Outcome::default()), |failure| Err(failure.into()));
         };
-        if !failures.is_empty() {
-            self.add_last_seen(customer, &failures, &mut all).await?;
-        }
         for (app, failure) in failures {
-            self.unserved(claim, &format!("app `{}`", app.name()), failure, &mut all);
+            let unread = self.unread(app, customer, billing).await?;
+            all.status = all.status.take().map(|(customer, status)| (customer, status.and(unread)));
+            let whom = format!("app `{}`", app.name());
+            all.unread.get_or_insert_with(|| format!("{whom} could not be served: {failure}"));
+            self.unserved(claim, &whom, failure, &mut all);
         }
         Ok(all)
     }
 
-    /// What a failing app showed before stays part of where the customer stands.
-    async fn add_last_seen(
+    /// What a look leaves that could serve no app: what is billed is known all the same.
+    pub(crate) async fn served_nowhere(
         &self,
         customer: &Customer,
-        failures: &[(&App, Failure)],
-        all: &mut Outcome,
-    ) -> Result<(), Trouble> {
-        let (Some((_, status)), Some(known)) = (&mut all.status, self.store.status_of(customer).await?) else {
-            return Ok(());
-        };
-        let is_missing = |level: &LevelStatus| failures.iter().any(|(app, _)| level.app.as_deref() == Some(app.name()));
-        status.levels.extend(known.status.levels.into_iter().filter(is_missing));
-        Ok(())
+        billing: &Billing,
+        failure: Failure,
+    ) -> Result<Outcome, Trouble> {
+        let mut status = Status::default();
+        for app in &self.apps {
+            status = status.and(self.unread(app, customer, billing).await?);
+        }
+        let (status, failure) = (Some((customer.clone(), status)), Some(failure));
+        Ok(Outcome { status, failure, ..Outcome::default() })
+    }
+
+    /// Where the customer stands in an app that cannot be read now: what is owed counts, and what was seen there before.
+    pub(crate) async fn unread(&self, app: &App, customer: &Customer, billing: &Billing) -> Result<Status, StoreError> {
+        let mut seen = self.store.status_of(customer).await?.map(|known| known.status).unwrap_or_default();
+        let alone = self.apps.len() == 1;
+        seen.levels.retain(|level| level.app.as_deref().map_or(alone, |name| name == app.name()));
+        if self.conduct == Conduct::Observe {
+            return Ok(seen);
+        }
+        let (rules, now) = (self.rules_for(app, billing), (self.clock)());
+        let orders = self.store.orders(customer, app.name()).await?;
+        let verdict = orders.applied(entitle(billing, &rules, now), now);
+        Ok(self.named(app, Status::unread(&verdict, &rules, seen)))
     }
 
     /// Notes that `whom` could not be served, while others were: it is tried again, or parked beside what they leave.

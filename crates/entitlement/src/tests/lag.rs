@@ -67,7 +67,8 @@ fn a_right_of_another_store_that_ends_with_ours_outlasts_it() {
 #[test]
 fn a_right_of_ours_that_ends_with_that_of_another_store_needs_no_look() {
     let mut case = later(granted(), day(5), [paused()]);
-    case.profile.levels = vec![foreign("premium", Until::At(day(30) + hours(2)))];
+    let other = foreign("premium", Until::At(day(30) + hours(2)));
+    case.profile.levels = vec![crate::profile::Shown { will_renew: Some(false), ..other }];
     assert_eq!((steps(&case), decide(&case).look_again), (vec![], None));
 }
 

@@ -1,6 +1,7 @@
 //! The rules as sentences, laws, saved cases and a small world.
 
 mod cases;
+mod elsewhere;
 mod ids;
 mod lag;
 mod laws;

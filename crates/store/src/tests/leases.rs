@@ -117,7 +117,6 @@ async fn outcomes_before_the_end_are_fenced_as_well() {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
         sent: vec![sent(key, outcome)],
-        status: None,
     };
     let close = |key| store.close(outcomes(key, SentOutcome::Confirmed));
     assert_eq!(close("k").await.unwrap(), Held::Yes);

@@ -168,7 +168,7 @@ pub(super) async fn held(store: &Store, id: &str) -> Claim {
 /// The end of the look that `claim` began.
 pub(super) fn settlement(claim: &Claim, ending: Ending) -> Settlement {
     let Claim { account, lease, generation, .. } = claim.clone();
-    Settlement { account, lease, generation, sent: Vec::new(), status: None, ending }
+    Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending }
 }
 
 pub(super) async fn settle(store: &Store, claim: &Claim, ending: Ending) -> Held {

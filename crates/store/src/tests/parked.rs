@@ -64,7 +64,7 @@ async fn a_look_that_did_some_of_its_work_parks_that_beside_what_is_parked() {
     assert_eq!(settle(&store, &claim, ending).await, Held::Yes);
     assert_eq!(subjects(&store).await, ["a", "b"]);
     let claim = held(&store, "1").await;
-    assert_eq!(settle(&store, &claim, Ending::Partly { next: Some(at(90)), parked: finding("c") }).await, Held::Yes);
+    assert_eq!(settle(&store, &claim, Ending::Partly { next: Some(at(90)), parked: finding("c"), trouble: None }).await, Held::Yes);
     assert_eq!(subjects(&store).await, ["a", "b", "c"]);
     let standing = store.standing(&account("1")).await.unwrap().unwrap();
     assert_eq!((standing.due_at, standing.trouble), (Some(at(90)), None), "what may be tried again is due, and nothing fails");

@@ -70,8 +70,8 @@ async fn live(store: &Memory) {
     (intended.seen, intended.moot) = (vec![planned("k2", "gold").key], vec![planned("k3", "gold").key]);
     store.intend(intended).await.unwrap();
     let parked = found(vec![finding(Kind::UnmappedPrice, "price_1")]);
-    let status = Some((user("u-1"), serde_json::from_str(r#"{"levels":[],"double_subscription":false}"#).unwrap()));
-    store.settle(Settlement { status, ..settlement(&claimed, parked) }).await.unwrap();
+    let statuses = vec![(user("u-1"), entitlement::status::Status::default())];
+    store.settle(Settlement { statuses, ..settlement(&claimed, parked) }).await.unwrap();
     for ending in [Ending::Forgotten, Ending::GivenUp(finding(Kind::LookFailed, "x"))] {
         touch(store, "1").await;
         let claimed = store.claim(Lease::new("b", 2), Room::of(8), SPAN).await.unwrap();

@@ -1,13 +1,16 @@
 //! Walking over everything, who works, and where users stand.
 
+use entitlement::clock::Timestamp;
 use entitlement::plan::Until;
 use entitlement::status::{LevelStatus, Status};
 
-use super::make::{SPAN, account, at, claim, done, failed, held, memory, pass, settle, settlement, touch, user};
+use super::make::{
+    SPAN, account, at, claim, done, failed, finding, held, memory, pass, settle, settlement, touch, user,
+};
 use crate::claim::{Lease, Room, Urgency};
 use crate::open::Store;
 use crate::people::Link;
-use crate::record::{Held, Outcomes, Settlement};
+use crate::record::{Ending, Held, Kind, Settlement};
 
 fn standing(until: i64) -> Status {
     let level = LevelStatus {
@@ -28,27 +31,8 @@ async fn seen(store: &Store, id: &str, status: Status) {
     let link = Link { account: account(id), customer: user("u-1"), origin: "operator".into() };
     store.link(link, None).await.unwrap();
     let claim = claim(store, "a", 1).await.claims.remove(0);
-    let settlement = Settlement { status: Some((user("u-1"), status)), ..settlement(&claim, done()) };
+    let settlement = Settlement { statuses: vec![(user("u-1"), status)], ..settlement(&claim, done()) };
     assert_eq!(store.settle(settlement).await.unwrap(), Held::Yes);
-}
-
-#[tokio::test]
-async fn where_a_former_user_stands_is_written_under_the_lease_of_the_look() {
-    let store = memory().await;
-    let claim = held(&store, "1").await;
-    let status = || Some((user("u-former"), Status { levels: Vec::new(), double_subscription: false }));
-    let outcomes = || Outcomes {
-        account: claim.account.clone(),
-        lease: claim.lease.clone(),
-        sent: Vec::new(),
-        status: status(),
-    };
-    assert_eq!(store.close(outcomes()).await.unwrap(), Held::Yes);
-    let known = store.status_of(&user("u-former")).await.unwrap().unwrap();
-    assert_eq!((known.as_of, known.overdue_since), (at(0), None));
-    pass(9);
-    assert_eq!(store.close(outcomes()).await.unwrap(), Held::Lost);
-    assert_eq!(store.status_of(&user("u-former")).await.unwrap().unwrap().as_of, at(0));
 }
 
 #[tokio::test]
@@ -77,11 +61,46 @@ async fn a_user_whose_account_is_overdue_or_fails_is_told_since_when() {
 }
 
 #[tokio::test]
+async fn a_look_that_was_given_up_or_did_not_see_all_is_overdue_at_once_until_a_bell_or_a_good_end() {
+    let store = memory().await;
+    seen(&store, "1", standing(100)).await;
+    pass(10);
+    let overdue = async || store.status_of(&user("u-1")).await.unwrap().unwrap().overdue_since;
+    let look = async |ending| {
+        touch(&store, "1").await;
+        let claim = claim(&store, "a", 1).await.claims.remove(0);
+        assert_eq!(settle(&store, &claim, ending).await, Held::Yes);
+    };
+    look(Ending::GivenUp(finding(Kind::LookFailed, "1"))).await;
+    assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
+    touch(&store, "1").await;
+    assert_eq!(overdue().await, Some(at(10)), "since the bell");
+    let trouble = Some("an app could not be served".to_owned());
+    look(Ending::Partly { next: Some(at(5000)), parked: Vec::new(), trouble }).await;
+    assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
+    look(Ending::Partly { next: None, parked: Vec::new(), trouble: None }).await;
+    assert_eq!(overdue().await, None);
+    look(done()).await;
+    assert_eq!(overdue().await, None);
+}
+
+#[tokio::test]
+async fn of_one_user_seen_by_two_looks_at_once_one_status_is_kept() {
+    let store = memory().await;
+    let (one, two) = (held(&store, "1").await, held(&store, "2").await);
+    let end = |claim, until| Settlement { statuses: vec![(user("u-1"), standing(until))], ..settlement(claim, done()) };
+    let (first, second) = tokio::join!(store.settle(end(&one, 1)), store.settle(end(&two, 2)));
+    assert_eq!((first.unwrap(), second.unwrap()), (Held::Yes, Held::Yes));
+    let known = store.status_of(&user("u-1")).await.unwrap().unwrap().status;
+    assert!(known == standing(1) || known == standing(2), "{known:?}");
+}
+
+#[tokio::test]
 async fn a_status_under_a_lost_lease_is_not_kept() {
     let store = memory().await;
     let lost = held(&store, "1").await;
     pass(8);
-    let settlement = Settlement { status: Some((user("u-1"), standing(1))), ..settlement(&lost, done()) };
+    let settlement = Settlement { statuses: vec![(user("u-1"), standing(1))], ..settlement(&lost, done()) };
     assert_eq!(store.settle(settlement).await.unwrap(), Held::Lost);
     assert_eq!(store.status_of(&user("u-1")).await.unwrap(), None);
 }

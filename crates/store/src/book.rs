@@ -6,6 +6,7 @@ use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, Ledger, State};
 use entitlement::names::{Account, Customer, Mode};
+use entitlement::orders::Orders;
 use entitlement::plan::Step;
 use entitlement::reason::Reason;
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::listing::Listing;
 use crate::open::Store;
+use crate::orders;
 use crate::record::{Held, Intent, Outcomes, Sent, SentOutcome, Settlement, Tries};
 use crate::statement::{Batch, Column, Statement, Value, json, millis, moment, sql};
 use crate::writer::Op;
@@ -72,15 +74,24 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
     pub async fn ledger(&self, customer: &Customer, destination: &str, mode: Mode) -> Result<Ledger, StoreError> {
-        let query = sql("SELECT seq, key, step, state, attempts, due_at, settled_at, why FROM (
-               SELECT *, row_number() OVER (PARTITION BY subject ORDER BY seq DESC) AS place,
-                      max(CASE WHEN state = 'confirmed' THEN seq END) OVER (PARTITION BY subject) AS last
-               FROM ledger WHERE customer = $1 AND destination = $2 AND environment = $3) AS entries
-             WHERE place <= $4 OR seq = last OR state = 'intended'");
-        let query = query.bind(customer.as_str()).bind(destination).bind(mode.as_str()).bind(DEPTH);
-        let found = query.read(&self.reads).await;
-        let found = found.map_err(StoreError::on("reading the ledger"))?;
-        Ok(Ledger { entries: found.iter().map(entry).collect::<Result<_, _>>()? })
+        let found = of_customer(customer, destination, mode).read(&self.reads).await;
+        ledger(&found.map_err(StoreError::on("reading the ledger"))?)
+    }
+
+    /// What the book says about `customer` at `destination`, and what was ordered for them there.
+    ///
+    /// # Errors
+    /// When the database does not answer, or holds what this program never writes.
+    pub async fn told(
+        &self,
+        customer: &Customer,
+        destination: &str,
+        mode: Mode,
+    ) -> Result<(Ledger, Orders), StoreError> {
+        let ordered = orders::of_customer(customer, destination, (self.clock)());
+        let found = of_customer(customer, destination, mode).read_with(ordered, &self.reads).await;
+        let [entries, ordered] = found.map_err(StoreError::on("reading the ledger"))?;
+        Ok((ledger(&entries)?, orders::orders(&ordered)?))
     }
 
     /// Writes down steps about to be sent. Nothing may be sent unless this answers [`Held::Yes`].
@@ -153,6 +164,22 @@ impl Store {
         let found = query.read(&self.reads).await;
         found.map_err(StoreError::on("listing the ledger"))?.iter().map(line).collect()
     }
+}
+
+fn of_customer<'a>(customer: &'a Customer, destination: &'a str, mode: Mode) -> Statement<'a> {
+    sql("SELECT seq, key, step, state, attempts, due_at, settled_at, why FROM (
+           SELECT *, row_number() OVER (PARTITION BY subject ORDER BY seq DESC) AS place,
+                  max(CASE WHEN state = 'confirmed' THEN seq END) OVER (PARTITION BY subject) AS last
+           FROM ledger WHERE customer = $1 AND destination = $2 AND environment = $3) AS entries
+         WHERE place <= $4 OR seq = last OR state = 'intended'")
+    .bind(customer.as_str())
+    .bind(destination)
+    .bind(mode.as_str())
+    .bind(DEPTH)
+}
+
+fn ledger(rows: &[Row]) -> Result<Ledger, StoreError> {
+    Ok(Ledger { entries: rows.iter().map(entry).collect::<Result<_, _>>()? })
 }
 
 fn listing(wanted: &Wanted) -> Listing<'_> {

@@ -138,23 +138,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
     pub async fn orders(&self, customer: &Customer, destination: &str) -> Result<Orders, StoreError> {
-        let query = sql("SELECT 'promotion' AS kind, id, level AS name, '' AS value, until, who, why, ended_at FROM promotions
-             WHERE customer = $1 AND destination = $2 AND (until IS NULL OR until > $3)
-             UNION ALL
-             SELECT 'block', 0, level, '', NULL, who, why, NULL FROM blocks WHERE customer = $1 AND destination = $2
-             UNION ALL
-             SELECT 'detail', 0, name, value, NULL, who, '', NULL FROM details WHERE customer = $1 AND destination = $2");
-        let query = query.bind(customer.as_str()).bind(destination).bind(millis((self.clock)()));
-        let found = query.read(&self.reads).await.map_err(StoreError::on("reading what was ordered"))?;
-        let mut orders = Orders::default();
-        for row in &found {
-            match row.get::<String>("kind").as_str() {
-                "promotion" => orders.promotions.push(promotion(row)),
-                "block" => orders.blocks.push(block(row)),
-                _ => drop(detail(row).map(|(name, value)| orders.details.insert(name, value))?),
-            }
-        }
-        Ok(orders)
+        let found = of_customer(customer, destination, (self.clock)()).read(&self.reads).await;
+        orders(&found.map_err(StoreError::on("reading what was ordered"))?)
     }
 
     /// All details that were ordered of `customer`, by app and name.
@@ -190,6 +175,30 @@ impl Store {
         let found = query.bind(customer.as_str()).read(&self.reads).await;
         Ok(found.map_err(StoreError::on("listing promotions"))?.iter().map(given).collect())
     }
+}
+
+pub(crate) fn of_customer<'a>(customer: &'a Customer, destination: &'a str, now: Timestamp) -> Statement<'a> {
+    sql("SELECT 'promotion' AS kind, id, level AS name, '' AS value, until, who, why, ended_at FROM promotions
+         WHERE customer = $1 AND destination = $2 AND (until IS NULL OR until > $3)
+         UNION ALL
+         SELECT 'block', 0, level, '', NULL, who, why, NULL FROM blocks WHERE customer = $1 AND destination = $2
+         UNION ALL
+         SELECT 'detail', 0, name, value, NULL, who, '', NULL FROM details WHERE customer = $1 AND destination = $2")
+    .bind(customer.as_str())
+    .bind(destination)
+    .bind(millis(now))
+}
+
+pub(crate) fn orders(rows: &[Row]) -> Result<Orders, StoreError> {
+    let mut orders = Orders::default();
+    for row in rows {
+        match row.get::<String>("kind").as_str() {
+            "promotion" => orders.promotions.push(promotion(row)),
+            "block" => orders.blocks.push(block(row)),
+            _ => drop(detail(row).map(|(name, value)| orders.details.insert(name, value))?),
+        }
+    }
+    Ok(orders)
 }
 
 fn until(row: &Row) -> Until {

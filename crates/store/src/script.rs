@@ -47,6 +47,28 @@ impl Script {
         self.doing.push(doing);
         &mut self.arguments
     }
+
+    /// Hands all of it over. Answers, in turn, for those statements whose answers are waited for.
+    ///
+    /// # Errors
+    /// Of the first statement that fails; those behind it were not run.
+    pub(crate) async fn run(self, on: &mut SqliteConnection) -> Result<Vec<Answered>, Failed> {
+        let Self { text, arguments, doing, .. } = self;
+        let mut answers = on.fetch_many(sqlx::query_with(AssertSqlSafe(text), arguments));
+        let (mut done, mut all, mut answered) = (0, Vec::new(), Answered::default());
+        loop {
+            match answers.try_next().await {
+                Ok(Some(Either::Right(row))) => answered.rows.push(row),
+                Ok(Some(Either::Left(result))) => {
+                    let of_one = Answered { changed: result.rows_affected(), ..std::mem::take(&mut answered) };
+                    all.extend(doing.get(done).is_none_or(Option::is_none).then_some(of_one));
+                    done += 1;
+                }
+                Ok(None) => return Ok(all),
+                Err(source) => return Err(Failed { doing: doing.get(done).copied().flatten(), source }),
+            }
+        }
+    }
 }
 
 impl Scripted {
@@ -64,27 +86,12 @@ impl Scripted {
         &mut self.script
     }
 
-    /// Hands over what was added. Answers, in turn, for those statements whose answers are waited for.
+    /// Hands over what was added, as [`Script::run`] does.
     ///
     /// # Errors
-    /// Of the first statement that fails; those behind it were not run.
+    /// As for [`Script::run`].
     pub(crate) async fn run(&mut self) -> Result<Vec<Answered>, Failed> {
-        let Script { text, arguments, doing, .. } = std::mem::take(&mut self.script);
-        let query = sqlx::query_with(AssertSqlSafe(text), arguments);
-        let mut answers = self.connection.fetch_many(query);
-        let (mut done, mut all, mut answered) = (0, Vec::new(), Answered::default());
-        loop {
-            match answers.try_next().await {
-                Ok(Some(Either::Right(row))) => answered.rows.push(row),
-                Ok(Some(Either::Left(result))) => {
-                    let of_one = Answered { changed: result.rows_affected(), ..std::mem::take(&mut answered) };
-                    all.extend(doing.get(done).is_none_or(Option::is_none).then_some(of_one));
-                    done += 1;
-                }
-                Ok(None) => return Ok(all),
-                Err(source) => return Err(Failed { doing: doing.get(done).copied().flatten(), source }),
-            }
-        }
+        std::mem::take(&mut self.script).run(&mut self.connection).await
     }
 
     /// The same for the one statement whose answer is waited for.

@@ -16,7 +16,7 @@ use sqlx::{Arguments, AssertSqlSafe, Postgres, Sqlite};
 
 use crate::connection::{Connection, LONGEST_READ, Pool, Row, bounded};
 use crate::error::{Failed, StoreError};
-use crate::script::Script;
+use crate::script::{Answered, Script};
 
 #[cfg(test)]
 thread_local! {
@@ -155,8 +155,19 @@ impl<'a> Statement<'a> {
         let Connection::Sqlite(scripted) = on else { return Ok([self.fetch(on).await?, other.fetch(on).await?]) };
         self.add_to(scripted.next(), None)?;
         other.add_to(scripted.next(), None)?;
-        let mut answers = scripted.run().await?.into_iter().map(|answered| rows(answered.rows, Row::Sqlite));
-        Ok([answers.next().unwrap_or_default(), answers.next().unwrap_or_default()])
+        Ok(two(scripted.run().await?))
+    }
+
+    /// The rows of this one and of `other`.
+    pub(crate) async fn read_with(self, other: Self, from: &Pool) -> Result<[Vec<Row>; 2], sqlx::Error> {
+        let Pool::Sqlite(lanes) = from else {
+            let (rows, others) = tokio::try_join!(self.read(from), other.read(from))?;
+            return Ok([rows, others]);
+        };
+        let mut script = Script::default();
+        self.add_to(&mut script, None)?;
+        other.add_to(&mut script, None)?;
+        lanes.read(async move |on| script.run(on).await.map_err(|failed| failed.source)).await.map(two)
     }
 
     /// The first row, if there is one.
@@ -307,6 +318,11 @@ impl Batch<'_> {
         });
         (format!("SELECT * FROM unnest({})", arrays.collect::<Vec<_>>().join(", ")), self.columns.len())
     }
+}
+
+fn two(answered: Vec<Answered>) -> [Vec<Row>; 2] {
+    let mut answered = answered.into_iter().map(|answered| rows(answered.rows, Row::Sqlite));
+    [answered.next().unwrap_or_default(), answered.next().unwrap_or_default()]
 }
 
 fn rows<R>(of: Vec<R>, wrap: fn(R) -> Row) -> Vec<Row> {

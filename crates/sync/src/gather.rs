@@ -105,12 +105,9 @@ impl Sync {
     }
 
     pub(crate) async fn shown_and_told(&self, app: &App, customer: &Customer, mode: Mode) -> Result<Pictures, Trouble> {
-        let (profile, ledger, orders) = tokio::join!(
-            app.adapty.profile(customer),
-            self.store.ledger(customer, app.name(), mode),
-            self.store.orders(customer, app.name())
-        );
-        Ok(Pictures { profile: profile?, ledger: ledger?, orders: orders? })
+        let (profile, told) = tokio::join!(app.adapty.profile(customer), self.store.told(customer, app.name(), mode));
+        let (profile, (ledger, orders)) = (profile?, told?);
+        Ok(Pictures { profile, ledger, orders })
     }
 
     /// Adds what the customer's other accounts are billed, in the order of their names, so that it makes no difference

@@ -88,8 +88,7 @@ async fn read(store: &Memory) {
     store.link_of(&account("1")).await.unwrap();
     store.handovers(&account("1")).await.unwrap();
     store.accounts_of(&user("u-1")).await.unwrap();
-    store.ledger(&user("u-1"), "adapty", Mode::Live).await.unwrap();
-    store.orders(&user("u-1"), "adapty").await.unwrap();
+    store.told(&user("u-1"), "adapty", Mode::Live).await.unwrap();
     store.status_of(&user("u-1")).await.unwrap();
     store.witnessed(&user("u-1")).await.unwrap();
     store.parked_for(&account("1")).await.unwrap();

@@ -176,6 +176,9 @@ impl Adapty {
         if let Step::Describe(describe) = step {
             return self.describe(customer, describe, is_ours).await;
         }
+        if matches!(step, Step::Report(_)) {
+            return self.enter(customer, step).await.map(Some);
+        }
         let mut refused = None;
         if let Step::Grant(Grant { refunded: Some(refunded), .. }) = step {
             match self.give_back(customer, step, refunded).await {
@@ -199,6 +202,14 @@ impl Adapty {
         }
         let profile = self.write(customer, step, self.api.step(customer, step)?, doing(step)).await?;
         refused.map_or(Ok(Some(profile)), Err)
+    }
+
+    /// Tells the books alone; where there is nothing to tell them, that is done.
+    async fn enter(&self, customer: &Customer, step: &Step) -> Result<Profile, Failure> {
+        match self.api.report(customer, step)? {
+            Some(report) => self.report(customer, step, report).await,
+            None => self.profile(customer).await,
+        }
     }
 
     /// Tells that the money of what `step` takes the place of went back.
@@ -281,6 +292,7 @@ fn is_done(profile: &Profile, step: &Step) -> bool {
     match step {
         Step::Grant(_) => arrived(shown, step),
         Step::Revoke(revoke) => revoke.refunded.as_ref().is_some_and(|refunded| !is_left(shown, refunded)),
+        Step::Report(_) => true,
         Step::Describe(_) => false,
     }
 }
@@ -290,6 +302,7 @@ fn doing(step: &Step) -> &'static str {
         Step::Grant(_) => "granting the access level",
         Step::Revoke(_) => "revoking the access level",
         Step::Describe(_) => DESCRIBING,
+        Step::Report(_) => REPORTING,
     }
 }
 

@@ -53,14 +53,14 @@ pub(crate) fn step(customer: &Customer, step: &Step, what: &str) -> Result<Posti
     let (level, body) = match step {
         Step::Grant(grant) => (&grant.level, body::grant(grant)),
         Step::Revoke(revoke) => (&revoke.level, body::revoke(revoke)),
-        Step::Describe(_) => return Err(no_level(what)),
+        Step::Describe(_) | Step::Report(_) => return Err(no_level(what)),
     };
     Ok(Posting { call: call(what, step_path(customer, level, step.kind(), what)?), body })
 }
 
-/// Details are told by [`describing`].
+/// Details and transactions alone are told otherwise.
 pub(crate) fn no_level(what: &str) -> Failure {
-    Failure::new(Class::Permanent, format!("{what}: details are of no access level"))
+    Failure::new(Class::Permanent, format!("{what}: it is of no access level"))
 }
 
 fn call(what: &str, path: String) -> Call {

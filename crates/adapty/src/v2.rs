@@ -6,7 +6,7 @@
 use entitlement::details::Describe;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
-use entitlement::plan::{Grant, Revoke, Step, Until};
+use entitlement::plan::{Grant, Refunded, Report, Revoke, Step, Until};
 use serde_json::{Map, Value, json};
 use wire::upstream::Call;
 
@@ -64,7 +64,7 @@ pub(crate) fn access(customer: &Customer, step: &Step, what: &str) -> Result<Pos
         Step::Revoke(revoke) => {
             ("/purchase/profile/revoke/access-level/", json!({ "access_level_id": revoke.level.0 }))
         }
-        Step::Describe(_) => return Err(v1::no_level(what)),
+        Step::Describe(_) | Step::Report(_) => return Err(v1::no_level(what)),
     };
     Ok(Posting { call: call(customer, what, path)?, body })
 }
@@ -78,6 +78,10 @@ pub(crate) fn report(customer: &Customer, step: &Step, books: &Books, what: &str
     let body = match step {
         Step::Grant(grant) => report::bought(grant, books),
         Step::Describe(_) => None,
+        Step::Report(Report { grant, refunded_at: Some(at), .. }) => {
+            report::refunded(&Refunded { grant: grant.clone(), at: *at }, books)
+        }
+        Step::Report(report) => report::bought(&report.grant, books),
         Step::Revoke(Revoke { refunded: Some(refunded), .. }) => report::refunded(refunded, books),
         Step::Revoke(revoke) => revoke.ended.as_ref().and_then(|ended| report::bought(ended, books)),
     };

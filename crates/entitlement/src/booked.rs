@@ -29,7 +29,7 @@ pub(crate) fn booked<'a>(
 }
 
 /// What a transaction was told under.
-fn ids(told: &Transaction) -> (String, String) {
+pub(crate) fn ids(told: &Transaction) -> (String, String) {
     match &told.standing {
         Some(standing) => (standing.id.clone(), standing.original.clone()),
         None => (entered(&told.id, None), entered(&told.original, None)),

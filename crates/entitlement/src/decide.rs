@@ -11,9 +11,10 @@ use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger};
 use crate::names::Customer;
 use crate::orders::Orders;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::profile::Profile;
 use crate::reconcile::reconcile;
+use crate::report::report;
 use crate::rules::Rules;
 
 /// All that a decision depends on, as one value that can be saved and replayed.
@@ -41,11 +42,11 @@ impl Case {
         let entries = std::mem::take(&mut self.ledger.entries);
         let mut renamed: Vec<Entry> = Vec::with_capacity(entries.len());
         let mut in_order = entries;
-        in_order.retain(|entry| entry.step.level().is_some());
+        in_order.retain(|entry| !matches!(entry.step, Step::Describe(_)));
         in_order.sort_by_key(|entry| entry.seq);
         for entry in in_order {
-            let of_level = renamed.iter().rev().filter(|other| other.step.level() == entry.step.level());
-            let previous = of_level.into_iter().find(|other| other.confirmed_at().is_some()).map(|other| &other.key);
+            let of_subject = renamed.iter().rev().filter(|other| other.step.subject() == entry.step.subject());
+            let previous = of_subject.into_iter().find(|other| other.confirmed_at().is_some()).map(|other| &other.key);
             let Rules { destination, mode, .. } = &self.rules;
             let key = StepKey::of(destination, *mode, &nobody, &entry.step, previous);
             renamed.push(Entry { key, ..entry });
@@ -69,6 +70,7 @@ impl Case {
 pub fn decide(case: &Case) -> Plan {
     let verdict = case.orders.applied(entitle(&case.billing, &case.rules, case.now), case.now);
     let mut plan = reconcile(verdict, &case.profile, &case.ledger, &case.rules, case.now);
+    report(case, &mut plan);
     describe(case, &mut plan);
     elsewhere::watch(case, &mut plan);
     plan

@@ -38,7 +38,7 @@ fn may_renew(shown: &Shown, case: &Case) -> bool {
 fn is_ours(shown: &Shown, case: &Case) -> bool {
     case.ledger.about(&shown.level).iter().any(|entry| match &entry.step {
         Step::Grant(grant) => same_chain(shown, grant),
-        Step::Revoke(_) | Step::Describe(_) => false,
+        Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => false,
     })
 }
 

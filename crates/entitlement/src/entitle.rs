@@ -5,13 +5,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::billing::{About, Billing, Item, Status, Subscription};
+use crate::billing::{About, Billing, InvoiceReason, InvoiceStatus, Item, MoneyBack, Status, Subscription};
 use crate::bought::bought;
 use crate::catalog::Mapped;
 use crate::clock::Timestamp;
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Standing, Transaction, Unsure, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Gives, Refund, Returned, Standing, Transaction, Unsure, Until, Verdict, Withheld};
 use crate::reason::Reason;
+use crate::refund::{self, Effect};
 use crate::rules::{Rules, TestClocks, Told};
 use crate::share;
 use crate::transaction;
@@ -30,8 +31,38 @@ pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Verdict {
         subscribed(subscription, rules, now, &mut verdict);
     }
     bought(&billing.purchases, rules, &mut verdict);
+    if rules.told == Told::Standing {
+        verdict.refunded = returned(billing, rules);
+    }
     settle(&mut verdict, now);
     verdict
+}
+
+/// The payments that went back in full, or in part where that takes a right, in order.
+fn returned(billing: &Billing, rules: &Rules) -> Vec<Returned> {
+    let judge = |chain: &String, id: &String, payment: &String, total: i64, back: &MoneyBack| match refund::effect(
+        payment,
+        total,
+        back,
+        &rules.policy,
+    ) {
+        Effect::Withheld(Refund::Yes, because) => Some(Returned { chain: chain.clone(), id: id.clone(), because }),
+        Effect::Withheld(Refund::No, _) | Effect::Stands | Effect::StandsBut(_) => None,
+    };
+    let mut returned = Vec::new();
+    for of in each_once(&billing.subscriptions, |subscription| &subscription.id) {
+        for invoice in ordered(&of.invoices, |invoice| &invoice.id) {
+            let is_first = invoice.reason == InvoiceReason::SubscriptionCreate;
+            let id = if is_first { &of.id } else { &invoice.id };
+            let is_paid = invoice.status == InvoiceStatus::Paid;
+            let back = judge(&of.id, id, &invoice.id, invoice.total.minor, &invoice.money_back);
+            returned.extend(back.filter(|_| is_paid));
+        }
+    }
+    for of in each_once(&billing.purchases, |purchase| &purchase.id) {
+        returned.extend(judge(&of.id, &of.id, &of.id, of.total.minor, &of.money_back));
+    }
+    returned
 }
 
 pub(crate) fn ordered<T>(of: &[T], id: impl Fn(&T) -> &String) -> Vec<&T> {
@@ -148,10 +179,10 @@ fn settle(verdict: &mut Verdict, now: Timestamp) {
             verdict.look_again = Some(verdict.look_again.map_or(at, |soonest| soonest.min(at)));
         }
         let longer = best.get(&right.level).is_none_or(|held| wins(&right, held));
-        if longer {
-            best.insert(right.level.clone(), right);
-        }
+        let shorter = if longer { best.insert(right.level.clone(), right) } else { Some(right) };
+        verdict.beside.extend(shorter.filter(|right| right.transaction.standing.is_some()));
     }
+    verdict.beside.sort_by_key(|right| (right.level.clone(), right.transaction.original.clone()));
     verdict.owed = best.into_values().collect();
 }
 

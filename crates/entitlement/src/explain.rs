@@ -86,6 +86,9 @@ fn step(planned: &Planned) -> String {
             if revoke.refund == Refund::Yes { "as a refund" } else { "without a refund" }.to_owned()
         }
         Step::Describe(describe) => names(describe),
+        Step::Report(report) => {
+            if report.refunded_at.is_some() { "as a refund" } else { "without its level" }.to_owned()
+        }
     };
     format!("{} {} {} {what}: {because}", short(key), step.kind(), step.subject())
 }

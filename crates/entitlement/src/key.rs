@@ -75,6 +75,10 @@ impl Fields {
             Step::Grant(grant) => self.grant(grant),
             Step::Revoke(revoke) => self.revoke(revoke),
             Step::Describe(describe) => self.describe(describe),
+            Step::Report(report) => {
+                self.grant(&report.grant);
+                self.add(if report.refunded_at.is_some() { "refund" } else { "" });
+            }
         }
     }
 

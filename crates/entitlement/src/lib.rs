@@ -26,6 +26,7 @@ pub mod profile;
 pub mod reason;
 pub mod reconcile;
 pub mod refund;
+mod report;
 pub mod retry;
 pub mod rules;
 pub mod same;

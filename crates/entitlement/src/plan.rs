@@ -166,6 +166,14 @@ pub struct Withheld {
     pub because: Reason,
 }
 
+/// A payment whose money went back, by the transaction it was told as.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    pub chain: String,
+    pub id: String,
+    pub because: Reason,
+}
+
 /// Whether money went back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -217,6 +225,12 @@ pub struct Verdict {
     /// The longest right of each level, by level.
     pub owed: Vec<Entitlement>,
     pub withheld: Vec<Withheld>,
+    /// Further rights to the levels, which end sooner; only where the books are told of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Entitlement>,
+    /// Payments that went back; only where the books are told of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunded: Vec<Returned>,
     pub unsure: Vec<Unsure>,
     /// Worth an operator's eye; nothing is withheld for it.
     pub alarms: Vec<Reason>,
@@ -237,6 +251,7 @@ pub enum Step {
     Grant(Grant),
     Revoke(Revoke),
     Describe(Describe),
+    Report(Report),
 }
 
 impl Step {
@@ -246,23 +261,28 @@ impl Step {
         match self {
             Self::Grant(grant) => Some(&grant.level),
             Self::Revoke(revoke) => Some(&revoke.level),
-            Self::Describe(_) => None,
+            Self::Describe(_) | Self::Report(_) => None,
         }
     }
 
     /// What the step is about: steps on one subject follow one another.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.level().map_or(DETAILS, |level| &level.0)
+        match self {
+            Self::Grant(Grant { level, .. }) | Self::Revoke(Revoke { level, .. }) => &level.0,
+            Self::Describe(_) => DETAILS,
+            Self::Report(report) => &report.subject,
+        }
     }
 
-    /// `grant`, `revoke` or `describe`.
+    /// `grant`, `revoke`, `describe` or `report`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Grant(_) => "grant",
             Self::Revoke(_) => "revoke",
             Self::Describe(_) => "describe",
+            Self::Report(_) => "report",
         }
     }
 }
@@ -301,6 +321,27 @@ pub struct Revoke {
     /// What ended before its time and renews no more; told and left out of the key like what was refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Box<Grant>>,
+}
+
+/// Tell the books of a transaction, and nothing else: it opens and takes no level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The id that the books know it by, so written that no level is called so.
+    pub subject: String,
+    /// What would tell it, if it opened its level.
+    pub grant: Box<Grant>,
+    /// When we learnt that its money went back, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refunded_at: Option<Timestamp>,
+}
+
+impl Report {
+    /// Of what `grant` would tell.
+    #[must_use]
+    pub fn of(grant: Grant, refunded_at: Option<Timestamp>) -> Self {
+        let subject = format!("(books) {}", crate::booked::ids(&grant.transaction).0);
+        Self { subject, grant: Box::new(Grant { refunded: None, ..grant }), refunded_at }
+    }
 }
 
 /// A grant whose money went back.

@@ -91,7 +91,7 @@ impl<'a> Subject<'a> {
         let told = |entry: &&Entry| match &entry.step {
             Step::Grant(grant) => self.is_new(entry) && (grant.is_bare() || !self.shown.is_some_and(Shown::is_bare)),
             Step::Revoke(_) => calm,
-            Step::Describe(_) => false,
+            Step::Describe(_) | Step::Report(_) => false,
         };
         self.intended().filter(|entry| self.visible(&entry.step)).filter(told).collect()
     }
@@ -186,7 +186,10 @@ impl<'a> Subject<'a> {
         }
         let no = self.withheld(verdict, &held.transaction.original);
         let (refund, because) = no.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()));
-        let refunded = no.and_then(|no| no.refunded.as_deref()).map(|transaction| self.refunded(held, transaction));
+        let sale = (&held.transaction.original, &held.transaction.id);
+        let back = verdict.refunded.iter().any(|back| (&back.chain, &back.id) == sale).then_some(&held.transaction);
+        let refunded = no.and_then(|no| no.refunded.as_deref()).or(back);
+        let refunded = refunded.map(|transaction| self.refunded(held, transaction));
         let ended = no.and_then(|no| no.ended.as_deref()).map(|transaction| Box::new(self.ended(held, transaction)));
         let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded, ended });
         match last {
@@ -219,7 +222,7 @@ impl<'a> Subject<'a> {
         self.catches_up(entry)?;
         match &entry.step {
             Step::Grant(grant) => grant.until.is_after(self.now).then_some(grant),
-            Step::Revoke(_) | Step::Describe(_) => None,
+            Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => None,
         }
     }
 
@@ -235,7 +238,7 @@ impl<'a> Subject<'a> {
         let because = Reason::OtherStoreKeeps { store: store_of(shown) };
         let behind = last.is_some_and(|entry| match &entry.step {
             Step::Grant(grant) => grant.until > shown.until,
-            Step::Revoke(_) | Step::Describe(_) => false,
+            Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => false,
         });
         match shown.until.at().filter(|_| behind) {
             Some(at) => Wish::Wait(at, because),
@@ -246,7 +249,7 @@ impl<'a> Subject<'a> {
     fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> + Clone + '_ {
         self.entries.iter().filter_map(|entry| match &entry.step {
             Step::Grant(grant) => Some(grant),
-            Step::Revoke(_) | Step::Describe(_) => None,
+            Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => None,
         })
     }
 

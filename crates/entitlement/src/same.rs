@@ -1,6 +1,6 @@
 //! Whether what is shown, what was told and what is wanted are the same.
 
-use crate::plan::{Grant, Refunded, Step, Transaction, Until};
+use crate::plan::{Grant, Refunded, Standing, Step, Transaction, Until};
 use crate::profile::Shown;
 
 /// Whether what is shown of the step's level, as far as it runs, is what the step asks for.
@@ -10,7 +10,7 @@ pub fn arrived(shown: Option<&Shown>, step: &Step) -> bool {
         Step::Grant(grant) => shown.is_some_and(|shown| shows(shown, grant)),
         Step::Revoke(_) => shown.is_none(),
         // nothing of it shows among the levels
-        Step::Describe(_) => true,
+        Step::Describe(_) | Step::Report(_) => true,
     }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn as_told(mut grant: Grant, step: &Step) -> Grant {
         Step::Grant(told) if !told.is_bare() && !grant.is_bare() && grant.transaction.standing.is_none() => {
             grant.transaction.standing.clone_from(&told.transaction.standing);
         }
-        Step::Grant(_) | Step::Revoke(_) | Step::Describe(_) => {}
+        Step::Grant(_) | Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => {}
     }
     grant
 }
@@ -78,6 +78,15 @@ fn in_known_country(grant: &Grant, told: &Grant) -> Grant {
         now.country = now.country.take().or_else(|| before.country.clone());
     }
     grant
+}
+
+/// Whether `told` says all of `now` that books are told, but for a country that is not known any more; what another way
+/// of telling told counts.
+pub(crate) fn sold_alike(told: &Transaction, now: &Transaction) -> bool {
+    let (Some(before), Some(standing)) = (&told.standing, &now.standing) else { return told.id == now.id };
+    let country = standing.country.clone().or_else(|| before.country.clone());
+    let standing = Some(Box::new(Standing { country, ..(**standing).clone() }));
+    *told == Transaction { standing, price: told.price.clone(), ..now.clone() }
 }
 
 /// `grant` with the price that was told before of the same transaction and product: money is told once.

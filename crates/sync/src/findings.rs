@@ -3,7 +3,7 @@
 use entitlement::failure::Failure;
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Customer};
-use entitlement::plan::{Note, Plan, Step};
+use entitlement::plan::{Grant, Note, Plan, Revoke, Step};
 use entitlement::reason::Reason;
 use store::record::{Finding, Kind};
 
@@ -90,13 +90,16 @@ pub(crate) fn refused(customer: &Customer, key: &StepKey, step: &Step, why: &str
         customer: Some(customer.clone()),
         subject: key.as_str().to_owned(),
         reason: format!("the {} of `{}` was refused: {why}", step.kind(), step.subject()),
-        hint: match step.level() {
-            Some(level) => {
+        hint: match step {
+            Step::Grant(Grant { level, .. }) | Step::Revoke(Revoke { level, .. }) => {
                 format!("make the access level `{level}` known to the destination, then `grantsync parked release`")
             }
-            None => "correct what is told of the customer (`grantsync attributes`, or its source), then \
-                     `grantsync parked release`"
+            Step::Describe(_) => "correct what is told of the customer (`grantsync attributes`, or its source), then \
+                                  `grantsync parked release`"
                 .to_owned(),
+            Step::Report(_) => {
+                "make store and product known to the destination, then `grantsync parked release`".to_owned()
+            }
         },
     }
 }

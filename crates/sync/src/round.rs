@@ -430,7 +430,7 @@ fn differences(account: &Account, case: &Case, plan: &Plan) -> Vec<Difference> {
             level: step.subject().to_owned(),
             owed_until: match step {
                 Step::Grant(grant) => Some(written(grant.until)),
-                Step::Revoke(_) | Step::Describe(_) => None,
+                Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => None,
             },
             shown_until: step
                 .level()

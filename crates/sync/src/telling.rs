@@ -65,6 +65,10 @@ pub(crate) fn confirmed(claim: &Claim, app: &str, planned: &Planned, now: Timest
         Step::Describe(_) => {
             tracing::info!(account.id = %account, app, step.key = %key, %because, "told what is to be known of the customer");
         }
+        Step::Report(report) => tracing::info!(
+            account.id = %account, app, step.key = %key, transaction.id = %report.grant.transaction.id, %because,
+            "told the books of a transaction"
+        ),
         Step::Revoke(_) => tracing::info!(account.id = %account, app, step.key = %key, %because, "revoked `{level}`"),
     }
 }

@@ -108,6 +108,10 @@ fn about(line: &LedgerLine, now: Timestamp) -> Vec<(&'static str, String)> {
                 .extend(describe.details.iter().map(|(name, value)| ("tells", format!("{name} = {}", value.as_str()))));
             fields.extend(describe.gone.iter().map(|name| ("deletes", name.to_string())));
         }
+        Some(Step::Report(report)) => {
+            fields.extend(transaction(&report.grant.transaction));
+            fields.push(("refund", if report.refunded_at.is_some() { "yes" } else { "no" }.to_owned()));
+        }
         None => fields.push(("as stored", line.step.to_string())),
     }
     let tried = if line.attempts == 1 { "time" } else { "times" };

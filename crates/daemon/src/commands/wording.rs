@@ -15,7 +15,7 @@ pub(crate) fn step_of(line: &LedgerLine) -> Option<Step> {
     serde_json::from_value(line.step.clone()).ok()
 }
 
-/// `grant`, `revoke` or `describe`.
+/// `grant`, `revoke`, `describe` or `report`.
 pub(crate) fn kind_of(line: &LedgerLine) -> String {
     line.step.as_object().and_then(|step| step.keys().next()).cloned().unwrap_or_default()
 }
@@ -26,7 +26,8 @@ pub(crate) fn step(line: &LedgerLine) -> String {
     match step_of(line) {
         Some(Step::Grant(grant)) => format!("{what} {}", lasting(grant.until)),
         Some(Step::Revoke(revoke)) if revoke.refund == Refund::Yes => format!("{what} as a refund"),
-        Some(Step::Revoke(_) | Step::Describe(_)) | None => what,
+        Some(Step::Report(report)) if report.refunded_at.is_some() => format!("{what} as a refund"),
+        Some(Step::Revoke(_) | Step::Describe(_) | Step::Report(_)) | None => what,
     }
 }
 

@@ -33,7 +33,7 @@ fn entered(case: &Case) -> Vec<[String; 2]> {
     let told = |step: &Step| match step {
         Step::Grant(grant) => grant.transaction.standing.clone(),
         Step::Revoke(revoke) => revoke.refunded.as_ref().and_then(|of| of.grant.transaction.standing.clone()),
-        Step::Describe(_) => None,
+        Step::Describe(_) | Step::Report(_) => None,
     };
     let steps = decide(case).steps;
     steps.iter().filter_map(|planned| told(&planned.step)).map(|standing| [standing.id, standing.original]).collect()

@@ -33,6 +33,10 @@ fn writes(plan: &Plan) -> Vec<(StepKey, Step)> {
             grant.refunded.iter_mut().for_each(|refunded| refunded.at = Timestamp::UNIX_EPOCH);
             Step::Grant(grant)
         }
+        Step::Report(report) => Step::Report(crate::plan::Report {
+            refunded_at: report.refunded_at.map(|_| Timestamp::UNIX_EPOCH),
+            ..report
+        }),
         step @ Step::Describe(_) => step,
     };
     plan.steps.iter().map(|planned| (planned.key.clone(), timeless(&planned.step))).collect()

@@ -222,6 +222,14 @@ pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
             });
         }
         Step::Describe(_) => {}
+        // a refund takes what its transaction carries
+        Step::Report(report) if report.refunded_at.is_some() => {
+            let carried = |shown: &&mut Shown| {
+                shown.transaction.as_ref().is_some_and(|id| report.grant.transaction.is_shown_as(id))
+            };
+            profile.levels.iter_mut().filter(carried).for_each(|shown| shown.until = shown.until.min(Until::At(now)));
+        }
+        Step::Report(_) => {}
     }
 }
 
@@ -319,6 +327,10 @@ fn step(step: &Step) -> String {
         }
         Step::Revoke(Revoke { level, refund: Refund::Yes, .. }) => format!("revoke {level} as refund"),
         Step::Revoke(Revoke { level, refund: Refund::No, .. }) => format!("revoke {level}"),
+        Step::Report(report) => {
+            let refund = if report.refunded_at.is_some() { " as refund" } else { "" };
+            format!("report {}{refund}", report.grant.transaction.id)
+        }
         Step::Describe(describe) => {
             let details = describe.details.iter().map(|(name, value)| format!("{name}={}", value.as_str()));
             let gone = describe.gone.iter().map(|name| format!("no {name}"));

@@ -11,6 +11,7 @@ mod orders;
 mod purchases;
 mod refunds;
 mod renewal;
+mod reports;
 mod saved;
 mod saved_more;
 mod several;

@@ -1,0 +1,198 @@
+//! What the books are to be told beside grants and revokes: what was paid for and opens nothing, since another right to
+//! the level lasts longer, and what was refunded where no revoke is left to tell it.
+
+use std::collections::BTreeMap;
+
+use chrono::Duration;
+
+use crate::booked::{booked, ids};
+use crate::clock::after;
+use crate::decide::Case;
+use crate::ledger::{Entry, State};
+use crate::names::Mode;
+use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Report, Step, Transaction};
+use crate::reason::Reason;
+use crate::reconcile::{enqueue, look_again, next_link};
+use crate::rules::Told;
+use crate::same::sold_alike;
+
+/// What the books know a sale by: its id, and its product.
+type Sale = (String, String);
+
+/// What they were told of it last.
+struct Known<'a> {
+    grant: &'a Grant,
+    /// They have it for certain.
+    confirmed: bool,
+    refunded: bool,
+}
+
+/// Adds to `plan`, before all else, what the books are to be told; a grant that follows has the last word on its level.
+pub(crate) fn report(case: &Case, plan: &mut Plan) {
+    let wanted = match case.rules.told {
+        Told::Standing if plan.verdict.unsure.iter().all(|unsure| unsure.chain.is_some()) => wanted(case, plan),
+        Told::Standing | Told::Transaction | Told::LevelOnly => Vec::new(),
+    };
+    let steps = std::mem::take(&mut plan.steps);
+    let keys: Vec<_> = wanted.into_iter().map(|(report, because)| add(case, report, because, plan)).collect();
+    if !plan.steps.is_empty() {
+        // what the books were told may show in the levels
+        look_again(plan, after(case.now, case.rules.policy.lag().max(Duration::seconds(1))));
+    }
+    plan.steps.extend(steps);
+    let open = case.ledger.entries.iter().filter(|entry| matches!(entry.step, Step::Report(_)) && is_open(entry));
+    plan.moot.extend(open.map(|entry| &entry.key).filter(|key| !keys.contains(key)).cloned());
+}
+
+fn add(case: &Case, report: Report, because: Reason, plan: &mut Plan) -> crate::key::StepKey {
+    let (level, step) = (report.grant.level.clone(), Step::Report(report));
+    let subject = step.subject().to_owned();
+    let mut entries: Vec<&Entry> = case.ledger.on(&subject).collect();
+    entries.sort_by_key(|entry| entry.seq);
+    let last = entries.iter().rev().find(|entry| entry.confirmed_at().is_some()).copied();
+    let (previous, key) = next_link(&case.rules, &case.profile.customer, &entries, &step, last);
+    let planned = Planned { key: key.clone(), previous, step, because, attempts: 0 };
+    let waits = enqueue(planned, &entries, case.now, plan);
+    plan.notes.extend(waits.map(|because| Note { level, because }));
+    key
+}
+
+/// Each sale once, in order.
+fn wanted(case: &Case, plan: &Plan) -> Vec<(Report, Reason)> {
+    let known = known(case);
+    let mut wanted: BTreeMap<Sale, (Report, Reason)> = BTreeMap::new();
+    for (right, beside) in rights(plan) {
+        if let Some(grant) = unheard(case, plan, &known, right, beside) {
+            let sale = sale(&grant.transaction);
+            wanted.entry(sale).or_insert((Report::of(grant, None), right.because.clone()));
+        }
+    }
+    for (sale, told) in &known {
+        if let Some(because) = refund_unheard(case, plan, sale, told) {
+            wanted.insert(sale.clone(), (Report::of(told.grant.clone(), Some(case.now)), because));
+        }
+    }
+    wanted.into_values().collect()
+}
+
+/// All that is paid for, and whether another right to the level lasts longer.
+fn rights(plan: &Plan) -> impl Iterator<Item = (&Entitlement, bool)> {
+    let behind = |right: &Entitlement| {
+        let lasts = |note: &Note| note.level == right.level && matches!(note.because, Reason::OtherStoreLasts { .. });
+        plan.notes.iter().any(lasts)
+    };
+    let owed = plan.verdict.owed.iter().map(move |right| (right, behind(right)));
+    owed.chain(plan.verdict.beside.iter().map(|right| (right, true)))
+}
+
+/// The grant that would tell of `right`, where no step does and the books do not know it as it is.
+fn unheard(
+    case: &Case,
+    plan: &Plan,
+    known: &BTreeMap<Sale, Known<'_>>,
+    right: &Entitlement,
+    beside: bool,
+) -> Option<Grant> {
+    let all = rights(plan).filter(|(other, _)| *other != right).map(|(other, _)| &other.transaction);
+    let told = known.values().map(|told| told.grant);
+    let transaction = booked(&right.transaction, told, &all.collect::<Vec<_>>());
+    let sale = sale(&transaction);
+    if transaction.is_promotion() || transaction.price.is_none() || transaction.standing.is_none() {
+        return None;
+    }
+    let heard = known.get(&sale).filter(|told| told.confirmed);
+    let is_back = heard.is_some_and(|told| told.refunded);
+    let is_as_told = heard.is_some_and(|told| !told.refunded && sold_alike(&told.grant.transaction, &transaction));
+    if is_as_told || !(beside || is_back) || is_told_by(plan, &sale) {
+        return None;
+    }
+    Some(Grant {
+        level: right.level.clone(),
+        until: right.until,
+        starts_at: right.starts_at,
+        store: case.rules.store.clone(),
+        transaction,
+        sandbox: case.rules.mode == Mode::Test,
+        refunded: None,
+    })
+}
+
+/// Why the money of what was told went back, where the books do not know it and nothing else tells them.
+fn refund_unheard(case: &Case, plan: &Plan, sale: &Sale, told: &Known<'_>) -> Option<Reason> {
+    let of = &told.grant.transaction;
+    let back = plan.verdict.refunded.iter().find(|back| (&back.chain, &back.id) == (&of.original, &of.id))?;
+    if told.refunded || !told.confirmed || of.price.is_none() || of.standing.is_none() || is_told_by(plan, sale) {
+        return None;
+    }
+    // what still carries a right stays as it is, and so does what may give one
+    let carries =
+        rights(plan).any(|(right, _)| (&right.transaction.original, &right.transaction.id) == (&of.original, &of.id));
+    let level = &told.grant.level;
+    if carries || plan.verdict.unsure.iter().any(|unsure| unsure.concerns(level, &of.original)) {
+        return None;
+    }
+    // the revoke of what it gives tells it
+    let is_owed = plan.verdict.owed.iter().any(|right| &right.level == level);
+    let shown = case.profile.level(level).filter(|shown| shown.runs(case.now));
+    let gives = shown.and_then(|shown| shown.transaction.as_ref()).is_some_and(|id| of.is_shown_as(id));
+    (is_owed || !gives).then(|| back.because.clone())
+}
+
+/// Whether a step of the plan tells of `sale`.
+fn is_told_by(plan: &Plan, sale_of: &Sale) -> bool {
+    plan.steps.iter().flat_map(|planned| said(&planned.step)).any(|(grant, _)| sale(&grant.transaction) == *sale_of)
+}
+
+/// The sales that `step` tells of, and whether as refunded, in the order of telling.
+fn said(step: &Step) -> Vec<(&Grant, bool)> {
+    match step {
+        Step::Grant(grant) => {
+            let refunded = grant.refunded.as_ref().map(|refunded| (&*refunded.grant, true));
+            refunded.into_iter().chain([(grant, false)]).collect()
+        }
+        Step::Revoke(revoke) => {
+            let refunded = revoke.refunded.as_ref().map(|refunded| (&*refunded.grant, true));
+            let ended = revoke.ended.as_ref().map(|ended| (&**ended, false));
+            refunded.into_iter().chain(ended).collect()
+        }
+        Step::Report(report) => vec![(&*report.grant, report.refunded_at.is_some())],
+        Step::Describe(_) => Vec::new(),
+    }
+}
+
+/// What was told of each sale last. A report that is open or refused is wanted still; any other step tells, or waits to.
+fn known(case: &Case) -> BTreeMap<Sale, Known<'_>> {
+    let mut entries: Vec<&Entry> = case.ledger.entries.iter().collect();
+    entries.sort_by_key(|entry| entry.seq);
+    let mut known: BTreeMap<Sale, Known<'_>> = BTreeMap::new();
+    for entry in entries {
+        let confirmed = entry.confirmed_at().is_some();
+        let counts = match entry.state {
+            State::Confirmed { .. } => true,
+            State::Intended { .. } | State::Refused { .. } => !matches!(entry.step, Step::Report(_)),
+            State::Dropped { .. } => false,
+        };
+        for (grant, refunded) in said(&entry.step).into_iter().filter(|(grant, _)| counts && !grant.is_bare()) {
+            let before = known.get(&sale(&grant.transaction)).is_some_and(|told| told.confirmed);
+            known.insert(sale(&grant.transaction), Known { grant, confirmed: confirmed || before, refunded });
+        }
+        taken_by_v1(entry, counts, &mut known);
+    }
+    known
+}
+
+/// A revoke that names no sale told the refund of whatever gave the level.
+fn taken_by_v1(entry: &Entry, counts: bool, known: &mut BTreeMap<Sale, Known<'_>>) {
+    let Step::Revoke(revoke) = &entry.step else { return };
+    if counts && revoke.refund == Refund::Yes && revoke.refunded.is_none() {
+        known.values_mut().filter(|told| told.grant.level == revoke.level).for_each(|told| told.refunded = true);
+    }
+}
+
+fn sale(of: &Transaction) -> Sale {
+    (ids(of).0, of.product.clone())
+}
+
+fn is_open(entry: &Entry) -> bool {
+    matches!(entry.state, State::Intended { .. })
+}

@@ -1,0 +1,140 @@
+//! What the books are told beside grants and revokes.
+
+use super::*;
+use crate::rules::Told;
+
+fn standing(case: Case) -> Case {
+    let mut case = case;
+    case.rules.told = Told::Standing;
+    case
+}
+
+fn refunded(sub: Subscription) -> Subscription {
+    let mut sub = sub;
+    sub.invoices.iter_mut().for_each(|invoice| invoice.money_back = refund(999));
+    sub
+}
+
+fn ended(sub: Subscription, at: i64) -> Subscription {
+    Subscription { status: Status::Canceled, ended_at: Some(day(at)), ..sub }
+}
+
+fn other(sub: Subscription) -> Subscription {
+    Subscription { id: "sub_2".into(), ..sub }
+}
+
+/// What is done now, and whether nothing is left to do after it.
+fn done(case: &Case) -> (Vec<String>, bool) {
+    let mut after = case.clone();
+    carry_out(&mut after);
+    (steps(case), decide(&after).steps.is_empty())
+}
+
+#[test]
+fn what_is_paid_for_is_reported_while_the_right_of_another_store_lasts_longer() {
+    let mut case = of(day(3), [first_month()]);
+    case.profile.levels = vec![foreign("premium", Until::Lifetime)];
+    assert_eq!(steps(&case), Vec::<String>::new());
+    let case = standing(case);
+    assert_eq!(done(&case), (vec!["report sub_1".to_owned()], true));
+    let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), ..first_month() };
+    assert_eq!(steps(&later(case.clone(), day(5), [stops])), ["report sub_1"], "and whatever becomes of it");
+    let renewed = later(case, day(31), [second_month(InvoiceStatus::Paid)]);
+    assert_eq!(done(&renewed), (vec!["report in_2".to_owned()], true));
+}
+
+#[test]
+fn a_report_makes_nothing_ours() {
+    let mut case = standing(of(day(3), [first_month()]));
+    case.profile.levels = vec![foreign("premium", Until::Lifetime)];
+    let case = later(case, day(5), [ended(first_month(), 4)]);
+    assert_eq!(steps(&case), Vec::<String>::new());
+}
+
+#[test]
+fn of_two_subscriptions_to_one_level_both_are_reported_and_the_longer_opens_it() {
+    let mut longer = other(first_month());
+    longer.items[0].period.end = day(40);
+    let case = of(day(3), [first_month(), longer]);
+    assert_eq!(steps(&case), ["grant premium until 2026-02-10T02:00:00Z by sub_2"]);
+    let expected = ["report sub_1", "grant premium until 2026-02-10T02:00:00Z by sub_2"];
+    assert_eq!(done(&standing(case)), (expected.map(str::to_owned).to_vec(), true));
+}
+
+#[test]
+fn a_refund_after_the_end_is_reported() {
+    let case = later(standing(of(day(3), [first_month()])), day(5), [ended(first_month(), 4)]);
+    let case = later(case, day(6), [ended(refunded(first_month()), 4)]);
+    assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned()], true));
+    let Step::Report(report) = &decide(&case).steps[0].step else { panic!("a report") };
+    assert_eq!(
+        (report.refunded_at, decide(&case).steps[0].because.to_string()),
+        (Some(day(6)), "`in_1` was refunded in full".into())
+    );
+}
+
+#[test]
+fn a_refund_is_reported_when_another_right_keeps_the_level() {
+    let case = later(standing(of(day(3), [first_month()])), day(4), [refunded(first_month()), other(first_month())]);
+    let expected = ["report sub_1 as refund", "grant premium until 2026-01-31T02:00:00Z by sub_2"];
+    assert_eq!(done(&case), (expected.map(str::to_owned).to_vec(), true));
+}
+
+#[test]
+fn a_refund_is_reported_when_another_store_stands_in_front() {
+    let mut case = later(standing(of(day(3), [first_month()])), day(4), [refunded(first_month())]);
+    case.profile.levels = vec![foreign("premium", Until::Lifetime)];
+    assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned()], true));
+}
+
+#[test]
+fn a_refund_of_a_former_term_is_reported_and_takes_nothing() {
+    let case = standing(of(day(3), [first_month()]));
+    let case = later(case, day(30) + hours(1), [second_month(InvoiceStatus::Paid)]);
+    let mut back = second_month(InvoiceStatus::Paid);
+    back.invoices[0].money_back = refund(999);
+    let case = later(case, day(31), [back]);
+    assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned()], true));
+    let restored = later(case, day(32), [second_month(InvoiceStatus::Paid)]);
+    assert_eq!(steps(&restored), Vec::<String>::new(), "what is over is not told as sold again");
+}
+
+#[test]
+fn what_was_refunded_and_is_owed_after_all_is_reported_as_sold() {
+    let both = || vec![first_month(), other(first_month())];
+    let case = later(standing(of(day(3), both())), day(4), [refunded(first_month()), other(first_month())]);
+    let mut case = later(case, day(5), both());
+    assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
+    carry_out(&mut case);
+    assert_eq!(steps(&case), Vec::<String>::new());
+}
+
+#[test]
+fn a_refund_that_policy_keeps_and_what_nobody_was_told_of_are_not_reported() {
+    let never = standing(of(day(3), [refunded(first_month())]));
+    assert_eq!(steps(&never), Vec::<String>::new());
+    let mut kept = later(standing(of(day(3), [first_month()])), day(4), [refunded(first_month())]);
+    kept.rules.policy.full_refund = Choice::Keep;
+    assert_eq!(steps(&kept), Vec::<String>::new());
+}
+
+#[test]
+fn a_report_that_failed_waits_and_one_that_is_not_wanted_any_more_is_dropped() {
+    let mut case = standing(of(day(3), [first_month()]));
+    case.profile.levels = vec![foreign("premium", Until::Lifetime)];
+    let plan = carry_out(&mut case);
+    let due = day(3) + hours(1);
+    case.ledger.entries[0].state = State::Intended { attempts: 2, due };
+    let waits = decide(&case);
+    assert_eq!((waits.steps, waits.moot, waits.look_again), (vec![], vec![], Some(due)));
+    case.rules.told = Told::Transaction;
+    assert_eq!(decide(&case).moot, [plan.steps[0].key.clone()]);
+}
+
+#[test]
+fn what_is_unsure_is_not_reported() {
+    let mut case = standing(of(day(3), [first_month()]));
+    case.profile.levels = vec![foreign("premium", Until::Lifetime)];
+    case.billing.gaps.push(Gap { about: About::Everything, what: "half of it".into() });
+    assert_eq!(steps(&case), Vec::<String>::new());
+}

@@ -85,9 +85,16 @@ async fn a_witness_that_does_not_answer_makes_the_answer_stale_and_locks_nobody_
     for silent in [
         What::Status(500, Vec::new(), String::new()),
         What::Status(200, Vec::new(), r#"{"error":"server_error"}"#.into()),
+        // a user whom it does not know is answered for with 200
+        What::Status(404, Vec::new(), String::new()),
         What::HangForever,
     ] {
         let world = world(&[("IAPHUB__GOOD_FOR", "0s"), ("IAPHUB__TIMEOUT", "1s")]).await;
+        world.sandbox.iaphub.faults.inject(Fault::always(Match::any(), silent.clone()));
+        let unheard = status(&world, &[]).await;
+        let told = [&unheard["paywall"], &unheard["stale"], &unheard["levels"]];
+        assert_eq!(told, [&json!(false), &json!(true), &json!([])], "nobody ever said anything");
+        world.sandbox.iaphub.faults.clear();
         world.sandbox.iaphub.set_products("u-1", &[subscription()]);
         assert_eq!(status(&world, &[]).await["paywall"], false);
         world.sandbox.iaphub.faults.inject(Fault::always(Match::any(), silent));
@@ -114,10 +121,50 @@ async fn an_answer_is_good_for_a_while_and_an_unknown_user_bought_nothing() {
 }
 
 #[tokio::test]
+async fn a_page_does_not_wait_for_a_witness_whose_word_opens_something_already() {
+    let token = "a-token-for-the-tests";
+    let world = world(&[("IAPHUB__GOOD_FOR", "0s"), ("SERVER__ADMIN_TOKEN", token)]).await;
+    let asked_for = async || -> Value {
+        let (status, text) = world.daemon.get_with("/v1/users/u-1/status", token).await.unwrap();
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    world.sandbox.iaphub.set_products("u-1", &[subscription()]);
+    assert_eq!(asked_for().await["stale"], false);
+    world.sandbox.iaphub.faults.inject(Fault::always(Match::any(), What::HangForever));
+    let told = asked_for().await;
+    assert_eq!((&told["paywall"], &told["stale"]), (&json!(false), &json!(false)), "to wait would have been in vain");
+    let silent = async {
+        while asked_for().await["stale"] == false {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let known = tokio::time::timeout(crate::harness::daemon::PATIENCE, silent).await;
+    assert!(known.is_ok(), "that it is silent is told once it is known");
+    assert_eq!(asked_for().await["paywall"], false);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_sale_of_the_web_that_the_witness_was_told_of_is_no_second_one() {
+    let world = world(&[]).await;
+    world.granted("u-1", "price_premium", "premium").await;
+    let mut web = subscription();
+    web["platform"] = "web".into();
+    world.sandbox.iaphub.set_products("u-1", &[web]);
+    assert_eq!(status(&world, &["--fresh"]).await["double_subscription"], false);
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn a_check_says_whether_its_key_works() {
     let world = world(&[]).await;
     let told = world.daemon.command(&["check"]).await;
     assert!(told.stdout.contains("iaphub") && told.stdout.contains("the key works"), "{}", told.stdout);
+    world.sandbox.iaphub.faults.inject(Fault::always(Match::any(), What::Status(404, Vec::new(), String::new())));
+    let told = world.daemon.command(&["check"]).await;
+    assert!(told.stdout.contains("see that `iaphub.app_id` is right"), "{}", told.stdout);
+    world.sandbox.iaphub.faults.clear();
     world.sandbox.iaphub.remove_keys();
     let told = world.daemon.command(&["check"]).await;
     assert!(told.stdout.contains("IAPHUB refuses the key"), "{}", told.stdout);

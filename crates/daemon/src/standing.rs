@@ -66,6 +66,17 @@ struct Picture {
     status: Status,
     as_of: Timestamp,
     stale: bool,
+    /// The witness never said anything of the user, and does not now: they may have bought anything in the app.
+    unheard: bool,
+}
+
+/// What an answer waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Waiting {
+    /// Whatever is known may be out of date.
+    ForAll,
+    /// What decides about the paywall; the rest is asked behind the answer, for the next.
+    ForNeedful,
 }
 
 impl Sources {
@@ -80,7 +91,7 @@ impl Sources {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(crate) async fn known(&self, user: &Customer) -> Result<Option<Standing>, StoreError> {
+    pub(crate) async fn known(&self, user: &Customer, waiting: Waiting) -> Result<Option<Standing>, StoreError> {
         let now = clock::now();
         let known = self.store.status_of(user).await?;
         if known.as_ref().is_some_and(|known| is_overlooked(known, now)) {
@@ -89,9 +100,14 @@ impl Sources {
         let picture = known.map(|known| {
             let overdue = known.overdue_since.is_some_and(|since| now - since > OVERDUE);
             let stale = overdue || known.status.is_in_doubt(known.as_of, now);
-            Picture { status: known.status, as_of: known.as_of, stale }
+            Picture { status: known.status, as_of: known.as_of, stale, unheard: false }
         });
-        self.beside(user, picture, Asking::IfOld, now).await
+        let opens = picture.as_ref().is_some_and(|picture| !picture.status.paywall(now, picture.stale));
+        let asking = match waiting {
+            Waiting::ForAll => Asking::IfOld,
+            Waiting::ForNeedful => Asking::Behind { opens },
+        };
+        self.beside(user, picture, asking, now).await
     }
 
     /// What Stripe and Adapty say of `user` now; what is known, called stale, when they do not answer.
@@ -104,11 +120,11 @@ impl Sources {
             Ok(inspected) => {
                 let (status, is_whole) = sync.status_of(user, inspected).await?;
                 let stale = !is_whole || status.is_in_doubt(now, now);
-                Some(Picture { status, as_of: now, stale })
+                Some(Picture { status, as_of: now, stale, unheard: false })
             }
             Err(InspectError::Nobody) => None,
             Err(error) => match self.store.status_of(user).await? {
-                Some(known) => Some(Picture { status: known.status, as_of: known.as_of, stale: true }),
+                Some(known) => Some(Picture { status: known.status, as_of: known.as_of, stale: true, unheard: false }),
                 None => return Err(error),
             },
         };
@@ -138,13 +154,18 @@ impl Sources {
                 Picture { as_of: as_of.map_or(picture.as_of, |at| at.min(picture.as_of)), ..picture }
             }
             (None, Some(as_of)) if !seen.levels.is_empty() => {
-                Picture { status: Status::default(), as_of, stale: false }
+                Picture { status: Status::default(), as_of, stale: false, unheard: false }
+            }
+            // who says nothing does not say that nothing is known
+            (None, as_of) if seen.stale => {
+                Picture { status: Status::default(), as_of: as_of.unwrap_or(now), stale: true, unheard: false }
             }
             (None, _) => return Ok(None),
         };
+        let unheard = seen.stale && seen.as_of.is_none();
         let ours: Vec<&str> = self.ours.iter().map(String::as_str).collect();
         let status = picture.status.beside(&seen.levels, seen.stale, &ours, now);
-        Ok(Some(told(user, &Picture { status, stale: picture.stale || seen.stale, ..picture }, now)))
+        Ok(Some(told(user, &Picture { status, stale: picture.stale || seen.stale, unheard, ..picture }, now)))
     }
 }
 
@@ -154,10 +175,10 @@ fn is_overlooked(known: &Known, now: Timestamp) -> bool {
 }
 
 fn told(user: &Customer, picture: &Picture, now: Timestamp) -> Standing {
-    let Picture { status, as_of, stale } = picture;
+    let Picture { status, as_of, stale, unheard } = picture;
     Standing {
         user: user.as_str().to_owned(),
-        paywall: status.paywall(now, *stale),
+        paywall: status.paywall(now, *stale) && !unheard,
         stale: *stale,
         as_of: *as_of,
         double_subscription: status.double_subscription,

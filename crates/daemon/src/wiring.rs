@@ -123,7 +123,7 @@ pub(crate) fn witness(settings: &Settings, store: &Store) -> Result<Option<Witne
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
     let iaphub = iaphub(of, limit)?;
-    Ok(iaphub.map(|iaphub| Witness { iaphub, store: store.clone(), good_for: of.good_for, clock: clock::now }))
+    Ok(iaphub.map(|iaphub| Witness::new(iaphub, store.clone(), of.good_for, clock::now)))
 }
 
 /// IAPHUB, if there is a key.

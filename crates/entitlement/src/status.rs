@@ -11,6 +11,9 @@ use crate::profile::{BARE, Shown};
 use crate::reason::Reason;
 use crate::rules::{Rules, Told};
 
+/// The stores in which apps sell.
+const IN_APPS: [&str; 2] = ["app_store", "play_store"];
+
 /// Where a customer stands, as of one look. It is kept, and read long after.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -163,7 +166,9 @@ impl Status {
                 .iter()
                 .any(|known| known.level == seen.level && known.is_active(now, false) && known.is_of(ours))
         };
-        let elsewhere = witnessed.iter().filter(|seen| seen.is_active(now, stale) && !seen.is_of(ours));
+        // what a witness was told of the web's sales is no other sale
+        let is_elsewhere = |seen: &LevelStatus| seen.is_of(&IN_APPS) && !seen.is_of(ours);
+        let elsewhere = witnessed.iter().filter(|seen| seen.is_active(now, stale) && is_elsewhere(seen));
         elsewhere.filter(|seen| on_the_web(seen)).collect()
     }
 

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
-use entitlement::clock::Timestamp;
+use chrono::TimeDelta;
+use entitlement::clock::{Timestamp, after};
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{AccessLevel, Customer};
 use entitlement::status::LevelStatus;
@@ -37,17 +39,26 @@ impl Iaphub {
         &self.upstream
     }
 
-    /// The levels that what `customer` bought in the stores opens at `now`. A user whom IAPHUB does not know bought nothing.
+    /// The levels that what `customer` bought in the stores opens at `now`. What is active without an end to come is told
+    /// to last for the time that an answer is `good_for`.
     ///
     /// # Errors
-    /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read.
-    pub async fn shown(&self, customer: &Customer, now: Timestamp) -> Result<Vec<LevelStatus>, Failure> {
-        match self.upstream.get(self.reading(customer)).await {
-            Ok(answer) => read::levels(&answer.body, &self.levels, now)
-                .map_err(|why| Failure::new(Class::Transient, format!("{READING} at iaphub: {why}"))),
-            Err(failure) if failure.status == Some(404) => Ok(Vec::new()),
-            Err(failure) => Err(failure),
-        }
+    /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read, or a 404: a user
+    /// whom IAPHUB does not know is answered for with 200, so it is no word about anybody.
+    pub async fn shown(
+        &self,
+        customer: &Customer,
+        now: Timestamp,
+        good_for: Duration,
+    ) -> Result<Vec<LevelStatus>, Failure> {
+        let transient = |failure: Failure| match failure.status {
+            Some(404) => Failure { class: Class::Transient, ..failure },
+            Some(_) | None => failure,
+        };
+        let answer = self.upstream.get(self.reading(customer)).await.map_err(transient)?;
+        let open_until = after(now, TimeDelta::from_std(good_for).unwrap_or(TimeDelta::MAX));
+        read::levels(&answer.body, &self.levels, now, open_until)
+            .map_err(|why| Failure::new(Class::Transient, format!("{READING} at iaphub: {why}")))
     }
 
     /// `returnNew`: a user who never opened the app is answered for like one who bought nothing.

@@ -10,7 +10,8 @@ use entitlement::plan::Until;
 use entitlement::status::LevelStatus;
 use serde_json::Value;
 
-/// The levels that the active products open at `now`; of several for one level the longest.
+/// The levels that the active products open at `now`; of several for one level the longest. `open_until`: how long what is
+/// active without an end to come is told to last.
 ///
 /// # Errors
 /// Why the answer makes no sense, or the error that stands in it.
@@ -18,6 +19,7 @@ pub(crate) fn levels(
     body: &[u8],
     levels: &BTreeMap<String, AccessLevel>,
     now: Timestamp,
+    open_until: Timestamp,
 ) -> Result<Vec<LevelStatus>, String> {
     let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
     if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
@@ -32,7 +34,7 @@ pub(crate) fn levels(
     let mut found: BTreeMap<AccessLevel, LevelStatus> = BTreeMap::new();
     for product in products {
         let Some(level) = level_of(product, levels) else { continue };
-        let Some(shown) = shown(product, level, now)? else { continue };
+        let Some(shown) = shown(product, level, now, open_until)? else { continue };
         let is_longer = found.get(level).is_none_or(|known| known.until < shown.until);
         if is_longer {
             found.insert(level.clone(), shown);
@@ -53,27 +55,34 @@ fn level_of<'a>(product: &Value, levels: &'a BTreeMap<String, AccessLevel>) -> O
 }
 
 /// What one product gives; `None` when it gives nothing at `now`.
-fn shown(product: &Value, level: &AccessLevel, now: Timestamp) -> Result<Option<LevelStatus>, String> {
+///
+/// The SDK gives access in two states alone, and whatever the date says: in grace, and where a renewal is told late, it has
+/// passed. Where no state is told, the end tells.
+fn shown(
+    product: &Value,
+    level: &AccessLevel,
+    now: Timestamp,
+    open_until: Timestamp,
+) -> Result<Option<LevelStatus>, String> {
     let text = |field: &str| product.get(field).and_then(Value::as_str);
     let flag = |field: &str| product.get(field).and_then(Value::as_bool);
-    let until = match (text("expirationDate"), text("type")) {
-        (Some(date), _) => Until::At(moment(date)?),
-        (None, Some("non_consumable")) => Until::Lifetime,
-        // a subscription without an end is active as of the answer, and nobody knows how long
-        (None, _) => return Ok(None),
-    };
-    // the SDK gives access in these two states alone; where none is told, the end tells
     let state = text("subscriptionState");
-    let opens = matches!(state, None | Some("active" | "grace_period")) && until.is_after(now);
-    if !opens {
+    let is_open = matches!(state, Some("active" | "grace_period"));
+    if state.is_some() && !is_open {
         return Ok(None);
     }
+    let date = text("expirationDate").map(moment).transpose()?;
+    let lasting = date.map(Until::At).or((text("type") == Some("non_consumable")).then_some(Until::Lifetime));
+    let lasting = lasting.filter(|until| until.is_after(now));
+    // it renews, for all anybody knows
+    let is_renewing = lasting.is_none() && is_open;
+    let Some(until) = lasting.or(is_renewing.then_some(Until::At(open_until))) else { return Ok(None) };
     let in_grace = state == Some("grace_period");
     Ok(Some(LevelStatus {
         level: level.clone(),
         app: None,
         until: Some(until),
-        will_renew: flag("isSubscriptionRenewable"),
+        will_renew: flag("isSubscriptionRenewable").or(is_renewing.then_some(true)),
         in_grace,
         billing_issue: in_grace || flag("isSubscriptionRetryPeriod") == Some(true),
         store: text("platform").map(store),
@@ -101,11 +110,14 @@ mod tests {
 
     use super::*;
 
+    const NOW: &str = "2026-01-10T00:00:00Z";
+    const OPEN_UNTIL: &str = "2026-01-10T00:01:00Z";
+
     fn read(body: &Value) -> Result<Vec<LevelStatus>, String> {
         let opens = |name: &str| AccessLevel(name.into());
         let levels = [("sub_monthly", "premium"), ("vip", "gold"), ("grouped", "premium")];
         let levels = levels.map(|(sku, level)| (sku.to_owned(), opens(level))).into();
-        super::levels(body.to_string().as_bytes(), &levels, "2026-01-10T00:00:00Z".parse().unwrap())
+        super::levels(body.to_string().as_bytes(), &levels, NOW.parse().unwrap(), OPEN_UNTIL.parse().unwrap())
     }
 
     fn one(product: Value) -> Option<LevelStatus> {
@@ -128,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn access_is_given_in_two_states_alone_and_while_it_lasts() {
+    fn access_is_given_in_two_states_alone() {
         let product = |state: Value, end: &str| {
             json!({ "type": "renewable_subscription", "groupName": "grouped", "platform": "android",
                     "subscriptionState": state, "expirationDate": end })
@@ -140,8 +152,25 @@ mod tests {
         for state in ["retry_period", "paused", "expired", "unheard_of"] {
             assert_eq!(one(product(state.into(), later)), None, "{state}");
         }
-        assert_eq!(one(product("active".into(), "2026-01-09T00:00:00Z")), None);
+        assert_eq!(one(product(Value::Null, "2026-01-09T00:00:00Z")), None, "where no state is told the end tells");
         assert_eq!(one(json!({ "type": "renewable_subscription", "sku": "sub_monthly" })), None, "no end, no word");
+    }
+
+    #[test]
+    fn what_is_in_one_of_the_two_states_is_open_whatever_its_date_says() {
+        let open = Some(Until::At(OPEN_UNTIL.parse().unwrap()));
+        for state in ["active", "grace_period"] {
+            let past =
+                json!({ "sku": "sub_monthly", "subscriptionState": state, "expirationDate": "2026-01-09T23:00:00Z" });
+            let dateless = json!({ "sku": "sub_monthly", "subscriptionState": state });
+            for product in [past, dateless] {
+                let shown = one(product).unwrap();
+                assert_eq!(
+                    (shown.until, shown.will_renew, shown.in_grace),
+                    (open, Some(true), state == "grace_period")
+                );
+            }
+        }
     }
 
     #[test]
@@ -153,6 +182,6 @@ mod tests {
         assert_eq!(read(&json!({ "activeProducts": null })).unwrap(), []);
         let odd = json!({ "activeProducts": [{ "sku": "vip", "expirationDate": "tomorrow" }] });
         assert_eq!(read(&odd).unwrap_err(), "an `expirationDate` of the answer is no date");
-        assert!(super::levels(b"<html>", &BTreeMap::new(), Timestamp::UNIX_EPOCH).is_err());
+        assert!(super::levels(b"<html>", &BTreeMap::new(), Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH).is_err());
     }
 }

@@ -36,7 +36,7 @@ const PAGE: u32 = 500;
 const AGAIN: u32 = 10;
 const LEFT_ALONE: Duration = Duration::from_secs(2);
 
-/// Users of whom the witness may be asked in vain before it is left alone.
+/// Users in a row of whom the witness may be asked in vain before it is left alone.
 const ASKED_IN_VAIN: u64 = 10;
 
 /// Whether differences are mended.
@@ -69,6 +69,9 @@ pub struct Report {
     /// Users of whom the witness was asked in vain.
     #[serde(default)]
     pub not_witnessed: u64,
+    /// Users of whom the witness was not asked any more, since it had not answered a few times in a row.
+    #[serde(default)]
+    pub not_asked: u64,
 }
 
 /// A level that is paid for twice.
@@ -157,6 +160,7 @@ struct Walked {
     /// By user and level.
     doubled: BTreeMap<(String, String), Doubled>,
     not_witnessed: u64,
+    not_asked: u64,
 }
 
 impl Sync {
@@ -177,10 +181,7 @@ impl Sync {
             let page = self.store.accounts_behind(last.as_ref(), PAGE).await?;
             let Some(next) = page.last() else { break };
             last = Some(next.clone());
-            self.compare_all(page.clone(), &mut walked, &mut told).await;
-            if let Some(witness) = witness {
-                self.ask(witness, &page, &mut walked).await?;
-            }
+            self.compare_all(page, &mut walked, &mut told).await;
         }
         self.compare_unheard_of(&mut walked, &mut told).await?;
         self.compare_again(&mut walked, &mut told).await;
@@ -189,6 +190,9 @@ impl Sync {
             self.mend(&mut differences).await?;
             // nobody may have noticed what the round saw of them
             self.store.touch(walked.in_motion.iter().cloned().collect(), Urgency::Bulk).await?;
+        }
+        if let Some(witness) = witness {
+            self.ask_of_all(witness, &mut walked).await?;
         }
         let repaired = differences.iter().filter(|difference| difference.action == "repaired").count() as u64;
         let left = differences.iter().filter(|difference| difference.action.starts_with("failed")).count();
@@ -203,31 +207,51 @@ impl Sync {
             failures: walked.failures.into_iter().take(20).collect(),
             double_subscriptions: walked.doubled.into_values().collect(),
             not_witnessed: walked.not_witnessed,
+            not_asked: walked.not_asked,
         })
     }
 
-    /// Asks the witness about those who pay on the web, as the last looks saw them; a day's answer will do. Once it failed a
-    /// few times it is left alone until the next round.
-    async fn ask(&self, witness: &Witness, page: &[Account], walked: &mut Walked) -> Result<(), StoreError> {
+    /// Asks the witness about everybody who pays on the web. It comes last, since nothing waits for its word.
+    async fn ask_of_all(&self, witness: &Witness, walked: &mut Walked) -> Result<(), StoreError> {
+        let (mut last, mut in_vain) = (None, 0);
+        loop {
+            let page = self.store.accounts_behind(last.as_ref(), PAGE).await?;
+            let Some(next) = page.last() else { return Ok(()) };
+            last = Some(next.clone());
+            for account in &page {
+                self.ask(witness, account, &mut in_vain, walked).await?;
+            }
+        }
+    }
+
+    /// Asks the witness about the customer of `account`, when they pay on the web, as the last look saw it; a day's answer
+    /// will do. Once it failed a few times in a row it is left alone until the next round.
+    async fn ask(
+        &self,
+        witness: &Witness,
+        account: &Account,
+        in_vain: &mut u64,
+        walked: &mut Walked,
+    ) -> Result<(), StoreError> {
         let ours: Vec<&str> = self.apps.iter().map(|app| app.rules.store.as_str()).collect();
         let now = (self.clock)();
-        for account in page {
-            if walked.not_witnessed >= ASKED_IN_VAIN {
-                return Ok(());
-            }
-            let Some(customer) = self.store.link_of(account).await?.map(|link| link.customer) else { continue };
-            let Some(known) = self.store.status_of(&customer).await? else { continue };
-            if !known.status.levels.iter().any(|level| level.is_active(now, false) && level.is_of(&ours)) {
-                continue;
-            }
-            let seen = witness.shows(&customer, Asking::IfOlderThanADay).await?;
-            walked.not_witnessed += u64::from(seen.stale);
-            for twice in known.status.paid_twice(&seen.levels, seen.stale, &ours, now) {
-                let (user, level) = (customer.as_str().to_owned(), twice.level.0.clone());
-                let (account, store) = (account.as_str().to_owned(), twice.store.clone());
-                let doubled = Doubled { account, user: user.clone(), level: level.clone(), store };
-                walked.doubled.insert((user, level), doubled);
-            }
+        let Some(customer) = self.store.link_of(account).await?.map(|link| link.customer) else { return Ok(()) };
+        let Some(known) = self.store.status_of(&customer).await? else { return Ok(()) };
+        if !known.status.levels.iter().any(|level| level.is_active(now, false) && level.is_of(&ours)) {
+            return Ok(());
+        }
+        if *in_vain >= ASKED_IN_VAIN {
+            walked.not_asked += 1;
+            return Ok(());
+        }
+        let seen = witness.shows(&customer, Asking::IfOlderThanADay).await?;
+        *in_vain = if seen.stale { *in_vain + 1 } else { 0 };
+        walked.not_witnessed += u64::from(seen.stale);
+        for twice in known.status.paid_twice(&seen.levels, seen.stale, &ours, now) {
+            let (user, level) = (customer.as_str().to_owned(), twice.level.0.clone());
+            let (account, store) = (account.as_str().to_owned(), twice.store.clone());
+            let doubled = Doubled { account, user: user.clone(), level: level.clone(), store };
+            walked.doubled.insert((user, level), doubled);
         }
         Ok(())
     }

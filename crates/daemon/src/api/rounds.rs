@@ -29,6 +29,8 @@ pub(crate) struct Round {
     double_subscriptions: Vec<Twice>,
     /// Users of whom IAPHUB was asked in vain.
     not_witnessed: u64,
+    /// Users of whom it was not asked any more after that.
+    not_asked: u64,
 }
 
 /// Something owed that was not shown, or shown that was not owed.
@@ -115,6 +117,7 @@ impl From<Report> for Round {
             failures,
             double_subscriptions,
             not_witnessed,
+            not_asked,
         } = report;
         let double_subscriptions = double_subscriptions.into_iter().map(Twice::from).collect();
         let differences = differences.into_iter().map(Differs::from).collect();
@@ -129,6 +132,7 @@ impl From<Report> for Round {
             failures,
             double_subscriptions,
             not_witnessed,
+            not_asked,
         }
     }
 }

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use super::Api;
 use super::error::{ApiError, Problem, Usual};
 use crate::commands::customer;
-use crate::standing::Standing;
+use crate::standing::{Standing, Waiting};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -43,7 +43,7 @@ pub(crate) async fn status(
     let standing = if freshness?.fresh {
         api.sources.fresh(api.sync.as_ref().ok_or(ApiError::OnlyIngest)?, &user).await?
     } else {
-        api.sources.known(&user).await?
+        api.sources.known(&user, Waiting::ForNeedful).await?
     };
     let unknown = || ApiError::NotFound("nothing is known of that user; see `grantsync parked list`".into());
     Ok(Json(standing.ok_or_else(unknown)?))

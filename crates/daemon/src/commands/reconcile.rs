@@ -53,6 +53,9 @@ fn tell(report: &Report) {
     if report.not_witnessed > 0 {
         table::say(&format!("IAPHUB was asked in vain about {} users", report.not_witnessed));
     }
+    if report.not_asked > 0 {
+        table::say(&format!("IAPHUB was not asked about {} users after that", report.not_asked));
+    }
     for failure in &report.failures {
         table::say(&format!("could not be compared: {failure}"));
     }

@@ -4,7 +4,7 @@ use crate::cli::Status;
 use crate::commands::customer;
 use crate::failed::Failed;
 use crate::settings::Settings;
-use crate::standing::{Level, Sources, Standing};
+use crate::standing::{Level, Sources, Standing, Waiting};
 use crate::{table, wiring};
 
 pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), Failed> {
@@ -18,7 +18,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), Faile
         let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
         sources.fresh(&sync, &user).await.map_err(|error| Failed::because("asking where the user stands", error))?
     } else {
-        sources.known(&user).await?
+        sources.known(&user, Waiting::ForAll).await?
     };
     let unknown = || Failed::Sentence("nothing is known of that user; see `grantsync parked list`".into());
     let standing = standing.ok_or_else(unknown)?;

@@ -120,3 +120,12 @@ fn an_active_right_that_a_witness_shows_counts_before_one_that_is_over() {
     let told = over.beside(&[witnessed], true, &["stripe"], day(6));
     assert!(!told.paywall(day(6), true) && told.levels[0].store.as_deref() == Some("app_store"), "{told:?}");
 }
+
+#[test]
+fn only_what_a_store_of_apps_sold_is_a_second_sale() {
+    let web = Standing { levels: vec![seen("stripe", day(5))], double_subscription: false };
+    for (store, twice) in [("app_store", true), ("play_store", true), ("web", false), ("stripe", false)] {
+        let told = web.clone().beside(&[seen(store, day(5))], false, &["stripe"], day(3));
+        assert_eq!(told.double_subscription, twice, "{store}");
+    }
+}

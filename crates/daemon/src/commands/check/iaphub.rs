@@ -1,5 +1,7 @@
 //! IAPHUB, where there is one: that the key works.
 
+use std::time::Duration;
+
 use entitlement::failure::Class;
 use entitlement::names::Customer;
 use wire::limit::LimitBy;
@@ -22,7 +24,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
         (Err(failed), _) => return vec![error(Area::Iaphub, failed.text(), "mend `[iaphub]` in the settings")],
         (Ok(None), _) | (_, None) => return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")],
     };
-    match iaphub.shown(&nobody, clock::now()).await {
+    match iaphub.shown(&nobody, clock::now(), Duration::ZERO).await {
         Ok(_) => vec![ok(Area::Iaphub, "the key works")],
         Err(failure) if failure.class == Class::Credentials => {
             let mend = "copy the server key again; the client key does not do";

@@ -314,7 +314,8 @@ impl Sync {
             }
             all.former.extend(outcome.status);
             let next = outcome.next.filter(|_| !outcome.at_rest);
-            all.add(Outcome { sent: Vec::new(), status: None, next, ..outcome });
+            // what is not seen of them makes no doubt of whoever has the account now
+            all.add(Outcome { sent: Vec::new(), status: None, next, unread: None, ..outcome });
         }
         Ok(all)
     }

@@ -158,6 +158,36 @@ async fn the_book_of_orders_keeps_each_that_changed_something_with_who_and_why()
     assert_eq!(store.order_lines(&other, 100).await.unwrap(), []);
 }
 
+/// What the migration that made the book does with orders from before it.
+fn filling() -> &'static str {
+    let migration = match super::KIND {
+        crate::tests::Kind::Sqlite => include_str!("../../../../migrations/sqlite/0006_ordered.sql"),
+        crate::tests::Kind::Postgres => include_str!("../../../../migrations/postgres/0006_ordered.sql"),
+    };
+    &migration[migration.find("INSERT INTO orders").unwrap()..]
+}
+
+#[tokio::test]
+async fn what_was_ordered_before_there_was_a_book_is_entered_as_far_as_it_is_known() {
+    let store = memory().await;
+    promote(&store, week(), None).await;
+    promote(&store, Until::Lifetime, None).await;
+    pass(1);
+    order(&store, What::Block { level: level("premium") }).await;
+    pass(1);
+    order(&store, What::Describe { details: vec![(DetailName::parse("plan").unwrap(), None)] }).await;
+    store.tamper("DELETE FROM orders").await;
+    store.tamper(filling()).await;
+    let lines = store.order_lines(&Wanted::default(), 100).await.unwrap();
+    let mut told: Vec<_> = lines.iter().rev().map(|line| (line.kind.as_str(), line.at)).collect();
+    told[2..4].sort();
+    let at = |seconds| at(0) + chrono::Duration::seconds(seconds);
+    let expected = [("grant", at(0)), ("grant", at(0)), ("block", at(1)), ("revoke", at(1)), ("describe", at(2))];
+    assert_eq!(told, expected);
+    assert!(lines.iter().all(|line| line.user == "u-1" && line.app == "adapty" && line.by == "ops"));
+    assert!(lines.iter().all(|line| line.promotion.is_some() == (line.kind == "grant")));
+}
+
 #[tokio::test]
 async fn a_step_is_told_with_the_order_behind_it() {
     let store = memory().await;

@@ -181,7 +181,7 @@ pub struct Describe {
     pub details: Details,
     /// To be gone, and may stand there.
     pub gone: BTreeSet<DetailName>,
-    /// Ordered to be gone, and deleted before: not sent again. No part of the key.
+    /// Ordered to be gone, and deleted before: not sent again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub stays_gone: BTreeSet<DetailName>,
 }

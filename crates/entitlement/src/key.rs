@@ -140,6 +140,10 @@ impl Fields {
         }
         self.add("gone");
         describe.gone.iter().for_each(|name| self.add(name.as_str()));
+        if !describe.stays_gone.is_empty() {
+            self.add("stays gone");
+            describe.stays_gone.iter().for_each(|name| self.add(name.as_str()));
+        }
     }
 
     fn finish(self) -> String {

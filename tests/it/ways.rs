@@ -69,6 +69,19 @@ async fn answers_that_are_lost_grant_once_and_a_refusal_is_parked() {
 }
 
 #[tokio::test]
+async fn a_revoke_of_whom_adapty_no_longer_knows_is_done() {
+    let world = world().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let body = r#"{"errors":[{"source":null,"errors":["Profile not found"]}],"error_code":"profile_does_not_exist","status_code":404}"#;
+    let unknown = What::Status(404, Vec::new(), body.to_owned());
+    world.sandbox.adapty.faults.inject(Fault::once(Match::on("POST", REVOKE), unknown));
+    world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    assert_eq!(world.parked().await, []);
+    assert_eq!(world.written(REVOKE), 1);
+    finish(world).await;
+}
+
+#[tokio::test]
 async fn another_way_sends_nothing_again_and_goes_on_with_what_is_there() {
     let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;

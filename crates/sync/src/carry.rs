@@ -61,6 +61,8 @@ impl Sync {
                 }
                 app.adapty.carry_out(customer, &planned.step, is_ours).await?
             }
+            // whom nobody knows holds nothing
+            Err(failure) if failure.class == Class::Missing => Some(Profile::absent(customer.clone())),
             answer => answer?,
         };
         let Some(answer) = answer else { return Ok(None) };

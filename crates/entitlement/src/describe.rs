@@ -31,7 +31,11 @@ pub(crate) fn describe(case: &Case, plan: &mut Plan) {
         let (previous, next) = next_link(&case.rules, &case.profile.customer, &entries, &step, last);
         let planned = Planned { key: next.clone(), previous, step, because: Reason::Described, attempts: 0 };
         // no level is concerned, so there is none to note why it waits
-        enqueue(planned, &entries, case.now, plan);
+        let waits = enqueue(planned, &entries, case.now, plan);
+        if matches!(waits, Some(Reason::Refusal { .. })) {
+            // what is open may have arrived, and is not forgotten while nothing can take its place
+            return;
+        }
         key = Some(next);
     }
     let unwanted = open.iter().map(|(entry, _)| &entry.key).filter(|open| Some(*open) != key.as_ref());

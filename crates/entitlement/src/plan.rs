@@ -339,7 +339,8 @@ impl Report {
     /// Of what `grant` would tell.
     #[must_use]
     pub fn of(grant: Grant, refunded_at: Option<Timestamp>) -> Self {
-        let subject = format!("(books) {}", crate::booked::ids(&grant.transaction).0);
+        let (id, _) = crate::booked::ids(&grant.transaction);
+        let subject = format!("(books) {id} {}", grant.transaction.product);
         Self { subject, grant: Box::new(Grant { refunded: None, ..grant }), refunded_at }
     }
 }

@@ -280,6 +280,7 @@ impl<'a> Subject<'a> {
     }
 
     fn refunded(&self, held: &Grant, transaction: &Transaction) -> Refunded {
+        let transaction = &as_sold(held, transaction);
         let transaction = booked(transaction, std::iter::once(held).chain(self.grants().rev()), &[]);
         let store = self.rules.store.clone();
         Refunded { grant: Box::new(Grant { transaction, store, refunded: None, ..held.clone() }), at: self.now }
@@ -362,7 +363,8 @@ impl<'a> Subject<'a> {
             |planned: &Planned| planned.step.level() == Some(self.level) && matches!(planned.step, Step::Revoke(_));
         let open = self.intended().next().is_some() || plan.steps.iter().any(revokes);
         let runs_out = self.shown.filter(|_| open).and_then(|shown| shown.until.at());
-        runs_out.into_iter().for_each(|at| look_again(plan, at));
+        let told = last.filter(|_| open).and_then(|entry| self.recent(entry)).and_then(|grant| grant.until.at());
+        runs_out.into_iter().chain(told).for_each(|at| look_again(plan, at));
     }
 
     /// What was intended, has not shown up, and is no longer wanted. It may still arrive: look again after the lag.
@@ -420,6 +422,17 @@ pub(crate) fn enqueue(planned: Planned, entries: &[&Entry], now: Timestamp, plan
     };
     plan.steps.push(Planned { attempts, ..planned });
     None
+}
+
+/// `transaction` as the product that it was told as, and at that price, whatever the catalog says of it today.
+fn as_sold(held: &Grant, transaction: &Transaction) -> Transaction {
+    let told = &held.transaction;
+    if (&told.original, &told.id) != (&transaction.original, &transaction.id) {
+        return transaction.clone();
+    }
+    let price = told.price.clone().or_else(|| transaction.price.clone());
+    let (product, base_plan) = (told.product.clone(), told.base_plan.clone());
+    Transaction { product, base_plan, price, ..transaction.clone() }
 }
 
 fn store_of(shown: &Shown) -> String {

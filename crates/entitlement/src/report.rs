@@ -40,7 +40,7 @@ pub(crate) fn report(case: &Case, plan: &mut Plan) {
         look_again(plan, after(case.now, case.rules.policy.lag().max(Duration::seconds(1))));
     }
     plan.steps.extend(steps);
-    let open = case.ledger.entries.iter().filter(|entry| matches!(entry.step, Step::Report(_)) && is_open(entry));
+    let open = in_turn(case).into_iter().filter(|entry| matches!(entry.step, Step::Report(_)) && is_open(entry));
     plan.moot.extend(open.map(|entry| &entry.key).filter(|key| !keys.contains(key)).cloned());
 }
 
@@ -59,7 +59,7 @@ fn add(case: &Case, report: Report, because: Reason, plan: &mut Plan) -> crate::
 
 /// Each sale once, in order.
 fn wanted(case: &Case, plan: &Plan) -> Vec<(Report, Reason)> {
-    let known = known(case);
+    let known = known(case, plan);
     let mut wanted: BTreeMap<Sale, (Report, Reason)> = BTreeMap::new();
     for (right, beside) in rights(plan) {
         if let Some(grant) = unheard(case, plan, &known, right, beside) {
@@ -131,11 +131,13 @@ fn refund_unheard(case: &Case, plan: &Plan, sale: &Sale, told: &Known<'_>) -> Op
     if carries || plan.verdict.unsure.iter().any(|unsure| unsure.concerns(level, &of.original)) {
         return None;
     }
-    // the revoke of what it gives tells it
+    // the revoke of what it gives tells it, unless one is made that tells of another
     let is_owed = plan.verdict.owed.iter().any(|right| &right.level == level);
+    let revokes = |planned: &Planned| matches!(planned.step, Step::Revoke(_)) && planned.step.level() == Some(level);
+    let is_taken = plan.steps.iter().any(revokes);
     let shown = case.profile.level(level).filter(|shown| shown.runs(case.now));
     let gives = shown.and_then(|shown| shown.transaction.as_ref()).is_some_and(|id| of.is_shown_as(id));
-    (is_owed || !gives).then(|| back.because.clone())
+    (is_owed || is_taken || !gives).then(|| back.because.clone())
 }
 
 /// Whether a step of the plan tells of `sale`.
@@ -151,25 +153,33 @@ fn said(step: &Step) -> Vec<(&Grant, bool)> {
             refunded.into_iter().chain([(grant, false)]).collect()
         }
         Step::Revoke(revoke) => {
+            // one word is told: that the money went back says that it ended, too
             let refunded = revoke.refunded.as_ref().map(|refunded| (&*refunded.grant, true));
-            let ended = revoke.ended.as_ref().map(|ended| (&**ended, false));
-            refunded.into_iter().chain(ended).collect()
+            refunded.or(revoke.ended.as_ref().map(|ended| (&**ended, false))).into_iter().collect()
         }
         Step::Report(report) => vec![(&*report.grant, report.refunded_at.is_some())],
         Step::Describe(_) => Vec::new(),
     }
 }
 
-/// What was told of each sale last. A report that is open or refused is wanted still; any other step tells, or waits to.
-fn known(case: &Case) -> BTreeMap<Sale, Known<'_>> {
+/// All entries in the order in which they were intended.
+fn in_turn(case: &Case) -> Vec<&Entry> {
     let mut entries: Vec<&Entry> = case.ledger.entries.iter().collect();
     entries.sort_by_key(|entry| entry.seq);
+    entries
+}
+
+/// What was told of each sale last, as it stands after `plan`. A report that is open or refused is wanted still; any other
+/// step tells, or waits to.
+fn known<'a>(case: &'a Case, plan: &Plan) -> BTreeMap<Sale, Known<'a>> {
     let mut known: BTreeMap<Sale, Known<'_>> = BTreeMap::new();
-    for entry in entries {
-        let confirmed = entry.confirmed_at().is_some();
+    for entry in in_turn(case) {
+        let confirmed = entry.confirmed_at().is_some() || plan.seen.contains(&entry.key);
         let counts = match entry.state {
             State::Confirmed { .. } => true,
-            State::Intended { .. } | State::Refused { .. } => !matches!(entry.step, Step::Report(_)),
+            State::Intended { .. } | State::Refused { .. } => {
+                !matches!(entry.step, Step::Report(_)) && !plan.moot.contains(&entry.key)
+            }
             State::Dropped { .. } => false,
         };
         for (grant, refunded) in said(&entry.step).into_iter().filter(|(grant, _)| counts && !grant.is_bare()) {

@@ -186,11 +186,13 @@ impl<'a> Subject<'a> {
         }
         let no = self.withheld(verdict, &held.transaction.original);
         let (refund, because) = no.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()));
-        let sale = (&held.transaction.original, &held.transaction.id);
-        let back = verdict.refunded.iter().any(|back| (&back.chain, &back.id) == sale).then_some(&held.transaction);
+        let ended = no.and_then(|no| no.ended.as_deref());
+        let is_back =
+            |of: &&Transaction| verdict.refunded.iter().any(|back| (&back.chain, &back.id) == (&of.original, &of.id));
+        let back = std::iter::once(&held.transaction).chain(ended).find(is_back);
         let refunded = no.and_then(|no| no.refunded.as_deref()).or(back);
         let refunded = refunded.map(|transaction| self.refunded(held, transaction));
-        let ended = no.and_then(|no| no.ended.as_deref()).map(|transaction| Box::new(self.ended(held, transaction)));
+        let ended = ended.map(|transaction| Box::new(self.ended(held, transaction)));
         let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded, ended });
         match last {
             Some(entry) if matches!(entry.step, Step::Revoke(_)) => self.again(entry, revoke, because),

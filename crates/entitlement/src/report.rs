@@ -103,7 +103,7 @@ fn unheard(
     let heard = known.get(&sale).filter(|told| told.confirmed);
     let is_back = heard.is_some_and(|told| told.refunded);
     let is_as_told = heard.is_some_and(|told| !told.refunded && sold_alike(&told.grant.transaction, &transaction));
-    if is_as_told || !(beside || is_back) || is_told_by(plan, &sale) {
+    if is_as_told || !(beside || is_back) || is_told_by(case, plan, &sale) {
         return None;
     }
     Some(Grant {
@@ -121,7 +121,7 @@ fn unheard(
 fn refund_unheard(case: &Case, plan: &Plan, sale: &Sale, told: &Known<'_>) -> Option<Reason> {
     let of = &told.grant.transaction;
     let back = plan.verdict.refunded.iter().find(|back| (&back.chain, &back.id) == (&of.original, &of.id))?;
-    if told.refunded || !told.confirmed || of.price.is_none() || of.standing.is_none() || is_told_by(plan, sale) {
+    if told.refunded || !told.confirmed || of.price.is_none() || of.standing.is_none() || is_told_by(case, plan, sale) {
         return None;
     }
     // what still carries a right stays as it is, and so does what may give one
@@ -140,9 +140,14 @@ fn refund_unheard(case: &Case, plan: &Plan, sale: &Sale, told: &Known<'_>) -> Op
     (is_owed || is_taken || !gives).then(|| back.because.clone())
 }
 
-/// Whether a step of the plan tells of `sale`.
-fn is_told_by(plan: &Plan, sale_of: &Sale) -> bool {
-    plan.steps.iter().flat_map(|planned| said(&planned.step)).any(|(grant, _)| sale(&grant.transaction) == *sale_of)
+/// Whether a step of the plan tells of `sale`, as the ledger will remember it: an entry that is open stays as it is.
+fn is_told_by(case: &Case, plan: &Plan, sale_of: &Sale) -> bool {
+    let kept = |planned: &'_ Planned| case.ledger.entries.iter().find(|entry| entry.key == planned.key);
+    let mut told = plan.steps.iter().flat_map(|planned| match kept(planned) {
+        Some(entry) => said(&entry.step),
+        None => said(&planned.step),
+    });
+    told.any(|(grant, _)| sale(&grant.transaction) == *sale_of)
 }
 
 /// The sales that `step` tells of, and whether as refunded, in the order of telling.

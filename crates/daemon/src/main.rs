@@ -30,14 +30,10 @@ mod working;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
 
 use crate::cli::{Cli, Command};
 use crate::failed::Failed;
 use crate::settings::Settings;
-
-#[global_allocator]
-static MEMORY: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -350,3 +350,17 @@ fn the_names_of_details_are_those_that_adapty_takes() {
     let texts = ["", "-", "1.", ".5", "007", "1e5", "+1", "1 2", "1234567890123456"];
     assert!(texts.iter().all(|text| matches!(DetailValue::read(text), DetailValue::Text(_))));
 }
+
+#[test]
+fn what_may_have_arrived_is_not_forgotten_while_its_deletion_is_refused() {
+    let mut case = of(day(3), []);
+    order(&mut case, "plan", Some("gold"));
+    let plan = decide(&case);
+    write_down(&mut case.ledger, &plan, case.now);
+    order(&mut case, "plan", None);
+    let deletion = decide(&case).steps.remove(0);
+    let state = crate::ledger::State::Refused { at: day(3), why: "no".into() };
+    case.ledger.entries.push(crate::ledger::Entry { seq: 9, key: deletion.key, step: deletion.step, state });
+    let plan = decide(&case);
+    assert_eq!((plan.steps.len(), plan.moot.len(), plan.refused.len()), (0, 0, 1));
+}

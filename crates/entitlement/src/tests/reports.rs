@@ -138,3 +138,15 @@ fn what_is_unsure_is_not_reported() {
     case.billing.gaps.push(Gap { about: About::Everything, what: "half of it".into() });
     assert_eq!(steps(&case), Vec::<String>::new());
 }
+
+#[test]
+fn a_refund_is_told_of_the_product_that_was_told_whatever_the_catalog_says_today() {
+    let mut case = later(standing(of(day(3), [first_month()])), day(5), [refunded(first_month())]);
+    for entry in &mut case.ledger.entries {
+        let Step::Grant(grant) = &mut entry.step else { continue };
+        grant.transaction.product = "prod_before".into();
+    }
+    let Step::Revoke(revoke) = decide(&case).steps.remove(0).step else { panic!("a revoke") };
+    assert_eq!(revoke.refunded.unwrap().grant.transaction.product, "prod_before");
+    assert_eq!(done(&case), (vec!["revoke premium as refund".to_owned()], true));
+}

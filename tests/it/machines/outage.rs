@@ -31,11 +31,14 @@ const BUSY: Duration = Duration::from_millis(450);
 /// Lines that all of them may log in each of these seconds.
 const LINES: usize = 5;
 /// Looks under way say that they lost the database, once they have waited three seconds for a connection to read from.
-const SILENT: Duration = Duration::from_millis(3500);
+const QUIET: Duration = Duration::from_millis(3500);
+/// Lines in that time that are no outcry: a sweep, a lease, a look that waited twice.
+const MURMUR: usize = 12;
 /// When the last of them has said so.
 const OUTCRY: Duration = Duration::from_secs(12);
-/// What all of that may be: two lines for each look that two workers have claimed, and what each process says itself.
-const OUTCRY_LINES: usize = 2 * 2 * 128 + 100;
+/// What all of that may be: a line for each look that two workers have claimed, a second where a step had failed (not
+/// in more than half of them), and what each process says itself.
+const OUTCRY_LINES: usize = 3 * 128 + 100;
 /// How soon work goes on when the database is back.
 const BACK_AT_WORK: Duration = Duration::from_secs(10);
 
@@ -68,14 +71,15 @@ async fn delivered(ingester: &Daemon, event: &Event) -> (u16, Option<String>) {
     (answer.status().as_u16(), again.map(str::to_owned))
 }
 
-/// Waits until the log of all processes has been silent for [`SILENT`]; it has `before` lines from before the crash.
-async fn until_silent(daemon: &Daemon, before: usize) {
+/// Waits until no more than [`MURMUR`] lines come in [`QUIET`]; the log of all processes has `before` lines from
+/// before the crash.
+async fn until_quiet(daemon: &Daemon, before: usize) {
     let (began, mut logged, mut since) = (Instant::now(), before, Instant::now());
-    while since.elapsed() < SILENT {
+    while since.elapsed() < QUIET {
         assert!(began.elapsed() < OUTCRY, "it does not end:\n{}", daemon.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
         let lines = daemon.log().lines().count();
-        if lines > logged {
+        if lines > logged + MURMUR {
             (logged, since) = (lines, Instant::now());
         }
     }
@@ -132,7 +136,7 @@ impl Fleet<'_> {
         for ingester in self.ingesters {
             assert_eq!(delivered(ingester, event).await, (503, Some("5".to_owned())));
         }
-        until_silent(self.all[0], logged).await;
+        until_quiet(self.all[0], logged).await;
         are_at_rest(&self.all, &pids).await;
         self.server.start_again().await.unwrap();
         let (back, before) = (Instant::now(), grants.load(Ordering::Relaxed));

@@ -163,6 +163,7 @@ async fn renewal_switched_off_and_a_failed_card_are_told_of_the_same_transaction
     world.until_held("u-1", "premium", world.period_end(&bought.subscription)).await;
     let told = world.bodies(SET).pop().unwrap();
     assert_eq!((&told["renew_status"], told["renew_status_changed_at"].is_string()), (&false.into(), true));
+    assert_eq!(told["cancellation_reason"], "voluntarily_cancelled");
     world.deliver_and_rest(&world.sandbox.stripe.cancel_at_period_end(&bought.subscription, false)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     let failed = world.granted("u-2", "price_premium", "premium").await;
@@ -190,6 +191,7 @@ async fn a_refund_takes_the_level_and_the_revenue_back_and_a_cancellation_the_le
     assert_eq!(world.sandbox.adapty.revenue("u-2")["USD"], 9.99);
     let told = world.bodies(SET).pop().unwrap();
     assert_eq!((&told["renew_status"], told["renew_status_changed_at"].is_string()), (&false.into(), true));
+    assert_eq!(told["cancellation_reason"], "voluntarily_cancelled");
     assert_eq!(world.written(SET), 4);
     finish_unrefused(world).await;
 }
@@ -429,5 +431,47 @@ async fn a_price_is_told_with_the_country_of_the_customer_else_of_the_card_else_
         .edit(&bought.customer, |customer| customer["address"] = serde_json::json!({ "country": "DE" }));
     world.deliver_and_rest(&world.sandbox.stripe.renew(&bought.subscription)).await;
     assert_eq!(country(&world), "DE");
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_sale_is_told_with_its_coupon_its_code_and_the_paywall_it_came_from() {
+    let world = reporting().await;
+    let stripe = &world.sandbox.stripe;
+    let paywall = [("customer_user_id", "u-1"), ("variation_id", "3d8a7c02-0000-4000-8000-0123456789ab")];
+    let bought = world.subscribe(NewSubscription {
+        prices: vec![("price_premium".to_owned(), 1)],
+        metadata: metadata(&paywall),
+        ..NewSubscription::default()
+    });
+    stripe.discount(&bought.invoice, "SUMMER", None, 500);
+    world.deliver_and_rest(&bought.events).await;
+    let told = world.bodies(SET).pop().unwrap();
+    let offer = serde_json::json!({ "category": "promotional", "type": "pay_as_you_go", "id": "SUMMER" });
+    assert_eq!((&told["offer"], &told["variation_id"]), (&offer, &paywall[1].1.into()));
+    assert_eq!(told["price"]["value"], 4.99);
+    let mut renewed = stripe.renew(&bought.subscription);
+    let invoice = stripe.latest_invoice(&bought.subscription).unwrap();
+    renewed.extend(stripe.discount(&invoice, "WELCOME", Some("promo_1"), 999));
+    world.deliver_and_rest(&renewed).await;
+    let told = world.bodies(SET).pop().unwrap();
+    assert_eq!(told["offer"], serde_json::json!({ "category": "offer_code", "type": "free_trial", "id": "promo_1" }));
+    world.deliver_and_rest(&stripe.renew(&bought.subscription)).await;
+    let told = world.bodies(SET).pop().unwrap();
+    assert_eq!((told.get("offer"), &told["price"]["value"]), (None, &9.99.into()));
+    assert_eq!(world.written(SET), 3);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn metadata_that_can_be_no_paywall_is_not_told() {
+    let world = reporting().await;
+    let bought = world.subscribe(NewSubscription {
+        prices: vec![("price_premium".to_owned(), 1)],
+        metadata: metadata(&[("customer_user_id", "u-1"), ("variation_id", "the one with the cat")]),
+        ..NewSubscription::default()
+    });
+    world.deliver_and_rest(&bought.events).await;
+    assert_eq!(world.bodies(SET).pop().unwrap().get("variation_id"), None);
     finish_unrefused(world).await;
 }

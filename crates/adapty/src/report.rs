@@ -4,7 +4,9 @@
 //! least, and what is not known is left out, never null. That ids are short enough is the core's care.
 
 use chrono::Duration;
+use entitlement::billing::Stop;
 use entitlement::clock::{Timestamp, after};
+use entitlement::money::Money;
 use entitlement::plan::{Grant, Offer, Refunded, Standing, Until};
 use serde_json::{Map, Number, Value, json};
 
@@ -65,14 +67,40 @@ fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<Strin
             if let Some(stopped_at) = standing.stopped_at {
                 body.insert("renew_status_changed_at".to_owned(), later(stopped_at, standing).into());
             }
+            if let Some(stop) = standing.stop {
+                body.insert("cancellation_reason".to_owned(), cancellation_reason(stop).into());
+            }
+            if let Some(offer) = &transaction.offer {
+                body.insert("offer".to_owned(), told_offer(offer, price));
+            }
         }
         // what never ends has no field for its end
         Until::Lifetime => drop(body.insert("purchase_type".to_owned(), "one_time_purchase".into())),
     }
-    if transaction.offer == Some(Offer::FreeTrial) {
-        body.insert("offer".to_owned(), json!({ "category": "introductory", "type": "free_trial" }));
+    if let Some(variation) = &standing.variation {
+        body.insert("variation_id".to_owned(), variation.as_str().into());
     }
     Some(body)
+}
+
+/// What costs nothing is a free trial to Adapty, whatever made it so; a coupon takes off of each payment.
+fn told_offer(offer: &Offer, price: &Money) -> Value {
+    let (category, id) = match offer {
+        Offer::FreeTrial => return json!({ "category": "introductory", "type": "free_trial" }),
+        Offer::Coupon(id) => ("promotional", id),
+        Offer::Code(id) => ("offer_code", id),
+    };
+    let kind = if price.minor == 0 { "free_trial" } else { "pay_as_you_go" };
+    json!({ "category": category, "type": kind, "id": id })
+}
+
+fn cancellation_reason(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Asked => "voluntarily_cancelled",
+        Stop::PaymentFailed => "billing_error",
+        // a dispute that takes the money is told as a refund
+        Stop::PaymentDisputed | Stop::Unknown => "unknown",
+    }
 }
 
 /// A moment that must come after the purchase.
@@ -82,7 +110,6 @@ fn later(moment: Timestamp, standing: &Standing) -> String {
 
 #[cfg(test)]
 mod tests {
-    use entitlement::money::Money;
     use entitlement::names::AccessLevel;
     use entitlement::plan::Transaction;
 
@@ -118,9 +145,11 @@ mod tests {
                     paid_until: end,
                     renews: true,
                     stopped_at: None,
+                    stop: None,
                     payment_failed_at: None,
                     grace_until: None,
                     country: None,
+                    variation: None,
                 })),
             },
             sandbox: false,
@@ -144,6 +173,45 @@ mod tests {
         assert_eq!(bought(&grant(), &books()), Some(expected));
         let with_price = Books { with_price: true, ..books() };
         assert_eq!(bought(&grant(), &with_price).unwrap()["store_product_id"], "prod_1:price_1");
+    }
+
+    #[test]
+    fn a_coupon_a_code_and_what_is_free_are_told_as_the_offers_they_are() {
+        let offer = |offer: Offer, minor: i64| {
+            let mut grant = grant();
+            grant.transaction.offer = Some(offer);
+            grant.transaction.price = Some(Money { minor, currency: "eur".into() });
+            bought(&grant, &books()).unwrap()["offer"].clone()
+        };
+        let coupon = Offer::Coupon("SUMMER".into());
+        let expected = json!({ "category": "promotional", "type": "pay_as_you_go", "id": "SUMMER" });
+        assert_eq!(offer(coupon.clone(), 499), expected);
+        assert_eq!(offer(coupon, 0), json!({ "category": "promotional", "type": "free_trial", "id": "SUMMER" }));
+        let expected = json!({ "category": "offer_code", "type": "pay_as_you_go", "id": "promo_1" });
+        assert_eq!(offer(Offer::Code("promo_1".into()), 499), expected);
+        let mut for_life = grant();
+        for_life.transaction.offer = Some(Offer::FreeTrial);
+        standing(&mut for_life).paid_until = Until::Lifetime;
+        assert_eq!(bought(&for_life, &books()).unwrap().get("offer"), None, "what is bought once has no trial");
+    }
+
+    #[test]
+    fn a_stop_is_told_with_its_reason_and_a_sale_with_its_paywall() {
+        let mut grant = grant();
+        let stopped_at = at("2026-02-05T00:00:00Z");
+        for (stop, reason) in
+            [(Stop::Asked, "voluntarily_cancelled"), (Stop::PaymentFailed, "billing_error"), (Stop::Unknown, "unknown")]
+        {
+            let standing = standing(&mut grant);
+            (standing.renews, standing.stopped_at, standing.stop) = (false, Some(stopped_at), Some(stop));
+            standing.variation = Some("0a1b".into());
+            let body = bought(&grant, &books()).unwrap();
+            assert_eq!(body["cancellation_reason"], reason);
+            assert_eq!(body["renew_status_changed_at"], "2026-02-05T00:00:00Z");
+            assert_eq!(body["variation_id"], "0a1b");
+        }
+        let back = refunded(&Refunded { grant: Box::new(grant), at: at("2026-02-10T00:00:00Z") }, &books()).unwrap();
+        assert_eq!(back["cancellation_reason"], "refund");
     }
 
     #[test]

@@ -66,6 +66,9 @@ pub struct Subscription {
     /// When it was asked to stop, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canceled_at: Option<Timestamp>,
+    /// Why it was asked to stop, where the source says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
     /// When it ended, if it has.
     pub ended_at: Option<Timestamp>,
     /// Lower-case ISO 4217 code.
@@ -83,6 +86,22 @@ pub struct Subscription {
     /// Where its customer lives, or their card was issued: two letters, ISO 3166.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// The paywall it was sold on, as the destination named it when it showed that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variation: Option<String>,
+}
+
+/// Why a subscription stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// Somebody asked for it.
+    Asked,
+    /// Nothing could be collected.
+    PaymentFailed,
+    PaymentDisputed,
+    /// A reason newer than this program.
+    Unknown,
 }
 
 /// The state of a subscription.
@@ -185,6 +204,19 @@ pub struct Line {
     pub period: Option<Period>,
     #[serde(default)]
     pub proration: bool,
+    /// What made it less than its price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Discount>,
+}
+
+/// Why a line was charged less.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discount {
+    /// The source's id of the coupon.
+    pub coupon: String,
+    /// The source's id of the code that the customer entered, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A one-time purchase.
@@ -204,6 +236,9 @@ pub struct Purchase {
     /// As of a subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// As of a subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variation: Option<String>,
 }
 
 /// Whether a one-time purchase is paid.

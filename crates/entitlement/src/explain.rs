@@ -60,8 +60,10 @@ fn transaction(of: &Transaction) -> String {
     let price =
         price.as_ref().map_or_else(|| "price not told".to_owned(), |of| format!("{} {}", of.major(), of.code()));
     let offer = match offer {
-        Some(Offer::FreeTrial) => ", free trial",
-        None => "",
+        Some(Offer::FreeTrial) => ", free trial".to_owned(),
+        Some(Offer::Coupon(id)) => format!(", coupon {id}"),
+        Some(Offer::Code(id)) => format!(", code {id}"),
+        None => String::new(),
     };
     format!("{id}, {place}, {price}{offer}, product {product}, plan {base_plan}")
 }

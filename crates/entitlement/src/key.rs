@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::billing::Stop;
 use crate::details::{Describe, DetailValue};
 use crate::names::{Customer, Mode};
 use crate::plan::{Grant, Offer, Refund, Revoke, Standing, Step};
@@ -94,9 +95,11 @@ impl Fields {
         self.add(
             &transaction.price.as_ref().map_or_else(String::new, |price| format!("{} {}", price.major(), price.code())),
         );
-        self.add(match transaction.offer {
-            Some(Offer::FreeTrial) => "free_trial",
-            None => "",
+        self.add(&match &transaction.offer {
+            Some(Offer::FreeTrial) => "free_trial".to_owned(),
+            Some(Offer::Coupon(id)) => format!("coupon {id}"),
+            Some(Offer::Code(id)) => format!("code {id}"),
+            None => String::new(),
         });
         self.add(if grant.sandbox { "sandbox" } else { "production" });
         // a key of a step that says nothing of it stays what it was
@@ -120,6 +123,19 @@ impl Fields {
         self.add(&standing.stopped_at.map_or_else(String::new, |at| at.timestamp().to_string()));
         self.add(&standing.grace_until.map_or_else(String::new, |at| at.timestamp().to_string()));
         self.add(standing.country.as_deref().unwrap_or_default());
+        if let Some(stop) = standing.stop {
+            self.add("stop");
+            self.add(match stop {
+                Stop::Asked => "asked",
+                Stop::PaymentFailed => "payment_failed",
+                Stop::PaymentDisputed => "payment_disputed",
+                Stop::Unknown => "unknown",
+            });
+        }
+        if let Some(variation) = &standing.variation {
+            self.add("variation");
+            self.add(variation);
+        }
     }
 
     fn revoke(&mut self, revoke: &Revoke) {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::billing::{Discount, Stop};
 use crate::clock::Timestamp;
 use crate::details::Describe;
 use crate::key::StepKey;
@@ -121,6 +122,9 @@ pub struct Standing {
     /// When it was asked to renew no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
+    /// Why it renews no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
     /// When a payment failed; access lasts on in grace.
     pub payment_failed_at: Option<Timestamp>,
     /// When that grace ends.
@@ -129,13 +133,27 @@ pub struct Standing {
     /// Where it was bought: two letters, ISO 3166.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
+    /// The paywall it was sold on, by the destination's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variation: Option<String>,
 }
 
-/// The introductory offer a transaction was made under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The offer a transaction was made under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Offer {
     FreeTrial,
+    /// Less than the price, by the coupon of this id.
+    Coupon(String),
+    /// The same, by the code of this id, which the customer entered.
+    Code(String),
+}
+
+impl Offer {
+    pub(crate) fn of(discount: &Discount) -> Self {
+        let coupon = || Self::Coupon(discount.coupon.clone());
+        discount.code.clone().map_or_else(coupon, Self::Code)
+    }
 }
 
 /// Our verdict: this level, until then, because of that.

@@ -290,10 +290,11 @@ impl<'a> Subject<'a> {
 
     /// What was told of `transaction` as `held`, but that it renews no more; its end stays that of what was paid for.
     fn ended(&self, held: &Grant, transaction: &Transaction) -> Grant {
-        let stopped_at = transaction.standing.as_ref().and_then(|standing| standing.stopped_at);
+        let (stopped_at, stop) =
+            transaction.standing.as_ref().map_or((None, None), |standing| (standing.stopped_at, standing.stop));
         let told = if held.transaction.id == transaction.id { held.transaction.standing.as_ref() } else { None };
         let standing = told.or(transaction.standing.as_ref()).map(|standing| {
-            Box::new(Standing { renews: false, stopped_at, grace_until: None, ..(**standing).clone() })
+            Box::new(Standing { renews: false, stopped_at, stop, grace_until: None, ..(**standing).clone() })
         });
         let transaction = Transaction { standing, ..transaction.clone() };
         let transaction = booked(&transaction, std::iter::once(held).chain(self.grants().rev()), &[]);

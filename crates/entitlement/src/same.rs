@@ -1,6 +1,6 @@
 //! Whether what is shown, what was told and what is wanted are the same.
 
-use crate::plan::{Grant, Refunded, Standing, Step, Transaction, Until};
+use crate::plan::{Grant, Refunded, Step, Transaction, Until};
 use crate::profile::Shown;
 
 /// Whether what is shown of the step's level, as far as it runs, is what the step asks for.
@@ -47,9 +47,10 @@ pub(crate) fn tells(step: &Step, grant: &Grant) -> bool {
     if told.is_bare() || grant.is_bare() {
         return access(told) == access(grant);
     }
-    // what was told with it, and a country that is not known any more, are no news
+    // what was told with it is no news
     let told = &Grant { refunded: None, ..told.clone() };
-    let grant = &at_known_price(in_known_country(grant, told), told);
+    let transaction = as_heard(grant.transaction.clone(), &told.transaction);
+    let grant = &Grant { transaction: at_known_price(transaction, &told.transaction), ..grant.clone() };
     let (before, now) = (&told.transaction.standing, &grant.transaction.standing);
     match before.is_some() == now.is_some() {
         true => told == grant,
@@ -71,31 +72,42 @@ pub(crate) fn as_told(mut grant: Grant, step: &Step) -> Grant {
     grant
 }
 
-/// `grant` with the country that was told before, where nobody knows it now.
-fn in_known_country(grant: &Grant, told: &Grant) -> Grant {
-    let mut grant = grant.clone();
-    if let (Some(now), Some(before)) = (&mut grant.transaction.standing, &told.transaction.standing) {
-        now.country = now.country.take().or_else(|| before.country.clone());
-    }
-    grant
-}
-
-/// Whether `told` says all of `now` that books are told, but for a country that is not known any more; what another way
-/// of telling told counts.
+/// Whether `told` says all of `now` that books are told; what another way of telling told counts.
 pub(crate) fn sold_alike(told: &Transaction, now: &Transaction) -> bool {
-    let (Some(before), Some(standing)) = (&told.standing, &now.standing) else { return told.id == now.id };
-    let country = standing.country.clone().or_else(|| before.country.clone());
-    let standing = Some(Box::new(Standing { country, ..(**standing).clone() }));
-    *told == Transaction { standing, price: told.price.clone(), ..now.clone() }
+    if told.standing.is_none() || now.standing.is_none() {
+        return told.id == now.id;
+    }
+    *told == Transaction { price: told.price.clone(), ..as_heard(now.clone(), told) }
 }
 
-/// `grant` with the price that was told before of the same transaction and product: money is told once.
-fn at_known_price(mut grant: Grant, told: &Grant) -> Grant {
-    let sold = |of: &Transaction| (of.id.clone(), of.product.clone());
-    if sold(&grant.transaction) == sold(&told.transaction) && grant.transaction.price.is_some() {
-        grant.transaction.price = told.transaction.price.clone().or(grant.transaction.price);
+/// `now` with what is no news after `told`: a country that is not known any more, and of the same sale its offer, its
+/// paywall, and why it was stopped, each of which is told with the first word of it or not at all.
+fn as_heard(mut now: Transaction, told: &Transaction) -> Transaction {
+    let is_same = is_same_sale(&now, told);
+    if is_same {
+        now.offer.clone_from(&told.offer);
     }
-    grant
+    let (Some(standing), Some(before)) = (&mut now.standing, &told.standing) else { return now };
+    standing.country = standing.country.take().or_else(|| before.country.clone());
+    if is_same {
+        standing.variation.clone_from(&before.variation);
+    }
+    if is_same && standing.stopped_at == before.stopped_at {
+        standing.stop = before.stop;
+    }
+    now
+}
+
+/// `now` at the price that was told before of the same sale: money is told once.
+fn at_known_price(mut now: Transaction, told: &Transaction) -> Transaction {
+    if is_same_sale(&now, told) && now.price.is_some() {
+        now.price = told.price.clone().or(now.price);
+    }
+    now
+}
+
+fn is_same_sale(one: &Transaction, other: &Transaction) -> bool {
+    (&one.id, &one.product) == (&other.id, &other.product)
 }
 
 /// Whether `shown` is what `grant` asks for, to the second.

@@ -54,7 +54,7 @@ fn carried(
         product: share::called(offering, &item.product).to_owned(),
         base_plan: item.price.clone(),
         price,
-        offer: trial.then_some(Offer::FreeTrial),
+        offer: if trial { Some(Offer::FreeTrial) } else { reduced(later.or(first), item) },
         standing: None,
     }
 }
@@ -97,8 +97,10 @@ pub fn standing_of_item(
     let standing = standing(&transaction, apart, began, invoice.map_or(began, paid_at), paid_until);
     let (stopped_at, payment_failed_at) =
         (subscription.canceled_at.filter(|_| !renews), grace.then_some(item.period.start));
-    let (country, grace_until) = (subscription.country.clone(), grace.then_some(until));
-    let standing = Standing { renews, stopped_at, payment_failed_at, grace_until, country, ..standing };
+    let (country, variation) = (subscription.country.clone(), subscription.variation.clone());
+    let (stop, grace_until) = (subscription.stop.filter(|_| stopped_at.is_some()), grace.then_some(until));
+    let standing =
+        Standing { renews, stopped_at, stop, payment_failed_at, grace_until, country, variation, ..standing };
     Transaction { standing: Some(Box::new(standing)), ..transaction }
 }
 
@@ -114,7 +116,8 @@ pub fn standing_of_purchase(
     let is_first = purchase.lines.iter().all(|other| line.price <= other.price);
     let apart = (!is_first).then_some(transaction.product.as_str());
     let standing = standing(&transaction, apart, paid_at, paid_at, until);
-    let standing = Standing { country: purchase.country.clone(), ..standing };
+    let (country, variation) = (purchase.country.clone(), purchase.variation.clone());
+    let standing = Standing { country, variation, ..standing };
     Transaction { standing: Some(Box::new(standing)), ..transaction }
 }
 
@@ -142,9 +145,11 @@ fn standing(
         paid_until,
         renews: false,
         stopped_at: None,
+        stop: None,
         payment_failed_at: None,
         grace_until: None,
         country: None,
+        variation: None,
     }
 }
 
@@ -180,6 +185,12 @@ fn first_paid(subscription: &Subscription) -> Option<&Invoice> {
         .iter()
         .filter(|invoice| invoice.status == InvoiceStatus::Paid && invoice.reason == InvoiceReason::SubscriptionCreate)
         .max_by_key(|invoice| (invoice.created, &invoice.id))
+}
+
+/// The offer by which `invoice` charged less for `item`.
+fn reduced(invoice: Option<&Invoice>, item: &Item) -> Option<Offer> {
+    let mut lines = invoice?.lines.iter().filter(|line| charges(line, item));
+    lines.find_map(|line| line.discount.as_ref()).map(Offer::of)
 }
 
 /// Whether `line` bills `item` and is no credit for it.

@@ -185,6 +185,7 @@ impl Session {
         let lines = self.line_items.as_ref().map_or(&[][..], |lines| lines.data.as_slice());
         let mut purchase = Purchase {
             country: self.country().or_else(|| payments.country().map(str::to_owned)),
+            variation: self.metadata.variation(),
             account: account.clone(),
             id: self.chain().to_owned(),
             state: self.state(payments),

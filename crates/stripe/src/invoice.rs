@@ -10,8 +10,8 @@ use stripe_billing::invoice::{ListInvoice, RetrieveInvoice};
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 
 use crate::api::Api;
-use crate::line;
 use crate::shape::{List, Ref, Seconds, id_of, read};
+use crate::{discount, line};
 
 /// Pages of 100 lines read of one invoice beyond those it carries.
 const LINE_PAGES: usize = 10;
@@ -37,6 +37,9 @@ struct Written {
     currency: String,
     #[serde(default)]
     lines: Option<List>,
+    /// Read from what may stand there, since no access hangs on it.
+    #[serde(default)]
+    discounts: Value,
     /// Of old versions.
     #[serde(default)]
     subscription: Ref,
@@ -70,7 +73,12 @@ pub(crate) async fn latest(api: Api<'_>, latest: &Value) -> Result<Result<billin
     let fetched;
     let object = match latest {
         Value::String(id) => {
-            fetched = api.get(&format!("invoice `{id}`"), RetrieveInvoice::new(id.as_str()).build()).await?;
+            fetched = api
+                .get(
+                    &format!("invoice `{id}`"),
+                    RetrieveInvoice::new(id.as_str()).expand(vec!["discounts".to_owned()]).build(),
+                )
+                .await?;
             &fetched
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => latest,
@@ -95,6 +103,7 @@ pub(crate) async fn former(
 ) -> Result<Result<Vec<billing::Invoice>, String>, Failure> {
     let request = |after: Option<String>| {
         let list = ListInvoice::new().subscription(subscription).limit(100);
+        let list = list.expand(vec!["data.discounts".to_owned()]);
         after.into_iter().fold(list, ListInvoice::starting_after).build()
     };
     let enough = |list: &List| invoices(list, subscription, latest).is_ok_and(|read| covers(&read, items));
@@ -198,7 +207,8 @@ impl Written {
 
     fn billing(self) -> Result<billing::Invoice, String> {
         let lines = self.lines.as_ref().map_or(&[][..], |lines| lines.data.as_slice());
-        let lines = lines.iter().map(|object| read::<line::Written>(object).map(line::Written::billing));
+        let discounts = discount::of_invoice(&self.discounts);
+        let lines = lines.iter().map(|object| read::<line::Written>(object).map(|line| line.billing(&discounts)));
         let lines = lines.collect::<Result<_, _>>().map_err(|why| format!("a line of invoice `{}`: {why}", self.id))?;
         Ok(billing::Invoice {
             status: self.status(),

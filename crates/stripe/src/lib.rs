@@ -21,6 +21,7 @@ pub mod walk;
 mod charge;
 mod checkout;
 mod customer;
+mod discount;
 pub mod facts;
 mod invoice;
 mod kind;

@@ -1,6 +1,8 @@
 //! Lines of invoices, before and after the version 2025-03-31.
 
-use entitlement::billing::{Line, Period};
+use std::collections::BTreeMap;
+
+use entitlement::billing::{Discount, Line, Period};
 use serde::Deserialize;
 
 use crate::shape::{Expandable, Price, Ref, Seconds};
@@ -35,6 +37,8 @@ pub(crate) struct Written {
 struct Amount {
     #[serde(default)]
     amount: i64,
+    #[serde(default)]
+    discount: Ref,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -86,7 +90,8 @@ struct ParentDetails {
 }
 
 impl Written {
-    pub(crate) fn billing(self) -> Line {
+    /// As the core has it; `discounts` are those of the invoice, by their ids.
+    pub(crate) fn billing(self, discounts: &BTreeMap<String, Discount>) -> Line {
         let details = self.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
         let before = self.price.as_ref().or(self.plan.as_ref());
         let price = details.and_then(|details| details.price.get()).or_else(|| before?.id());
@@ -98,7 +103,14 @@ impl Written {
             amount: self.charged(),
             period: self.period.map(|span| Period { start: span.start.0, end: span.end.0 }),
             proration: self.prorates(),
+            discount: self.discount(discounts),
         }
+    }
+
+    /// The first that took something off.
+    fn discount(&self, discounts: &BTreeMap<String, Discount>) -> Option<Discount> {
+        let mut taken = self.discount_amounts.iter().flatten().filter(|taken| taken.amount > 0);
+        taken.find_map(|taken| discounts.get(taken.discount.get()?)).cloned()
     }
 
     /// The amount, less its discounts, with the taxes that are not in it yet.

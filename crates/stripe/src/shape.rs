@@ -109,7 +109,21 @@ impl Metadata {
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)
     }
+
+    /// Adapty's id of the paywall that sold it, under the key at which Adapty's own bridge looks. What cannot be one is
+    /// left out, so that Adapty refuses no sale for it.
+    pub(crate) fn variation(&self) -> Option<String> {
+        let is_id = |text: &&str| {
+            !text.is_empty()
+                && text.len() <= LONGEST_VARIATION
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        self.get("variation_id").filter(is_id).map(str::to_owned)
+    }
 }
+
+/// They are UUIDs; nothing says that they stay so.
+const LONGEST_VARIATION: usize = 64;
 
 impl<'de> Deserialize<'de> for Metadata {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

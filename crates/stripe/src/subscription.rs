@@ -1,6 +1,6 @@
 //! Subscriptions of a customer, with items and invoices.
 
-use entitlement::billing::{self, About, Collection, Gap, Item, Period, Status};
+use entitlement::billing::{self, About, Collection, Gap, Item, Period, Status, Stop};
 use entitlement::failure::{Failure, brief};
 use entitlement::names::Account;
 use futures_util::future::try_join_all;
@@ -44,7 +44,7 @@ pub(crate) fn has_ended(status: &Status) -> bool {
 pub(crate) async fn of_customer(api: Api<'_>, account: &Account) -> Result<(Vec<Read>, Vec<Gap>), Failure> {
     let request = |after: Option<String>| {
         let list = ListSubscription::new().customer(account.id()).status(ListSubscriptionStatus::All).limit(100);
-        let list = list.expand(vec!["data.latest_invoice".to_owned()]);
+        let list = list.expand(vec!["data.latest_invoice.discounts".to_owned()]);
         after.into_iter().fold(list, ListSubscription::starting_after).build()
     };
     let list = api.all(&format!("subscriptions of `{}`", account.id()), request).await?;
@@ -132,6 +132,9 @@ struct Written {
     ended_at: Option<Seconds>,
     #[serde(default)]
     canceled_at: Option<Seconds>,
+    /// Read from what may stand there, since no access hangs on it.
+    #[serde(default)]
+    cancellation_details: Value,
     #[serde(default)]
     currency: Option<String>,
     #[serde(default)]
@@ -186,6 +189,15 @@ impl Written {
         }
     }
 
+    fn stop(&self) -> Option<Stop> {
+        Some(match self.cancellation_details.get("reason")?.as_str()? {
+            "cancellation_requested" => Stop::Asked,
+            "payment_failed" => Stop::PaymentFailed,
+            "payment_disputed" => Stop::PaymentDisputed,
+            _ => Stop::Unknown,
+        })
+    }
+
     fn items(&self) -> Result<Vec<Item>, String> {
         let one = |object: &Value| {
             let item = read::<WrittenItem>(object).and_then(|item| self.item(item));
@@ -233,8 +245,10 @@ impl Written {
             stops_at_period_end: self.cancel_at_period_end.unwrap_or(false),
             cancel_at: self.cancel_at.map(|at| at.0),
             canceled_at: self.canceled_at.map(|at| at.0),
+            stop: self.stop(),
             ended_at: self.ended_at.map(|at| at.0),
             country: None,
+            variation: self.metadata.variation(),
             currency: self.currency()?,
             collection: if sent { Collection::SendInvoice } else { Collection::Automatic },
             collection_paused: self.pause_collection.is_some(),

@@ -40,8 +40,9 @@ pub fn grant(grant: &Grant) -> Value {
     for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         body.insert(name.to_owned(), text.clone().into());
     }
-    if let Some(offer) = transaction.offer {
-        body.insert("introductory_offer_type".to_owned(), offer_type(offer).into());
+    if transaction.offer == Some(Offer::FreeTrial) {
+        // v1 knows no other offers than introductory ones
+        body.insert("introductory_offer_type".to_owned(), "free_trial".into());
     }
     if let Some(price) = &transaction.price {
         put_price(&mut body, price);
@@ -57,12 +58,6 @@ pub fn revoke(revoke: &Revoke) -> Value {
         Refund::No => false,
     };
     json!({ "is_refund": is_refund })
-}
-
-fn offer_type(offer: Offer) -> &'static str {
-    match offer {
-        Offer::FreeTrial => "free_trial",
-    }
 }
 
 /// The amount in major units, read from its exact decimal text, so that 9.99 is sent as 9.99; and its currency.

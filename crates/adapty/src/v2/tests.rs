@@ -51,9 +51,11 @@ fn sold() -> Grant {
         paid_until: grant.until,
         renews: true,
         stopped_at: None,
+        stop: None,
         payment_failed_at: None,
         grace_until: None,
         country: None,
+        variation: None,
     };
     let price = Some(Money { minor: 999, currency: "usd".into() });
     let transaction = Transaction { standing: Some(Box::new(standing)), price, ..grant.transaction };

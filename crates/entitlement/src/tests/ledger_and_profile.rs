@@ -1,7 +1,7 @@
 //! What was done before, what shows, and what is ours.
 
 use super::*;
-use crate::billing::Line;
+use crate::billing::{Discount, Line, Stop};
 use crate::ledger::Entry;
 use crate::rules::Told;
 
@@ -375,6 +375,43 @@ fn a_country_that_is_not_known_any_more_tells_nothing_anew() {
     assert_eq!(decide(&case).steps, vec![]);
     let moved = Subscription { country: Some("FR".into()), ..first_month() };
     assert_eq!(decide(&later(case, day(5), [moved])).steps.len(), 1);
+}
+
+#[test]
+fn what_is_learnt_of_a_sale_after_its_first_word_tells_nothing_anew() {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.told = Told::Standing;
+    let mut known = first_month();
+    known.variation = Some("paywall".into());
+    let discount = Discount { coupon: "SUMMER".into(), code: None };
+    known.invoices[0].lines[0].discount = Some(discount);
+    let mut case = later(case, day(4), [known.clone()]);
+    assert_eq!(decide(&case).steps, vec![]);
+    case.rules.told = Told::Transaction;
+    assert_eq!(decide(&case).steps, vec![], "nor by the other way");
+    case.rules.told = Told::Standing;
+    let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), stop: None, ..known.clone() };
+    let case = later(case, day(5), [stops.clone()]);
+    let case = later(case, day(6), [Subscription { stop: Some(Stop::Asked), ..stops.clone() }]);
+    assert_eq!(decide(&case).steps, vec![], "why it was stopped is told with the stop");
+    let renewed = second_month(InvoiceStatus::Paid);
+    let again = Subscription { stop: Some(Stop::Asked), variation: known.variation, ..renewed };
+    let Step::Grant(grant) = &decide(&later(case, day(31), [again])).steps[0].step else { panic!("no grant") };
+    assert_eq!(grant.transaction.standing.as_ref().unwrap().variation.as_deref(), Some("paywall"));
+}
+
+#[test]
+fn a_stop_is_told_with_its_reason_and_a_coupon_with_the_sale() {
+    let mut sub = first_month();
+    let discount = Discount { coupon: "SUMMER".into(), code: Some("promo_1".into()) };
+    sub.invoices[0].lines[0].discount = Some(discount);
+    let mut case = of(day(3), [sub.clone()]);
+    case.rules.told = Told::Standing;
+    assert_eq!(decide(&case).verdict.owed[0].transaction.offer, Some(Offer::Code("promo_1".into())));
+    let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), stop: Some(Stop::Asked), ..sub };
+    let plan = decide(&later(case, day(4), [stops]));
+    let standing = plan.verdict.owed[0].transaction.standing.as_ref().unwrap();
+    assert_eq!((plan.steps.len(), standing.stop), (1, Some(Stop::Asked)));
 }
 
 #[test]

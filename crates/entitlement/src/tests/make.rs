@@ -101,6 +101,8 @@ pub(super) fn item(id: &str, price: &str, period: Period) -> Item {
 pub(super) fn sub(id: &str, price: &str, period: Period) -> Subscription {
     Subscription {
         country: None,
+        variation: None,
+        stop: None,
         id: id.into(),
         account: Account::stripe(None, "cus_1"),
         status: Status::Active,
@@ -129,6 +131,7 @@ pub(super) fn invoice(id: &str, reason: InvoiceReason, status: InvoiceStatus, pr
         amount: 999,
         period: Some(period),
         proration: false,
+        discount: None,
     };
     Invoice {
         id: id.into(),
@@ -174,6 +177,7 @@ pub(super) fn purchase(id: &str, price: &str, paid: Timestamp) -> Purchase {
     let line = PurchaseLine { price: price.into(), product: format!("prod_{price}"), quantity: 1, amount: 2000 };
     Purchase {
         country: None,
+        variation: None,
         account: Account::stripe(None, "cus_1"),
         id: id.into(),
         state: PurchaseState::Paid(paid),

@@ -12,8 +12,8 @@ use super::make::{
     carry_out, case, customer, day, foreign, ignored, invoice, item, level, offering, period, purchase, sub,
 };
 use crate::billing::{
-    About, Billing, Collection, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack, Period,
-    Purchase, PurchaseState, Status, Subscription,
+    About, Billing, Collection, Discount, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack,
+    Period, Purchase, PurchaseState, Status, Stop, Subscription,
 };
 use crate::clock::Timestamp;
 use crate::decide::Case;
@@ -114,13 +114,16 @@ fn invoices(price: &'static str, running: Period) -> impl Strategy<Value = Vec<I
         InvoiceStatus::Unknown("frozen".into()),
     ];
     let former = Period { start: running.start - Duration::days(30), end: running.start };
-    let shape = (any::<bool>(), any::<bool>(), 0..4_i64);
+    let code = proptest::option::of(Just("promo_1".to_owned()));
+    let discount = proptest::option::weighted(0.2, code.prop_map(|code| Discount { coupon: "SUMMER".into(), code }));
+    let shape = (any::<bool>(), any::<bool>(), 0..4_i64, discount);
     let one = (select(reasons), select(states), shape, money_back());
-    let one = one.prop_map(move |(reason, status, (is_former, told, hour), back)| {
+    let one = one.prop_map(move |(reason, status, (is_former, told, hour, discount), back)| {
         let period = if is_former { former } else { running };
         let mut invoice = invoice("in", reason, status, price, period);
         invoice.created += Duration::hours(hour);
         invoice.money_back = back;
+        invoice.lines.iter_mut().for_each(|line| line.discount.clone_from(&discount));
         if !told {
             invoice.lines.clear();
         }
@@ -141,6 +144,9 @@ fn subscription() -> impl Strategy<Value = Subscription> {
             let mut sub = sub("sub", price, running);
             (sub.status, sub.cancel_at, sub.ended_at, sub.invoices) = (status, cancel_at, ended_at, invoices);
             (sub.stops_at_period_end, sub.collection_paused, sub.on_test_clock) = (flags.0, flags.1, flags.2);
+            sub.canceled_at = flags.0.then(|| ended_at.unwrap_or(running.start));
+            sub.stop = (flags.0 && flags.3).then_some(Stop::Asked);
+            sub.variation = flags.3.then(|| "paywall".to_owned());
             sub.trial = (sub.status == Status::Trialing).then_some(running);
             sub.collection = if flags.3 { Collection::Automatic } else { Collection::SendInvoice };
             sub.items.extend(extra.map(|(price, quantity)| {

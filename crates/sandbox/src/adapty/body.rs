@@ -37,6 +37,10 @@ impl Body {
         self.typed(field, "value is not a valid string", |value| value.as_str().map(str::to_owned))
     }
 
+    pub(super) fn is_null(&self, field: &str) -> bool {
+        self.0.get(field).is_some_and(Value::is_null)
+    }
+
     pub(super) fn flag(&self, field: &str) -> Result<Option<bool>, Refusal> {
         self.typed(field, "value could not be parsed to a boolean", Value::as_bool)
     }
@@ -55,7 +59,7 @@ impl Body {
 
     /// A time, or null as good as absent.
     pub(super) fn time_or_null(&self, field: &str) -> Result<Option<DateTime<Utc>>, Refusal> {
-        if self.0.get(field).is_some_and(Value::is_null) { Ok(None) } else { self.time(field) }
+        if self.is_null(field) { Ok(None) } else { self.time(field) }
     }
 
     /// One of a few words.
@@ -66,7 +70,7 @@ impl Body {
 
     /// An object, or null as good as absent.
     pub(super) fn object(&self, field: &str) -> Result<Option<Body>, Refusal> {
-        if self.0.get(field).is_some_and(Value::is_null) {
+        if self.is_null(field) {
             return Ok(None);
         }
         self.typed(field, "value is not a valid dict", |value| value.as_object().cloned().map(Body))
@@ -74,7 +78,7 @@ impl Body {
 
     /// One of a few words, or null: the published sample sends null for a field said not to be nullable.
     pub(super) fn word_or_null(&self, field: &str, words: &[&str]) -> Result<Option<String>, Refusal> {
-        if self.0.get(field).is_some_and(Value::is_null) {
+        if self.is_null(field) {
             return Ok(None);
         }
         self.word(field, words)

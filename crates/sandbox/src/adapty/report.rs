@@ -53,7 +53,6 @@ struct Report {
     row: Transaction,
     facts: Reported,
     family_shared: bool,
-    offer_id: Option<String>,
 }
 
 /// Records a transaction or changes the one of that id, and gives the level of its product.
@@ -191,6 +190,9 @@ impl Report {
             refunded_at: body.time_or_null("refunded_at")?,
             cancellation_reason: body.word_or_null("cancellation_reason", &REASONS)?,
             offer_category: category,
+            // a null id is refused, as two of the pages say
+            offer_id: offer.as_ref().map_or(Ok(None), |offer| offer.text("id"))?,
+            variation_id: variation(body)?,
         };
         let row = Transaction {
             product: text("store_product_id")?,
@@ -210,9 +212,7 @@ impl Report {
             reported: None,
         };
         let family_shared = body.flag("is_family_shared")?.unwrap_or(false);
-        // a null id is refused, as two of the pages say
-        let offer_id = offer.as_ref().map_or(Ok(None), |offer| offer.text("id"))?;
-        Ok(Report { row, facts, family_shared, offer_id })
+        Ok(Report { row, facts, family_shared })
     }
 
     /// The documented refusals; "later" is strict.
@@ -286,7 +286,7 @@ impl Report {
         let message = "If offer_type is 'free_trial', price.value must be 0.";
         refuse(is_trial && paid, "free_trial_price_error", "offer_type", message)?;
         let nameless =
-            self.offer_id.is_none() && facts.offer_category.as_deref().is_some_and(|of| of != "introductory");
+            facts.offer_id.is_none() && facts.offer_category.as_deref().is_some_and(|of| of != "introductory");
         let message = "offer_id must be specified for all offer types except 'introductory'.";
         refuse(nameless, "missing_offer_id", "offer_category", message)?;
         let message = "One-time purchase cannot have a trial.";
@@ -296,4 +296,9 @@ impl Report {
 
 fn refuse(wrong: bool, code: &'static str, source: &str, message: &str) -> Result<(), Refusal> {
     if wrong { Err(Refusal::invalid(code, source, message)) } else { Ok(()) }
+}
+
+/// The page marks it as nullable.
+fn variation(body: &Body) -> Result<Option<String>, Refusal> {
+    if body.is_null("variation_id") { Ok(None) } else { body.text("variation_id") }
 }

@@ -66,7 +66,7 @@ fn subscription(row: &Transaction, told: &Reported) -> Value {
         "store_base_plan_id": row.base_plan,
         "store_transaction_id": row.id,
         "store_original_transaction_id": row.original,
-        "offer": row.offer.as_ref().map(|offer| json!({ "category": told.offer_category, "type": offer, "id": null })),
+        "offer": row.offer.as_ref().map(|offer| json!({ "category": told.offer_category, "type": offer, "id": told.offer_id })),
         "environment": if row.is_sandbox { "Sandbox" } else { "Production" },
         "purchased_at": written(told.purchased_at),
         "originally_purchased_at": told.originally_purchased_at.map(written),

@@ -135,6 +135,10 @@ pub struct Reported {
     pub cancellation_reason: Option<String>,
     /// `offer.category`.
     pub offer_category: Option<String>,
+    /// `offer.id`.
+    pub offer_id: Option<String>,
+    /// `variation_id`.
+    pub variation_id: Option<String>,
 }
 
 /// The part of a profile that changes.

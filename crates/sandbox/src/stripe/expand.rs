@@ -29,11 +29,19 @@ fn along(world: &World, shown: &mut Value, steps: &[&str]) -> Option<()> {
         shown[*field] = list;
     }
     let value = shown.get_mut(field)?;
-    if let Some(object) = value.as_str().and_then(|id| world.get(id)) {
-        *value = shape::render(world, object);
+    if let Value::Array(ids) = value {
+        ids.iter_mut().for_each(|id| put_object(world, id));
     }
+    put_object(world, value);
     let expandable = value.is_null() || value.is_object() || value.is_array();
     if expandable { along(world, value, rest) } else { None }
+}
+
+/// The object in the place of its id.
+fn put_object(world: &World, place: &mut Value) {
+    if let Some(object) = place.as_str().and_then(|id| world.get(id)) {
+        *place = shape::render(world, object);
+    }
 }
 
 /// The lists that an object shows only when asked.

@@ -1,5 +1,7 @@
 //! Money that goes back, is fought over, or is given up.
 
+use serde_json::{Value, json};
+
 use super::Made;
 use crate::stripe::Stripe;
 use crate::stripe::billing::give_up;
@@ -60,6 +62,22 @@ impl Stripe {
         })
     }
 
+    /// Takes `off` from each line of an invoice by a coupon, which the customer may have entered a code for.
+    pub fn discount(&self, invoice: &str, coupon: &str, code: Option<&str>, off: i64) -> Vec<Event> {
+        self.act(|world| {
+            let id = world.mint("di");
+            let stored = world.need(invoice);
+            let subscription = stored.pointer("/parent/subscription_details/subscription");
+            let discount = json!({
+                "id": id, "object": "discount", "checkout_session": null, "customer": stored["customer"], "end": null,
+                "invoice": invoice, "invoice_item": null, "promotion_code": code,
+                "source": { "coupon": coupon, "type": "coupon" }, "start": world.now(), "subscription": subscription,
+            });
+            world.put(discount);
+            world.update("invoice.updated", invoice, |stored| take_off(stored, &id, off));
+        })
+    }
+
     /// Voids an invoice.
     pub fn void_invoice(&self, invoice: &str) -> Vec<Event> {
         self.act(|world| give_up(world, invoice, "void"))
@@ -68,6 +86,20 @@ impl Stripe {
     /// Writes an invoice off.
     pub fn mark_uncollectible(&self, invoice: &str) -> Vec<Event> {
         self.act(|world| give_up(world, invoice, "uncollectible"))
+    }
+}
+
+fn take_off(invoice: &mut Value, discount: &str, off: i64) {
+    let taken = json!([{ "amount": off, "discount": discount }]);
+    let lines = invoice["lines"].as_array_mut().expect("an invoice has lines");
+    let sum = off * i64::try_from(lines.len()).expect("a few lines");
+    for line in lines {
+        (line["discount_amounts"], line["discounts"]) = (taken.clone(), json!([discount]));
+    }
+    invoice["discounts"] = json!([discount]);
+    invoice["total_discount_amounts"] = json!([{ "amount": sum, "discount": discount }]);
+    for field in ["total", "amount_due", "amount_paid"] {
+        invoice[field] = (number(invoice, &format!("/{field}")) - sum).into();
     }
 }
 

@@ -136,6 +136,36 @@ async fn an_app_that_hangs_keeps_another_waiting_for_no_user_who_is_known() {
 }
 
 #[tokio::test]
+async fn an_app_that_hangs_is_soon_left_alone_and_holds_no_worker() {
+    let apps = Apps::start().await;
+    let world = &apps.world;
+    apps.tv.adapty.faults.inject(Fault::always(Match::any(), What::HangForever));
+    let users: Vec<String> = (0..30).map(|number| format!("u-{number}")).collect();
+    let (first, others) = users.split_at(10);
+    for user in first {
+        world.deliver(&world.buys(user, "price_premium").events).await;
+    }
+    let began = std::time::Instant::now();
+    while !world.daemon.log().contains("tv does not answer") {
+        assert!(began.elapsed() < PATIENCE, "{}", world.daemon.log());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let before = apps.tv.journal.count(|_| true);
+    for user in others {
+        world.deliver(&world.buys(user, "price_premium").events).await;
+        apps.until_held(&apps.phone, user, "premium").await;
+    }
+    let asked = apps.tv.journal.count(|_| true) - before;
+    assert!(asked < others.len() / 2, "{asked} requests to an app that hangs\n{}", world.daemon.log());
+    apps.tv.adapty.faults.clear();
+    for user in &users {
+        apps.until_held(&apps.tv, user, "channels").await;
+    }
+    assert_eq!(world.daemon.log().matches("tv answers again").count(), 1);
+    finish(apps.world).await;
+}
+
+#[tokio::test]
 async fn an_app_whose_key_is_refused_waits_alone() {
     let apps = Apps::start().await;
     let world = &apps.world;

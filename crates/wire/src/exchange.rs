@@ -10,7 +10,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
 
-use crate::pause::{SHORT, Verdict};
+use crate::pause::{Ended, SHORT, Verdict};
 use crate::upstream::{Answer, Forbidden};
 use crate::{classify, date, retry_after};
 
@@ -23,7 +23,7 @@ const LONGEST_ERROR: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The connection never stood, so nothing arrived.
-    Unsent(String),
+    Unsent { words: String, timed_out: bool },
     /// Nobody knows whether it arrived.
     Lost { words: String, timed_out: bool },
     /// The answer is longer than anything that is read.
@@ -37,7 +37,7 @@ impl Fault {
     pub(crate) fn failure(&self, what: &str, upstream: &str) -> Failure {
         let text = |words: &str| format!("{what} at {upstream}: {words}");
         match self {
-            Self::Unsent(words) | Self::Lost { words, .. } => Failure::new(Class::Transient, text(words)),
+            Self::Unsent { words, .. } | Self::Lost { words, .. } => Failure::new(Class::Transient, text(words)),
             Self::TooLong => {
                 Failure::new(Class::Transient, text(&format!("the answer is longer than {} MiB", LONGEST >> 20)))
             }
@@ -59,7 +59,7 @@ impl Fault {
                 Class::Permanent | Class::Missing => Verdict::Good,
                 Class::Transient => Verdict::Open,
             },
-            Self::Unsent(_) | Self::Lost { .. } | Self::TooLong => Verdict::Open,
+            Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong => Verdict::Open,
         }
     }
 
@@ -67,7 +67,15 @@ impl Fault {
     pub(crate) fn hold(&self) -> Option<i64> {
         match self {
             Self::Answered { status: 429 | 503, retry_after, .. } => *retry_after,
-            Self::Answered { .. } | Self::Unsent(_) | Self::Lost { .. } | Self::TooLong => None,
+            Self::Answered { .. } | Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong => None,
+        }
+    }
+
+    /// Whether it took all the time there was.
+    pub(crate) fn ended(&self) -> Ended {
+        match self {
+            Self::Unsent { timed_out: true, .. } | Self::Lost { timed_out: true, .. } => Ended::OutOfTime,
+            Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong | Self::Answered { .. } => Ended::InTime,
         }
     }
 
@@ -77,7 +85,7 @@ impl Fault {
     /// turned away by the rate limit. A time-out is never tried again at once: it has cost long enough.
     pub(crate) fn again(&self, writes: bool, wait: Duration) -> Option<Duration> {
         match self {
-            Self::Unsent(_) => Some(wait),
+            Self::Unsent { .. } => Some(wait),
             Self::Lost { timed_out, .. } => (!writes && !timed_out).then_some(wait),
             Self::TooLong => None,
             Self::Answered { status, retry_after, .. } => {
@@ -135,7 +143,8 @@ async fn body(mut response: Response, longest: usize, timeout: Duration) -> Resu
 
 fn broken(fault: &reqwest::Error, timeout: Duration) -> Fault {
     let words = classify::words(fault, timeout);
-    if fault.is_connect() { Fault::Unsent(words) } else { Fault::Lost { words, timed_out: fault.is_timeout() } }
+    let timed_out = fault.is_timeout();
+    if fault.is_connect() { Fault::Unsent { words, timed_out } } else { Fault::Lost { words, timed_out } }
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
@@ -149,6 +158,6 @@ fn label(outcome: &Result<Answer, Fault>) -> Cow<'static, str> {
     match outcome {
         Ok(Answer { status, .. }) | Err(Fault::Answered { status, .. }) => Cow::Owned(status.to_string()),
         Err(Fault::Lost { timed_out: true, .. }) => Cow::Borrowed("timeout"),
-        Err(Fault::Unsent(_) | Fault::Lost { .. } | Fault::TooLong) => Cow::Borrowed("error"),
+        Err(Fault::Unsent { .. } | Fault::Lost { .. } | Fault::TooLong) => Cow::Borrowed("error"),
     }
 }

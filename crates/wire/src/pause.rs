@@ -1,4 +1,4 @@
-//! When an upstream is left alone: it refused the key, or asked to wait.
+//! When an upstream is left alone: it refused the key, asked to wait, or does not answer.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,12 @@ use tokio::time::Instant;
 
 /// How long an upstream that refused the key is left alone.
 const REFUSED: Duration = Duration::from_secs(60);
+/// So many requests in a row without an answer, and the upstream is left alone: each holds whoever waits for it.
+const PATIENCE: u32 = 5;
+/// How long an upstream that does not answer is left alone.
+const SILENT: Duration = Duration::from_secs(5);
+/// How long the others stay out while one call finds out whether it answers again.
+const FINDING_OUT: Duration = Duration::from_secs(30);
 /// The longest pause that a `Retry-After` brings about; after it one call finds out.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 /// A pause this short is waited for in place; the queue owns longer ones.
@@ -27,6 +33,8 @@ pub enum Why {
     Credentials,
     /// It answered 429 or 503 with a `Retry-After`, to this process or another.
     Asked,
+    /// It let several requests in a row run into their time limit.
+    Silent,
 }
 
 impl fmt::Display for Why {
@@ -34,6 +42,7 @@ impl fmt::Display for Why {
         f.write_str(match self {
             Self::Credentials => "it refuses the key",
             Self::Asked => "it asked to be left alone for a while",
+            Self::Silent => "it does not answer",
         })
     }
 }
@@ -60,6 +69,13 @@ pub(crate) enum Change {
     Recovered,
 }
 
+/// Whether a request came to an end in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    InTime,
+    OutOfTime,
+}
+
 /// The pauses of one upstream, shared by its clones.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses(Mutex<State>);
@@ -69,6 +85,17 @@ struct State {
     refused: Option<Refused>,
     /// End of the wait that was asked for.
     asked: Option<Instant>,
+    silence: Silence,
+}
+
+/// Requests that ended out of time since the last that did not.
+#[derive(Clone, Copy, Debug, Default)]
+struct Silence {
+    in_a_row: u32,
+    /// When the last request ended in time.
+    heard: Option<Instant>,
+    /// When one call may find out.
+    until: Option<Instant>,
 }
 
 /// The key was refused, and has not been accepted since.
@@ -87,14 +114,20 @@ impl Pauses {
 
     /// Like [`Pauses::at`], and when none stands, the caller goes ahead.
     ///
-    /// After a refusal that makes it the probe: the others stay out for another minute, or until it has its answer.
+    /// After a refusal or a silence that makes it the probe: the others stay out for a while, or until it has its answer.
     pub(crate) fn enter(&self, now: Instant) -> Option<Pause> {
         let mut state = self.lock();
         let pause = state.at(now);
-        if let (None, Some(refused)) = (pause, &mut state.refused) {
+        if pause.is_some() {
+            return pause;
+        }
+        if let Some(refused) = &mut state.refused {
             refused.until = now + REFUSED;
         }
-        pause
+        if let Some(until) = &mut state.silence.until {
+            *until = now + FINDING_OUT;
+        }
+        None
     }
 
     /// Leaves the upstream alone until then; never shortens a pause.
@@ -129,6 +162,30 @@ impl Pauses {
         }
     }
 
+    /// Takes in how a request sent at `sent` ended.
+    ///
+    /// Whoever was asked before the last answer came says nothing of what is now.
+    pub(crate) fn ended(&self, sent: Instant, now: Instant, ended: Ended) -> Change {
+        let mut state = self.lock();
+        let silence = &mut state.silence;
+        match ended {
+            Ended::InTime => {
+                let was_silent = silence.until.is_some();
+                *silence = Silence { heard: Some(now), ..Silence::default() };
+                if was_silent { Change::Recovered } else { Change::None }
+            }
+            Ended::OutOfTime if silence.heard.is_some_and(|heard| sent < heard) => Change::None,
+            Ended::OutOfTime => {
+                silence.in_a_row = silence.in_a_row.saturating_add(1);
+                if silence.in_a_row < PATIENCE {
+                    return Change::None;
+                }
+                let is_news = silence.until.replace(now + SILENT).is_none();
+                if is_news { Change::BecamePaused } else { Change::None }
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +195,8 @@ impl State {
     fn at(&self, now: Instant) -> Option<Pause> {
         let refused = self.refused.map(|refused| Pause { until: refused.until, why: Why::Credentials });
         let asked = self.asked.map(|until| Pause { until, why: Why::Asked });
-        [refused, asked].into_iter().flatten().find(|pause| pause.until > now)
+        let silent = self.silence.until.map(|until| Pause { until, why: Why::Silent });
+        [refused, asked, silent].into_iter().flatten().find(|pause| pause.until > now)
     }
 }
 
@@ -147,6 +205,35 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn several_time_outs_in_a_row_keep_all_but_one_out_until_there_is_an_answer() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        let late = |at: Instant| pauses.ended(start, at, Ended::OutOfTime);
+        for _ in 1..PATIENCE {
+            assert_eq!((late(start + SECOND), pauses.at(start + SECOND)), (Change::None, None));
+        }
+        assert_eq!(late(start + SECOND), Change::BecamePaused);
+        assert_eq!(pauses.at(start + 2 * SECOND).map(|pause| pause.why), Some(Why::Silent));
+        let later = start + SECOND + SILENT;
+        assert_eq!(pauses.enter(later), None, "one finds out");
+        assert!(pauses.enter(later).is_some(), "the others do not");
+        assert_eq!(pauses.ended(later, later + SECOND, Ended::OutOfTime), Change::None);
+        assert_eq!(pauses.enter(later + SECOND + SILENT), None);
+        assert_eq!(pauses.ended(later, later + 2 * SECOND, Ended::InTime), Change::Recovered);
+        assert_eq!(pauses.enter(later + 2 * SECOND), None);
+        assert_eq!(pauses.enter(later + 2 * SECOND), None);
+    }
+
+    #[test]
+    fn a_time_out_of_a_request_from_before_the_last_answer_proves_nothing() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        pauses.ended(start, start + SECOND, Ended::InTime);
+        for _ in 0..2 * PATIENCE {
+            assert_eq!(pauses.ended(start, start + 2 * SECOND, Ended::OutOfTime), Change::None);
+        }
+        assert_eq!(pauses.at(start + 2 * SECOND), None);
+    }
 
     #[test]
     fn after_a_minute_one_call_finds_out_whether_the_key_works() {

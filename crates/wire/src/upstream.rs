@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::client::{Client, SetupError};
 use crate::exchange::{self, Fault};
 use crate::limit::{self, Limit, LimitBy, Refusal};
-use crate::pause::{self, Change, Pause, Pauses, SHORT, Verdict, Why};
+use crate::pause::{self, Change, Ended, Pause, Pauses, SHORT, Verdict, Why};
 use crate::schedule::{Schedule, TOTAL, TRIES};
 
 /// What there is to know about an upstream.
@@ -278,11 +278,8 @@ impl Upstream {
                 sleep_until(pause.until).await;
                 Ok(())
             }
-            Why::Asked => {
-                let seconds = i64::try_from(left.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
-                let what = words("not asked, since it wants to be left alone for now");
-                Err(Failure { retry_after: Some(seconds), ..Failure::new(Class::Transient, what) })
-            }
+            Why::Asked => Err(later(left, words("not asked, since it wants to be left alone for now"))),
+            Why::Silent => Err(later(left, words("not asked, since it does not answer"))),
         }
     }
 
@@ -304,7 +301,21 @@ impl Upstream {
             }
             Change::Recovered => tracing::info!(upstream.name = name, "{name} accepts the key again"),
         }
+        let ended = outcome.as_ref().map_or_else(Fault::ended, |_| Ended::InTime);
+        match self.0.pauses.ended(sent, now, ended) {
+            Change::None => {}
+            Change::BecamePaused => {
+                tracing::error!(upstream.name = name, "{name} does not answer; it is asked every few seconds until it does");
+            }
+            Change::Recovered => tracing::info!(upstream.name = name, "{name} answers again"),
+        }
     }
+}
+
+/// A failure that is over in `left`.
+fn later(left: Duration, what: String) -> Failure {
+    let seconds = i64::try_from(left.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+    Failure { retry_after: Some(seconds), ..Failure::new(Class::Transient, what) }
 }
 
 impl Answer {

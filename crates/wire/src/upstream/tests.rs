@@ -105,6 +105,26 @@ async fn a_time_out_is_not_tried_again() {
 }
 
 #[tokio::test]
+async fn an_upstream_that_lets_everybody_wait_is_left_alone_for_a_few_seconds() {
+    let silence = || Reply::Silence;
+    let replies = vec![silence(), silence(), silence(), silence(), silence(), answer("200 OK")];
+    let server = Server::start(replies).await;
+    let upstream = upstream(&server.base);
+    for _ in 0..5 {
+        assert!(upstream.get(call()).await.unwrap_err().what.contains("timed out"));
+    }
+    let kept = upstream.get(call()).await.unwrap_err();
+    assert_eq!((kept.class, server.seen().len()), (Class::Transient, 5));
+    assert!(kept.retry_after.is_some_and(|seconds| (1..=5).contains(&seconds)), "{kept:?}");
+    assert_eq!(upstream.paused().map(|pause| pause.why), Some(Why::Silent));
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::resume();
+    assert_eq!(upstream.get(call()).await.unwrap().status, 200);
+    assert_eq!(upstream.paused(), None);
+}
+
+#[tokio::test]
 async fn a_retry_after_pauses_everyone() {
     for head in ["429 Too Many Requests\r\nretry-after: 30", "503 Service Unavailable\r\nretry-after: 30"] {
         let server = Server::start(vec![answer(head), answer("200 OK")]).await;

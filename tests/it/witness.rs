@@ -81,6 +81,29 @@ async fn an_app_store_and_a_web_subscription_are_shown_rightly_and_called_double
 }
 
 #[tokio::test]
+async fn a_subscription_in_the_app_stays_called_double_behind_the_longer_right_of_the_web() {
+    for api in ["v1", "v2"] {
+        let world = World::with(&[("ADAPTY__API", api), ("POLICY__PROFILE_LAG", "0s")]).await;
+        world.sandbox.adapty.set_product("prod_premium", Some("premium"));
+        let soon = sandbox::clock::now() + TimeDelta::days(10);
+        world.sandbox.adapty.put_level("u-1", "premium", "app_store", Some(soon));
+        let bought = world.granted("u-1", "price_premium", "premium").await;
+        let looked = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+        assert!(looked.status.success(), "{}", looked.stderr);
+        let told = status(&world, &[]).await;
+        let [double, store] = [&told["double_subscription"], &told["levels"][0]["store"]];
+        assert_eq!((double, store), (&json!(true), &json!("stripe")), "{api}: {told:#}");
+        let report = world.daemon.command(&["reconcile", "--report-only", "--json"]).await.stdout;
+        let report: Value = serde_json::from_str(&report).unwrap();
+        let doubled = &report["double_subscriptions"][0];
+        assert_eq!([&doubled["user"], &doubled["level"], &doubled["store"]], ["u-1", "premium", "app_store"], "{api}");
+        world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+        assert_eq!(status(&world, &[]).await["double_subscription"], false, "{api}: one of them is over");
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
 async fn a_witness_that_does_not_answer_makes_the_answer_stale_and_locks_nobody_out() {
     for silent in [
         What::Status(500, Vec::new(), String::new()),

@@ -11,7 +11,7 @@ use entitlement::clock::Timestamp;
 use entitlement::failure::brief;
 use entitlement::names::{AccessLevel, Customer};
 use entitlement::plan::Until;
-use entitlement::profile::{BARE, Profile, Shown};
+use entitlement::profile::{BARE, Profile, Shown, Sold};
 use serde_json::{Map, Value};
 
 use crate::date;
@@ -49,7 +49,32 @@ pub fn profile(customer: &Customer, body: &[u8]) -> Result<Profile, Unreadable> 
     if !told {
         return Err(Unreadable("data.paid_access_levels".to_owned()));
     }
-    Ok(Profile { customer: customer.clone(), exists: true, levels: found.into_values().collect() })
+    let (levels, sold) = (found.into_values().collect(), sold(data.get("subscriptions")));
+    Ok(Profile { customer: customer.clone(), exists: true, levels, sold })
+}
+
+/// The subscriptions that are listed and not over by their own word. What cannot be read of them is left out: nothing is
+/// granted or taken for it.
+fn sold(listed: Option<&Value>) -> Vec<Sold> {
+    let entries: Vec<&Value> = match listed {
+        Some(Value::Object(map)) => map.values().collect(),
+        Some(Value::Array(list)) => list.iter().collect(),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => Vec::new(),
+    };
+    entries.into_iter().filter_map(subscription).collect()
+}
+
+fn subscription(entry: &Value) -> Option<Sold> {
+    let fields = entry.as_object()?;
+    let is_over = fields.get("is_active").and_then(Value::as_bool) == Some(false);
+    let is_refunded = text(fields, &["cancellation_reason"]).is_some_and(|reason| reason == "refund");
+    if is_over || is_refunded {
+        return None;
+    }
+    let product = text(fields, &["vendor_product_id", "store_product_id"])?;
+    let sandbox = fields.get("is_sandbox").and_then(Value::as_bool);
+    let sandbox = sandbox.unwrap_or_else(|| text(fields, &["environment"]).is_some_and(|of| of == "Sandbox"));
+    Some(Sold { store: text(fields, &["store"])?, product, until: until(fields, "subscriptions").ok()?, sandbox })
 }
 
 /// Characters of a level's name in a fault: longer than anybody's, and the field behind it is still told.

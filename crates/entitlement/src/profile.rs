@@ -14,6 +14,21 @@ pub struct Profile {
     pub exists: bool,
     /// One entry a level.
     pub levels: Vec<Shown>,
+    /// What stores sold, whether a level shows it or a longer right stands before it. It decides nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sold: Vec<Sold>,
+}
+
+/// A subscription of a store, as the destination lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sold {
+    pub store: String,
+    /// The store's product.
+    pub product: String,
+    /// Its end; it may lie in the past.
+    pub until: Until,
+    /// It was bought in the store's sandbox, where nobody pays.
+    pub sandbox: bool,
 }
 
 /// One right as the destination shows it, running or over.
@@ -59,7 +74,7 @@ impl Profile {
     /// The profile of a customer the destination does not know.
     #[must_use]
     pub fn absent(customer: Customer) -> Self {
-        Self { customer, exists: false, levels: Vec::new() }
+        Self { customer, exists: false, levels: Vec::new(), sold: Vec::new() }
     }
 
     /// The entry of `level`.

@@ -13,7 +13,7 @@ use crate::plan::{
     Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Standing, Step, Transaction, Verdict,
     Withheld,
 };
-use crate::profile::{BARE, Profile, Shown};
+use crate::profile::{BARE, Profile, Shown, Sold};
 use crate::reason::Reason;
 use crate::rules::{Rules, Told};
 use crate::same::{arrived, as_told, is_alike, same_chain, shows, tells};
@@ -336,13 +336,35 @@ impl<'a> Subject<'a> {
     /// The store that is paid for the same level beside us.
     fn paid_twice(&self, right: &Entitlement) -> Option<Reason> {
         let shown = self.shown.filter(|_| !right.transaction.is_promotion())?;
-        let store = shown
-            .store
-            .as_ref()
-            .filter(|store| **store != self.rules.store && !GIVES_FREE.contains(&store.as_str()))?;
         let ours = self.grants().any(|ours| same_chain(shown, ours));
-        let chain = right.transaction.original.clone();
-        (!ours).then(|| Reason::PaidTwice { store: store.clone(), chain })
+        let store = match ours {
+            true => self.paid_behind_ours()?,
+            false => shown.store.as_ref().filter(|store| self.is_paid_elsewhere(store))?,
+        };
+        Some(Reason::PaidTwice { store: store.clone(), chain: right.transaction.original.clone() })
+    }
+
+    fn is_paid_elsewhere(&self, store: &str) -> bool {
+        store != self.rules.store && !GIVES_FREE.contains(&store)
+    }
+
+    /// The store of a subscription that runs and that no level shows: a longer right stands before it. Which level it opens
+    /// is not said; of several that may hide it, the first is taken.
+    fn paid_behind_ours(&self) -> Option<&'a String> {
+        let mut levels = self.profile.levels.iter().filter(|shown| shown.runs(self.now));
+        let shows = |shown: &Shown, sold: &Sold| {
+            (shown.store.as_ref(), shown.product.as_ref()) == (Some(&sold.store), Some(&sold.product))
+        };
+        let is_paid = |sold: &&Sold| sold.until.is_after(self.now) && sold.sandbox == (self.rules.mode == Mode::Test);
+        let mut running = self.profile.sold.iter().filter(is_paid);
+        let hidden = running
+            .find(|sold| self.is_paid_elsewhere(&sold.store) && !levels.clone().any(|shown| shows(shown, sold)))?;
+        let may_hide = |shown: &Shown| {
+            let is_elsewhere = shown.store.as_ref().is_some_and(|store| self.is_paid_elsewhere(store));
+            !is_elsewhere && shown.until >= hidden.until
+        };
+        let first = levels.by_ref().filter(|shown| may_hide(shown)).map(|shown| &shown.level).min()?;
+        (first == self.level).then_some(&hidden.store)
     }
 
     /// Puts a step into the plan, unless its entry says that it is not due or was refused. Returns its key.

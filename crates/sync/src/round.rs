@@ -12,7 +12,7 @@ use entitlement::decide::{Case, decide};
 use entitlement::failure::Failure;
 use entitlement::ledger::Entry;
 use entitlement::names::Account;
-use entitlement::plan::{Plan, Step, Until};
+use entitlement::plan::{Note, Plan, Step, Until};
 use entitlement::reason::Reason;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -63,7 +63,7 @@ pub struct Report {
     /// Why accounts could not be compared, the first few of them.
     #[serde(default)]
     pub failures: Vec<String>,
-    /// Who pays for a level on the web and in a store of the app too, as the witness shows it.
+    /// Who pays for a level on the web and in a store of the app too, as Adapty or the witness shows it.
     #[serde(default)]
     pub double_subscriptions: Vec<Doubled>,
     /// Users of whom the witness was asked in vain.
@@ -249,9 +249,7 @@ impl Sync {
         walked.not_witnessed += u64::from(seen.stale);
         for twice in known.status.paid_twice(&seen.levels, seen.stale, &ours, now) {
             let (user, level) = (customer.as_str().to_owned(), twice.level.0.clone());
-            let (account, store) = (account.as_str().to_owned(), twice.store.clone());
-            let doubled = Doubled { account, user: user.clone(), level: level.clone(), store };
-            walked.doubled.insert((user, level), doubled);
+            walked.twice(Doubled { account: account.as_str().to_owned(), user, level, store: twice.store.clone() });
         }
         Ok(())
     }
@@ -283,9 +281,10 @@ impl Sync {
                 let Some(account) = left.next() else { break };
                 under_way.push(async move { (self.compare(&account).await, account) });
             }
-            let Some((compared, account)) = under_way.next().await else { return };
+            let Some(((compared, doubled), account)) = under_way.next().await else { return };
             walked.accounts += 1;
             compared.into_iter().for_each(|compared| walked.take(account.clone(), compared));
+            doubled.into_iter().for_each(|doubled| walked.twice(doubled));
             told(walked.progress());
         }
     }
@@ -303,32 +302,38 @@ impl Sync {
         }
     }
 
-    /// How the account compares in each app.
-    async fn compare(&self, account: &Account) -> Vec<Compared> {
+    /// How the account compares in each app, and what its customer pays for twice.
+    async fn compare(&self, account: &Account) -> (Vec<Compared>, Vec<Doubled>) {
+        let alone = |compared| (vec![compared], Vec::new());
         let before = self.store.standing(account).await;
         let inspected = match self.inspect(account).await {
             Ok(inspected) => inspected,
             // it is parked, or billed nothing
-            Err(InspectError::Nobody) => return vec![Compared::Same],
-            Err(error) => return vec![Compared::Failed(format!("`{account}`: {error}"))],
+            Err(InspectError::Nobody) => return alone(Compared::Same),
+            Err(error) => return alone(Compared::Failed(format!("`{account}`: {error}"))),
         };
         let after = self.store.standing(account).await;
         let (Ok(before), Ok(after)) = (before, after) else {
-            return vec![Compared::Failed(format!("`{account}`: the database does not answer"))];
+            return alone(Compared::Failed(format!("`{account}`: the database does not answer")));
         };
         let moves = is_moving(before.as_ref(), after.as_ref(), (self.clock)());
-        let judge = |case: Result<Case, InspectError>| match case {
-            Ok(case) => self.judge(account, &case, moves, after.as_ref()),
+        let mut doubled = Vec::new();
+        let mut judge = |case: Result<Case, InspectError>| match case {
+            Ok(case) => {
+                let plan = decide(&case);
+                doubled.extend(paid_twice(account, &case, &plan));
+                self.judge(account, &case, &plan, moves, after.as_ref())
+            }
             Err(error) => Compared::Failed(format!("`{account}`: {error}")),
         };
-        inspected.cases.into_iter().map(judge).collect()
+        let compared = inspected.cases.into_iter().map(&mut judge).collect();
+        (compared, doubled)
     }
 
-    fn judge(&self, account: &Account, case: &Case, moves: bool, standing: Option<&Standing>) -> Compared {
-        let plan = decide(case);
-        let found = differences(account, case, &plan);
+    fn judge(&self, account: &Account, case: &Case, plan: &Plan, moves: bool, standing: Option<&Standing>) -> Compared {
+        let found = differences(account, case, plan);
         match found.is_empty() {
-            true if waits(&plan) && self.is_settled_soon(&plan, standing) => Compared::InMotion,
+            true if waits(plan) && self.is_settled_soon(plan, standing) => Compared::InMotion,
             true => Compared::Same,
             false if moves => Compared::InMotion,
             false => Compared::Differs(found),
@@ -416,6 +421,10 @@ impl Walked {
         }
     }
 
+    fn twice(&mut self, doubled: Doubled) {
+        self.doubled.insert((doubled.user.clone(), doubled.level.clone()), doubled);
+    }
+
     fn progress(&self) -> Progress {
         Progress { accounts: self.accounts, differences: self.differences.len() as u64 }
     }
@@ -439,6 +448,16 @@ fn waits(plan: &Plan) -> bool {
 
 fn written(until: Until) -> String {
     until.at().map_or_else(|| "lifetime".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// What the customer pays for twice, as the destination shows it.
+fn paid_twice(account: &Account, case: &Case, plan: &Plan) -> Vec<Doubled> {
+    let doubled = |note: &Note| {
+        let Reason::PaidTwice { store, .. } = &note.because else { return None };
+        let (account, user) = (account.as_str().to_owned(), case.profile.customer.as_str().to_owned());
+        Some(Doubled { account, user, level: note.level.0.clone(), store: Some(store.clone()) })
+    };
+    plan.notes.iter().filter_map(doubled).collect()
 }
 
 /// What the plan would change, level by level, and what it would change if it were not refused.

@@ -305,7 +305,10 @@ impl Upstream {
         match self.0.pauses.ended(sent, now, ended) {
             Change::None => {}
             Change::BecamePaused => {
-                tracing::error!(upstream.name = name, "{name} does not answer; it is asked every few seconds until it does");
+                tracing::error!(
+                    upstream.name = name,
+                    "{name} does not answer; it is asked every few seconds until it does"
+                );
             }
             Change::Recovered => tracing::info!(upstream.name = name, "{name} answers again"),
         }

@@ -49,7 +49,7 @@ fn the_sample_of_v1_is_read_whole() {
         in_grace: false,
         billing_issue: false,
     };
-    let expected = Profile { customer: customer.clone(), exists: true, levels: vec![premium] };
+    let expected = Profile { customer: customer.clone(), exists: true, levels: vec![premium], sold: vec![] };
     assert_eq!(profile(&customer, SAMPLE.as_bytes()), Ok(expected));
 }
 
@@ -198,4 +198,30 @@ fn whether_another_stores_right_renews_is_said_by_either_generation() {
     assert_eq!(told("app_store", json!("2026-01-01T00:00:00Z")), Some(false));
     assert_eq!(told("adapty", json!(null)), None, "nobody pays for it");
     assert!(!v2("app_store", json!(null)).billing_issue);
+}
+
+#[test]
+fn subscriptions_that_run_are_listed_in_either_generation_and_what_is_odd_is_left_out() {
+    let read = |subscriptions: serde_json::Value| {
+        let body = json!({"data": {"access_levels": [], "subscriptions": subscriptions}});
+        profile(&Customer::new("u1").unwrap(), body.to_string().as_bytes()).unwrap().sold
+    };
+    let v1 = json!({
+        "ios.monthly": {"vendor_product_id": "ios.monthly", "store": "app_store", "is_active": true, "is_lifetime": false,
+            "expires_at": "2026-03-29T15:30:34.000000+0000", "is_sandbox": false},
+        "over": {"vendor_product_id": "over", "store": "app_store", "is_active": false, "expires_at": "2023-03-29T15:30:34Z"},
+        "endless": {"vendor_product_id": "endless", "store": "app_store", "is_active": true, "expires_at": "soon"},
+        "odd": 5,
+    });
+    let until = at("2026-03-29T15:30:34Z");
+    let sold = Sold { store: "app_store".into(), product: "ios.monthly".into(), until, sandbox: false };
+    assert_eq!(read(v1), [sold.clone()]);
+    let v2 = json!([
+        {"store_product_id": "ios.monthly", "store": "app_store", "expires_at": "2026-03-29T15:30:34+00:00",
+            "environment": "Sandbox", "cancellation_reason": null},
+        {"store_product_id": "back", "store": "app_store", "expires_at": "2026-03-29T15:30:34+00:00",
+            "cancellation_reason": "refund"},
+    ]);
+    assert_eq!(read(v2), [Sold { sandbox: true, ..sold }]);
+    assert_eq!((read(json!(null)), read(json!("none"))), (vec![], vec![]));
 }

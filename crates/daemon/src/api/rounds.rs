@@ -25,7 +25,7 @@ pub(crate) struct Round {
     /// Accounts that were being worked on all the time.
     in_motion: u64,
     failures: Vec<String>,
-    /// Who pays for a level on the web and in a store of the app too, as IAPHUB shows it.
+    /// Who pays for a level on the web and in a store of the app too, as Adapty or IAPHUB shows it.
     double_subscriptions: Vec<Twice>,
     /// Users of whom IAPHUB was asked in vain.
     not_witnessed: u64,

@@ -12,7 +12,8 @@ const EXTENDED: [&str; 8] =
 /// `{"data": Profile}`.
 pub(super) fn profile(profile: &Profile, facts: &Facts, extended: bool, now: DateTime<Utc>) -> Value {
     let levels = facts.levels.values().map(|level| (level.id.clone(), access_level(level, now)));
-    let rows = facts.transactions.iter().map(|row| (row.product.clone(), subscription(row, now)));
+    let of_stores = facts.of_stores.values().map(|sold| (sold.product.clone(), sold_by_store(sold, now)));
+    let rows = facts.transactions.iter().map(|row| (row.product.clone(), subscription(row, now))).chain(of_stores);
     let mut data = json!({
         "app_id": "15ac9a4f-9c7a-4ad6-8d0a-1e6f0c2b8f10",
         "profile_id": profile.id,
@@ -65,6 +66,14 @@ fn access_level(level: &Level, now: DateTime<Utc>) -> Value {
         "active_promotional_offer_id": null,
         "cancellation_reason": null,
     })
+}
+
+/// The subscription behind a level that a store gave, whether the level still shows it or not.
+fn sold_by_store(sold: &Level, now: DateTime<Utc>) -> Value {
+    let mut shown = access_level(sold, now);
+    shown.as_object_mut().expect("it is an object").remove("id");
+    shown["is_sandbox"] = true.into();
+    shown
 }
 
 fn subscription(row: &Transaction, now: DateTime<Utc>) -> Value {

@@ -11,7 +11,8 @@ use crate::clock;
 pub(super) fn profile(profile: &Profile, facts: &Facts) -> Value {
     let reported = facts.transactions.iter().filter_map(|row| Some((row, row.reported.as_ref()?)));
     let (subscriptions, once): (Vec<_>, Vec<_>) = reported.partition(|(_, told)| told.is_subscription);
-    let subscriptions: Vec<Value> = subscriptions.into_iter().map(|(row, told)| subscription(row, told)).collect();
+    let reported = subscriptions.into_iter().map(|(row, told)| subscription(row, told));
+    let subscriptions: Vec<Value> = reported.chain(facts.of_stores.values().map(sold_by_store)).collect();
     let once: Vec<Value> =
         once.into_iter().zip(1..).map(|((row, told), number)| non_subscription(row, told, number)).collect();
     let levels: Vec<Value> = facts.levels.values().map(access_level).collect();
@@ -57,6 +58,17 @@ fn access_level(level: &Level) -> Value {
         "is_in_grace_period": false,
         "cancellation_reason": null,
     })
+}
+
+/// The subscription behind a level that a store gave, whether the level still shows it or not.
+fn sold_by_store(sold: &Level) -> Value {
+    let mut shown = access_level(sold);
+    let fields = shown.as_object_mut().expect("it is an object");
+    for field in ["access_level_id", "starts_at"] {
+        fields.remove(field);
+    }
+    shown["environment"] = "Sandbox".into();
+    shown
 }
 
 fn subscription(row: &Transaction, told: &Reported) -> Value {

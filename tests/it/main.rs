@@ -40,3 +40,6 @@ mod witness;
 
 /// The database of every [`harness::world::World`].
 const DATABASE: harness::world::Kind = harness::world::Kind::Sqlite;
+
+/// How it speaks to Adapty.
+const API: harness::world::Api = harness::world::Api::V1;

@@ -9,3 +9,6 @@ mod machines;
 
 /// The database of every [`harness::world::World`].
 const DATABASE: harness::world::Kind = harness::world::Kind::Postgres;
+
+/// How it speaks to Adapty.
+const API: harness::world::Api = harness::world::Api::V1;

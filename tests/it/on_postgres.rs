@@ -33,3 +33,6 @@ mod webhook;
 
 /// The database of every [`harness::world::World`].
 const DATABASE: harness::world::Kind = harness::world::Kind::Postgres;
+
+/// How it speaks to Adapty.
+const API: harness::world::Api = harness::world::Api::V1;

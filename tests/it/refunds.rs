@@ -1,9 +1,7 @@
 //! Money that goes back, and what it takes with it.
 
-use serde_json::json;
-
 use crate::harness::finish::finish;
-use crate::harness::world::{Bought, SLACK, World};
+use crate::harness::world::{Bought, Refund, SLACK, World};
 
 /// The end that Adapty is told for the running period.
 fn end_of(world: &World, bought: &Bought) -> chrono::DateTime<chrono::Utc> {
@@ -25,7 +23,7 @@ async fn a_full_refund_of_the_current_term_revokes_as_a_refund() {
     world.deliver(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
-    assert_eq!(world.bodies("/revoke/"), [json!({ "is_refund": true })]);
+    assert_eq!(world.revokes(), [Refund::Yes]);
     assert!(world.sandbox.adapty.transactions("u-1")[0].refunded);
     assert!(world.sandbox.adapty.revenue("u-1").values().all(|sum| *sum == 0.0));
     finish(world).await;
@@ -50,7 +48,7 @@ async fn a_refund_of_an_older_term_keeps_the_current_one() {
     renewed(&world, "u-1", &bought).await;
     world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
-    assert_eq!((world.written("/grant/"), world.written("/revoke/")), (2, 0));
+    assert_eq!((world.grants().len(), world.revokes().len()), (2, 0));
     finish(world).await;
 }
 
@@ -60,10 +58,10 @@ async fn a_partial_refund_keeps_and_two_that_add_up_revoke() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, Some(500), "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
-    assert_eq!(world.written("/revoke/"), 0);
+    assert_eq!(world.revokes().len(), 0);
     world.deliver(&world.sandbox.stripe.refund(&bought.invoice, Some(499), "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
-    assert_eq!(world.bodies("/revoke/"), [json!({ "is_refund": true })]);
+    assert_eq!(world.revokes(), [Refund::Yes]);
     finish(world).await;
 }
 
@@ -82,7 +80,7 @@ async fn a_full_refund_keeps_where_the_policy_says_so() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
-    assert_eq!(world.written("/revoke/"), 0);
+    assert_eq!(world.revokes().len(), 0);
     finish(world).await;
 }
 
@@ -93,7 +91,7 @@ async fn a_pending_refund_keeps_until_it_succeeds() {
     let refund = world.sandbox.stripe.refund(&bought.invoice, None, "pending");
     world.deliver_and_rest(&refund.events).await;
     assert!(world.holds("u-1", "premium"));
-    assert_eq!(world.written("/revoke/"), 0);
+    assert_eq!(world.revokes().len(), 0);
     world.deliver(&world.sandbox.stripe.set_refund_status(&refund.id, "succeeded")).await;
     world.until_gone("u-1", "premium").await;
     finish(world).await;
@@ -120,10 +118,10 @@ async fn a_lost_dispute_revokes_as_a_refund_and_an_open_one_keeps() {
     let dispute = world.sandbox.stripe.dispute(&bought.invoice, "needs_response");
     world.deliver_and_rest(&dispute.events).await;
     assert!(world.holds("u-1", "premium"));
-    assert_eq!(world.written("/revoke/"), 0);
+    assert_eq!(world.revokes().len(), 0);
     world.deliver(&world.sandbox.stripe.set_dispute_status(&dispute.id, "lost")).await;
     world.until_gone("u-1", "premium").await;
-    assert_eq!(world.bodies("/revoke/"), [json!({ "is_refund": true })]);
+    assert_eq!(world.revokes(), [Refund::Yes]);
     finish(world).await;
 }
 
@@ -135,7 +133,7 @@ async fn an_open_dispute_withholds_where_the_policy_says_so_and_a_won_one_restor
     world.deliver(&dispute.events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
-    assert_eq!(world.bodies("/revoke/"), [json!({ "is_refund": false })]);
+    assert_eq!(world.revokes(), [Refund::No]);
     world.deliver(&world.sandbox.stripe.set_dispute_status(&dispute.id, "won")).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     finish(world).await;
@@ -166,6 +164,6 @@ async fn looking_again_after_a_refund_does_not_grant_again() {
     }
     world.daemon.calm().await;
     assert!(!world.holds("u-1", "premium"));
-    assert_eq!((world.written("/grant/"), world.written("/revoke/")), (1, 1));
+    assert_eq!((world.grants().len(), world.revokes().len()), (1, 1));
     finish(world).await;
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use cluster::database::Database;
 use sandbox::adapty::world::Level;
+use sandbox::journal::Request;
 use sandbox::sandbox::Sandbox;
 use sandbox::stripe::event::Event;
 use sandbox::stripe::moves::{NewPrice, NewSubscription, metadata};
@@ -28,6 +29,10 @@ price = "price_gold"
 access_level = "gold"
 "#;
 
+/// Which level each product brings, where products do.
+const BROUGHT: [(&str, &str); 4] =
+    [("prod_premium", "premium"), ("prod_gold", "gold"), ("prod_pass", "premium"), ("prod_life", "gold")];
+
 /// What is sold once, where a test asks for it: `price_pass` opens premium for a month, `price_life` gold for good.
 const SOLD_ONCE: &str = r#"
 [[catalog]]
@@ -50,6 +55,24 @@ pub(crate) struct World {
     /// Dropped last, when nobody works on it any more.
     _database: Option<Database>,
 }
+
+/// How the daemon speaks to Adapty, unless a test says otherwise.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "each test program speaks one of them")]
+pub(crate) enum Api {
+    V1,
+    /// The products bring their levels, as in Adapty's dashboard.
+    V2,
+}
+
+/// Whether what Adapty was told to take back was refunded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refund {
+    Yes,
+    No,
+}
+
+const SET: &str = "/purchase/set/transaction/";
 
 /// Where the daemon keeps its memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,6 +145,9 @@ impl World {
         sandbox.stripe.add_price(NewPrice::one_time("price_life", "prod_life", 4999));
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("grantsync.toml"), catalog).unwrap();
+        for (product, level) in BROUGHT.iter().filter(|_| crate::API == Api::V2) {
+            sandbox.adapty.set_product(product, Some(level));
+        }
         let environment = environment(&sandbox, url, settings);
         let daemon = Daemon::start_as(arguments, directory.path(), environment).await;
         let webhooks = Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
@@ -230,6 +256,37 @@ impl World {
         wanted.map(|request| request.body).collect()
     }
 
+    /// The prices of what Adapty was told was bought, oldest first, however it was told.
+    pub(crate) fn grants(&self) -> Vec<Value> {
+        match crate::API {
+            Api::V1 => self.bodies("/grant/").into_iter().map(|body| body["price"].clone()).collect(),
+            Api::V2 => {
+                let bought = self.bodies(SET).into_iter().filter(|body| body.get("refunded_at").is_none());
+                bought.map(|body| body["price"]["value"].clone()).collect()
+            }
+        }
+    }
+
+    /// What Adapty was told to take back, oldest first, however it was told.
+    pub(crate) fn revokes(&self) -> Vec<Refund> {
+        let refund = |yes: bool| if yes { Refund::Yes } else { Refund::No };
+        match crate::API {
+            Api::V1 => self.bodies("/revoke/").iter().map(|body| refund(body["is_refund"] == true)).collect(),
+            Api::V2 => {
+                let requests = self.sandbox.journal.requests().into_iter().filter(|request| request.method == "POST");
+                let told = |request: &Request| match &request.path {
+                    path if path.ends_with(SET) => request.body.get("refunded_at").map(|_| Refund::Yes),
+                    path if path.ends_with("/revoke/access-level/") => Some(Refund::No),
+                    _ => None,
+                };
+                let mut taken: Vec<Refund> = requests.filter_map(|request| told(&request)).collect();
+                // a refund in the second of the purchase counts from the next: what it left until then is revoked with it
+                taken.dedup_by(|next, before| (*before, *next) == (Refund::Yes, Refund::No));
+                taken
+            }
+        }
+    }
+
     /// The ids of the transactions of `user` in Adapty, in the order they were recorded.
     pub(crate) fn transaction_ids(&self, user: &str) -> Vec<String> {
         self.sandbox.adapty.transactions(user).into_iter().map(|row| row.id).collect()
@@ -267,6 +324,7 @@ fn environment(sandbox: &Sandbox, url: &str, settings: &[(&str, &str)]) -> BTree
         ("ADAPTY__SECRET_KEY", "secret_live_sandbox.key".to_owned()),
         ("ADAPTY__API_BASE", sandbox.adapty.url()),
         ("ADAPTY__REQUESTS_PER_SECOND", "500".to_owned()),
+        ("ADAPTY__API", if crate::API == Api::V2 { "v2" } else { "v1" }.to_owned()),
     ];
     // a list of apps takes the place of the one app
     let several = settings.iter().any(|(key, _)| *key == "ADAPTY");

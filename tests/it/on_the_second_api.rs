@@ -1,0 +1,16 @@
+//! Lives, plans, refunds and disorder of `main.rs`, told to Adapty's second API.
+
+#![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
+#![allow(dead_code, reason = "the harness is shared with programs that use more of it")]
+
+mod harness;
+mod life;
+mod plans;
+mod refunds;
+mod storm;
+
+/// The database of every [`harness::world::World`].
+const DATABASE: harness::world::Kind = harness::world::Kind::Sqlite;
+
+/// How it speaks to Adapty.
+const API: harness::world::Api = harness::world::Api::V2;

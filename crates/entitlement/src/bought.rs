@@ -98,7 +98,7 @@ fn counts(
         Effect::StandsBut(because) => verdict.alarms.push(because),
         Effect::Withheld(refund, because) => {
             let until = term.span().map_or(Until::Lifetime, |span| Until::At(after(paid_at, span)));
-            let refunded = (refund == Refund::Yes && rules.told == Told::Standing)
+            let refunded = (refund == Refund::Yes && rules.told.keeps_books())
                 .then(|| Box::new(told(purchase, line, offering, rules, (paid_at, until))));
             let no = withheld(&offering.level, &chain, refund, &because);
             verdict.withheld.push(Withheld { refunded, ..no });
@@ -133,7 +133,7 @@ fn told(
     };
     match rules.told {
         Told::Transaction | Told::LevelOnly => transaction,
-        Told::Standing => transaction::standing_of_purchase(transaction, purchase, line, paid_at, until),
+        Told::Standing | Told::Sales => transaction::standing_of_purchase(transaction, purchase, line, paid_at, until),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::plan::{Plan, Step};
 use crate::profile::Profile;
 use crate::reconcile::reconcile;
 use crate::report::report;
-use crate::rules::Rules;
+use crate::rules::{Rules, Told};
 
 /// All that a decision depends on, as one value that can be saved and replayed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,14 @@ impl Case {
 /// What is owed, and the steps that bring the destination there.
 #[must_use]
 pub fn decide(case: &Case) -> Plan {
-    let verdict = case.orders.applied(entitle(&case.billing, &case.rules, case.now), case.now);
+    let verdict = entitle(&case.billing, &case.rules, case.now);
+    if case.rules.told == Told::Sales {
+        // what an operator orders is no sale, and books show nothing
+        let mut plan = Plan { look_again: verdict.look_again, verdict, ..Plan::default() };
+        report(case, &mut plan);
+        return plan;
+    }
+    let verdict = case.orders.applied(verdict, case.now);
     let mut plan = reconcile(verdict, &case.profile, &case.ledger, &case.rules, case.now);
     report(case, &mut plan);
     describe(case, &mut plan);

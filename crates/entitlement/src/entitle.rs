@@ -31,7 +31,7 @@ pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Verdict {
         subscribed(subscription, rules, now, &mut verdict);
     }
     bought(&billing.purchases, rules, &mut verdict);
-    if rules.told == Told::Standing {
+    if rules.told.keeps_books() {
         verdict.refunded = returned(billing, rules);
     }
     settle(&mut verdict, now);
@@ -126,7 +126,7 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
                     Told::Transaction | Told::LevelOnly => {
                         once(transaction::of_item(subscription, item, offering, rules))
                     }
-                    Told::Standing => {
+                    Told::Standing | Told::Sales => {
                         let transaction = once(transaction::of_item(subscription, item, offering, rules));
                         transaction::standing_of_item(transaction, subscription, item, *at, *renews, *grace)
                     }
@@ -136,7 +136,7 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
                 because: because.clone(),
             }),
             Worth::Nothing(refund, because) => {
-                let refunded = (*refund == Refund::Yes && rules.told == Told::Standing)
+                let refunded = (*refund == Refund::Yes && rules.told.keeps_books())
                     .then(|| once(transaction::of_term(subscription, item, offering, rules)))
                     .map(|of| transaction::standing_of_item(of, subscription, item, item.period.end, false, false));
                 let no = withheld(&offering.level, &subscription.id, *refund, because);

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::decide::Case;
 use crate::details::Describe;
 use crate::key::StepKey;
-use crate::plan::{Entitlement, Offer, Plan, Planned, Refund, Step, Transaction, Until, Verdict};
+use crate::plan::{Entitlement, Offer, Plan, Planned, Refund, Step, Transaction, Until, Verdict, Word};
 
 /// `plan` of `case`, line by line. It names no customer.
 #[must_use]
@@ -88,9 +88,11 @@ fn step(planned: &Planned) -> String {
             if revoke.refund == Refund::Yes { "as a refund" } else { "without a refund" }.to_owned()
         }
         Step::Describe(describe) => names(describe),
-        Step::Report(report) => {
-            if report.refunded_at.is_some() { "as a refund" } else { "without its level" }.to_owned()
-        }
+        Step::Report(report) => match report.word() {
+            Word::Sold => "without its level".to_owned(),
+            Word::Refunded(_) => "as a refund".to_owned(),
+            Word::Ended(_) => "as ended".to_owned(),
+        },
     };
     format!("{} {} {} {what}: {because}", short(key), step.kind(), step.subject())
 }

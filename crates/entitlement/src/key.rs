@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::billing::Stop;
 use crate::details::{Describe, DetailValue};
 use crate::names::{Customer, Mode};
-use crate::plan::{Grant, Offer, Refund, Revoke, Standing, Step};
+use crate::plan::{Grant, Offer, Refund, Revoke, Standing, Step, Word};
 
 /// Hash of destination, environment, customer, subject, content, and the key of the last confirmed step on that subject.
 ///
@@ -78,7 +78,11 @@ impl Fields {
             Step::Describe(describe) => self.describe(describe),
             Step::Report(report) => {
                 self.grant(&report.grant);
-                self.add(if report.refunded_at.is_some() { "refund" } else { "" });
+                self.add(match report.word() {
+                    Word::Sold => "",
+                    Word::Refunded(_) => "refund",
+                    Word::Ended(_) => "end",
+                });
             }
         }
     }

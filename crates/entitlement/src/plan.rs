@@ -65,7 +65,7 @@ pub struct Transaction {
     /// What was charged for this product; `None` when the source did not say.
     pub price: Option<Money>,
     pub offer: Option<Offer>,
-    /// Where it stands; only for a destination that is told ([`crate::rules::Told::Standing`]).
+    /// Where it stands; only for a destination that keeps books ([`crate::rules::Told::keeps_books`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standing: Option<Box<Standing>>,
 }
@@ -351,15 +351,50 @@ pub struct Report {
     /// When we learnt that its money went back, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Timestamp>,
+    /// When it ended, where its end alone is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What a report says of its sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// It was sold, and stands as its transaction says.
+    Sold,
+    /// Its money went back, which we learnt then.
+    Refunded(Timestamp),
+    /// It was over then, whatever was told of its end.
+    Ended(Timestamp),
 }
 
 impl Report {
     /// Of what `grant` would tell.
     #[must_use]
-    pub fn of(grant: Grant, refunded_at: Option<Timestamp>) -> Self {
+    pub fn of(grant: Grant, word: Word) -> Self {
         let (id, _) = crate::booked::ids(&grant.transaction);
         let subject = format!("(books) {id} {}", grant.transaction.product);
-        Self { subject, grant: Box::new(Grant { refunded: None, ..grant }), refunded_at }
+        let (refunded_at, ended_at) = match word {
+            Word::Sold => (None, None),
+            Word::Refunded(at) => (Some(at), None),
+            Word::Ended(at) => (None, Some(at)),
+        };
+        Self { subject, grant: Box::new(Grant { refunded: None, ..grant }), refunded_at, ended_at }
+    }
+
+    /// What it says.
+    #[must_use]
+    pub fn word(&self) -> Word {
+        match (self.refunded_at, self.ended_at) {
+            (Some(at), _) => Word::Refunded(at),
+            (None, Some(at)) => Word::Ended(at),
+            (None, None) => Word::Sold,
+        }
+    }
+
+    /// The id that the books know it by.
+    #[must_use]
+    pub fn id(&self) -> String {
+        crate::booked::ids(&self.grant.transaction).0
     }
 }
 

@@ -262,7 +262,7 @@ impl<'a> Subject<'a> {
             starts_at: right.starts_at,
             store: match self.rules.told {
                 _ if right.transaction.is_promotion() => BARE.0.to_owned(),
-                Told::Transaction | Told::Standing => self.rules.store.clone(),
+                Told::Transaction | Told::Standing | Told::Sales => self.rules.store.clone(),
                 Told::LevelOnly => BARE.0.to_owned(),
             },
             transaction: right.transaction.clone(),

@@ -1,16 +1,17 @@
 //! What the books are to be told beside grants and revokes: what was paid for and opens nothing, since another right to
-//! the level lasts longer, and what was refunded where no revoke is left to tell it.
+//! the level lasts longer, and what was refunded where no revoke is left to tell it. Where books alone are kept
+//! ([`Told::Sales`]) nothing else tells them, so that they are to hear of every sale, and of its end.
 
 use std::collections::BTreeMap;
 
 use chrono::Duration;
 
 use crate::booked::{booked, ids};
-use crate::clock::after;
+use crate::clock::{Timestamp, after};
 use crate::decide::Case;
 use crate::ledger::{Entry, State};
 use crate::names::Mode;
-use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Report, Step, Transaction};
+use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Report, Step, Transaction, Word};
 use crate::reason::Reason;
 use crate::reconcile::{enqueue, look_again, next_link};
 use crate::rules::Told;
@@ -24,18 +25,16 @@ struct Known<'a> {
     grant: &'a Grant,
     /// They have it for certain.
     confirmed: bool,
-    refunded: bool,
+    word: Word,
 }
 
 /// Adds to `plan`, before all else, what the books are to be told; a grant that follows has the last word on its level.
 pub(crate) fn report(case: &Case, plan: &mut Plan) {
-    let wanted = match case.rules.told {
-        Told::Standing if plan.verdict.unsure.iter().all(|unsure| unsure.chain.is_some()) => wanted(case, plan),
-        Told::Standing | Told::Transaction | Told::LevelOnly => Vec::new(),
-    };
+    let is_sure = plan.verdict.unsure.iter().all(|unsure| unsure.chain.is_some());
+    let wanted = if case.rules.told.keeps_books() && is_sure { wanted(case, plan) } else { Vec::new() };
     let steps = std::mem::take(&mut plan.steps);
     let keys: Vec<_> = wanted.into_iter().map(|(report, because)| add(case, report, because, plan)).collect();
-    if !plan.steps.is_empty() {
+    if !plan.steps.is_empty() && case.rules.told == Told::Standing {
         // what the books were told may show in the levels
         look_again(plan, after(case.now, case.rules.policy.lag().max(Duration::seconds(1))));
     }
@@ -64,12 +63,14 @@ fn wanted(case: &Case, plan: &Plan) -> Vec<(Report, Reason)> {
     for (right, beside) in rights(plan) {
         if let Some(grant) = unheard(case, plan, &known, right, beside) {
             let sale = sale(&grant.transaction);
-            wanted.entry(sale).or_insert((Report::of(grant, None), right.because.clone()));
+            wanted.entry(sale).or_insert((Report::of(grant, Word::Sold), right.because.clone()));
         }
     }
     for (sale, told) in &known {
         if let Some(because) = refund_unheard(case, plan, sale, told) {
-            wanted.insert(sale.clone(), (Report::of(told.grant.clone(), Some(case.now)), because));
+            wanted.insert(sale.clone(), (Report::of(told.grant.clone(), Word::Refunded(case.now)), because));
+        } else if let Some((at, because)) = end_unheard(case, plan, &known, sale, told) {
+            wanted.insert(sale.clone(), (Report::of(told.grant.clone(), Word::Ended(at)), because));
         }
     }
     wanted.into_values().collect()
@@ -93,17 +94,21 @@ fn unheard(
     right: &Entitlement,
     beside: bool,
 ) -> Option<Grant> {
-    let all = rights(plan).filter(|(other, _)| *other != right).map(|(other, _)| &other.transaction);
-    let told = known.values().map(|told| told.grant);
-    let transaction = booked(&right.transaction, told, &all.collect::<Vec<_>>());
+    let transaction = as_booked(plan, known, right);
     let sale = sale(&transaction);
     if transaction.is_promotion() || transaction.price.is_none() || transaction.standing.is_none() {
         return None;
     }
     let heard = known.get(&sale).filter(|told| told.confirmed);
-    let is_back = heard.is_some_and(|told| told.refunded);
-    let is_as_told = heard.is_some_and(|told| !told.refunded && sold_alike(&told.grant.transaction, &transaction));
-    if is_as_told || !(beside || is_back) || is_told_by(case, plan, &sale) {
+    let is_back = heard.is_some_and(|told| matches!(told.word, Word::Refunded(_)));
+    let is_as_told =
+        heard.is_some_and(|told| told.word == Word::Sold && sold_alike(&told.grant.transaction, &transaction));
+    let no_other_tells = beside || is_back || case.rules.told == Told::Sales;
+    if is_as_told || !no_other_tells || is_told_by(case, plan, &sale) {
+        return None;
+    }
+    // what was told as refunded may be so still while nobody can say
+    if is_back && plan.verdict.refunds_unread.is_some() {
         return None;
     }
     Some(Grant {
@@ -117,11 +122,58 @@ fn unheard(
     })
 }
 
+/// The transaction of `right` under the ids that the books know it by.
+fn as_booked(plan: &Plan, known: &BTreeMap<Sale, Known<'_>>, right: &Entitlement) -> Transaction {
+    let others = rights(plan).filter(|(other, _)| *other != right).map(|(other, _)| &other.transaction);
+    booked(&right.transaction, known.values().map(|told| told.grant), &others.collect::<Vec<_>>())
+}
+
+/// When and why the last sale of its chain is over, where the books alone are told, and do not know it.
+fn end_unheard(
+    case: &Case,
+    plan: &Plan,
+    known: &BTreeMap<Sale, Known<'_>>,
+    sale_of: &Sale,
+    told: &Known<'_>,
+) -> Option<(Timestamp, Reason)> {
+    let of = &told.grant.transaction;
+    if case.rules.told != Told::Sales || told.word != Word::Sold || !is_last(known, of) {
+        return None;
+    }
+    let goes_on = |right: &Entitlement| {
+        let now = as_booked(plan, known, right);
+        is_of_one_chain(&now, of) || ids(&now).0 == sale_of.0
+    };
+    let level = &told.grant.level;
+    let is_unsure = plan.verdict.unsure.iter().any(|unsure| unsure.concerns(level, &of.original));
+    if is_unsure || rights(plan).any(|(right, _)| goes_on(right)) {
+        return None;
+    }
+    let no = plan.verdict.withheld.iter().find(|no| (&no.level, &no.chain) == (level, &of.original));
+    let because = no.map_or(Reason::NothingGivesIt, |no| no.because.clone());
+    let standing = of.standing.as_ref()?;
+    let end = standing.grace_until.or(standing.paid_until.at());
+    Some((end.map_or(case.now, |end| end.min(case.now)), because))
+}
+
+/// Whether the books were told of nothing later on the chain of `of`.
+fn is_last(known: &BTreeMap<Sale, Known<'_>>, of: &Transaction) -> bool {
+    let place = |of: &Transaction| (of.standing.as_ref().map(|standing| standing.bought_at), of.id.clone());
+    let mut of_chain = known.values().map(|told| &told.grant.transaction).filter(|other| is_of_one_chain(other, of));
+    of_chain.all(|other| place(other) <= place(of))
+}
+
+/// Whether one follows the other: a chain sells each of its products by itself.
+fn is_of_one_chain(one: &Transaction, other: &Transaction) -> bool {
+    (ids(one).1, &one.product) == (ids(other).1, &other.product)
+}
+
 /// Why the money of what was told went back, where the books do not know it and nothing else tells them.
 fn refund_unheard(case: &Case, plan: &Plan, sale: &Sale, told: &Known<'_>) -> Option<Reason> {
     let of = &told.grant.transaction;
     let back = plan.verdict.refunded.iter().find(|back| (&back.chain, &back.id) == (&of.original, &of.id))?;
-    if told.refunded || !told.confirmed || of.price.is_none() || of.standing.is_none() || is_told_by(case, plan, sale) {
+    let is_heard = matches!(told.word, Word::Refunded(_)) || !told.confirmed;
+    if is_heard || of.price.is_none() || of.standing.is_none() || is_told_by(case, plan, sale) {
         return None;
     }
     // what still carries a right stays as it is, and so does what may give one
@@ -150,19 +202,19 @@ fn is_told_by(case: &Case, plan: &Plan, sale_of: &Sale) -> bool {
     told.any(|(grant, _)| sale(&grant.transaction) == *sale_of)
 }
 
-/// The sales that `step` tells of, and whether as refunded, in the order of telling.
-fn said(step: &Step) -> Vec<(&Grant, bool)> {
+/// The sales that `step` tells of, and what it says of them, in the order of telling.
+fn said(step: &Step) -> Vec<(&Grant, Word)> {
     match step {
         Step::Grant(grant) => {
-            let refunded = grant.refunded.as_ref().map(|refunded| (&*refunded.grant, true));
-            refunded.into_iter().chain([(grant, false)]).collect()
+            let refunded = grant.refunded.as_ref().map(|refunded| (&*refunded.grant, Word::Refunded(refunded.at)));
+            refunded.into_iter().chain([(grant, Word::Sold)]).collect()
         }
         Step::Revoke(revoke) => {
             // one word is told: that the money went back says that it ended, too
-            let refunded = revoke.refunded.as_ref().map(|refunded| (&*refunded.grant, true));
-            refunded.or(revoke.ended.as_ref().map(|ended| (&**ended, false))).into_iter().collect()
+            let refunded = revoke.refunded.as_ref().map(|refunded| (&*refunded.grant, Word::Refunded(refunded.at)));
+            refunded.or(revoke.ended.as_ref().map(|ended| (&**ended, Word::Sold))).into_iter().collect()
         }
-        Step::Report(report) => vec![(&*report.grant, report.refunded_at.is_some())],
+        Step::Report(report) => vec![(&*report.grant, report.word())],
         Step::Describe(_) => Vec::new(),
     }
 }
@@ -187,20 +239,23 @@ fn known<'a>(case: &'a Case, plan: &Plan) -> BTreeMap<Sale, Known<'a>> {
             }
             State::Dropped { .. } => false,
         };
-        for (grant, refunded) in said(&entry.step).into_iter().filter(|(grant, _)| counts && !grant.is_bare()) {
+        for (grant, word) in said(&entry.step).into_iter().filter(|(grant, _)| counts && !grant.is_bare()) {
             let before = known.get(&sale(&grant.transaction)).is_some_and(|told| told.confirmed);
-            known.insert(sale(&grant.transaction), Known { grant, confirmed: confirmed || before, refunded });
+            known.insert(sale(&grant.transaction), Known { grant, confirmed: confirmed || before, word });
         }
-        taken_by_v1(entry, counts, &mut known);
+        taken_by_v1(entry, counts, case.now, &mut known);
     }
     known
 }
 
 /// A revoke that names no sale told the refund of whatever gave the level.
-fn taken_by_v1(entry: &Entry, counts: bool, known: &mut BTreeMap<Sale, Known<'_>>) {
+fn taken_by_v1(entry: &Entry, counts: bool, now: Timestamp, known: &mut BTreeMap<Sale, Known<'_>>) {
     let Step::Revoke(revoke) = &entry.step else { return };
     if counts && revoke.refund == Refund::Yes && revoke.refunded.is_none() {
-        known.values_mut().filter(|told| told.grant.level == revoke.level).for_each(|told| told.refunded = true);
+        known
+            .values_mut()
+            .filter(|told| told.grant.level == revoke.level)
+            .for_each(|told| told.word = Word::Refunded(now));
     }
 }
 

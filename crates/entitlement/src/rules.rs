@@ -41,6 +41,19 @@ pub enum Told {
     ///
     /// [`Shown::is_bare`]: crate::profile::Shown::is_bare
     LevelOnly,
+    /// What was sold, and no level: the destination keeps books alone.
+    Sales,
+}
+
+impl Told {
+    /// Whether the destination keeps books: each sale is told by itself, and where it stands.
+    #[must_use]
+    pub fn keeps_books(self) -> bool {
+        match self {
+            Self::Standing | Self::Sales => true,
+            Self::Transaction | Self::LevelOnly => false,
+        }
+    }
 }
 
 /// The `[policy]` section.

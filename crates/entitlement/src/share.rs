@@ -18,7 +18,7 @@ pub(crate) fn items_apart<'a>(
     let called = called(offering, &item.product);
     let is_apart = |other: &&Item| match (rules.catalog.of(&other.price, &other.product), rules.told) {
         (Mapped::Ignored, _) | (Mapped::Unmapped, Told::Transaction | Told::LevelOnly) => false,
-        (Mapped::Unmapped | Mapped::Gives(_), Told::Standing) => true,
+        (Mapped::Unmapped | Mapped::Gives(_), Told::Standing | Told::Sales) => true,
         (Mapped::Gives(offerings), Told::Transaction | Told::LevelOnly) => name(&offerings, &other.product) != called,
     };
     let others = subscription.items.iter().filter(|other| other.id != item.id && other.product == item.product);
@@ -34,13 +34,11 @@ pub(crate) fn lines_apart<'a>(
     rules: &Rules,
 ) -> Vec<&'a PurchaseLine> {
     let is_first = |of: &PurchaseLine| purchase.lines.iter().all(|other| of.price <= other.price);
-    let entry = |of: &PurchaseLine, called: &str| match rules.told {
-        Told::Standing if is_first(of) => None,
-        Told::Standing | Told::Transaction | Told::LevelOnly => Some(called.to_owned()),
-    };
+    let is_plain = |of: &PurchaseLine| rules.told.keeps_books() && is_first(of);
+    let entry = |of: &PurchaseLine, called: &str| (!is_plain(of)).then(|| called.to_owned());
     let own = entry(line, called(offering, &line.product));
     let is_apart = |other: &&PurchaseLine| match rules.catalog.of(&other.price, &other.product) {
-        Mapped::Ignored | Mapped::Unmapped => rules.told == Told::Standing,
+        Mapped::Ignored | Mapped::Unmapped => rules.told.keeps_books(),
         Mapped::Gives(offerings) => entry(other, name(&offerings, &other.product)) != own,
     };
     let others = purchase.lines.iter().filter(|other| other.price != line.price && other.product == line.product);
@@ -62,7 +60,7 @@ pub(crate) fn once(
         return transaction;
     }
     let price = match told {
-        Told::Standing => None,
+        Told::Standing | Told::Sales => None,
         Told::Transaction | Told::LevelOnly => transaction.price.map(|price| Money { minor: 0, ..price }),
     };
     Transaction { price, ..transaction }

@@ -19,9 +19,9 @@ const READING: &str = "reading the user";
 /// One app at IAPHUB; clones share its limits and pauses.
 #[derive(Clone, Debug)]
 pub struct Iaphub {
-    upstream: Upstream,
-    app: Arc<str>,
-    environment: Arc<str>,
+    pub(crate) upstream: Upstream,
+    pub(crate) app: Arc<str>,
+    pub(crate) environment: Arc<str>,
     levels: Arc<BTreeMap<String, AccessLevel>>,
 }
 
@@ -31,6 +31,12 @@ impl Iaphub {
     #[must_use]
     pub fn new(upstream: Upstream, app: &str, environment: &str, levels: BTreeMap<String, AccessLevel>) -> Self {
         Self { upstream, app: app.into(), environment: environment.into(), levels: Arc::new(levels) }
+    }
+
+    /// The same for work in bulk, which may use `percent` of the rate.
+    #[must_use]
+    pub fn leaving_room(&self, percent: u32) -> Self {
+        Self { upstream: self.upstream.leaving_room(percent), ..self.clone() }
     }
 
     /// The upstream, for its name and its pauses.
@@ -71,7 +77,7 @@ impl Iaphub {
 }
 
 /// A segment or value that means itself wherever it stands; dots are encoded, since a path takes them for steps.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {

@@ -21,11 +21,7 @@ pub(crate) fn levels(
     now: Timestamp,
     open_until: Timestamp,
 ) -> Result<Vec<LevelStatus>, String> {
-    let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
-    if let Some(error) = body.get("error").filter(|error| !error.is_null()) {
-        let code = error.as_str().filter(|code| is_code(code)).unwrap_or("an unnamed error");
-        return Err(format!("it answers `{code}`"));
-    }
+    let body = answer(body)?;
     let products = match body.get("activeProducts") {
         Some(Value::Array(products)) => products.as_slice(),
         Some(Value::Null) => &[],
@@ -41,6 +37,21 @@ pub(crate) fn levels(
         }
     }
     Ok(found.into_values().collect())
+}
+
+/// What was answered.
+///
+/// # Errors
+/// Why it makes no sense, or the error that stands in it.
+pub(crate) fn answer(body: &[u8]) -> Result<Value, String> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| "the answer is not JSON".to_owned())?;
+    match body.get("error").filter(|error| !error.is_null()) {
+        Some(error) => {
+            let code = error.as_str().filter(|code| is_code(code)).unwrap_or("an unnamed error");
+            Err(format!("it answers `{code}`"))
+        }
+        None => Ok(body),
+    }
 }
 
 /// Codes are words; what is none may be anybody's data.

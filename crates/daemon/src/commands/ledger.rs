@@ -1,7 +1,7 @@
 //! `ledger`: the book of steps.
 
 use entitlement::clock::Timestamp;
-use entitlement::plan::{Refund, Step, Transaction};
+use entitlement::plan::{Refund, Step, Transaction, Until};
 use serde_json::json;
 use store::book::{LedgerLine, Wanted};
 use store::open::Store;
@@ -111,6 +111,7 @@ fn about(line: &LedgerLine, now: Timestamp) -> Vec<(&'static str, String)> {
         Some(Step::Report(report)) => {
             fields.extend(transaction(&report.grant.transaction));
             fields.push(("refund", if report.refunded_at.is_some() { "yes" } else { "no" }.to_owned()));
+            fields.extend(report.ended_at.map(|at| ("ended", Until::At(at).to_string())));
         }
         None => fields.push(("as stored", line.step.to_string())),
     }

@@ -2,7 +2,7 @@
 
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
-use entitlement::plan::{Refund, Step, Until};
+use entitlement::plan::{Refund, Step, Until, Word};
 use serde_json::{Value, json};
 use store::book::LedgerLine;
 use store::ordered::OrderLine;
@@ -26,8 +26,12 @@ pub(crate) fn step(line: &LedgerLine) -> String {
     match step_of(line) {
         Some(Step::Grant(grant)) => format!("{what} {}", lasting(grant.until)),
         Some(Step::Revoke(revoke)) if revoke.refund == Refund::Yes => format!("{what} as a refund"),
-        Some(Step::Report(report)) if report.refunded_at.is_some() => format!("{what} as a refund"),
-        Some(Step::Revoke(_) | Step::Describe(_) | Step::Report(_)) | None => what,
+        Some(Step::Report(report)) => match report.word() {
+            Word::Sold => what,
+            Word::Refunded(_) => format!("{what} as a refund"),
+            Word::Ended(_) => format!("{what} as ended"),
+        },
+        Some(Step::Revoke(_) | Step::Describe(_)) | None => what,
     }
 }
 

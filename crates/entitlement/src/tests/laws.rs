@@ -18,7 +18,7 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-/// The steps, without their reasons, and without the moment at which a refund was learnt of, which is that of the look.
+/// The steps, without their reasons, and without the moment at which a refund or an end was learnt of, which is that of the look.
 fn writes(plan: &Plan) -> Vec<(StepKey, Step)> {
     let timeless = |step: &Step| match step.clone() {
         Step::Revoke(mut revoke) => {
@@ -35,6 +35,7 @@ fn writes(plan: &Plan) -> Vec<(StepKey, Step)> {
         }
         Step::Report(report) => Step::Report(crate::plan::Report {
             refunded_at: report.refunded_at.map(|_| Timestamp::UNIX_EPOCH),
+            ended_at: report.ended_at.map(|_| Timestamp::UNIX_EPOCH),
             ..report
         }),
         step @ Step::Describe(_) => step,

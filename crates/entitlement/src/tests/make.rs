@@ -12,7 +12,7 @@ use crate::ledger::{Entry, Ledger, State};
 use crate::money::Money;
 use crate::names::{AccessLevel, Account, Customer, Mode};
 use crate::orders::Orders;
-use crate::plan::{Entitlement, Plan, Planned, Refund, Revoke, Step, Until};
+use crate::plan::{Entitlement, Plan, Planned, Refund, Revoke, Step, Until, Word};
 use crate::profile::{BARE, Profile, Shown};
 use crate::rules::{Policy, Rules, Told};
 use chrono::Duration;
@@ -332,8 +332,12 @@ fn step(step: &Step) -> String {
         Step::Revoke(Revoke { level, refund: Refund::Yes, .. }) => format!("revoke {level} as refund"),
         Step::Revoke(Revoke { level, refund: Refund::No, .. }) => format!("revoke {level}"),
         Step::Report(report) => {
-            let refund = if report.refunded_at.is_some() { " as refund" } else { "" };
-            format!("report {}{refund}", report.grant.transaction.id)
+            let word = match report.word() {
+                Word::Sold => "",
+                Word::Refunded(_) => " as refund",
+                Word::Ended(_) => " as ended",
+            };
+            format!("report {}{word}", report.grant.transaction.id)
         }
         Step::Describe(describe) => {
             let details = describe.details.iter().map(|(name, value)| format!("{name}={}", value.as_str()));

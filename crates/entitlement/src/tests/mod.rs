@@ -12,6 +12,7 @@ mod purchases;
 mod refunds;
 mod renewal;
 mod reports;
+mod sales;
 mod saved;
 mod saved_more;
 mod several;

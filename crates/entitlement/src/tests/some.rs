@@ -57,14 +57,16 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
-    (policy(), select(vec![Told::Transaction, Told::Standing, Told::LevelOnly])).prop_map(|(policy, told)| {
-        let mut rules = Rules { policy, told, ..super::make::rules() };
-        rules.catalog.0.extend([offering("both", "premium", None), offering("both", "gold", None)]);
-        rules.catalog.0.extend(ignored());
-        let name = DetailName::parse("plan").unwrap();
-        rules.sourced.push(Sourced { name, from: "customer.metadata.plan".into() });
-        rules
-    })
+    (policy(), select(vec![Told::Transaction, Told::Standing, Told::LevelOnly, Told::Sales])).prop_map(
+        |(policy, told)| {
+            let mut rules = Rules { policy, told, ..super::make::rules() };
+            rules.catalog.0.extend([offering("both", "premium", None), offering("both", "gold", None)]);
+            rules.catalog.0.extend(ignored());
+            let name = DetailName::parse("plan").unwrap();
+            rules.sourced.push(Sourced { name, from: "customer.metadata.plan".into() });
+            rules
+        },
+    )
 }
 
 fn status() -> impl Strategy<Value = Status> {

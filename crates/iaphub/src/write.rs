@@ -1,0 +1,184 @@
+//! Writes transactions of the web, by a route that is not public: its paths are settings, its fields are those of a
+//! purchase as IAPHUB's other pages show it. Nothing of it was verified against IAPHUB.
+
+use std::fmt::Write;
+
+use chrono::SecondsFormat;
+use entitlement::clock::Timestamp;
+use entitlement::failure::{Class, Failure};
+use entitlement::names::Customer;
+use entitlement::plan::{Grant, Offer, Report, Standing, Until, Word};
+use serde_json::{Map, Number, Value};
+use wire::upstream::{Call, Method};
+
+use crate::iaphub::{Iaphub, encoded};
+use crate::read;
+
+const TELLING: &str = "telling the transaction";
+
+/// Where transactions are written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// One that IAPHUB was not told of.
+    pub create: Path,
+    /// One that it was told of before.
+    pub update: Path,
+}
+
+/// A path with places for names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    App,
+    User,
+    Transaction,
+}
+
+impl Path {
+    /// What a path has to look like, in words.
+    pub const FORM: &str = "a path such as `/v1/app/{app}/user/{user}/transaction`, with no places but `{app}`, `{user}` and `{transaction}`";
+
+    /// Reads `/v1/app/{app}/user/{user}`; `None` when it is no path, or names an unknown place.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '#' | '\\' | '"' | '<' | '>');
+        if !text.starts_with('/') {
+            return None;
+        }
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('{') {
+            let (place, after) = behind.split_once('}')?;
+            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(match place {
+                "app" => Piece::App,
+                "user" => Piece::User,
+                "transaction" => Piece::Transaction,
+                _ => return None,
+            });
+            rest = after;
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        let is_path = |piece: &Piece| !matches!(piece, Piece::Text(text) if !text.chars().all(is_plain));
+        pieces.iter().all(is_path).then_some(Self(pieces))
+    }
+
+    fn filled(&self, app: &str, user: &str, transaction: &str) -> String {
+        self.0.iter().fold(String::new(), |mut path, piece| {
+            // writing to a string cannot fail
+            let _ = match piece {
+                Piece::Text(text) => path.write_str(text),
+                Piece::App => path.write_str(&encoded(app)),
+                Piece::User => path.write_str(&encoded(user)),
+                Piece::Transaction => path.write_str(&encoded(transaction)),
+            };
+            path
+        })
+    }
+}
+
+impl Iaphub {
+    /// Tells of one transaction; what says nothing that could be told is told by nothing. `is_known`: IAPHUB was told of it
+    /// before.
+    ///
+    /// # Errors
+    /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read. After a
+    /// [`Class::Transient`] it may have arrived.
+    pub async fn tell(
+        &self,
+        route: &Route,
+        customer: &Customer,
+        report: &Report,
+        is_known: bool,
+    ) -> Result<(), Failure> {
+        let Some(body) = self.purchase(customer, report) else { return Ok(()) };
+        let path = if is_known { &route.update } else { &route.create };
+        let path = path.filled(&self.app, customer.as_str(), &report.id());
+        let call = Call { what: TELLING.to_owned(), path, headers: Vec::new() };
+        let answer = self.upstream.send(Method::Post, call, &body).await?;
+        if answer.body.is_empty() {
+            return Ok(());
+        }
+        let unread = |why| Failure {
+            status: Some(answer.status),
+            ..Failure::new(Class::Transient, format!("{TELLING} at iaphub: {why}"))
+        };
+        read::answer(&answer.body).map(drop).map_err(unread)
+    }
+
+    /// The purchase as IAPHUB names its fields; what is not known is left out, never null.
+    fn purchase(&self, customer: &Customer, report: &Report) -> Option<Value> {
+        let Grant { store, transaction, sandbox, .. } = &*report.grant;
+        let standing = transaction.standing.as_ref()?;
+        let mut body = Map::new();
+        let mut add = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+        add("userId", customer.as_str().into());
+        add("environment", (*self.environment).into());
+        add("platform", store.as_str().into());
+        add("productSku", transaction.product.as_str().into());
+        add("orderId", standing.id.as_str().into());
+        add("originalPurchase", standing.original.as_str().into());
+        add("purchaseDate", date(standing.bought_at));
+        add("isSandbox", (*sandbox).into());
+        if let Some(price) = &transaction.price {
+            add("currency", price.code().into());
+            add("price", serde_json::from_str::<Number>(&price.major()).ok()?.into());
+        }
+        if let Some(country) = &standing.country {
+            add("country", country.as_str().into());
+        }
+        if let Some(end) = end(report.word(), standing) {
+            add("expirationDate", date(end));
+        }
+        add("isRefunded", matches!(report.word(), Word::Refunded(_)).into());
+        if let Word::Refunded(at) = report.word() {
+            add("refundDate", date(at));
+        }
+        let is_subscription = standing.paid_until != Until::Lifetime;
+        add("isSubscription", is_subscription.into());
+        if is_subscription {
+            let is_trial = transaction.offer == Some(Offer::FreeTrial);
+            add("isSubscriptionRenewable", (report.word() == Word::Sold && standing.renews).into());
+            add("subscriptionState", state(report.word(), standing).into());
+            add("subscriptionPeriodType", if is_trial { "trial" } else { "normal" }.into());
+        }
+        if let Some(reason) = cancel_reason(report.word(), standing).filter(|_| is_subscription) {
+            add("subscriptionCancelReason", reason.into());
+        }
+        Some(Value::Object(body))
+    }
+}
+
+fn end(word: Word, standing: &Standing) -> Option<Timestamp> {
+    match word {
+        Word::Sold | Word::Refunded(_) => standing.paid_until.at(),
+        Word::Ended(at) => Some(at),
+    }
+}
+
+fn state(word: Word, standing: &Standing) -> &'static str {
+    match word {
+        Word::Refunded(_) | Word::Ended(_) => "expired",
+        Word::Sold if standing.payment_failed_at.is_some() => "grace_period",
+        Word::Sold => "active",
+    }
+}
+
+/// As far as it is known: who asked for an end is not.
+fn cancel_reason(word: Word, standing: &Standing) -> Option<&'static str> {
+    match word {
+        Word::Refunded(_) => Some("refunded"),
+        Word::Ended(_) if standing.payment_failed_at.is_some() => Some("billing_error"),
+        Word::Ended(_) | Word::Sold => None,
+    }
+}
+
+fn date(at: Timestamp) -> Value {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true).into()
+}
+
+#[cfg(test)]
+mod tests;

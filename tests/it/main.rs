@@ -5,6 +5,7 @@
 mod api;
 mod apps;
 mod backfill;
+mod books;
 mod catch_up;
 mod check;
 mod commands;

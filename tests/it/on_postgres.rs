@@ -4,6 +4,7 @@
 
 mod api;
 mod backfill;
+mod books;
 mod catch_up;
 mod checked;
 mod commands;

@@ -34,6 +34,12 @@ pub(crate) fn of(settings: &Settings, app: &Adapty) -> Rules {
     }
 }
 
+/// What IAPHUB's books are told: what is sold for the first app.
+pub(crate) fn of_books(settings: &Settings) -> Option<Rules> {
+    let rules = of(settings, settings.adapty.first()?);
+    Some(Rules { destination: "iaphub".to_owned(), told: Told::Sales, sourced: Vec::new(), ..rules })
+}
+
 /// What `app` gives for what is sold; what is sold for other apps alone is known, and gives nothing here.
 fn catalog_of(settings: &Settings, app: &Adapty) -> Catalog {
     let is_of_app = |entry: &CatalogEntry| entry.app.as_ref().is_none_or(|of| *of == app.name);

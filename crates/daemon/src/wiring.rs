@@ -93,7 +93,8 @@ pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
 fn asked(settings: &Settings) -> Asked {
     let places = settings.adapty.iter().flat_map(|app| &app.details).map(|(_, place)| place.clone());
     let facts: BTreeSet<FactSource> = places.collect();
-    let country = settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
+    let is_told = settings.iaphub.as_ref().is_some_and(|iaphub| iaphub.route.is_some());
+    let country = is_told || settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
     Asked { facts: facts.into_iter().collect(), country }
 }
 
@@ -108,6 +109,7 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone())
             .asking(asked(settings)),
         apps: settings.adapty.iter().zip(&upstreams.apps).map(|(of, upstream)| app(settings, of, upstream)).collect(),
+        books: books(settings, store)?,
         mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         conduct: match settings.policy.mode {
@@ -116,6 +118,16 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
         },
         clock: clock::now,
     })
+}
+
+/// The books that are told what was sold, if a path to write to is set. They have an upstream of their own: what refuses
+/// a write does not keep the witness from being asked.
+fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books>, Failed> {
+    let Some(of) = &settings.iaphub else { return Ok(None) };
+    let (Some(route), Some(rules)) = (of.route.clone(), rules::of_books(settings)) else { return Ok(None) };
+    of.api_key.require()?;
+    let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
+    Ok(iaphub(of, limit)?.map(|iaphub| sync::books::Books { iaphub, route, rules }))
 }
 
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.

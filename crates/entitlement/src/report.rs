@@ -158,7 +158,7 @@ fn end_unheard(
 
 /// Whether the books were told of nothing later on the chain of `of`.
 fn is_last(known: &BTreeMap<Sale, Known<'_>>, of: &Transaction) -> bool {
-    let place = |of: &Transaction| (of.standing.as_ref().map(|standing| standing.bought_at), of.id.clone());
+    let place = |of: &Transaction| (of.standing.as_ref().map(|of| (of.bought_at, of.paid_until)), of.id != of.original);
     let mut of_chain = known.values().map(|told| &told.grant.transaction).filter(|other| is_of_one_chain(other, of));
     of_chain.all(|other| place(other) <= place(of))
 }

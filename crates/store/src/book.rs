@@ -102,7 +102,7 @@ impl Store {
         self.write(Op::Intend(Box::new(intent))).await?.try_into()
     }
 
-    /// Writes what became of steps, while the look goes on.
+    /// Writes what became of steps, and where customers stand, while the look goes on.
     ///
     /// # Errors
     /// When the database refuses.

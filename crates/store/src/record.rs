@@ -52,6 +52,8 @@ pub struct Outcomes {
     pub account: Account,
     pub lease: Lease,
     pub sent: Vec<Sent>,
+    /// Where customers stand by now.
+    pub statuses: Vec<(Customer, Status)>,
 }
 
 /// Whether a failure brings the end of all tries nearer.

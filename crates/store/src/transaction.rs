@@ -203,6 +203,7 @@ async fn close(
 ) -> Result<Answer, StoreError> {
     if held == Held::Yes {
         book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
+        statuses::keep(connection, outcomes.statuses.iter(), now).await?;
     }
     Ok(Answer::Held(held))
 }

@@ -7,32 +7,41 @@ use entitlement::plan::{Plan, Planned, Step};
 use entitlement::profile::Profile;
 use entitlement::retry::{self, Next};
 use entitlement::same::arrived;
+use entitlement::status::Status;
 use store::claim::Claim;
 use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
 
 use crate::look::{App, Outcome, Sync, Trouble};
 use crate::{findings, telling};
 
-/// Whom steps are sent for, and under which claim.
+/// Whom steps are sent for, where, and under which claim.
 #[derive(Clone, Copy)]
 pub(crate) struct Served<'a> {
-    pub(crate) app: &'a App,
+    /// The destination's name.
+    pub(crate) name: &'a str,
     pub(crate) claim: &'a Claim,
     pub(crate) customer: &'a Customer,
 }
 
 impl Sync {
     /// Sends the steps of `plan`, each of which stands in the ledger by now.
-    pub(crate) async fn carry_out(&self, served: Served<'_>, exists: bool, plan: &Plan, outcome: &mut Outcome) {
+    pub(crate) async fn carry_out(
+        &self,
+        app: &App,
+        served: Served<'_>,
+        exists: bool,
+        plan: &Plan,
+        outcome: &mut Outcome,
+    ) {
         let mut exists = exists;
         for planned in &plan.steps {
-            let Some(answer) = self.send(served, planned, &mut exists).await.transpose() else {
+            let Some(answer) = self.send(app, served, planned, &mut exists).await.transpose() else {
                 outcome.at_rest = false;
                 outcome.look_again((self.clock)());
                 break;
             };
             let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
-            self.note(served, planned, answer, outcome);
+            self.note(app, served, planned, answer, outcome);
             if refused_key {
                 // the rest would be refused alike; it stands in the ledger and is tried with this one
                 break;
@@ -42,8 +51,14 @@ impl Sync {
 
     /// Sends one step; makes the profile first when the destination does not know the customer. `None` when the lease
     /// ran out: whoever slept past it must not send what another may have sent, or taken back, by now.
-    async fn send(&self, served: Served<'_>, planned: &Planned, exists: &mut bool) -> Result<Option<Profile>, Failure> {
-        let Served { app, claim, customer } = served;
+    async fn send(
+        &self,
+        app: &App,
+        served: Served<'_>,
+        planned: &Planned,
+        exists: &mut bool,
+    ) -> Result<Option<Profile>, Failure> {
+        let Served { claim, customer, .. } = served;
         // asked right before each write, since each answer may have been slept through
         let is_ours = || claim.hold.stands((self.clock)());
         if !*exists && is_ours() {
@@ -73,12 +88,18 @@ impl Sync {
         Ok(Some(app.adapty.profile(customer).await.unwrap_or(answer)))
     }
 
-    fn note(&self, served: Served<'_>, planned: &Planned, answer: Result<Profile, Failure>, outcome: &mut Outcome) {
+    fn note(
+        &self,
+        app: &App,
+        served: Served<'_>,
+        planned: &Planned,
+        answer: Result<Profile, Failure>,
+        outcome: &mut Outcome,
+    ) {
         let now = (self.clock)();
         let sent = match answer {
             Ok(profile) => {
-                let Served { app, claim, .. } = served;
-                telling::confirmed(claim, app.name(), planned, now);
+                telling::confirmed(served.claim, served.name, planned, now);
                 if !visible(&profile, &planned.step, now) {
                     outcome.at_rest = false;
                     outcome.look_again(after(now, app.rules.policy.lag()));
@@ -90,7 +111,7 @@ impl Sync {
         outcome.sent.push(Sent { key: planned.key.clone(), outcome: sent });
     }
 
-    fn failed_step(
+    pub(crate) fn failed_step(
         &self,
         served: Served<'_>,
         planned: &Planned,
@@ -98,17 +119,17 @@ impl Sync {
         now: Timestamp,
         outcome: &mut Outcome,
     ) -> SentOutcome {
-        let (Served { app, claim, customer }, why) = (served, failure.to_string());
+        let (Served { name, claim, customer }, why) = (served, failure.to_string());
         match retry::after(failure, planned.attempts.saturating_add(1), &planned.key, now) {
             Next::At(due) => {
-                telling::step_failed(claim, app.name(), planned, failure, due);
+                telling::step_failed(claim, name, planned, failure, due);
                 outcome.look_again(due);
                 outcome.at_rest = false;
                 let tries = if failure.class == Class::Credentials { Tries::Free } else { Tries::Counted };
                 SentOutcome::Again { due, why, tries }
             }
             Next::Never => {
-                telling::step_refused(claim, app.name(), planned, failure);
+                telling::step_refused(claim, name, planned, failure);
                 outcome.at_rest = false;
                 outcome.parked.push(findings::refused(customer, &planned.key, &planned.step, &why));
                 SentOutcome::Refused { why }
@@ -116,12 +137,17 @@ impl Sync {
         }
     }
 
-    /// Writes outcomes of a customer who is not the one the look ends with, under the same lease.
-    pub(crate) async fn close_early(&self, claim: &Claim, sent: Vec<Sent>) -> Result<(), Trouble> {
-        if sent.is_empty() {
+    /// Writes outcomes, and where customers stand, before the look ends, under the same lease.
+    pub(crate) async fn close_early(
+        &self,
+        claim: &Claim,
+        sent: Vec<Sent>,
+        statuses: Vec<(Customer, Status)>,
+    ) -> Result<(), Trouble> {
+        if sent.is_empty() && statuses.is_empty() {
             return Ok(());
         }
-        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent };
+        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent, statuses };
         match self.store.close(outcomes).await? {
             Held::Yes => Ok(()),
             Held::Lost => Err(Trouble::LeaseLost),

@@ -98,7 +98,9 @@ pub(crate) fn refused(customer: &Customer, key: &StepKey, step: &Step, why: &str
                                   `grantsync parked release`"
                 .to_owned(),
             Step::Report(_) => {
-                "make store and product known to the destination, then `grantsync parked release`".to_owned()
+                "make store and product known to the destination (at IAPHUB, see that `iaphub.create_path` is right), then \
+                 `grantsync parked release`"
+                    .to_owned()
             }
         },
     }

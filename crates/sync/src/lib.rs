@@ -1,6 +1,7 @@
 //! One account, start to end: gather, decide, carry out.
 
 pub mod backfill;
+pub mod books;
 pub mod carry;
 pub mod examine;
 pub mod findings;

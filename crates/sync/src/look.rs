@@ -22,6 +22,7 @@ use store::record::{Ending, Finding, Held, Sent, Settlement};
 use stripe::reader::Stripe;
 use stripe::resolve::Resolved;
 
+use crate::books::Books;
 use crate::gather::Identity;
 use crate::{findings, telling};
 
@@ -38,6 +39,8 @@ pub struct Sync {
     pub stripe: Stripe,
     /// The apps that are kept in step, at least one.
     pub apps: Vec<App>,
+    /// Books beside the apps that are told what was sold, if any are.
+    pub books: Option<Books>,
     /// The mode of the source's key; `None` when it does not tell: then that of what is billed.
     pub mode: Option<Mode>,
     /// Where an account's app user is looked for, in words.
@@ -165,7 +168,8 @@ impl Sync {
     pub fn leaving_room(&self, percent: u32) -> Self {
         let slower = |app: &App| App { adapty: app.adapty.leaving_room(percent), ..app.clone() };
         let (stripe, apps) = (self.stripe.leaving_room(percent), self.apps.iter().map(slower).collect());
-        Self { stripe, apps, ..self.clone() }
+        let books = self.books.as_ref().map(|books| books.leaving_room(percent));
+        Self { stripe, apps, books, ..self.clone() }
     }
 
     /// The catalogs of all apps.
@@ -238,6 +242,7 @@ impl Sync {
         };
         outcome.status = served.status.clone();
         outcome.add(served);
+        self.tell_books(claim, &customer, &billing, &mut outcome).await?;
         Ok(outcome)
     }
 
@@ -302,7 +307,7 @@ impl Sync {
                 continue;
             }
             let billing = Billing { facts: self.nothing_said(), ..Billing::empty(mode) };
-            let outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
+            let mut outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
                 Ok(outcome) => outcome,
                 // whoever has the account now is served all the same
                 Err(Trouble::Upstream(failure)) => {
@@ -311,7 +316,8 @@ impl Sync {
                 }
                 Err(trouble) => return Err(trouble),
             };
-            self.close_early(claim, outcome.sent).await?;
+            self.tell_books(claim, &former, &billing, &mut outcome).await?;
+            self.close_early(claim, outcome.sent, Vec::new()).await?;
             if outcome.at_rest {
                 self.store.handed_over(claim.account.clone(), former).await?;
             }

@@ -124,7 +124,8 @@ impl Sync {
             return Ok(outcome);
         }
         self.write_down(claim, customer, &case.rules, &plan).await?;
-        self.carry_out(Served { app, claim, customer }, exists, &plan, &mut outcome).await;
+        let served = Served { name: app.name(), claim, customer };
+        self.carry_out(app, served, exists, &plan, &mut outcome).await;
         Ok(outcome)
     }
 
@@ -138,7 +139,13 @@ impl Sync {
         Rules { mode: self.mode.unwrap_or(billing.mode), ..app.rules.clone() }
     }
 
-    async fn write_down(&self, claim: &Claim, customer: &Customer, rules: &Rules, plan: &Plan) -> Result<(), Trouble> {
+    pub(crate) async fn write_down(
+        &self,
+        claim: &Claim,
+        customer: &Customer,
+        rules: &Rules,
+        plan: &Plan,
+    ) -> Result<(), Trouble> {
         if plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty() {
             return Ok(());
         }

@@ -24,18 +24,7 @@ pub(crate) fn looked(outcome: &Result<Outcome, Trouble>, began: Timestamp, ended
 }
 
 pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduct) {
-    for planned in &plan.steps {
-        let (kind, level, because) = (planned.step.kind(), planned.step.subject(), planned.because.sentence());
-        match conduct {
-            Conduct::Enforce => {
-                tracing::debug!(account.id = %account, app, %level, %because, "decided to {kind} `{level}`")
-            }
-            Conduct::Observe => {
-                metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "observed").increment(1);
-                tracing::info!(account.id = %account, app, %level, %because, "observing: would {kind} `{level}`");
-            }
-        }
-    }
+    planned(account, app, plan, conduct);
     for note in &plan.notes {
         let twice = matches!(note.because, Reason::PaidTwice { .. });
         if twice {
@@ -47,6 +36,22 @@ pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduc
     }
     for alarm in &plan.verdict.alarms {
         tracing::warn!(account.id = %account, "{alarm}");
+    }
+}
+
+/// What of a decision is to be done.
+pub(crate) fn planned(account: &Account, app: &str, plan: &Plan, conduct: Conduct) {
+    for planned in &plan.steps {
+        let (kind, level, because) = (planned.step.kind(), planned.step.subject(), planned.because.sentence());
+        match conduct {
+            Conduct::Enforce => {
+                tracing::debug!(account.id = %account, app, %level, %because, "decided to {kind} `{level}`")
+            }
+            Conduct::Observe => {
+                metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "observed").increment(1);
+                tracing::info!(account.id = %account, app, %level, %because, "observing: would {kind} `{level}`");
+            }
+        }
     }
 }
 

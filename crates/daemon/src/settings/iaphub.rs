@@ -1,7 +1,9 @@
-//! `[iaphub]`: an app that is only read, if there is one.
+//! `[iaphub]`: an app that is read, if there is one, and written to where a path for that is set.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+use ::iaphub::write::{Path, Route};
 
 use super::error::SettingError;
 use super::reader::Reader;
@@ -27,6 +29,8 @@ pub(crate) struct Iaphub {
     pub(crate) good_for: Duration,
     /// Which product of the stores opens which level: `[iaphub.levels]`, by sku or name of its group.
     pub(crate) levels: BTreeMap<String, String>,
+    /// Where transactions of the web are written to; by default nowhere.
+    pub(crate) route: Option<Route>,
 }
 
 impl Iaphub {
@@ -46,6 +50,7 @@ impl Iaphub {
             timeout: reader.span_above_zero("iaphub.timeout", 5 * SECOND),
             good_for: reader.span("iaphub.good_for", 60 * SECOND),
             levels: levels(reader),
+            route: route(reader),
         };
         if iaphub.levels.is_empty() {
             reader.warn("`[iaphub.levels]` maps no product of the stores, so nothing of IAPHUB is seen".to_owned());
@@ -61,7 +66,7 @@ impl Iaphub {
     }
 }
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 9] = [
     "iaphub.api_key",
     "iaphub.app_id",
     "iaphub.environment",
@@ -69,7 +74,25 @@ const KEYS: [&str; 7] = [
     "iaphub.requests_per_second",
     "iaphub.timeout",
     "iaphub.good_for",
+    "iaphub.create_path",
+    "iaphub.update_path",
 ];
+
+/// The path of an update is that of a creation, unless it is written.
+fn route(reader: &mut Reader<'_>) -> Option<Route> {
+    let [creates, updates] = ["iaphub.create_path", "iaphub.update_path"].map(|key| reader.has_section(key));
+    let create = reader.parsed("iaphub.create_path", Path::FORM, Path::parse);
+    let update = reader.parsed("iaphub.update_path", Path::FORM, Path::parse);
+    if updates && !creates {
+        reader.note(SettingError::Missing {
+            key: "iaphub.create_path".to_owned(),
+            found: "though `iaphub.update_path` is written".to_owned(),
+            write: "write both, or none, so that nothing is written to IAPHUB".to_owned(),
+        });
+    }
+    let create = create?;
+    Some(Route { update: update.unwrap_or_else(|| create.clone()), create })
+}
 
 fn levels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
     let products = reader.keys_of("iaphub.levels");
@@ -79,7 +102,35 @@ fn levels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::Path;
     use crate::settings::trial::{complaints, read};
+
+    #[test]
+    fn nothing_is_written_unless_a_path_is_set_and_an_update_goes_there_too() {
+        let route = |file: &str| read(&format!("[iaphub]\napp_id = \"a\"\n{file}"), &[]).unwrap().iaphub.unwrap().route;
+        assert_eq!(route(""), None);
+        let alone = route("create_path = \"/v1/app/{app}/transaction\"").unwrap();
+        assert_eq!(alone.create, alone.update);
+        let both = route("create_path = \"/v1/t\"\nupdate_path = \"/v1/t/{transaction}\"").unwrap();
+        assert_eq!(Some(both.update), Path::parse("/v1/t/{transaction}"));
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_filled_is_refused_by_its_key() {
+        let told = |file: &str| complaints(&format!("[iaphub]\napp_id = \"a\"\n{file}"), &[]);
+        assert_eq!(
+            told("create_path = \"/v1/{customer}\""),
+            [
+                "`iaphub.create_path` is `/v1/{customer}` (grantsync.toml line 3): write a path such as `/v1/app/{app}/user/{user}/transaction`, with no places but `{app}`, `{user}` and `{transaction}`"
+            ]
+        );
+        assert_eq!(
+            told("update_path = \"/v1/{transaction}\""),
+            [
+                "`iaphub.create_path` is missing, though `iaphub.update_path` is written: write both, or none, so that nothing is written to IAPHUB"
+            ]
+        );
+    }
 
     #[test]
     fn the_section_is_there_when_it_is_written() {

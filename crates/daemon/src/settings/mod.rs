@@ -52,7 +52,7 @@ pub(crate) struct Settings {
     pub(crate) stripe: Stripe,
     /// The Adapty apps that are written to, at least one.
     pub(crate) adapty: Vec<Adapty>,
-    /// The IAPHUB app that is read; `None` unless the section stands in the settings.
+    /// The IAPHUB app that is read, and may be written to; `None` unless the section stands in the settings.
     pub(crate) iaphub: Option<Iaphub>,
     /// Where a user id is looked for.
     pub(crate) identity: Identity,

@@ -117,6 +117,7 @@ async fn outcomes_before_the_end_are_fenced_as_well() {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
         sent: vec![sent(key, outcome)],
+        statuses: Vec::new(),
     };
     let close = |key| store.close(outcomes(key, SentOutcome::Confirmed));
     assert_eq!(close("k").await.unwrap(), Held::Yes);

@@ -20,6 +20,7 @@ async fn confirm(store: &Store, claim: &Claim, key: &str, level: &str) {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
         sent: vec![sent(key, SentOutcome::Confirmed)],
+        statuses: Vec::new(),
     };
     assert_eq!(store.close(outcomes).await.unwrap(), Held::Yes);
 }
@@ -48,7 +49,7 @@ async fn the_last_confirmed_and_the_open_ones_are_read_behind_many_of_their_own_
         let key = format!("refused_{number}");
         store.intend(intent(&claim, vec![planned(&key, "premium")])).await.unwrap();
         let sent = vec![sent(&key, refused())];
-        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent };
+        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent, statuses: Vec::new() };
         store.close(outcomes).await.unwrap();
     }
     let entries = entries(&store).await;

@@ -66,7 +66,7 @@ async fn live(store: &Memory) {
     store.intend(intended.clone()).await.unwrap();
     let outcomes = vec![sent("k1", SentOutcome::Confirmed)];
     let Settlement { account: of, lease, .. } = settlement(&claimed, found(Vec::new()));
-    store.close(Outcomes { account: of, lease, sent: outcomes }).await.unwrap();
+    store.close(Outcomes { account: of, lease, sent: outcomes, statuses: Vec::new() }).await.unwrap();
     (intended.seen, intended.moot) = (vec![planned("k2", "gold").key], vec![planned("k3", "gold").key]);
     store.intend(intended).await.unwrap();
     let parked = found(vec![finding(Kind::UnmappedPrice, "price_1")]);

@@ -1,4 +1,4 @@
-//! IAPHUB, where there is one: that the key works.
+//! IAPHUB, where there is one: that the key works, and that it is written to.
 
 use std::time::Duration;
 
@@ -6,8 +6,9 @@ use entitlement::failure::Class;
 use entitlement::names::Customer;
 use wire::limit::LimitBy;
 
-use crate::commands::check::finding::{Area, Finding, error, ok, unchecked};
+use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
 use crate::settings::Settings;
+use crate::settings::iaphub::Iaphub;
 use crate::{clock, wiring};
 
 /// Nobody's user id; that nothing was sold to them is what is hoped for.
@@ -25,7 +26,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
         (Ok(None), _) | (_, None) => return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")],
     };
     match iaphub.shown(&nobody, clock::now(), Duration::ZERO).await {
-        Ok(_) => vec![ok(Area::Iaphub, "the key works")],
+        Ok(_) => [vec![ok(Area::Iaphub, "the key works")], written(of)].concat(),
         Err(failure) if failure.class == Class::Credentials => {
             let mend = "copy the server key again; the client key does not do";
             vec![error(Area::Iaphub, format!("IAPHUB refuses the key ({})", failure.what), mend)]
@@ -36,4 +37,11 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
             vec![error(Area::Iaphub, format!("IAPHUB does not answer as it should: {}", failure.what), mend)]
         }
     }
+}
+
+/// A write cannot be tried without writing.
+fn written(of: &Iaphub) -> Vec<Finding> {
+    let text = "web transactions are written to `iaphub.create_path`, a route that is not public and cannot be tried";
+    let mend = "see at IAPHUB that they arrive; without `iaphub.create_path` none is written";
+    of.route.iter().map(|_| warning(Area::Iaphub, text, mend)).collect()
 }

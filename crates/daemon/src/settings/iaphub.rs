@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(
             told("create_path = \"/v1/{customer}\""),
             [
-                "`iaphub.create_path` is `/v1/{customer}` (grantsync.toml line 3): write a path such as `/v1/app/{app}/user/{user}/transaction`, with no places but `{app}`, `{user}` and `{transaction}`"
+                "`iaphub.create_path` is `/v1/{customer}` (`grantsync.toml` line 3): write a path such as `/v1/app/{app}/user/{user}/transaction`, with no places but `{app}`, `{user}` and `{transaction}`"
             ]
         );
         assert_eq!(

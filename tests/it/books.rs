@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use sandbox::fault::{Fault, Match, What};
 use sandbox::journal::{Request, Server};
+use sandbox::stripe::moves::metadata;
 use serde_json::{Value, json};
 
 use crate::harness::daemon::PATIENCE;
@@ -148,7 +149,6 @@ async fn books_that_fail_hold_up_no_grant_and_are_told_later() {
     for failing in [
         What::Status(500, Vec::new(), String::new()),
         What::Status(200, Vec::new(), r#"{"error":"server_error"}"#.into()),
-        What::Status(401, Vec::new(), String::new()),
         What::HangForever,
     ] {
         let world = writing(&[("IAPHUB__TIMEOUT", "1s")]).await;
@@ -182,6 +182,38 @@ async fn a_refused_transaction_is_parked_says_what_to_do_and_is_told_when_releas
     assert!(released.status.success(), "{}", released.stderr);
     until_told(&world, |told| told.len() == 1).await;
     assert_eq!((world.parked().await, world.written("/grant/")), (vec![], 1));
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn an_app_that_fails_holds_up_no_books() {
+    let world = writing(&[]).await;
+    let failing = What::Status(500, Vec::new(), String::new());
+    world.sandbox.adapty.faults.inject(Fault::always(Match::any(), failing));
+    let bought = world.buys("u-1", "price_premium");
+    world.deliver(&bought.events).await;
+    let told = world.sandbox.journal.wait_for(PATIENCE, |_| world.sandbox.iaphub.transactions("u-1").len() == 1).await;
+    assert!(told.is_ok(), "{}", world.daemon.log());
+    world.sandbox.adapty.faults.clear();
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn what_changes_hands_has_ended_for_the_former_user_and_is_told_of_the_other() {
+    let one = "/v1/app/{app}/user/{user}/transaction";
+    let world = writing(&[("IAPHUB__UPDATE_PATH", one)]).await;
+    world.sandbox.iaphub.take_transactions(CREATE, CREATE);
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    until_told(&world, |told| told.len() == 1).await;
+    let named = metadata(&[("customer_user_id", "u-2")]);
+    world.deliver_and_rest(&world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.calm().await;
+    let requests = world.sandbox.journal.requests();
+    let told = requests.iter().filter(|request| is_write(request));
+    let told: Vec<_> = told.map(|of| [&of.body["userId"], &of.body["subscriptionState"]]).collect();
+    assert_eq!(told, [["u-1", "active"], ["u-1", "expired"], ["u-2", "active"]]);
     finish(world).await;
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::daemon::PATIENCE;
 use crate::harness::finish::finish;
-use crate::harness::world::{SLACK, World};
+use crate::harness::world::{Bought, SLACK, World};
 
 const KEY: &str = "iaphub_sandbox_key";
 const CREATE: &str = "/v1/app/app_1/user/{user}/transaction";
@@ -233,5 +233,31 @@ async fn a_check_says_that_transactions_are_written() {
     let told = world.daemon.command(&["check"]).await.stdout;
     assert!(told.contains("web transactions are written to `iaphub.create_path`"), "{told}");
     assert_eq!(writes(&world), 0);
+    finish(world).await;
+}
+
+/// How slow the books are that keep nobody waiting.
+const SLOW: std::time::Duration = std::time::Duration::from_secs(15);
+
+#[tokio::test]
+async fn books_that_are_slow_keep_nobody_waiting_for_a_grant_and_are_told_in_the_end() {
+    let world = writing(&[("IAPHUB__TIMEOUT", "30s")]).await;
+    world.sandbox.iaphub.faults.latency(SLOW);
+    let users: Vec<String> = (0..100).map(|number| format!("u-{number}")).collect();
+    let began = std::time::Instant::now();
+    let bought: Vec<Bought> = users.iter().map(|user| world.buys(user, "price_premium")).collect();
+    for bought in &bought {
+        world.deliver(&bought.events).await;
+    }
+    for (user, bought) in users.iter().zip(&bought) {
+        world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
+    }
+    // there are 64 workers: if each waited for its answer, the last users would be granted after it
+    assert!(began.elapsed() < SLOW, "{:?}", began.elapsed());
+    world.sandbox.iaphub.faults.clear();
+    let told = || users.iter().all(|user| world.sandbox.iaphub.transactions(user).len() == 1);
+    let waited = world.sandbox.journal.wait_for(PATIENCE, |_| told()).await;
+    assert!(waited.is_ok(), "{}", world.daemon.log());
+    assert_eq!(world.parked().await, []);
     finish(world).await;
 }

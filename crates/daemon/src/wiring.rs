@@ -127,7 +127,7 @@ fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books
     let (Some(route), Some(rules)) = (of.route.clone(), rules::of_books(settings)) else { return Ok(None) };
     of.api_key.require()?;
     let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
-    Ok(iaphub(of, limit)?.map(|iaphub| sync::books::Books { iaphub, route, rules }))
+    Ok(iaphub(of, limit)?.map(|iaphub| sync::books::Books::new(iaphub, route, rules)))
 }
 
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.

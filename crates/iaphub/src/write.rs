@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use chrono::SecondsFormat;
+use entitlement::billing::Stop;
 use entitlement::clock::Timestamp;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
@@ -167,12 +168,15 @@ fn state(word: Word, standing: &Standing) -> &'static str {
     }
 }
 
-/// As far as it is known: who asked for an end is not.
+/// As far as it is known.
 fn cancel_reason(word: Word, standing: &Standing) -> Option<&'static str> {
-    match word {
-        Word::Refunded(_) => Some("refunded"),
-        Word::Ended(_) if standing.payment_failed_at.is_some() => Some("billing_error"),
-        Word::Ended(_) | Word::Sold => None,
+    match (word, standing.stop) {
+        (Word::Refunded(_), _) => Some("refunded"),
+        (_, Some(Stop::Asked)) => Some("customer_canceled"),
+        (_, Some(Stop::PaymentFailed)) => Some("billing_error"),
+        (_, Some(Stop::PaymentDisputed | Stop::Unknown)) => Some("unknown"),
+        (Word::Ended(_), None) if standing.payment_failed_at.is_some() => Some("billing_error"),
+        (Word::Ended(_) | Word::Sold, None) => None,
     }
 }
 

@@ -1,33 +1,47 @@
 //! Books that are told what was sold, and give no levels. They come last in a look: no app waits for them, and where a
 //! customer stands does not depend on them.
 
+use std::sync::Arc;
+
 use entitlement::billing::Billing;
 use entitlement::decide::{Case, decide};
-use entitlement::failure::Class;
+use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::orders::Orders;
 use entitlement::plan::{Plan, Report, Step};
 use entitlement::profile::Profile;
+use entitlement::retry::{self, Next};
 use entitlement::rules::Rules;
 use iaphub::iaphub::Iaphub;
 use iaphub::write::Route;
 use store::claim::Claim;
-use store::record::{Sent, SentOutcome};
+use store::record::{Sent, SentOutcome, Tries};
+use tokio::sync::Semaphore;
 
 use crate::carry::Served;
-use crate::look::{Conduct, Outcome, Sync, Trouble};
+use crate::look::{Conduct, LONGEST_WAIT, Outcome, Sync, Trouble};
 use crate::{findings, telling};
 
-/// IAPHUB, told of what is sold on the web.
+/// Looks that may wait for the books at a time: they are slow by their own rules (5 requests a second), and every look
+/// that waits holds a worker.
+const WAITING: usize = 8;
+
+/// IAPHUB, told of what is sold on the web. Clones share their turns.
 #[derive(Clone, Debug)]
 pub struct Books {
-    pub iaphub: Iaphub,
-    pub route: Route,
+    iaphub: Iaphub,
+    route: Route,
     /// All but the mode, when the key does not tell it.
-    pub rules: Rules,
+    rules: Rules,
+    turns: Arc<Semaphore>,
 }
 
 impl Books {
+    #[must_use]
+    pub fn new(iaphub: Iaphub, route: Route, rules: Rules) -> Self {
+        Self { iaphub, route, rules, turns: Arc::new(Semaphore::new(WAITING)) }
+    }
+
     pub(crate) fn leaving_room(&self, percent: u32) -> Self {
         Self { iaphub: self.iaphub.leaving_room(percent), ..self.clone() }
     }
@@ -70,6 +84,10 @@ impl Sync {
 
     async fn tell_sales(&self, books: &Books, served: Served<'_>, case: &Case, plan: &Plan, outcome: &mut Outcome) {
         let Served { name, claim, customer } = served;
+        let _turn = match books.turns.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => return self.defer(plan, outcome),
+        };
         for planned in &plan.steps {
             let Step::Report(report) = &planned.step else { continue };
             // asked right before each write, since each answer may have been slept through
@@ -93,6 +111,22 @@ impl Sync {
                 break;
             }
         }
+    }
+
+    /// Leaves the steps in the ledger for a later look, ever later the longer the others before it take.
+    fn defer(&self, plan: &Plan, outcome: &mut Outcome) {
+        let now = (self.clock)();
+        let why = "waits for its turn: other sales are told first";
+        for planned in &plan.steps {
+            let waits = Failure::new(Class::Transient, why.to_owned());
+            // whatever the tries, nothing failed
+            let tries = planned.attempts.saturating_add(1).min(LONGEST_WAIT);
+            let Next::At(due) = retry::after(&waits, tries, &planned.key, now) else { continue };
+            outcome.look_again(due);
+            let again = SentOutcome::Again { due, why: why.to_owned(), tries: Tries::Counted };
+            outcome.sent.push(Sent { key: planned.key.clone(), outcome: again });
+        }
+        outcome.at_rest = false;
     }
 }
 

@@ -30,7 +30,7 @@ use crate::{findings, telling};
 const YIELD: i64 = 250;
 
 /// The attempt from which on the wait between two looks grows no longer.
-const LONGEST_WAIT: u32 = 40;
+pub(crate) const LONGEST_WAIT: u32 = 40;
 
 /// Everything a look needs.
 #[derive(Clone, Debug)]

@@ -24,9 +24,11 @@ fn grant() -> Grant {
         paid_until: end,
         renews: true,
         stopped_at: None,
+        stop: None,
         payment_failed_at: None,
         grace_until: None,
         country: None,
+        variation: None,
     };
     Grant {
         level: AccessLevel("premium".into()),
@@ -96,6 +98,19 @@ fn a_failed_payment_is_grace_and_then_why_it_ended() {
         (&ended["subscriptionState"], &ended["subscriptionCancelReason"]),
         (&json!("expired"), &json!("billing_error"))
     );
+}
+
+#[test]
+fn a_stop_is_told_with_who_asked_for_it() {
+    let mut grant = grant();
+    for (stop, reason) in [(Stop::Asked, "customer_canceled"), (Stop::PaymentFailed, "billing_error")] {
+        (standing(&mut grant).renews, standing(&mut grant).stop) = (false, Some(stop));
+        let body = told(grant.clone(), Word::Sold);
+        assert_eq!(
+            (&body["isSubscriptionRenewable"], &body["subscriptionState"], &body["subscriptionCancelReason"]),
+            (&json!(false), &json!("active"), &json!(reason))
+        );
+    }
 }
 
 #[test]

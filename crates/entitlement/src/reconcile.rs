@@ -137,7 +137,11 @@ impl<'a> Subject<'a> {
         let transaction = booked(&grant.transaction, self.grants().rev(), &others(verdict, right));
         let grant = Grant { refunded, transaction, ..grant };
         if let Some(because) = self.kept(verdict, &grant, last) {
-            return Wish::Nothing(Some(because));
+            // what is kept may be gone once the profile cannot lag any more
+            return match last.and_then(|entry| self.catches_up(entry)) {
+                Some(at) => Wish::Wait(at, because),
+                None => Wish::Nothing(Some(because)),
+            };
         }
         if let Some(because) = self.refunded_for_all_we_know(verdict, &grant, last) {
             return Wish::Nothing(Some(because));

@@ -11,7 +11,7 @@ use crate::clock::{Timestamp, after};
 use crate::decide::Case;
 use crate::ledger::{Entry, State};
 use crate::names::Mode;
-use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Report, Step, Transaction, Word};
+use crate::plan::{Entitlement, Grant, Note, Plan, Planned, Refund, Report, Standing, Step, Transaction, Word};
 use crate::reason::Reason;
 use crate::reconcile::{enqueue, look_again, next_link};
 use crate::rules::Told;
@@ -71,6 +71,8 @@ fn wanted(case: &Case, plan: &Plan) -> Vec<(Report, Reason)> {
             wanted.insert(sale.clone(), (Report::of(told.grant.clone(), Word::Refunded(case.now)), because));
         } else if let Some((at, because)) = end_unheard(case, plan, &known, sale, told) {
             wanted.insert(sale.clone(), (Report::of(told.grant.clone(), Word::Ended(at)), because));
+        } else if let Some((grant, because)) = stop_unheard(case, plan, &known, sale, told) {
+            wanted.insert(sale.clone(), (Report::of(grant, Word::Sold), because));
         }
     }
     wanted.into_values().collect()
@@ -101,6 +103,9 @@ fn unheard(
     }
     let heard = known.get(&sale).filter(|told| told.confirmed);
     let is_back = heard.is_some_and(|told| matches!(told.word, Word::Refunded(_)));
+    // a stop that was reported was taken back
+    let renews = |of: &Transaction| of.standing.as_ref().is_some_and(|standing| standing.renews);
+    let is_back = is_back || (renews(&transaction) && heard.is_some_and(|told| !renews(&told.grant.transaction)));
     let is_as_told =
         heard.is_some_and(|told| told.word == Word::Sold && sold_alike(&told.grant.transaction, &transaction));
     let no_other_tells = beside || is_back || case.rules.told == Told::Sales;
@@ -108,7 +113,8 @@ fn unheard(
         return None;
     }
     // what was told as refunded may be so still while nobody can say
-    if is_back && plan.verdict.refunds_unread.is_some() {
+    let was_refunded = heard.is_some_and(|told| matches!(told.word, Word::Refunded(_)));
+    if was_refunded && plan.verdict.refunds_unread.is_some() {
         return None;
     }
     Some(Grant {
@@ -140,13 +146,8 @@ fn end_unheard(
     if case.rules.told != Told::Sales || told.word != Word::Sold || !is_last(known, of) {
         return None;
     }
-    let goes_on = |right: &Entitlement| {
-        let now = as_booked(plan, known, right);
-        is_of_one_chain(&now, of) || ids(&now).0 == sale_of.0
-    };
     let level = &told.grant.level;
-    let is_unsure = plan.verdict.unsure.iter().any(|unsure| unsure.concerns(level, &of.original));
-    if is_unsure || rights(plan).any(|(right, _)| goes_on(right)) {
+    if may_go_on(plan, known, sale_of, told) {
         return None;
     }
     let no = plan.verdict.withheld.iter().find(|no| (&no.level, &no.chain) == (level, &of.original));
@@ -154,6 +155,43 @@ fn end_unheard(
     let standing = of.standing.as_ref()?;
     let end = standing.grace_until.or(standing.paid_until.at());
     Some((end.map_or(case.now, |end| end.min(case.now)), because))
+}
+
+/// What was told, as it renews no more, and why: where it ended before its time and no revoke tells that, since a right of
+/// another store stands before it.
+fn stop_unheard(
+    case: &Case,
+    plan: &Plan,
+    known: &BTreeMap<Sale, Known<'_>>,
+    sale_of: &Sale,
+    told: &Known<'_>,
+) -> Option<(Grant, Reason)> {
+    let Grant { level, transaction: of, .. } = told.grant;
+    let standing = of.standing.as_ref().filter(|standing| standing.renews)?;
+    if case.rules.told != Told::Standing || told.word != Word::Sold || !told.confirmed {
+        return None;
+    }
+    let no = plan.verdict.withheld.iter().find(|no| (&no.level, &no.chain) == (level, &of.original))?;
+    let ended = no.ended.as_ref()?.standing.as_ref()?;
+    let waits = |note: &Note| &note.level == level && matches!(note.because, Reason::WaitsForProfile);
+    if is_told_by(case, plan, sale_of) || plan.notes.iter().any(waits) || may_go_on(plan, known, sale_of, told) {
+        return None;
+    }
+    let (stopped_at, stop) = (ended.stopped_at, ended.stop);
+    let standing = Standing { renews: false, stopped_at, stop, grace_until: None, ..(**standing).clone() };
+    let transaction = Transaction { standing: Some(Box::new(standing)), ..of.clone() };
+    Some((Grant { transaction, refunded: None, ..told.grant.clone() }, no.because.clone()))
+}
+
+/// Whether what was told is owed still, as it is or as what follows it, or nobody can say.
+fn may_go_on(plan: &Plan, known: &BTreeMap<Sale, Known<'_>>, sale_of: &Sale, told: &Known<'_>) -> bool {
+    let of = &told.grant.transaction;
+    let goes_on = |right: &Entitlement| {
+        let now = as_booked(plan, known, right);
+        is_of_one_chain(&now, of) || ids(&now).0 == sale_of.0
+    };
+    let is_unsure = plan.verdict.unsure.iter().any(|unsure| unsure.concerns(&told.grant.level, &of.original));
+    is_unsure || rights(plan).any(|(right, _)| goes_on(right))
 }
 
 /// Whether the books were told of nothing later on the chain of `of`.

@@ -1,6 +1,9 @@
 //! What the books are told beside grants and revokes.
 
 use super::*;
+use crate::key::StepKey;
+use crate::ledger::Entry;
+use crate::plan::{Grant, Transaction};
 use crate::rules::Told;
 
 fn standing(case: Case) -> Case {
@@ -44,11 +47,45 @@ fn what_is_paid_for_is_reported_while_the_right_of_another_store_lasts_longer() 
 }
 
 #[test]
+fn what_a_fresh_promotion_keeps_unsaid_is_reported_once_the_profile_cannot_lag() {
+    let mut gold = sub("sub_1", "gold", period(0, 30));
+    let paid = invoice("in_1", InvoiceReason::SubscriptionCreate, InvoiceStatus::Paid, "gold", period(0, 30));
+    gold.invoices.push(paid);
+    let mut case =
+        standing(of(day(3), [gold, Subscription { id: "sub_2".into(), ..sub("sub_2", "other", period(0, 30)) }]));
+    let promotion = Grant {
+        level: level("gold"),
+        until: Until::Lifetime,
+        starts_at: None,
+        store: "adapty".into(),
+        transaction: Transaction::of_promotion("promo"),
+        sandbox: false,
+        refunded: None,
+    };
+    let (step, at) = (Step::Grant(promotion), case.now - chrono::Duration::seconds(1));
+    let key = StepKey::stored("promo".into());
+    case.ledger.entries.push(Entry { seq: 1, key, step, state: State::Confirmed { at } });
+    case.profile.levels = vec![foreign("gold", Until::Lifetime)];
+    let plan = decide(&case);
+    assert_eq!(plan.steps, vec![]);
+    let after_lag = plan.look_again.unwrap();
+    assert!(after_lag <= case.now + seconds(30), "{after_lag}");
+    case.now = after_lag;
+    assert_eq!(steps(&case), ["report sub_1"]);
+}
+
+#[test]
 fn a_report_makes_nothing_ours() {
     let mut case = standing(of(day(3), [first_month()]));
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     let case = later(case, day(5), [ended(first_month(), 4)]);
-    assert_eq!(steps(&case), Vec::<String>::new());
+    assert_eq!(done(&case), (vec!["report sub_1".to_owned()], true), "nothing is revoked");
+    let Step::Report(report) = &decide(&case).steps[0].step else { panic!("a report") };
+    let standing = report.grant.transaction.standing.as_ref().unwrap();
+    assert_eq!((standing.renews, standing.stopped_at), (false, Some(day(4))));
+    // and told back where it was a mistake
+    let back = later(case, day(6), [first_month()]);
+    assert_eq!(done(&back), (vec!["report sub_1".to_owned()], true));
 }
 
 #[test]

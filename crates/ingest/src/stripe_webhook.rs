@@ -76,15 +76,10 @@ impl Ingest {
         let (head, body) = request.into_parts();
         let body = tokio::time::timeout(LONGEST_BODY, to_bytes(body, LARGEST_BODY)).await;
         let body = body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
-        self.accept(&head.headers, &body).await
-    }
-
-    async fn accept(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), Refusal> {
         let seat = self.store.seat().ok_or(Refusal::Busy)?;
-        let now = (self.clock)();
-        let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        self.verifier.verify(signature, body, now).map_err(Refusal::Signature)?;
-        let event = self.event(body, now)?;
+        let event = self.accepted(&head.headers, &body)?;
+        // they hold the connection's buffers, which thousands that wait would hold with them
+        drop((head, body));
         let (kind, outcome) = (event.kind.clone(), event.outcome.as_str());
         let account = match &event.outcome {
             Outcome::Rung(account) => Some(account.clone()),
@@ -94,6 +89,14 @@ impl Ingest {
         let kept = seat.ring(event).await.map_err(|_| Refusal::Database)?;
         tell(&id, kind, account.as_ref(), outcome, kept);
         Ok(())
+    }
+
+    /// The event, if it is Stripe's.
+    fn accepted(&self, headers: &HeaderMap, body: &[u8]) -> Result<Event, Refusal> {
+        let now = (self.clock)();
+        let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        self.verifier.verify(signature, body, now).map_err(Refusal::Signature)?;
+        self.event(body, now)
     }
 
     fn event(&self, body: &[u8], now: Timestamp) -> Result<Event, Refusal> {

@@ -22,6 +22,17 @@ pub struct Link {
     pub origin: String,
 }
 
+/// What is known around an account.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// Whom it belongs to.
+    pub link: Option<Link>,
+    /// Whom it belonged to before, as far as what they had through it may not have ended yet.
+    pub former: Vec<Customer>,
+    /// All accounts of whom it belongs to, in order.
+    pub accounts: Vec<Account>,
+}
+
 /// What an operator's link is called in [`Link::origin`]. It wins over anything that is read at a source.
 pub const OPERATOR: &str = "operator";
 
@@ -57,15 +68,23 @@ impl Store {
         Ok(row.map_err(StoreError::on("reading a link"))?.as_ref().and_then(link))
     }
 
-    /// Whom `account` belonged to before, as far as what they had through it may not have ended yet.
+    /// What is known around `account`, in one read.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn handovers(&self, account: &Account) -> Result<Vec<Customer>, StoreError> {
-        let query = sql("SELECT customer FROM handovers WHERE account = $1 ORDER BY customer");
+    pub async fn around(&self, account: &Account) -> Result<Around, StoreError> {
+        let query = sql("SELECT 'account' AS what, other.account, other.customer, other.origin
+             FROM links JOIN links AS other ON other.customer = links.customer WHERE links.account = $1
+             UNION ALL SELECT 'former' AS what, account, customer, '' AS origin FROM handovers WHERE account = $1
+             ORDER BY what, account, customer");
         let found = query.bind(account.as_str()).read(&self.reads).await;
-        let found = found.map_err(StoreError::on("reading handovers"))?;
-        Ok(found.iter().filter_map(|row| Customer::new(&row.get::<String>("customer"))).collect())
+        let found = found.map_err(StoreError::on("reading whose an account is"))?;
+        let (formers, linked): (Vec<&Row>, Vec<&Row>) =
+            found.iter().partition(|row| row.get::<String>("what") == "former");
+        let former = formers.into_iter().filter_map(|row| Customer::new(&row.get::<String>("customer"))).collect();
+        let links: Vec<Link> = linked.into_iter().filter_map(link).collect();
+        let own = links.iter().find(|link| &link.account == account).cloned();
+        Ok(Around { link: own, former, accounts: links.into_iter().map(|link| link.account).collect() })
     }
 
     /// Forgets that `account` belonged to `customer`: nothing of it is left with them.

@@ -133,7 +133,10 @@ impl Sync {
         deleted: bool,
     ) -> Result<Examined, StoreError> {
         let billing = match (billing, accounts.first()) {
-            (Ok(billing), Some(first)) => asked(self.with_other_accounts(billing, &first.account, &customer).await)?,
+            (Ok(billing), Some(first)) => {
+                let all = accounts.iter().map(|learnt| learnt.account.clone()).collect();
+                asked(self.with_other_accounts(billing, &first.account, all).await)?
+            }
             (billing, _) => billing,
         };
         let rules = match &billing {

@@ -13,7 +13,7 @@ use entitlement::orders::Orders;
 use entitlement::profile::Profile;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
-use store::people::{Link, OPERATOR};
+use store::people::{Around, Link, OPERATOR};
 use stripe::reader::{Looked, Scope};
 
 use crate::look::{App, Sync, Trouble};
@@ -33,6 +33,7 @@ pub(crate) struct Gathered {
     /// Why nobody is named although the source speaks.
     pub(crate) contradiction: Option<String>,
     pub(crate) deleted: bool,
+    pub(crate) around: Around,
 }
 
 /// What is being read of one customer before it is known whether it is the right one: a reading for each app, which none
@@ -82,11 +83,11 @@ pub(crate) struct Pictures {
 impl Sync {
     /// Reads the account's billing, and whose it is.
     pub(crate) async fn gather(&self, account: &Account) -> Result<Gathered, Trouble> {
-        let (looked, before) = tokio::join!(self.read(account), self.store.link_of(account));
-        let (looked, before) = (looked?, before?);
-        let identity = identity(&looked, before.as_ref());
+        let (looked, around) = tokio::join!(self.read(account), self.store.around(account));
+        let (looked, around) = (looked?, around?);
+        let identity = identity(&looked, around.link.as_ref());
         let Looked { billing, contradiction, deleted, .. } = looked;
-        Ok(Gathered { billing, identity, contradiction, deleted })
+        Ok(Gathered { billing, identity, contradiction, deleted, around })
     }
 
     async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
@@ -110,19 +111,19 @@ impl Sync {
         Ok(Pictures { profile, ledger, orders })
     }
 
-    /// Adds what the customer's other accounts are billed, in the order of their names, so that it makes no difference
-    /// which of them is looked at.
+    /// Adds what the other `accounts` of its customer are billed, in the order of their names, so that it makes no
+    /// difference which of them is looked at.
     pub(crate) async fn with_other_accounts(
         &self,
         billing: Billing,
         account: &Account,
-        customer: &Customer,
+        accounts: Vec<Account>,
     ) -> Result<Billing, Trouble> {
         // that of the account, unless nothing is ever billed to it
         let mode = if account.is_of_user() { self.mode } else { Some(billing.mode) };
         let mut gaps = Vec::new();
         let mut all = vec![(account.clone(), billing)];
-        for other in self.store.accounts_of(customer).await?.into_iter().filter(|other| other != account) {
+        for other in accounts.into_iter().filter(|other| other != account) {
             match self.read(&other).await {
                 Ok(looked) => all.push((other, looked.billing)),
                 Err(Trouble::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {

@@ -73,8 +73,8 @@ impl Sync {
     pub async fn inspect(&self, account: &Account) -> Result<Inspected, InspectError> {
         let gathered = self.gather(account).await.map_err(told)?;
         let identity = gathered.identity.ok_or(InspectError::Nobody)?;
-        let billing = self.with_other_accounts(gathered.billing, account, &identity.customer).await.map_err(told)?;
         let mut accounts = self.store.accounts_of(&identity.customer).await?;
+        let billing = self.with_other_accounts(gathered.billing, account, accounts.clone()).await.map_err(told)?;
         if !accounts.contains(account) {
             accounts.push(account.clone());
         }
@@ -89,7 +89,7 @@ impl Sync {
         let accounts = self.store.accounts_of(customer).await?;
         let account = accounts.first().ok_or(InspectError::Nobody)?;
         let gathered = self.gather(account).await.map_err(told)?;
-        let billing = self.with_other_accounts(gathered.billing, account, customer).await.map_err(told)?;
+        let billing = self.with_other_accounts(gathered.billing, account, accounts.clone()).await.map_err(told)?;
         Ok(self.cases_of(customer, accounts, billing).await)
     }
 

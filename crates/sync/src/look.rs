@@ -17,7 +17,7 @@ use entitlement::status::{Carried, Status};
 use store::claim::{Claim, Urgency};
 use store::error::StoreError;
 use store::open::Store;
-use store::people::{Link, Linked};
+use store::people::{Around, Link, Linked};
 use store::record::{Ending, Finding, Held, Sent, Settlement};
 use stripe::reader::Stripe;
 use stripe::resolve::Resolved;
@@ -258,22 +258,24 @@ impl Sync {
         if gathered.deleted {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
         }
-        self.take(claim, &identity).await?;
-        let outcome = self.hand_over(claim, gathered.billing.mode).await?;
-        let billing = self.with_other_accounts(gathered.billing, &claim.account, &identity.customer).await?;
+        let Around { former, accounts, .. } = self.take(claim, &identity, gathered.around).await?;
+        let outcome = self.hand_over(claim, gathered.billing.mode, former).await?;
+        let billing = self.with_other_accounts(gathered.billing, &claim.account, accounts).await?;
         Ok(Ok(Prepared { customer: identity.customer, billing, outcome }))
     }
 
     /// Links the account to its customer, and takes the customer: no other account of theirs is looked at meanwhile.
-    async fn take(&self, claim: &Claim, identity: &Identity) -> Result<(), Trouble> {
-        if claim.customer.as_ref() == Some(&identity.customer) {
+    /// Answers what is known around the account since then.
+    async fn take(&self, claim: &Claim, identity: &Identity, around: Around) -> Result<Around, Trouble> {
+        let is_theirs = |link: &Link| link.customer == identity.customer;
+        if claim.customer.as_ref() == Some(&identity.customer) && around.link.as_ref().is_some_and(is_theirs) {
             // the claim took the customer with the account
-            return Ok(());
+            return Ok(around);
         }
         let Identity { customer, origin } = identity.clone();
         let link = Link { account: claim.account.clone(), customer, origin };
         match self.store.link(link, Some(claim.lease.clone())).await? {
-            Linked::Done => Ok(()),
+            Linked::Done => Ok(self.store.around(&claim.account).await?),
             Linked::Busy => Err(Trouble::Busy),
             Linked::Lost => Err(Trouble::LeaseLost),
         }
@@ -296,9 +298,9 @@ impl Sync {
 
     /// Ends what former users of the account had through it. A former user with other accounts is left to their looks;
     /// one without is decided for here, billed nothing, until nothing is left to do.
-    async fn hand_over(&self, claim: &Claim, mode: Mode) -> Result<Outcome, Trouble> {
+    async fn hand_over(&self, claim: &Claim, mode: Mode, formers: Vec<Customer>) -> Result<Outcome, Trouble> {
         let mut all = Outcome::default();
-        for former in self.store.handovers(&claim.account).await? {
+        for former in formers {
             tracing::info!(account.id = %claim.account, "the account changed hands: its former user's access ends");
             let others = self.store.accounts_of(&former).await?;
             if !others.is_empty() {

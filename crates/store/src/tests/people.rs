@@ -32,8 +32,8 @@ async fn linked(store: &Store, id: &str) -> Option<(String, String)> {
 }
 
 async fn formers(store: &Store, id: &str) -> Vec<String> {
-    let formers = store.handovers(&account(id)).await.unwrap();
-    formers.iter().map(|former| former.as_str().to_owned()).collect()
+    let around = store.around(&account(id)).await.unwrap();
+    around.former.iter().map(|former| former.as_str().to_owned()).collect()
 }
 
 async fn customer(store: &Store, id: &str) -> Option<Customer> {
@@ -166,6 +166,19 @@ async fn linking_back_removes_the_handover_of_whom_it_comes_back_to() {
     }
     assert_eq!(formers(&store, "1").await, ["u-b"]);
     assert_eq!(linked(&store, "1").await.unwrap().0, "u-a");
+}
+
+#[tokio::test]
+async fn what_is_known_around_an_account_is_read_at_once() {
+    let store = memory().await;
+    let nothing = store.around(&account("b")).await.unwrap();
+    assert!(nothing.link.is_none() && nothing.former.is_empty() && nothing.accounts.is_empty());
+    for (id, to) in [("b", "u-0"), ("c", "u-1"), ("b", "u-1"), ("a", "u-1"), ("d", "u-2")] {
+        order(&store, id, to).await;
+    }
+    let around = store.around(&account("b")).await.unwrap();
+    assert_eq!(around.link.map(|link| link.customer), Some(user("u-1")));
+    assert_eq!((around.former, around.accounts), (vec![user("u-0")], vec![account("a"), account("b"), account("c")]));
 }
 
 #[tokio::test]

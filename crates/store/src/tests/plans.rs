@@ -17,9 +17,9 @@ use crate::record::{Ending, Kind, Outcomes, SentOutcome, Settlement};
 use crate::statement::SAID;
 
 /// Tables that grow with users, events or years; and what statements call them.
-const GROWING: [&str; 14] = [
+const GROWING: [&str; 15] = [
     "inbox", "worklist", "links", "handovers", "ledger", "statuses", "parked", "promotions", "blocks", "details",
-    "witnessed", "w", "o", "s",
+    "witnessed", "w", "o", "s", "other",
 ];
 
 /// How the database would find the rows of `text`, step by step.
@@ -86,7 +86,7 @@ async fn live(store: &Memory) {
 /// What a look and a page view read.
 async fn read(store: &Memory) {
     store.link_of(&account("1")).await.unwrap();
-    store.handovers(&account("1")).await.unwrap();
+    store.around(&account("1")).await.unwrap();
     store.accounts_of(&user("u-1")).await.unwrap();
     store.told(&user("u-1"), "adapty", Mode::Live).await.unwrap();
     store.status_of(&user("u-1")).await.unwrap();

@@ -222,7 +222,12 @@ async fn what_is_paid_for_is_reported_behind_a_longer_right_of_another_store() {
     world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
     let level = world.sandbox.adapty.level("u-1", "premium").unwrap();
     assert_eq!((level.store.as_str(), level.expires_at.map(|end| same(end, far))), ("app_store", Some(true)));
-    assert_eq!((world.written(SET), world.written(REVOKE)), (2, 0));
+    let told = world.bodies(SET);
+    assert_eq!((told.len(), world.written(REVOKE)), (3, 0), "the end is told, and takes nothing");
+    assert_eq!(
+        (&told[2]["renew_status"], &told[2]["cancellation_reason"]),
+        (&false.into(), &"voluntarily_cancelled".into())
+    );
     finish_unrefused(world).await;
 }
 
@@ -473,5 +478,19 @@ async fn metadata_that_can_be_no_paywall_is_not_told() {
     });
     world.deliver_and_rest(&bought.events).await;
     assert_eq!(world.bodies(SET).pop().unwrap().get("variation_id"), None);
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_read_coupons_tells_the_sale_without_its_offer() {
+    let mut world = reporting().await;
+    world.sandbox.stripe.add_restricted_key("rk_test_few", &["coupons"]);
+    world.daemon.restart(&[("STRIPE__SECRET_KEY", "rk_test_few")]).await;
+    let bought = world.buys("u-1", "price_premium");
+    world.sandbox.stripe.discount(&bought.invoice, "SUMMER", None, 500);
+    world.deliver_and_rest(&bought.events).await;
+    let told = world.bodies(SET).pop().unwrap();
+    assert_eq!((told.get("offer"), &told["price"]["value"]), (None, &4.99.into()));
+    assert!(world.holds("u-1", "premium"));
     finish_unrefused(world).await;
 }

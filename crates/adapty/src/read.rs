@@ -4,7 +4,7 @@
 //! whose end cannot be told makes the whole profile unreadable, since a level left out would look like one never given.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::{fmt, slice};
 
 use chrono::DateTime;
 use entitlement::clock::Timestamp;
@@ -57,7 +57,10 @@ pub fn profile(customer: &Customer, body: &[u8]) -> Result<Profile, Unreadable> 
 /// granted or taken for it.
 fn sold(listed: Option<&Value>) -> Vec<Sold> {
     let entries: Vec<&Value> = match listed {
-        Some(Value::Object(map)) => map.values().collect(),
+        // a page has lists by product
+        Some(Value::Object(map)) => {
+            map.values().flat_map(|of| of.as_array().map_or(slice::from_ref(of), Vec::as_slice)).collect()
+        }
         Some(Value::Array(list)) => list.iter().collect(),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => Vec::new(),
     };

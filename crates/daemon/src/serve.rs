@@ -93,7 +93,8 @@ impl Works {
         release_after_mending(store, settings).await?;
         miss_apps(store, settings).await?;
         store.retry_all().await?;
-        let upstreams = std::iter::once(upstreams.stripe).chain(upstreams.apps).collect();
+        let books = sync.books.iter().map(|books| books.upstream().clone());
+        let upstreams = std::iter::once(upstreams.stripe).chain(upstreams.apps).chain(books).collect();
         Ok(Self { upstreams, sync, catch_up, begun })
     }
 }

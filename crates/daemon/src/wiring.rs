@@ -94,8 +94,8 @@ fn asked(settings: &Settings) -> Asked {
     let places = settings.adapty.iter().flat_map(|app| &app.details).map(|(_, place)| place.clone());
     let facts: BTreeSet<FactSource> = places.collect();
     let is_told = settings.iaphub.as_ref().is_some_and(|iaphub| iaphub.route.is_some());
-    let country = is_told || settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
-    Asked { facts: facts.into_iter().collect(), country }
+    let has_books = is_told || settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
+    Asked { facts: facts.into_iter().collect(), country: has_books, discounts: has_books }
 }
 
 fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> App {

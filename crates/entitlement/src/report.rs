@@ -102,18 +102,16 @@ fn unheard(
         return None;
     }
     let heard = known.get(&sale).filter(|told| told.confirmed);
-    let is_back = heard.is_some_and(|told| matches!(told.word, Word::Refunded(_)));
-    // a stop that was reported was taken back
+    let was_refunded = heard.is_some_and(|told| matches!(told.word, Word::Refunded(_)));
     let renews = |of: &Transaction| of.standing.as_ref().is_some_and(|standing| standing.renews);
-    let is_back = is_back || (renews(&transaction) && heard.is_some_and(|told| !renews(&told.grant.transaction)));
+    let was_stopped = renews(&transaction) && heard.is_some_and(|told| !renews(&told.grant.transaction));
     let is_as_told =
         heard.is_some_and(|told| told.word == Word::Sold && sold_alike(&told.grant.transaction, &transaction));
-    let no_other_tells = beside || is_back || case.rules.told == Told::Sales;
+    let no_other_tells = beside || was_refunded || was_stopped || case.rules.told == Told::Sales;
     if is_as_told || !no_other_tells || is_told_by(case, plan, &sale) {
         return None;
     }
     // what was told as refunded may be so still while nobody can say
-    let was_refunded = heard.is_some_and(|told| matches!(told.word, Word::Refunded(_)));
     if was_refunded && plan.verdict.refunds_unread.is_some() {
         return None;
     }
@@ -153,8 +151,10 @@ fn end_unheard(
     let no = plan.verdict.withheld.iter().find(|no| (&no.level, &no.chain) == (level, &of.original));
     let because = no.map_or(Reason::NothingGivesIt, |no| no.because.clone());
     let standing = of.standing.as_ref()?;
-    let end = standing.grace_until.or(standing.paid_until.at());
-    Some((end.map_or(case.now, |end| end.min(case.now)), because))
+    let was_to_end = standing.grace_until.or(standing.paid_until.at());
+    let ended = no.and_then(|no| no.ended.as_ref()?.standing.as_ref()?.paid_until.at());
+    let end = [was_to_end, ended].into_iter().flatten().fold(case.now, Timestamp::min);
+    Some((end, because))
 }
 
 /// What was told, as it renews no more, and why: where it ended before its time and no revoke tells that, since a right of
@@ -168,7 +168,7 @@ fn stop_unheard(
 ) -> Option<(Grant, Reason)> {
     let Grant { level, transaction: of, .. } = told.grant;
     let standing = of.standing.as_ref().filter(|standing| standing.renews)?;
-    if case.rules.told != Told::Standing || told.word != Word::Sold || !told.confirmed {
+    if case.rules.told != Told::Standing || told.word != Word::Sold || !told.confirmed || !is_last(known, of) {
         return None;
     }
     let no = plan.verdict.withheld.iter().find(|no| (&no.level, &no.chain) == (level, &of.original))?;

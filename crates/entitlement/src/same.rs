@@ -81,7 +81,7 @@ pub(crate) fn sold_alike(told: &Transaction, now: &Transaction) -> bool {
 }
 
 /// `now` with what is no news after `told`: a country that is not known any more, and of the same sale its offer, its
-/// paywall, and why it was stopped, each of which is told with the first word of it or not at all.
+/// paywall, and why it was stopped. Whatever else makes news tells these too.
 fn as_heard(mut now: Transaction, told: &Transaction) -> Transaction {
     let is_same = is_same_sale(&now, told);
     if is_same {

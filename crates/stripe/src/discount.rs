@@ -8,6 +8,13 @@ use serde_json::Value;
 
 use crate::shape::{Ref, read};
 
+/// Whether invoices are read with their discounts, which takes the right to read coupons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Discounts {
+    Wanted,
+    NotWanted,
+}
+
 /// A discount as Stripe writes it: `source.coupon` of now, `coupon` of before the version 2025-09-30.
 #[derive(Clone, Debug, Deserialize)]
 struct Written {

@@ -10,8 +10,9 @@ use stripe_billing::invoice::{ListInvoice, RetrieveInvoice};
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 
 use crate::api::Api;
+use crate::discount::{self, Discounts};
+use crate::line;
 use crate::shape::{List, Ref, Seconds, id_of, read};
-use crate::{discount, line};
 
 /// Pages of 100 lines read of one invoice beyond those it carries.
 const LINE_PAGES: usize = 10;
@@ -73,12 +74,7 @@ pub(crate) async fn latest(api: Api<'_>, latest: &Value) -> Result<Result<billin
     let fetched;
     let object = match latest {
         Value::String(id) => {
-            fetched = api
-                .get(
-                    &format!("invoice `{id}`"),
-                    RetrieveInvoice::new(id.as_str()).expand(vec!["discounts".to_owned()]).build(),
-                )
-                .await?;
+            fetched = api.get(&format!("invoice `{id}`"), RetrieveInvoice::new(id.as_str()).build()).await?;
             &fetched
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => latest,
@@ -100,10 +96,14 @@ pub(crate) async fn former(
     subscription: &str,
     latest: &billing::Invoice,
     items: &[Item],
+    discounts: Discounts,
 ) -> Result<Result<Vec<billing::Invoice>, String>, Failure> {
     let request = |after: Option<String>| {
         let list = ListInvoice::new().subscription(subscription).limit(100);
-        let list = list.expand(vec!["data.discounts".to_owned()]);
+        let list = match discounts {
+            Discounts::Wanted => list.expand(vec!["data.discounts".to_owned()]),
+            Discounts::NotWanted => list,
+        };
         after.into_iter().fold(list, ListInvoice::starting_after).build()
     };
     let enough = |list: &List| invoices(list, subscription, latest).is_ok_and(|read| covers(&read, items));

@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::charge::{self, Payer};
 use crate::checkout::{self, Lines, Session};
 use crate::customer;
+use crate::discount::Discounts;
 use crate::facts::{self, FactSource};
 use crate::identity::{Identity, UserIdSource};
 use crate::kind::Kind;
@@ -35,6 +36,8 @@ pub struct Asked {
     pub facts: Vec<FactSource>,
     /// The country of the customer's address; that of their card is read anyway.
     pub country: bool,
+    /// Which coupons and codes made payments less.
+    pub discounts: bool,
 }
 
 /// What has to be read for the catalog at hand.
@@ -103,6 +106,10 @@ impl Stripe {
         }
     }
 
+    fn discounts(&self) -> Discounts {
+        if self.asked.discounts { Discounts::Wanted } else { Discounts::NotWanted }
+    }
+
     async fn customer(&self, api: Api<'_>, account: &Account, scope: Scope) -> Result<Looked, Failure> {
         let id = account.id();
         let sold = async {
@@ -111,7 +118,7 @@ impl Stripe {
         let wanted = self.asked.country || self.asked.facts.iter().any(FactSource::is_of_customer);
         let customer = async { if wanted { customer::if_allowed(api, id).await } else { Ok(None) } };
         let (subscriptions, payments, sold, customer) = tokio::try_join!(
-            subscription::of_customer(api, account),
+            subscription::of_customer(api, account, self.discounts()),
             charge::payments(api, Payer::Customer(id)),
             sold,
             customer

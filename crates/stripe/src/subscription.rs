@@ -12,6 +12,7 @@ use stripe_billing::subscription_item::ListSubscriptionItem;
 use stripe_client_core::StripeRequest;
 
 use crate::api::Api;
+use crate::discount::Discounts;
 use crate::invoice;
 use crate::shape::{Expandable, List, Metadata, Price, Seconds, id_of, read};
 
@@ -41,15 +42,20 @@ pub(crate) fn has_ended(status: &Status) -> bool {
 }
 
 /// All subscriptions of the customer, ended ones too; one that cannot be read leaves a gap.
-pub(crate) async fn of_customer(api: Api<'_>, account: &Account) -> Result<(Vec<Read>, Vec<Gap>), Failure> {
-    let request = |after: Option<String>| {
-        let list = ListSubscription::new().customer(account.id()).status(ListSubscriptionStatus::All).limit(100);
-        let list = list.expand(vec!["data.latest_invoice.discounts".to_owned()]);
-        after.into_iter().fold(list, ListSubscription::starting_after).build()
+pub(crate) async fn of_customer(
+    api: Api<'_>,
+    account: &Account,
+    discounts: Discounts,
+) -> Result<(Vec<Read>, Vec<Gap>), Failure> {
+    let (list, discounts) = match list(api, account, discounts).await {
+        // a key that may not read coupons may read the rest, and no access hangs on them
+        Err(failure) if discounts == Discounts::Wanted && failure.status == Some(403) => {
+            (list(api, account, Discounts::NotWanted).await?, Discounts::NotWanted)
+        }
+        list => (list?, discounts),
     };
-    let list = api.all(&format!("subscriptions of `{}`", account.id()), request).await?;
     let (mut subscriptions, mut gaps) = (Vec::new(), Vec::new());
-    for outcome in try_join_all(list.data.iter().map(|object| one(api, account, object))).await? {
+    for outcome in try_join_all(list.data.iter().map(|object| one(api, account, object, discounts))).await? {
         match outcome {
             Ok(subscription) => subscriptions.push(subscription),
             Err(gap) => gaps.push(gap),
@@ -58,7 +64,25 @@ pub(crate) async fn of_customer(api: Api<'_>, account: &Account) -> Result<(Vec<
     Ok((subscriptions, gaps))
 }
 
-async fn one(api: Api<'_>, account: &Account, object: &Value) -> Result<Result<Read, Gap>, Failure> {
+async fn list(api: Api<'_>, account: &Account, discounts: Discounts) -> Result<List, Failure> {
+    let expanded = match discounts {
+        Discounts::Wanted => "data.latest_invoice.discounts",
+        Discounts::NotWanted => "data.latest_invoice",
+    };
+    let request = |after: Option<String>| {
+        let list = ListSubscription::new().customer(account.id()).status(ListSubscriptionStatus::All).limit(100);
+        let list = list.expand(vec![expanded.to_owned()]);
+        after.into_iter().fold(list, ListSubscription::starting_after).build()
+    };
+    api.all(&format!("subscriptions of `{}`", account.id()), request).await
+}
+
+async fn one(
+    api: Api<'_>,
+    account: &Account,
+    object: &Value,
+    discounts: Discounts,
+) -> Result<Result<Read, Gap>, Failure> {
     let Some(id) = id_of(object) else {
         return Ok(Err(Gap { about: About::Everything, what: "a subscription without `id`".to_owned() }));
     };
@@ -67,11 +91,16 @@ async fn one(api: Api<'_>, account: &Account, object: &Value) -> Result<Result<R
         Ok(written) => written,
         Err(why) => return Ok(Err(gap(why))),
     };
-    Ok(whole(api, account, written).await?.map_err(gap))
+    Ok(whole(api, account, written, discounts).await?.map_err(gap))
 }
 
 /// Adds what the subscription does not carry itself. Inner error: what cannot be read, in words.
-async fn whole(api: Api<'_>, account: &Account, mut written: Written) -> Result<Result<Read, String>, Failure> {
+async fn whole(
+    api: Api<'_>,
+    account: &Account,
+    mut written: Written,
+    discounts: Discounts,
+) -> Result<Result<Read, String>, Failure> {
     let id = written.id.clone();
     let request = |after: Option<String>| {
         let list = ListSubscriptionItem::new(id.as_str()).limit(100);
@@ -82,7 +111,7 @@ async fn whole(api: Api<'_>, account: &Account, mut written: Written) -> Result<
         Ok(items) => items,
         Err(why) => return Ok(Err(why)),
     };
-    let invoices = match invoices(api, &written, &items).await? {
+    let invoices = match invoices(api, &written, &items, discounts).await? {
         Ok(invoices) => invoices,
         Err(why) => return Ok(Err(why)),
     };
@@ -94,6 +123,7 @@ async fn invoices(
     api: Api<'_>,
     written: &Written,
     items: &[Item],
+    discounts: Discounts,
 ) -> Result<Result<Vec<billing::Invoice>, String>, Failure> {
     let Some(latest) = &written.latest_invoice else { return Ok(Ok(Vec::new())) };
     let mut invoices = match invoice::latest(api, latest).await? {
@@ -103,7 +133,7 @@ async fn invoices(
     // its first invoice was never paid, so there is nothing before it
     let never_began = written.status() == Status::IncompleteExpired;
     if !never_began && !invoice::covers(&invoices, items) {
-        match invoice::former(api, &written.id, &invoices[0], items).await? {
+        match invoice::former(api, &written.id, &invoices[0], items, discounts).await? {
             Ok(former) => invoices.extend(former),
             Err(why) => return Ok(Err(why)),
         }

@@ -2,29 +2,39 @@
 //! customer stands does not depend on them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use entitlement::billing::Billing;
+use entitlement::clock::after;
 use entitlement::decide::{Case, decide};
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::orders::Orders;
 use entitlement::plan::{Plan, Report, Step};
 use entitlement::profile::Profile;
-use entitlement::retry::{self, Next};
 use entitlement::rules::Rules;
 use iaphub::iaphub::Iaphub;
 use iaphub::write::Route;
 use store::claim::Claim;
 use store::record::{Sent, SentOutcome, Tries};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::sleep;
+use wire::upstream::Upstream;
 
 use crate::carry::Served;
-use crate::look::{Conduct, LONGEST_WAIT, Outcome, Sync, Trouble};
+use crate::look::{Conduct, Outcome, Sync, Trouble};
 use crate::{findings, telling};
 
-/// Looks that may wait for the books at a time: they are slow by their own rules (5 requests a second), and every look
-/// that waits holds a worker.
-const WAITING: usize = 8;
+/// Looks that may tell the books at a time: they are slow by their own rules (5 requests a second), and every look that
+/// waits for them holds a worker.
+const FRESH: usize = 8;
+/// The same of work in bulk.
+const BULK: usize = 2;
+/// How soon, at the soonest and at the latest, a look without a turn comes back: most of them find one then.
+const LATER: [u64; 2] = [30, 600];
+/// How often a look that waits for an answer asks whether its lease still stands.
+const ASKING: Duration = Duration::from_millis(250);
 
 /// IAPHUB, told of what is sold on the web. Clones share their turns.
 #[derive(Clone, Debug)]
@@ -34,16 +44,40 @@ pub struct Books {
     /// All but the mode, when the key does not tell it.
     rules: Rules,
     turns: Arc<Semaphore>,
+    waits: Waits,
+}
+
+/// Whether a look waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    /// It comes back later: somebody's grant wants its worker.
+    No,
+    /// Work in bulk goes as fast as the books take it.
+    Yes,
 }
 
 impl Books {
     #[must_use]
     pub fn new(iaphub: Iaphub, route: Route, rules: Rules) -> Self {
-        Self { iaphub, route, rules, turns: Arc::new(Semaphore::new(WAITING)) }
+        Self { iaphub, route, rules, turns: Arc::new(Semaphore::new(FRESH)), waits: Waits::No }
+    }
+
+    /// The upstream, for reports.
+    #[must_use]
+    pub fn upstream(&self) -> &Upstream {
+        self.iaphub.upstream()
     }
 
     pub(crate) fn leaving_room(&self, percent: u32) -> Self {
-        Self { iaphub: self.iaphub.leaving_room(percent), ..self.clone() }
+        let (iaphub, turns) = (self.iaphub.leaving_room(percent), Arc::new(Semaphore::new(BULK)));
+        Self { iaphub, turns, waits: Waits::Yes, ..self.clone() }
+    }
+
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        match self.waits {
+            Waits::No => self.turns.try_acquire().ok(),
+            Waits::Yes => self.turns.acquire().await.ok(),
+        }
     }
 }
 
@@ -57,6 +91,26 @@ impl Sync {
         outcome: &mut Outcome,
     ) -> Result<(), Trouble> {
         let Some(books) = &self.books else { return Ok(()) };
+        match self.tell(books, claim, customer, billing, outcome).await {
+            Err(Trouble::Store(error)) => {
+                // what the apps were told is to be written all the same
+                let failure = Failure::new(Class::Transient, format!("telling the transactions at iaphub: {error}"));
+                outcome.failure.get_or_insert(failure);
+                outcome.at_rest = false;
+                Ok(())
+            }
+            told => told,
+        }
+    }
+
+    async fn tell(
+        &self,
+        books: &Books,
+        claim: &Claim,
+        customer: &Customer,
+        billing: &Billing,
+        outcome: &mut Outcome,
+    ) -> Result<(), Trouble> {
         let rules = Rules { mode: self.mode.unwrap_or(billing.mode), ..books.rules.clone() };
         let ledger = self.store.ledger(customer, &rules.destination, rules.mode).await?;
         let (billing, profile) = (billing.clone(), Profile::absent(customer.clone()));
@@ -71,6 +125,9 @@ impl Sync {
             self.write_first(claim, outcome).await?;
         }
         self.write_down(claim, customer, &case.rules, &plan).await?;
+        if plan.steps.is_empty() {
+            return Ok(());
+        }
         self.tell_sales(books, Served { name: &case.rules.destination, claim, customer }, &case, &plan, outcome).await;
         Ok(())
     }
@@ -79,24 +136,26 @@ impl Sync {
     async fn write_first(&self, claim: &Claim, outcome: &mut Outcome) -> Result<(), Trouble> {
         // what could not be seen is told with the end of the look, which says so
         let statuses = outcome.status.iter().filter(|_| outcome.unread.is_none()).cloned().collect();
-        self.close_early(claim, std::mem::take(&mut outcome.sent), statuses).await
+        self.close_early(claim, outcome.sent.clone(), statuses).await?;
+        outcome.sent.clear();
+        Ok(())
     }
 
     async fn tell_sales(&self, books: &Books, served: Served<'_>, case: &Case, plan: &Plan, outcome: &mut Outcome) {
         let Served { name, claim, customer } = served;
-        let _turn = match books.turns.try_acquire() {
-            Ok(turn) => turn,
-            Err(_) => return self.defer(plan, outcome),
-        };
+        let Some(_turn) = books.turn().await else { return self.defer(plan, outcome) };
         for planned in &plan.steps {
             let Step::Report(report) = &planned.step else { continue };
-            // asked right before each write, since each answer may have been slept through
-            if !claim.hold.stands((self.clock)()) {
-                outcome.at_rest = false;
-                outcome.look_again((self.clock)());
-                break;
-            }
-            let answer = books.iaphub.tell(&books.route, customer, report, is_known(case, report)).await;
+            let answer = tokio::select! {
+                biased;
+                // the books may let it wait for longer than the lease stands: then another tells them
+                () = self.is_lost(claim) => {
+                    outcome.at_rest = false;
+                    outcome.look_again((self.clock)());
+                    break;
+                }
+                answer = books.iaphub.tell(&books.route, customer, report, is_known(case, report)) => answer,
+            };
             let (now, refused_key) = ((self.clock)(), matches!(&answer, Err(of) if of.class == Class::Credentials));
             let became = match answer {
                 Ok(()) => {
@@ -113,17 +172,22 @@ impl Sync {
         }
     }
 
-    /// Leaves the steps in the ledger for a later look, ever later the longer the others before it take.
+    /// Comes back when the lease does not stand any more.
+    async fn is_lost(&self, claim: &Claim) {
+        while claim.hold.stands((self.clock)()) {
+            sleep(ASKING).await;
+        }
+    }
+
+    /// Leaves the steps in the ledger for a later look. Nothing failed, so nothing is counted.
     fn defer(&self, plan: &Plan, outcome: &mut Outcome) {
-        let now = (self.clock)();
-        let why = "waits for its turn: other sales are told first";
+        let [soonest, latest] = LATER;
         for planned in &plan.steps {
-            let waits = Failure::new(Class::Transient, why.to_owned());
-            // whatever the tries, nothing failed
-            let tries = planned.attempts.saturating_add(1).min(LONGEST_WAIT);
-            let Next::At(due) = retry::after(&waits, tries, &planned.key, now) else { continue };
+            let wait = soonest + planned.key.spread(planned.attempts, latest - soonest);
+            let due = after((self.clock)(), TimeDelta::seconds(i64::try_from(wait).unwrap_or_default()));
             outcome.look_again(due);
-            let again = SentOutcome::Again { due, why: why.to_owned(), tries: Tries::Counted };
+            let why = "waits for its turn: other sales are told first".to_owned();
+            let again = SentOutcome::Again { due, why, tries: Tries::Free };
             outcome.sent.push(Sent { key: planned.key.clone(), outcome: again });
         }
         outcome.at_rest = false;

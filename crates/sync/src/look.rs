@@ -30,7 +30,7 @@ use crate::{findings, telling};
 const YIELD: i64 = 250;
 
 /// The attempt from which on the wait between two looks grows no longer.
-pub(crate) const LONGEST_WAIT: u32 = 40;
+const LONGEST_WAIT: u32 = 40;
 
 /// Everything a look needs.
 #[derive(Clone, Debug)]
@@ -109,8 +109,17 @@ impl From<StoreError> for Trouble {
 struct Prepared {
     customer: Customer,
     billing: Billing,
+    former: Vec<Former>,
     /// What ending former users' rights left.
     outcome: Outcome,
+}
+
+/// Whom the account belonged to before, as far as the apps are concerned.
+struct Former {
+    customer: Customer,
+    billing: Billing,
+    /// The apps show nothing of theirs any more.
+    at_rest: bool,
 }
 
 /// What a look that came to its end leaves.
@@ -232,7 +241,7 @@ impl Sync {
             prepared = self.prepare(claim) => prepared?,
             never = early.read_on() => match never {},
         };
-        let Prepared { customer, billing, mut outcome } = match prepared {
+        let Prepared { customer, billing, former, mut outcome } = match prepared {
             Ok(prepared) => prepared,
             Err(outcome) => return Ok(outcome),
         };
@@ -242,6 +251,7 @@ impl Sync {
         };
         outcome.status = served.status.clone();
         outcome.add(served);
+        self.part_with(claim, former, &mut outcome).await?;
         self.tell_books(claim, &customer, &billing, &mut outcome).await?;
         Ok(outcome)
     }
@@ -259,9 +269,9 @@ impl Sync {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
         }
         let Around { former, accounts, .. } = self.take(claim, &identity, gathered.around).await?;
-        let outcome = self.hand_over(claim, gathered.billing.mode, former).await?;
+        let (outcome, former) = self.hand_over(claim, gathered.billing.mode, former).await?;
         let billing = self.with_other_accounts(gathered.billing, &claim.account, accounts).await?;
-        Ok(Ok(Prepared { customer: identity.customer, billing, outcome }))
+        Ok(Ok(Prepared { customer: identity.customer, billing, former, outcome }))
     }
 
     /// Links the account to its customer, and takes the customer: no other account of theirs is looked at meanwhile.
@@ -298,8 +308,13 @@ impl Sync {
 
     /// Ends what former users of the account had through it. A former user with other accounts is left to their looks;
     /// one without is decided for here, billed nothing, until nothing is left to do.
-    async fn hand_over(&self, claim: &Claim, mode: Mode, formers: Vec<Customer>) -> Result<Outcome, Trouble> {
-        let mut all = Outcome::default();
+    async fn hand_over(
+        &self,
+        claim: &Claim,
+        mode: Mode,
+        formers: Vec<Customer>,
+    ) -> Result<(Outcome, Vec<Former>), Trouble> {
+        let (mut all, mut served) = (Outcome::default(), Vec::new());
         for former in formers {
             tracing::info!(account.id = %claim.account, "the account changed hands: its former user's access ends");
             let others = self.store.accounts_of(&former).await?;
@@ -309,7 +324,7 @@ impl Sync {
                 continue;
             }
             let billing = Billing { facts: self.nothing_said(), ..Billing::empty(mode) };
-            let mut outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
+            let outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
                 Ok(outcome) => outcome,
                 // whoever has the account now is served all the same
                 Err(Trouble::Upstream(failure)) => {
@@ -318,17 +333,29 @@ impl Sync {
                 }
                 Err(trouble) => return Err(trouble),
             };
-            self.tell_books(claim, &former, &billing, &mut outcome).await?;
             self.close_early(claim, outcome.sent, Vec::new()).await?;
-            if outcome.at_rest {
-                self.store.handed_over(claim.account.clone(), former).await?;
-            }
+            served.push(Former { customer: former, billing, at_rest: outcome.at_rest });
             all.former.extend(outcome.status);
             let next = outcome.next.filter(|_| !outcome.at_rest);
             // what is not seen of them makes no doubt of whoever has the account now
             all.add(Outcome { sent: Vec::new(), status: None, next, unread: None, ..outcome });
         }
-        Ok(all)
+        Ok((all, served))
+    }
+
+    /// Tells the books what former users lost, once whoever pays now is served, and forgets those with nothing left.
+    async fn part_with(&self, claim: &Claim, formers: Vec<Former>, all: &mut Outcome) -> Result<(), Trouble> {
+        for Former { customer, billing, at_rest } in formers {
+            let mut outcome = Outcome { at_rest, ..Outcome::default() };
+            self.tell_books(claim, &customer, &billing, &mut outcome).await?;
+            self.close_early(claim, std::mem::take(&mut outcome.sent), Vec::new()).await?;
+            if outcome.at_rest {
+                self.store.handed_over(claim.account.clone(), customer).await?;
+            }
+            let next = outcome.next.filter(|_| !outcome.at_rest);
+            all.add(Outcome { next, ..outcome });
+        }
+        Ok(())
     }
 
     fn settlement(&self, claim: &Claim, mut outcome: Result<Outcome, Trouble>) -> Option<Settlement> {

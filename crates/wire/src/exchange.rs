@@ -71,11 +71,12 @@ impl Fault {
         }
     }
 
-    /// Whether it took all the time there was.
+    /// What it says of whether the upstream answers.
     pub(crate) fn ended(&self) -> Ended {
         match self {
             Self::Unsent { timed_out: true, .. } | Self::Lost { timed_out: true, .. } => Ended::OutOfTime,
-            Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong | Self::Answered { .. } => Ended::InTime,
+            Self::Unsent { .. } | Self::Lost { .. } => Ended::Broken,
+            Self::TooLong | Self::Answered { .. } => Ended::Answered,
         }
     }
 

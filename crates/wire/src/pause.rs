@@ -69,11 +69,21 @@ pub(crate) enum Change {
     Recovered,
 }
 
-/// Whether a request came to an end in time.
+/// What a request says of whether the upstream answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    InTime,
+    Answered,
     OutOfTime,
+    /// It broke at once: that is no answer, and held nobody.
+    Broken,
+}
+
+/// Who goes ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entered {
+    AsAlways,
+    /// To find out whether a pause is over; the others stay out meanwhile.
+    AsProbe,
 }
 
 /// The pauses of one upstream, shared by its clones.
@@ -92,7 +102,7 @@ struct State {
 #[derive(Clone, Copy, Debug, Default)]
 struct Silence {
     in_a_row: u32,
-    /// When the last request ended in time.
+    /// When the last request was answered.
     heard: Option<Instant>,
     /// When one call may find out.
     until: Option<Instant>,
@@ -115,11 +125,13 @@ impl Pauses {
     /// Like [`Pauses::at`], and when none stands, the caller goes ahead.
     ///
     /// After a refusal or a silence that makes it the probe: the others stay out for a while, or until it has its answer.
-    pub(crate) fn enter(&self, now: Instant) -> Option<Pause> {
+    ///
+    /// # Errors
+    /// The pause that stands.
+    pub(crate) fn enter(&self, now: Instant) -> Result<Entered, Pause> {
         let mut state = self.lock();
-        let pause = state.at(now);
-        if pause.is_some() {
-            return pause;
+        if let Some(pause) = state.at(now) {
+            return Err(pause);
         }
         if let Some(refused) = &mut state.refused {
             refused.until = now + REFUSED;
@@ -127,7 +139,19 @@ impl Pauses {
         if let Some(until) = &mut state.silence.until {
             *until = now + FINDING_OUT;
         }
-        None
+        let finds_out = state.refused.is_some() || state.silence.until.is_some();
+        Ok(if finds_out { Entered::AsProbe } else { Entered::AsAlways })
+    }
+
+    /// The probe was given up before it found out: another may.
+    pub(crate) fn give_up(&self, now: Instant) {
+        let mut state = self.lock();
+        if let Some(refused) = &mut state.refused {
+            refused.until = now;
+        }
+        if let Some(until) = &mut state.silence.until {
+            *until = now;
+        }
     }
 
     /// Leaves the upstream alone until then; never shortens a pause.
@@ -169,10 +193,16 @@ impl Pauses {
         let mut state = self.lock();
         let silence = &mut state.silence;
         match ended {
-            Ended::InTime => {
+            Ended::Answered => {
                 let was_silent = silence.until.is_some();
                 *silence = Silence { heard: Some(now), ..Silence::default() };
                 if was_silent { Change::Recovered } else { Change::None }
+            }
+            Ended::Broken => {
+                // the probe, if it was one, found nothing better
+                let probed = silence.until.filter(|_| silence.in_a_row >= PATIENCE);
+                silence.until = probed.map(|_| now + SILENT);
+                Change::None
             }
             Ended::OutOfTime if silence.heard.is_some_and(|heard| sent < heard) => Change::None,
             Ended::OutOfTime => {
@@ -216,19 +246,42 @@ mod tests {
         assert_eq!(late(start + SECOND), Change::BecamePaused);
         assert_eq!(pauses.at(start + 2 * SECOND).map(|pause| pause.why), Some(Why::Silent));
         let later = start + SECOND + SILENT;
-        assert_eq!(pauses.enter(later), None, "one finds out");
-        assert!(pauses.enter(later).is_some(), "the others do not");
+        assert_eq!(pauses.enter(later), Ok(Entered::AsProbe), "one finds out");
+        assert!(pauses.enter(later).is_err(), "the others do not");
         assert_eq!(pauses.ended(later, later + SECOND, Ended::OutOfTime), Change::None);
-        assert_eq!(pauses.enter(later + SECOND + SILENT), None);
-        assert_eq!(pauses.ended(later, later + 2 * SECOND, Ended::InTime), Change::Recovered);
-        assert_eq!(pauses.enter(later + 2 * SECOND), None);
-        assert_eq!(pauses.enter(later + 2 * SECOND), None);
+        assert_eq!(pauses.enter(later + SECOND + SILENT), Ok(Entered::AsProbe));
+        assert_eq!(pauses.ended(later, later + 2 * SECOND, Ended::Answered), Change::Recovered);
+        assert_eq!(pauses.enter(later + 2 * SECOND), Ok(Entered::AsAlways));
+        assert_eq!(pauses.enter(later + 2 * SECOND), Ok(Entered::AsAlways));
+    }
+
+    #[test]
+    fn what_breaks_at_once_is_no_answer_and_a_probe_that_is_given_up_lets_another_find_out() {
+        let (pauses, start) = (Pauses::default(), Instant::now());
+        for _ in 0..PATIENCE {
+            pauses.ended(start, start + SECOND, Ended::OutOfTime);
+        }
+        let later = start + SECOND + SILENT;
+        assert_eq!(pauses.enter(later), Ok(Entered::AsProbe));
+        assert_eq!(pauses.ended(later, later, Ended::Broken), Change::None, "it does not answer again");
+        assert_eq!(pauses.at(later).map(|pause| pause.until), Some(later + SILENT));
+        let last = later + SILENT;
+        assert_eq!(pauses.enter(last), Ok(Entered::AsProbe));
+        assert!(pauses.enter(last).is_err());
+        pauses.give_up(last);
+        assert_eq!(pauses.enter(last), Ok(Entered::AsProbe));
+        // without a silence it holds nobody
+        let calm = Pauses::default();
+        for _ in 0..2 * PATIENCE {
+            calm.ended(start, start, Ended::Broken);
+        }
+        assert_eq!(calm.enter(start), Ok(Entered::AsAlways));
     }
 
     #[test]
     fn a_time_out_of_a_request_from_before_the_last_answer_proves_nothing() {
         let (pauses, start) = (Pauses::default(), Instant::now());
-        pauses.ended(start, start + SECOND, Ended::InTime);
+        pauses.ended(start, start + SECOND, Ended::Answered);
         for _ in 0..2 * PATIENCE {
             assert_eq!(pauses.ended(start, start + 2 * SECOND, Ended::OutOfTime), Change::None);
         }
@@ -239,13 +292,13 @@ mod tests {
     fn after_a_minute_one_call_finds_out_whether_the_key_works() {
         let (pauses, start) = (Pauses::default(), Instant::now());
         assert_eq!(pauses.settle(start, start, Verdict::Bad), Change::BecamePaused);
-        assert_eq!(pauses.enter(start + 59 * SECOND).map(|pause| pause.why), Some(Why::Credentials));
+        assert_eq!(pauses.enter(start + 59 * SECOND).map_err(|pause| pause.why), Err(Why::Credentials));
         let later = start + 60 * SECOND;
-        assert_eq!(pauses.enter(later), None);
-        assert!(pauses.enter(later).is_some());
+        assert_eq!(pauses.enter(later), Ok(Entered::AsProbe));
+        assert!(pauses.enter(later).is_err());
         assert_eq!(pauses.settle(later, later, Verdict::Bad), Change::None);
         assert_eq!(pauses.settle(later + 60 * SECOND, later + 61 * SECOND, Verdict::Good), Change::Recovered);
-        assert_eq!(pauses.enter(later + 61 * SECOND), None);
+        assert_eq!(pauses.enter(later + 61 * SECOND), Ok(Entered::AsAlways));
     }
 
     #[test]
@@ -253,9 +306,9 @@ mod tests {
         let (pauses, start) = (Pauses::default(), Instant::now());
         pauses.settle(start, start, Verdict::Bad);
         let later = start + 60 * SECOND;
-        assert_eq!(pauses.enter(later), None);
+        assert_eq!(pauses.enter(later), Ok(Entered::AsProbe));
         pauses.settle(later, later + SECOND, Verdict::Open);
-        assert_eq!(pauses.enter(later + SECOND), None);
+        assert_eq!(pauses.enter(later + SECOND), Ok(Entered::AsProbe));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::client::{Client, SetupError};
 use crate::exchange::{self, Fault};
 use crate::limit::{self, Limit, LimitBy, Refusal};
-use crate::pause::{self, Change, Ended, Pause, Pauses, SHORT, Verdict, Why};
+use crate::pause::{self, Change, Ended, Entered, Pause, Pauses, SHORT, Verdict, Why};
 use crate::schedule::{Schedule, TOTAL, TRIES};
 
 /// What there is to know about an upstream.
@@ -195,7 +195,7 @@ impl Upstream {
         let mut latest = None;
         let mut tries = 0;
         loop {
-            self.admit(&call.what).await?;
+            let probe = self.admit(&call.what).await?;
             let mut request = self.0.http.request(method.clone(), url.clone()).headers(headers.clone());
             if let Some(body) = &body {
                 request = request.body(body.clone());
@@ -204,6 +204,7 @@ impl Upstream {
             let latest = *latest.get_or_insert(sent + TOTAL);
             let outcome = exchange::once(&self.0.name, request, self.0.timeout).await;
             self.settle(sent, &outcome);
+            probe.found_out();
             let fault = match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
@@ -234,7 +235,7 @@ impl Upstream {
     }
 
     /// Waits for the rate limit and for a short pause; fails at once in a long one.
-    async fn admit(&self, what: &str) -> Result<(), Failure> {
+    async fn admit(&self, what: &str) -> Result<Probe<'_>, Failure> {
         loop {
             if let Some(pause) = self.paused() {
                 self.outlast(pause, what).await?;
@@ -250,8 +251,8 @@ impl Upstream {
             }
             // A pause may have begun in the meantime; then this token is forgone.
             match self.0.pauses.enter(Instant::now()) {
-                Some(pause) => self.outlast(pause, what).await?,
-                None => return Ok(()),
+                Err(pause) => self.outlast(pause, what).await?,
+                Ok(entered) => return Ok(Probe(Some(&self.0.pauses).filter(|_| entered == Entered::AsProbe))),
             }
         }
     }
@@ -301,16 +302,30 @@ impl Upstream {
             }
             Change::Recovered => tracing::info!(upstream.name = name, "{name} accepts the key again"),
         }
-        let ended = outcome.as_ref().map_or_else(Fault::ended, |_| Ended::InTime);
+        let ended = outcome.as_ref().map_or_else(Fault::ended, |_| Ended::Answered);
         match self.0.pauses.ended(sent, now, ended) {
             Change::None => {}
             Change::BecamePaused => {
-                tracing::error!(
-                    upstream.name = name,
-                    "{name} does not answer; it is asked every few seconds until it does"
-                );
+                tracing::error!(upstream.name = name, "{name} does not answer; it is asked now and then until it does");
             }
             Change::Recovered => tracing::info!(upstream.name = name, "{name} answers again"),
+        }
+    }
+}
+
+/// A request that finds out whether a pause is over, if it is one. Dropped on its way, it lets another find out.
+struct Probe<'a>(Option<&'a Pauses>);
+
+impl Probe<'_> {
+    fn found_out(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Probe<'_> {
+    fn drop(&mut self) {
+        if let Some(pauses) = self.0 {
+            pauses.give_up(Instant::now());
         }
     }
 }

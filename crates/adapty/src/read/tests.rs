@@ -212,10 +212,12 @@ fn subscriptions_that_run_are_listed_in_either_generation_and_what_is_odd_is_lef
         "over": {"vendor_product_id": "over", "store": "app_store", "is_active": false, "expires_at": "2023-03-29T15:30:34Z"},
         "endless": {"vendor_product_id": "endless", "store": "app_store", "is_active": true, "expires_at": "soon"},
         "odd": 5,
+        "none": [],
     });
     let until = at("2026-03-29T15:30:34Z");
     let sold = Sold { store: "app_store".into(), product: "ios.monthly".into(), until, sandbox: false };
-    assert_eq!(read(v1), [sold.clone()]);
+    assert_eq!(read(v1.clone()), vec![sold.clone()]);
+    assert_eq!(read(json!({"ios.monthly": [v1["ios.monthly"]]})), vec![sold.clone()]);
     let v2 = json!([
         {"store_product_id": "ios.monthly", "store": "app_store", "expires_at": "2026-03-29T15:30:34+00:00",
             "environment": "Sandbox", "cancellation_reason": null},

@@ -89,6 +89,19 @@ fn a_report_makes_nothing_ours() {
 }
 
 #[test]
+fn of_a_chain_that_is_over_the_former_terms_stay_as_they_were_told() {
+    let case = standing(of(day(3), [first_month()]));
+    let renewed = || second_month(InvoiceStatus::Paid);
+    let case = later(case, day(30) + hours(1), [renewed()]);
+    let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(40)), ..renewed() };
+    let stopping = later(case.clone(), day(41), [stops.clone()]);
+    let over = Subscription { status: Status::Canceled, ended_at: Some(day(60)), ..stops };
+    assert_eq!(done(&later(stopping, day(61), [over])), (vec![], true));
+    let at_once = ended(renewed(), 45);
+    assert_eq!(done(&later(case, day(45) + hours(1), [at_once])), (vec!["revoke premium".to_owned()], true));
+}
+
+#[test]
 fn of_two_subscriptions_to_one_level_both_are_reported_and_the_longer_opens_it() {
     let mut longer = other(first_month());
     longer.items[0].period.end = day(40);

@@ -141,7 +141,9 @@ async fn ending_the_shorter_of_two_changes_nothing() {
     let written = world.grants().len();
     world.deliver_and_rest(&world.sandbox.stripe.cancel_now(&monthly.subscription)).await;
     until_held_through(&world, "premium", &yearly).await;
-    assert_eq!((world.grants().len(), world.revokes().len()), (written, 0));
+    // the second API's books hear that the shorter one renews no more
+    let told = usize::from(crate::API == Api::V2);
+    assert_eq!((world.grants().len(), world.revokes().len()), (written + told, 0));
     finish(world).await;
 }
 

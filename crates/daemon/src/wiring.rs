@@ -94,8 +94,9 @@ fn asked(settings: &Settings) -> Asked {
     let places = settings.adapty.iter().flat_map(|app| &app.details).map(|(_, place)| place.clone());
     let facts: BTreeSet<FactSource> = places.collect();
     let is_told = settings.iaphub.as_ref().is_some_and(|iaphub| iaphub.route.is_some());
-    let has_books = is_told || settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
-    Asked { facts: facts.into_iter().collect(), country: has_books, discounts: has_books }
+    let is_v2 = settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
+    // IAPHUB has no word for a coupon
+    Asked { facts: facts.into_iter().collect(), country: is_told || is_v2, discounts: is_v2 }
 }
 
 fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> App {

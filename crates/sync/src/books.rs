@@ -121,13 +121,11 @@ impl Sync {
         if self.conduct == Conduct::Observe {
             return Ok(());
         }
-        if !plan.steps.is_empty() {
-            self.write_first(claim, outcome).await?;
-        }
-        self.write_down(claim, customer, &case.rules, &plan).await?;
         if plan.steps.is_empty() {
-            return Ok(());
+            return self.write_down(claim, customer, &case.rules, &plan).await;
         }
+        self.write_first(claim, outcome).await?;
+        self.write_down(claim, customer, &case.rules, &plan).await?;
         self.tell_sales(books, Served { name: &case.rules.destination, claim, customer }, &case, &plan, outcome).await;
         Ok(())
     }

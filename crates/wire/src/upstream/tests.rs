@@ -125,6 +125,23 @@ async fn an_upstream_that_lets_everybody_wait_is_left_alone_for_a_few_seconds() 
 }
 
 #[tokio::test]
+async fn a_request_that_finds_out_and_is_given_up_lets_the_next_find_out() {
+    let mut replies: Vec<Reply> = (0..6).map(|_| Reply::Silence).collect();
+    replies.push(answer("200 OK"));
+    let server = Server::start(replies).await;
+    let upstream = upstream(&server.base);
+    for _ in 0..5 {
+        upstream.get(call()).await.unwrap_err();
+    }
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(5)).await;
+    tokio::time::resume();
+    let given_up = tokio::time::timeout(Duration::from_millis(100), upstream.get(call())).await;
+    assert!(given_up.is_err(), "it waits for an answer");
+    assert_eq!(upstream.get(call()).await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn a_retry_after_pauses_everyone() {
     for head in ["429 Too Many Requests\r\nretry-after: 30", "503 Service Unavailable\r\nretry-after: 30"] {
         let server = Server::start(vec![answer(head), answer("200 OK")]).await;

@@ -157,8 +157,8 @@ fn end_unheard(
     Some((end, because))
 }
 
-/// What was told, as it renews no more, and why: where it ended before its time and no revoke tells that, since a right of
-/// another store stands before it.
+/// What was told, as it renews no more, and why: where it ended before its time and no revoke tells that, since another
+/// right to the level, of a store or of ours, goes on.
 fn stop_unheard(
     case: &Case,
     plan: &Plan,

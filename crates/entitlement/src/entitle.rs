@@ -209,7 +209,11 @@ fn ended(right: &Entitlement) -> Option<Transaction> {
     if matches!(right.because, Reason::BoughtOnce { .. }) {
         return None;
     }
-    let stopped_at = standing.stopped_at.or(right.until.at());
+    let stopped_at = match right.because {
+        // where nobody says when it ended, the end is the moment of the look, which is no news at each
+        Reason::Ended { .. } => standing.stopped_at,
+        _ => standing.stopped_at.or(right.until.at()),
+    };
     let standing = Standing { stopped_at, ..(**standing).clone() };
     Some(Transaction { standing: Some(Box::new(standing)), ..right.transaction.clone() })
 }

@@ -119,7 +119,7 @@ pub struct Standing {
     /// The end of what was paid for, without grace.
     pub paid_until: Until,
     pub renews: bool,
-    /// When it was asked to renew no more.
+    /// When it was asked to renew no more, or ended without that, where the source says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
     /// Why it renews no more.

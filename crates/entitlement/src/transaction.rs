@@ -95,8 +95,8 @@ pub fn standing_of_item(
     let apart = (!is_first).then_some(item.id.as_str());
     let paid_until = Until::At(if grace { item.period.start } else { until });
     let standing = standing(&transaction, apart, began, invoice.map_or(began, paid_at), paid_until);
-    let (stopped_at, payment_failed_at) =
-        (subscription.canceled_at.filter(|_| !renews), grace.then_some(item.period.start));
+    let stopped_at = subscription.canceled_at.or(subscription.ended_at).filter(|_| !renews);
+    let payment_failed_at = grace.then_some(item.period.start);
     let (country, variation) = (subscription.country.clone(), subscription.variation.clone());
     let (stop, grace_until) = (subscription.stop.filter(|_| stopped_at.is_some()), grace.then_some(until));
     let standing =

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, proptest};
+use proptest::test_runner::RngSeed;
 
 use super::some::some_case;
 use super::*;
@@ -12,10 +13,15 @@ use crate::clock::Timestamp;
 use crate::key::StepKey;
 use crate::names::AccessLevel;
 
-const CASES: u32 = 1_000;
-
+/// The same thousand cases of each law at every run, so that a failure is the change's own; `GRANTSYNC_CASES` draws more,
+/// `GRANTSYNC_SEED` others.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: asked("GRANTSYNC_CASES", 1_000),
+        rng_seed: RngSeed::Fixed(asked("GRANTSYNC_SEED", 0)),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 /// The steps, without their reasons, and without the moment at which a refund or an end was learnt of, which is that of the look.

@@ -38,3 +38,9 @@ use make::{
     notes, of, offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until,
     withheld, write_down,
 };
+
+/// A number that a longer run asks for by the variable `name`.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, no setting of the program")]
+fn asked<N: std::str::FromStr<Err: std::fmt::Debug>>(name: &str, usual: N) -> N {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
+}

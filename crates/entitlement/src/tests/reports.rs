@@ -89,6 +89,17 @@ fn a_report_makes_nothing_ours() {
 }
 
 #[test]
+fn an_end_that_nobody_dates_is_the_same_news_at_every_look() {
+    let mut case = standing(of(day(3), [first_month()]));
+    case.profile.levels = vec![foreign("premium", Until::Lifetime)];
+    let undated = Subscription { status: Status::Canceled, ..first_month() };
+    let (early, late) = (later(case.clone(), day(5), [undated.clone()]), later(case, day(6), [undated]));
+    let keys = |case: &Case| decide(case).steps.into_iter().map(|planned| planned.key).collect::<Vec<_>>();
+    assert_eq!(steps(&early), ["report sub_1"]);
+    assert_eq!(keys(&early), keys(&late));
+}
+
+#[test]
 fn of_a_chain_that_is_over_the_former_terms_stay_as_they_were_told() {
     let case = standing(of(day(3), [first_month()]));
     let renewed = || second_month(InvoiceStatus::Paid);

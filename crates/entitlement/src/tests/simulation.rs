@@ -2,6 +2,7 @@
 
 use chrono::Duration;
 
+use super::asked;
 use super::make::{case, day, show, write_down};
 use super::world::{Dice, Life};
 use crate::billing::{About, Gap};
@@ -13,11 +14,6 @@ use crate::plan::{Plan, Planned, Step};
 use crate::profile::Profile;
 use crate::retry::{self, Next};
 use crate::rules::Told;
-
-/// Worlds of a run; `GRANTSYNC_SEEDS=1000000 cargo test -p entitlement --release` makes it a million.
-fn seeds() -> u64 {
-    option_env!("GRANTSYNC_SEEDS").map_or(1_000, |text| text.parse().unwrap())
-}
 
 /// One customer, with the daemon that looks after them.
 struct World {
@@ -195,12 +191,13 @@ fn live(seed: u64) -> usize {
     reports.count()
 }
 
+/// `GRANTSYNC_SEEDS=1000000 cargo test -p entitlement --release` lives a million worlds.
 #[test]
 fn in_the_end_what_is_shown_is_what_is_owed() {
+    let seeds: u64 = asked("GRANTSYNC_SEEDS", 1_000);
     let threads = std::thread::available_parallelism().map_or(2, |count| count.get() as u64);
     let reports: usize = std::thread::scope(|scope| {
-        let lives =
-            |first| move || (first..seeds()).step_by(usize::try_from(threads).unwrap()).map(live).sum::<usize>();
+        let lives = |first| move || (first..seeds).step_by(usize::try_from(threads).unwrap()).map(live).sum::<usize>();
         let threads: Vec<_> = (0..threads).map(|first| scope.spawn(lives(first))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });

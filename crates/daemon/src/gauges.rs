@@ -32,6 +32,10 @@ fn describe() {
     metrics::describe_counter!("grantsync_steps_total", "Writes to a destination, by kind and outcome.");
     metrics::describe_counter!("grantsync_double_subscriptions_total", "Looks that found a level paid twice.");
     metrics::describe_counter!("grantsync_looks_total", "Looks at accounts, by outcome.");
+    metrics::describe_counter!(
+        "grantsync_profile_reads_saved_total",
+        "Looks that needed no reading of a profile, since our own last write had just shown it."
+    );
     metrics::describe_histogram!("grantsync_look_seconds", "How long a look took.");
     metrics::describe_counter!("grantsync_upstream_requests_total", "Requests to upstreams, by status.");
     metrics::describe_histogram!("grantsync_upstream_seconds", "How long upstreams took to answer.");

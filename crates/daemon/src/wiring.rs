@@ -13,6 +13,7 @@ use stripe::facts::FactSource;
 use stripe::reader::{Asked, Stripe};
 use stripe::signature::Verifier;
 use sync::look::{App, Conduct, Sync};
+use sync::recent::Recent;
 use sync::witness::Witness;
 use wire::client::Client;
 use wire::limit::LimitBy;
@@ -117,6 +118,7 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
             Observing::Enforce => Conduct::Enforce,
             Observing::Observe => Conduct::Observe,
         },
+        recent: Recent::default(),
         clock: clock::now,
     })
 }

@@ -35,7 +35,7 @@ fn may_renew(shown: &Shown, case: &Case) -> bool {
     is_sold && shown.will_renew != Some(false) && !is_ours(shown, case)
 }
 
-fn is_ours(shown: &Shown, case: &Case) -> bool {
+pub(crate) fn is_ours(shown: &Shown, case: &Case) -> bool {
     case.ledger.about(&shown.level).iter().any(|entry| match &entry.step {
         Step::Grant(grant) => same_chain(shown, grant),
         Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => false,

@@ -24,6 +24,7 @@ pub mod orders;
 pub mod plan;
 pub mod profile;
 pub mod reason;
+pub mod recalled;
 pub mod reconcile;
 pub mod refund;
 mod report;

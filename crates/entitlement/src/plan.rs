@@ -259,6 +259,18 @@ pub struct Verdict {
     pub look_again: Option<Timestamp>,
 }
 
+impl Verdict {
+    /// The refund of `of`, where it carries no right any more: what still does stays sold.
+    pub(crate) fn refund_of(&self, of: &Transaction) -> Option<&Returned> {
+        let is_it = |chain: &String, id: &String| (chain, id) == (&of.original, &of.id);
+        let mut rights = self.owed.iter().chain(&self.beside).map(|right| &right.transaction);
+        if rights.any(|other| is_it(&other.original, &other.id)) {
+            return None;
+        }
+        self.refunded.iter().find(|back| is_it(&back.chain, &back.id))
+    }
+}
+
 /// The subject of steps that are about no level; no level is called so.
 const DETAILS: &str = "(details)";
 

@@ -191,8 +191,7 @@ impl<'a> Subject<'a> {
         let no = self.withheld(verdict, &held.transaction.original);
         let (refund, because) = no.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()));
         let ended = no.and_then(|no| no.ended.as_deref());
-        let is_back =
-            |of: &&Transaction| verdict.refunded.iter().any(|back| (&back.chain, &back.id) == (&of.original, &of.id));
+        let is_back = |of: &&Transaction| verdict.refund_of(of).is_some();
         let back = std::iter::once(&held.transaction).chain(ended).find(is_back);
         let refunded = no.and_then(|no| no.refunded.as_deref()).or(back);
         let refunded = refunded.map(|transaction| self.refunded(held, transaction));
@@ -296,7 +295,8 @@ impl<'a> Subject<'a> {
     fn ended(&self, held: &Grant, transaction: &Transaction) -> Grant {
         let (stopped_at, stop) =
             transaction.standing.as_ref().map_or((None, None), |standing| (standing.stopped_at, standing.stop));
-        let told = if held.transaction.id == transaction.id { held.transaction.standing.as_ref() } else { None };
+        let mut told = std::iter::once(held).chain(self.grants().rev()).map(|grant| &grant.transaction);
+        let told = told.find(|told| told.id == transaction.id).and_then(|told| told.standing.as_ref());
         let standing = told.or(transaction.standing.as_ref()).map(|standing| {
             Box::new(Standing { renews: false, stopped_at, stop, grace_until: None, ..(**standing).clone() })
         });

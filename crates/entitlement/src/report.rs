@@ -209,16 +209,14 @@ fn is_of_one_chain(one: &Transaction, other: &Transaction) -> bool {
 /// Why the money of what was told went back, where the books do not know it and nothing else tells them.
 fn refund_unheard(case: &Case, plan: &Plan, sale: &Sale, told: &Known<'_>) -> Option<Reason> {
     let of = &told.grant.transaction;
-    let back = plan.verdict.refunded.iter().find(|back| (&back.chain, &back.id) == (&of.original, &of.id))?;
+    let back = plan.verdict.refund_of(of)?;
     let is_heard = matches!(told.word, Word::Refunded(_)) || !told.confirmed;
     if is_heard || of.price.is_none() || of.standing.is_none() || is_told_by(case, plan, sale) {
         return None;
     }
-    // what still carries a right stays as it is, and so does what may give one
-    let carries =
-        rights(plan).any(|(right, _)| (&right.transaction.original, &right.transaction.id) == (&of.original, &of.id));
+    // what may give a right stays as it is
     let level = &told.grant.level;
-    if carries || plan.verdict.unsure.iter().any(|unsure| unsure.concerns(level, &of.original)) {
+    if plan.verdict.unsure.iter().any(|unsure| unsure.concerns(level, &of.original)) {
         return None;
     }
     // the revoke of what it gives tells it, unless one is made that tells of another

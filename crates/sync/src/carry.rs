@@ -12,6 +12,7 @@ use store::claim::Claim;
 use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
 
 use crate::look::{App, Outcome, Sync, Trouble};
+use crate::recent::Left;
 use crate::{findings, telling};
 
 /// Whom steps are sent for, where, and under which claim.
@@ -34,6 +35,7 @@ impl Sync {
         outcome: &mut Outcome,
     ) {
         let mut exists = exists;
+        let mut left = None;
         for planned in &plan.steps {
             let Some(answer) = self.send(app, served, planned, &mut exists).await.transpose() else {
                 outcome.at_rest = false;
@@ -41,11 +43,17 @@ impl Sync {
                 break;
             };
             let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
+            left = answer.as_ref().ok().map(|profile| (profile.clone(), planned.key.clone()));
             self.note(app, served, planned, answer, outcome);
             if refused_key {
                 // the rest would be refused alike; it stands in the ledger and is tried with this one
                 break;
             }
+        }
+        let Some((profile, key)) = left else { return };
+        let (at, lag) = ((self.clock)(), app.rules.policy.lag());
+        if plan.steps.iter().all(|planned| visible(&profile, &planned.step, at)) {
+            self.recent.keep(app.name(), Left { profile, key, at }, lag);
         }
     }
 

@@ -11,6 +11,7 @@ use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::orders::Orders;
 use entitlement::profile::Profile;
+use entitlement::recalled;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use store::people::{Around, Link, OPERATOR};
@@ -78,6 +79,15 @@ pub(crate) struct Pictures {
     pub(crate) profile: Profile,
     pub(crate) ledger: Ledger,
     pub(crate) orders: Orders,
+    pub(crate) sight: Sight,
+}
+
+/// Where the picture of a profile comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    Read,
+    /// It is how our last write left it, and was not read again.
+    Recalled,
 }
 
 impl Sync {
@@ -101,14 +111,32 @@ impl Sync {
     /// Begins to read what is known of `customer` already, in each app by itself.
     pub(crate) fn early<'a>(&'a self, customer: Option<&'a Customer>) -> Early<'a> {
         let (Some(known), Some(mode)) = (customer, self.mode) else { return Early::default() };
-        let readings = self.apps.iter().map(|app| maybe_done(self.shown_and_told(app, known, mode).boxed()));
+        let readings = self.apps.iter().map(|app| maybe_done(self.recalled_or_read(app, known, mode).boxed()));
         Early { customer, readings: readings.collect() }
+    }
+
+    /// The same as [`Self::shown_and_told`], without reading the profile where our own last write showed it within its lag.
+    pub(crate) async fn recalled_or_read(
+        &self,
+        app: &App,
+        customer: &Customer,
+        mode: Mode,
+    ) -> Result<Pictures, Trouble> {
+        let Some(left) = self.recent.left(app.name(), customer, app.rules.policy.lag(), (self.clock)()) else {
+            return self.shown_and_told(app, customer, mode).await;
+        };
+        let (ledger, orders) = self.store.told(customer, app.name(), mode).await?;
+        let (profile, sight) = match recalled::is_as_left(&ledger, &left.key) {
+            true => (left.profile, Sight::Recalled),
+            false => (app.adapty.profile(customer).await?, Sight::Read),
+        };
+        Ok(Pictures { profile, ledger, orders, sight })
     }
 
     pub(crate) async fn shown_and_told(&self, app: &App, customer: &Customer, mode: Mode) -> Result<Pictures, Trouble> {
         let (profile, told) = tokio::join!(app.adapty.profile(customer), self.store.told(customer, app.name(), mode));
         let (profile, (ledger, orders)) = (profile?, told?);
-        Ok(Pictures { profile, ledger, orders })
+        Ok(Pictures { profile, ledger, orders, sight: Sight::Read })
     }
 
     /// Adds what the other `accounts` of its customer are billed, in the order of their names, so that it makes no

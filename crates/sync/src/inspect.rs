@@ -102,7 +102,7 @@ impl Sync {
     async fn case_of(&self, app: &App, customer: &Customer, billing: &Billing) -> Result<Case, InspectError> {
         let rules = self.rules_for(app, billing);
         let pictures = self.shown_and_told(app, customer, rules.mode).await.map_err(told)?;
-        let Pictures { profile, ledger, orders } = pictures;
+        let Pictures { profile, ledger, orders, .. } = pictures;
         Ok(Case { billing: billing.clone(), profile, ledger, orders, rules, now: (self.clock)() })
     }
 }

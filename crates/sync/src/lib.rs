@@ -8,6 +8,7 @@ pub mod findings;
 pub mod gather;
 pub mod inspect;
 pub mod look;
+pub mod recent;
 pub mod round;
 pub mod serve;
 mod telling;

@@ -24,6 +24,7 @@ use stripe::resolve::Resolved;
 
 use crate::books::Books;
 use crate::gather::Identity;
+use crate::recent::Recent;
 use crate::{findings, telling};
 
 /// How long a look waits for another that holds the same customer, in milliseconds.
@@ -46,6 +47,8 @@ pub struct Sync {
     /// Where an account's app user is looked for, in words.
     pub sources: String,
     pub conduct: Conduct,
+    /// What our last writes left, which need not be read again at once.
+    pub recent: Recent,
     pub clock: Clock,
 }
 

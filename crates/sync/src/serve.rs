@@ -8,6 +8,7 @@ use entitlement::entitle::entitle;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Customer;
 use entitlement::plan::Plan;
+use entitlement::recalled;
 use entitlement::rules::Rules;
 use entitlement::status::Status;
 use futures_util::future::{OptionFuture, join_all};
@@ -16,7 +17,7 @@ use store::error::StoreError;
 use store::record::{Held, Intent};
 
 use crate::carry::Served;
-use crate::gather::{self, Pictures, Reading};
+use crate::gather::{self, Pictures, Reading, Sight};
 use crate::look::{App, Conduct, Outcome, Sync, Trouble};
 use crate::{findings, telling};
 
@@ -110,12 +111,9 @@ impl Sync {
         let early = OptionFuture::from(early.map(gather::read)).await.flatten();
         let pictures = match early {
             Some(early) => early?,
-            None => self.shown_and_told(app, customer, rules.mode).await?,
+            None => self.recalled_or_read(app, customer, rules.mode).await?,
         };
-        let (exists, billing) = (pictures.profile.exists, billing.clone());
-        let Pictures { profile, ledger, orders } = pictures;
-        let case = Case { billing, profile, ledger, orders, rules, now: (self.clock)() };
-        let plan = decide(&case);
+        let (case, plan) = self.decided(app, customer, billing.clone(), rules, pictures).await?;
         telling::decided(&claim.account, app.name(), &plan, self.conduct);
         let mut outcome = findings::of_plan(customer, &plan);
         let status = Status::of(&case, &plan, self.conduct.carried());
@@ -125,8 +123,33 @@ impl Sync {
         }
         self.write_down(claim, customer, &case.rules, &plan).await?;
         let served = Served { name: app.name(), claim, customer };
-        self.carry_out(app, served, exists, &plan, &mut outcome).await;
+        self.carry_out(app, served, case.profile.exists, &plan, &mut outcome).await;
         Ok(outcome)
+    }
+
+    /// The decision. What is not settled by a profile that is only remembered is decided for one that is read.
+    async fn decided(
+        &self,
+        app: &App,
+        customer: &Customer,
+        billing: Billing,
+        rules: Rules,
+        pictures: Pictures,
+    ) -> Result<(Case, Plan), Failure> {
+        let Pictures { profile, ledger, orders, sight } = pictures;
+        let mut case = Case { billing, profile, ledger, orders, rules, now: (self.clock)() };
+        let plan = decide(&case);
+        if sight == Sight::Read {
+            return Ok((case, plan));
+        }
+        if recalled::holds_unread(&case, &plan) {
+            telling::recalled();
+            return Ok((case, plan));
+        }
+        case.profile = app.adapty.profile(customer).await?;
+        case.now = (self.clock)();
+        let plan = decide(&case);
+        Ok((case, plan))
     }
 
     /// With several apps, each level says which one it is of.

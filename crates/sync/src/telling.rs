@@ -23,6 +23,10 @@ pub(crate) fn looked(outcome: &Result<Outcome, Trouble>, began: Timestamp, ended
     metrics::histogram!("grantsync_look_seconds").record(seconds(began, ended));
 }
 
+pub(crate) fn recalled() {
+    metrics::counter!("grantsync_profile_reads_saved_total").increment(1);
+}
+
 pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduct) {
     planned(account, app, plan, conduct);
     for note in &plan.notes {

@@ -9,6 +9,7 @@ mod ledger_and_profile;
 mod make;
 mod orders;
 mod purchases;
+mod recalled;
 mod refunds;
 mod renewal;
 mod reports;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::key::StepKey;
 use crate::ledger::Entry;
+use crate::orders::Block;
 use crate::plan::{Grant, Transaction};
 use crate::rules::Told;
 
@@ -132,6 +133,22 @@ fn a_refund_after_the_end_is_reported() {
         (report.refunded_at, decide(&case).steps[0].because.to_string()),
         (Some(day(6)), "`in_1` was refunded in full".into())
     );
+}
+
+#[test]
+fn what_still_carries_one_level_is_not_told_as_refunded_when_another_is_blocked() {
+    let mut sub = first_month();
+    let mut more = invoice("in_more", InvoiceReason::Manual, InvoiceStatus::Paid, "month", period(0, 30));
+    more.money_back = refund(999);
+    sub.invoices.push(more);
+    let mut case = standing(of(day(3), [sub]));
+    case.rules.catalog.0.push(offering("month", "gold", None));
+    carry_out(&mut case);
+    case.now = day(4);
+    case.orders.blocks.push(Block { level: level("premium"), by: "ops".into(), why: String::new() });
+    assert_eq!(done(&case), (vec!["revoke premium".to_owned()], true));
+    let Step::Revoke(revoke) = &decide(&case).steps[0].step else { panic!("a revoke") };
+    assert_eq!(revoke.refunded, None);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A purchase, and everything that may go differently with it.
 
 use chrono::TimeDelta;
-use sandbox::stripe::moves::NewSubscription;
+use sandbox::journal::Server;
+use sandbox::stripe::moves::{NewSubscription, metadata};
 use sandbox::stripe::shape::Shape;
 
 use crate::harness::finish::finish;
-use crate::harness::world::{SLACK, World};
+use crate::harness::world::{Bought, SLACK, World};
 
 #[tokio::test]
 async fn a_purchase_of_a_user_whom_adapty_does_not_know_ends_granted() {
@@ -38,6 +39,60 @@ async fn twenty_duplicates_make_one_grant() {
     world.daemon.calm().await;
     assert_eq!(world.written("/grant/"), 1);
     assert_eq!(world.sandbox.adapty.transactions("u-1").len(), 1);
+    finish(world).await;
+}
+
+/// How often a profile was read.
+fn readings(world: &World) -> usize {
+    world.sandbox.journal.count(|request| request.server == Server::Adapty && request.method == "GET")
+}
+
+/// Rings for the subscription; what is sold, and to whom, stays as it is.
+async fn rings_without_news(world: &World, bought: &Bought) {
+    let same = metadata(&[("customer_user_id", "u-1")]);
+    world.deliver_and_rest(&world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &same)).await;
+}
+
+#[tokio::test]
+async fn bells_after_a_grant_read_no_profile_until_something_is_to_be_written() {
+    let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let before = readings(&world);
+    for _ in 0..3 {
+        rings_without_news(&world, &bought).await;
+    }
+    assert_eq!(readings(&world), before, "the grant has just shown it");
+    assert!(world.daemon.metric("grantsync_profile_reads_saved_total").await >= Some(3.0));
+    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.until_gone("u-1", "premium").await;
+    assert_eq!(readings(&world), before + 1, "what is taken is read before");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_look_gets_one_that_reads() {
+    let world = World::with(&[("POLICY__PROFILE_LAG", "20s")]).await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.sandbox.adapty.forget("u-1", "premium");
+    let before = readings(&world);
+    rings_without_news(&world, &bought).await;
+    assert_eq!(readings(&world), before);
+    let told = world.daemon.command(&["resync", "--user", "u-1"]).await;
+    assert!(told.status.success(), "{}", told.stderr);
+    world.daemon.calm().await;
+    assert!(readings(&world) > before, "{}", world.daemon.log());
+    // what somebody took away is given back when the profile cannot lag any more
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn without_a_lag_every_look_reads() {
+    let world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let before = readings(&world);
+    rings_without_news(&world, &bought).await;
+    assert_eq!(readings(&world), before + 1);
     finish(world).await;
 }
 

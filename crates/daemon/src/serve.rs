@@ -150,7 +150,7 @@ async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(),
             accounts = accounts.len(),
             "the catalog changed: accounts that waited for it are looked at again"
         );
-        store.touch(accounts, Urgency::Fresh).await?;
+        store.touch(accounts, Urgency::Asked).await?;
     }
     Ok(store.keep_note("catalog", catalog).await?)
 }

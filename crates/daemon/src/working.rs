@@ -37,7 +37,7 @@ pub(crate) async fn work(
     let (bulk, fresh) = (Arc::new(sync.leaving_room(percent)), Arc::new(sync));
     let look: Look = Arc::new(move |claim| {
         let sync = match claim.urgency {
-            Urgency::Fresh => Arc::clone(&fresh),
+            Urgency::Fresh | Urgency::Asked => Arc::clone(&fresh),
             Urgency::Bulk => Arc::clone(&bulk),
         };
         Box::pin(async move { sync.look(claim).await })

@@ -183,8 +183,10 @@ impl<'a> Subject<'a> {
 
     fn wish_not_owed(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
         let recent = last.and_then(|entry| self.recent(entry));
-        let Some(held) = recent.or_else(|| self.shown_of_ours()) else { return self.nothing_of_ours(last) };
-        let unsure = unsure(verdict, self.level, &held.transaction.original);
+        // while the profile may lag, either may be what the customer has
+        let mut ours = recent.into_iter().chain(self.shown_of_ours());
+        let Some(held) = ours.clone().next() else { return self.nothing_of_ours(last) };
+        let unsure = ours.find_map(|grant| unsure(verdict, self.level, &grant.transaction.original));
         if let Some(because) = unsure.filter(|_| !self.is_blocked(verdict)) {
             return Wish::Nothing(Some(because));
         }
@@ -231,10 +233,11 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The newest grant of ours on the chain that the profile shows.
+    /// The grant of ours that the profile shows, or else the newest on the chain that it shows.
     fn shown_of_ours(&self) -> Option<&'a Grant> {
         let shown = self.shown?;
-        self.grants().rev().find(|grant| same_chain(shown, grant))
+        let mut of_chain = self.grants().rev().filter(|grant| same_chain(shown, grant));
+        of_chain.clone().find(|grant| shows(shown, grant)).or_else(|| of_chain.next())
     }
 
     /// What is shown is not ours. A grant of ours may stand behind it and come to light when it ends.

@@ -2,7 +2,7 @@
 //! the level lasts longer, and what was refunded where no revoke is left to tell it. Where books alone are kept
 //! ([`Told::Sales`]) nothing else tells them, so that they are to hear of every sale, and of its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 
@@ -60,10 +60,16 @@ fn add(case: &Case, report: Report, because: Reason, plan: &mut Plan) -> crate::
 fn wanted(case: &Case, plan: &Plan) -> Vec<(Report, Reason)> {
     let known = known(case, plan);
     let mut wanted: BTreeMap<Sale, (Report, Reason)> = BTreeMap::new();
+    let mut sold = BTreeSet::new();
     for (right, beside) in rights(plan) {
-        if let Some(grant) = unheard(case, plan, &known, right, beside) {
-            let sale = sale(&grant.transaction);
-            wanted.entry(sale).or_insert((Report::of(grant, Word::Sold), right.because.clone()));
+        let transaction = as_booked(plan, &known, right);
+        let sale = sale(&transaction);
+        // what the books know under one id is one sale, and that of the right that opens the level
+        if !sold.insert(sale.clone()) {
+            continue;
+        }
+        if let Some(grant) = unheard(case, plan, &known, right, transaction, beside) {
+            wanted.insert(sale, (Report::of(grant, Word::Sold), right.because.clone()));
         }
     }
     for (sale, told) in &known {
@@ -88,15 +94,15 @@ fn rights(plan: &Plan) -> impl Iterator<Item = (&Entitlement, bool)> {
     owed.chain(plan.verdict.beside.iter().map(|right| (right, true)))
 }
 
-/// The grant that would tell of `right`, where no step does and the books do not know it as it is.
+/// The grant that would tell of `right` as `transaction`, where no step does and the books do not know it as it is.
 fn unheard(
     case: &Case,
     plan: &Plan,
     known: &BTreeMap<Sale, Known<'_>>,
     right: &Entitlement,
+    transaction: Transaction,
     beside: bool,
 ) -> Option<Grant> {
-    let transaction = as_booked(plan, known, right);
     let sale = sale(&transaction);
     if transaction.is_promotion() || transaction.price.is_none() || transaction.standing.is_none() {
         return None;

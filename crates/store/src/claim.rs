@@ -125,6 +125,16 @@ impl Claimed {
 pub enum Urgency {
     /// A bell: before everything else.
     Fresh,
-    /// Backfill and rounds: when nothing fresh waits.
+    /// Somebody asked: like a bell, and nothing that is remembered of a destination will do.
+    Asked,
+    /// Backfill and rounds: when nothing fresh waits; nothing that is remembered will do.
     Bulk,
+}
+
+impl Urgency {
+    /// That of both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == other { self } else { Self::Asked }
+    }
 }

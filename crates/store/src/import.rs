@@ -50,6 +50,7 @@ const TABLES: [Table; 13] = {
                 Text("customer"),
                 Number("due_at"),
                 Number("class"),
+                Number("asked"),
                 Number("generation"),
                 Number("rung_at"),
                 Number("attempts"),

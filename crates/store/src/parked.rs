@@ -275,7 +275,7 @@ pub(crate) async fn release(connection: &mut Connection, which: &Which, now: Tim
     .with(Batch::texts("keys", keys.iter().map(String::as_str)))
     .later(connection, "releasing refused steps")
     .await?;
-    worklist::touch(connection, &accounts.iter().map(|account| (account, Urgency::Fresh)).collect(), now).await?;
+    worklist::touch(connection, &accounts.iter().map(|account| (account, Urgency::Asked)).collect(), now).await?;
     Ok((found.len() - of(Kind::UnreadableEvent).count()) as u64)
 }
 

@@ -137,7 +137,7 @@ pub(crate) async fn learn(
 pub(crate) async fn tell(connection: &mut Connection, link: &Link, now: Timestamp) -> Result<Linked, StoreError> {
     let by = if link.origin == OPERATOR { By::Operator } else { By::Look };
     // before the link, as a look does: so the two never wait for each other crosswise
-    worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Fresh)]), now).await?;
+    worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Asked)]), now).await?;
     let [kept, _] = keep(connection, &[link], by, now).await?;
     Ok(if kept.is_empty() { Linked::Busy } else { Linked::Done })
 }

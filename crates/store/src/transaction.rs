@@ -107,17 +107,15 @@ async fn ring(batch: &[Waiting], kept: &[Kept], connection: &mut Connection, now
     if !new.is_empty() {
         parked::unreadable(connection, &new, now).await?;
     }
-    let touched = |wanted: Urgency| {
-        batch.iter().flat_map(move |waiting| match &waiting.op {
-            Op::Touch(accounts, urgency) if *urgency == wanted => accounts.as_slice(),
-            _ => &[],
-        })
-    };
-    // whoever is touched twice is as urgent as the more urgent of the two
-    let mut rung: BTreeMap<&Account, Urgency> =
-        touched(Urgency::Bulk).map(|account| (account, Urgency::Bulk)).collect();
-    rung.extend(new.iter().filter_map(|event| event.rings()).map(|account| (account, Urgency::Fresh)));
-    rung.extend(touched(Urgency::Fresh).map(|account| (account, Urgency::Fresh)));
+    let touched = batch.iter().flat_map(|waiting| match &waiting.op {
+        Op::Touch(accounts, urgency) => accounts.iter().map(|account| (account, *urgency)).collect(),
+        _ => Vec::new(),
+    });
+    let bells = new.iter().filter_map(|event| event.rings()).map(|account| (account, Urgency::Fresh));
+    let mut rung: BTreeMap<&Account, Urgency> = BTreeMap::new();
+    for (account, urgency) in touched.chain(bells) {
+        rung.entry(account).and_modify(|of| *of = of.and(urgency)).or_insert(urgency);
+    }
     worklist::touch(connection, &rung, now).await
 }
 

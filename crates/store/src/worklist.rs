@@ -152,26 +152,28 @@ pub(crate) async fn touch(
         return Ok(());
     }
     let rows = accounts.iter().map(|(account, urgency)| {
-        let class = match urgency {
-            Urgency::Fresh => 0,
-            Urgency::Bulk => 2,
+        let (class, asked) = match urgency {
+            Urgency::Fresh => (0, 0),
+            Urgency::Asked => (0, 1),
+            Urgency::Bulk => (2, 1),
         };
-        [account.as_str().into(), Value::from(class)]
+        [account.as_str().into(), Value::from(class), Value::from(asked)]
     });
     // in order, so that two processes never wait for each other crosswise
-    sql("INSERT INTO worklist (account, customer, due_at, class, generation, rung_at)
-         SELECT rung.account, links.customer, $1, rung.class, 1, $1
+    sql("INSERT INTO worklist (account, customer, due_at, class, asked, generation, rung_at)
+         SELECT rung.account, links.customer, $1, rung.class, rung.asked, 1, $1
          FROM rung LEFT JOIN links ON links.account = rung.account WHERE true ORDER BY rung.account
          ON CONFLICT (account) DO UPDATE SET
            generation = worklist.generation + 1,
            class = CASE WHEN worklist.due_at IS NULL OR worklist.due_at > excluded.due_at
                           OR worklist.class > excluded.class
                         THEN excluded.class ELSE worklist.class END,
+           asked = CASE excluded.asked WHEN 1 THEN 1 ELSE worklist.asked END,
            trouble = NULL,
            due_at = CASE WHEN worklist.due_at < excluded.due_at THEN worklist.due_at ELSE excluded.due_at END,
            rung_at = coalesce(worklist.rung_at, excluded.rung_at)")
     .bind(millis(now))
-    .with(Batch::new("rung", [Column::Text("account"), Column::Number("class")], rows))
+    .with(Batch::new("rung", [Column::Text("account"), Column::Number("class"), Column::Number("asked")], rows))
     .later(connection, "ringing for accounts")
     .await
 }
@@ -231,7 +233,7 @@ async fn claim_alone(
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let claim = sql(format!(
         "UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN ({} UNION ALL {} LIMIT $4)
-         RETURNING account, customer, generation, rung_at, attempts, failing_since, class, due_at",
+         RETURNING account, customer, generation, rung_at, attempts, failing_since, class, asked, due_at",
         due("0, 1", "$4"),
         due("2", "$5")
     ))
@@ -276,7 +278,8 @@ async fn claim_among_others(
     sql("UPDATE worklist AS w SET lease = $1, lease_until = $2 FROM free
          WHERE w.account = free.value AND (w.customer IS NULL OR NOT EXISTS (
            SELECT 1 FROM worklist o WHERE o.customer = w.customer AND o.account <> w.account AND o.lease_until > $3))
-         RETURNING w.account, w.customer, w.generation, w.rung_at, w.attempts, w.failing_since, w.class, w.due_at")
+         RETURNING w.account, w.customer, w.generation, w.rung_at, w.attempts, w.failing_since, w.class, w.asked,
+           w.due_at")
     .bind(lease.as_str())
     .bind(until(now, span))
     .bind(millis(now))
@@ -306,7 +309,11 @@ fn claimed(row: &Row, lease: &Lease) -> Result<Claim, StoreError> {
         rung_at: row.get::<Option<i64>>("rung_at").map(moment),
         attempts: u32::try_from(row.get::<i64>("attempts")).unwrap_or(0),
         failing_since: row.get::<Option<i64>>("failing_since").map(moment),
-        urgency: if row.get::<i64>("class") == 2 { Urgency::Bulk } else { Urgency::Fresh },
+        urgency: match (row.get::<i64>("class"), row.get::<i64>("asked")) {
+            (2, _) => Urgency::Bulk,
+            (_, 1) => Urgency::Asked,
+            (_, _) => Urgency::Fresh,
+        },
         lease: lease.clone(),
         hold: Hold::default(),
     })
@@ -411,6 +418,8 @@ pub(crate) async fn settle(
     sql("UPDATE worklist SET
            lease = NULL, lease_until = NULL,
            class = CASE WHEN worklist.generation = s.generation THEN 1 ELSE worklist.class END,
+           asked = CASE WHEN s.ending IN ('failed', 'yielded') OR worklist.generation <> s.generation
+                        THEN worklist.asked ELSE 0 END,
            due_at = CASE WHEN worklist.generation = s.generation THEN s.next ELSE $1 END,
            rung_at = CASE WHEN s.ending IN ('failed', 'yielded') THEN worklist.rung_at
                           WHEN worklist.generation = s.generation THEN NULL ELSE $1 END,

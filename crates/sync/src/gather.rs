@@ -14,6 +14,7 @@ use entitlement::profile::Profile;
 use entitlement::recalled;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
+use store::claim::{Claim, Urgency};
 use store::people::{Around, Link, OPERATOR};
 use stripe::reader::{Looked, Scope};
 
@@ -108,21 +109,25 @@ impl Sync {
         Ok(self.stripe.look(account, scope).await?)
     }
 
-    /// Begins to read what is known of `customer` already, in each app by itself.
-    pub(crate) fn early<'a>(&'a self, customer: Option<&'a Customer>) -> Early<'a> {
+    /// Begins to read what is known already of the customer of `claim`, in each app by itself.
+    pub(crate) fn early<'a>(&'a self, claim: &'a Claim) -> Early<'a> {
+        let customer = claim.customer.as_ref();
         let (Some(known), Some(mode)) = (customer, self.mode) else { return Early::default() };
-        let readings = self.apps.iter().map(|app| maybe_done(self.recalled_or_read(app, known, mode).boxed()));
+        let readings = self.apps.iter().map(|app| maybe_done(self.recalled_or_read(app, claim, known, mode).boxed()));
         Early { customer, readings: readings.collect() }
     }
 
-    /// The same as [`Self::shown_and_told`], without reading the profile where our own last write showed it within its lag.
+    /// The same as [`Self::shown_and_told`]; of a bell, without reading the profile where our own last write showed it
+    /// within its lag.
     pub(crate) async fn recalled_or_read(
         &self,
         app: &App,
+        claim: &Claim,
         customer: &Customer,
         mode: Mode,
     ) -> Result<Pictures, Trouble> {
-        let Some(left) = self.recent.left(app.name(), customer, app.rules.policy.lag(), (self.clock)()) else {
+        let left = self.recent.left(app.name(), customer, app.rules.policy.lag(), (self.clock)());
+        let Some(left) = left.filter(|_| claim.urgency == Urgency::Fresh) else {
             return self.shown_and_told(app, customer, mode).await;
         };
         let (ledger, orders) = self.store.told(customer, app.name(), mode).await?;

@@ -239,7 +239,7 @@ impl Sync {
         if let Some(outcome) = self.leads_elsewhere(&claim.account).await? {
             return Ok(outcome);
         }
-        let mut early = self.early(claim.customer.as_ref());
+        let mut early = self.early(claim);
         let prepared = tokio::select! {
             prepared = self.prepare(claim) => prepared?,
             never = early.read_on() => match never {},
@@ -322,7 +322,7 @@ impl Sync {
             tracing::info!(account.id = %claim.account, "the account changed hands: its former user's access ends");
             let others = self.store.accounts_of(&former).await?;
             if !others.is_empty() {
-                self.store.touch(others, Urgency::Fresh).await?;
+                self.store.touch(others, Urgency::Asked).await?;
                 self.store.handed_over(claim.account.clone(), former).await?;
                 continue;
             }

@@ -111,7 +111,7 @@ impl Sync {
         let early = OptionFuture::from(early.map(gather::read)).await.flatten();
         let pictures = match early {
             Some(early) => early?,
-            None => self.recalled_or_read(app, customer, rules.mode).await?,
+            None => self.recalled_or_read(app, claim, customer, rules.mode).await?,
         };
         let (case, plan) = self.decided(app, customer, billing.clone(), rules, pictures).await?;
         telling::decided(&claim.account, app.name(), &plan, self.conduct);

@@ -91,7 +91,7 @@ pub(crate) async fn resync(
         return Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued: 0, plans })));
     }
     let enqueued = accounts.len();
-    api.store.touch(accounts, Urgency::Fresh).await?;
+    api.store.touch(accounts, Urgency::Asked).await?;
     Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued, plans })))
 }
 

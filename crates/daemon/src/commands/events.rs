@@ -240,7 +240,7 @@ pub(crate) async fn ring_again(store: &Store, events: &[Seen]) -> Result<(BTreeS
             None => silent.push(format!("`{}` rings for nobody: {}", event.id, why(&event.outcome).unwrap_or("-"))),
         }
     }
-    store.touch(accounts.iter().cloned().collect(), Urgency::Fresh).await?;
+    store.touch(accounts.iter().cloned().collect(), Urgency::Asked).await?;
     Ok((accounts, silent))
 }
 

@@ -52,7 +52,7 @@ fn wired(settings: &Settings, store: &Store) -> Result<Sync, Failed> {
 
 async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(), Failed> {
     let accounts = chosen(store, resync).await?;
-    store.touch(accounts.clone(), Urgency::Fresh).await?;
+    store.touch(accounts.clone(), Urgency::Asked).await?;
     table::say(&format!("{} due to be looked at", counted(accounts.len())));
     if !resync.wait {
         return Ok(());

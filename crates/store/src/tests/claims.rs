@@ -1,6 +1,6 @@
 //! Claims: at most so many, the oldest first, one a customer.
 
-use super::make::{account, at, claim, claimed, done, held, memory, pass, settle, touch, user};
+use super::make::{account, at, claim, claimed, done, failed, held, memory, now, pass, settle, touch, user};
 use crate::claim::Urgency;
 use crate::open::Store;
 use crate::people::{Link, Linked, OPERATOR};
@@ -92,4 +92,32 @@ async fn accounts_of_nobody_do_not_exclude_each_other() {
     let store = memory().await;
     store.touch(vec![account("a"), account("b")], Urgency::Fresh).await.unwrap();
     assert_eq!(claim(&store, "x", 10).await.claims.len(), 2);
+}
+
+#[tokio::test]
+async fn what_somebody_asks_for_is_asked_for_until_a_look_comes_to_its_end() {
+    let store = memory().await;
+    touch(&store, "1").await;
+    store.touch(vec![account("1")], Urgency::Asked).await.unwrap();
+    touch(&store, "1").await;
+    let asked = held(&store, "1").await;
+    assert_eq!(asked.urgency, Urgency::Asked, "bells before and after make no difference");
+    settle(&store, &asked, failed(now())).await;
+    let again = held(&store, "1").await;
+    assert_eq!(again.urgency, Urgency::Asked, "it failed");
+    settle(&store, &again, done()).await;
+    touch(&store, "1").await;
+    let bell = held(&store, "1").await;
+    assert_eq!(bell.urgency, Urgency::Fresh);
+    store.touch(vec![account("1")], Urgency::Asked).await.unwrap();
+    settle(&store, &bell, done()).await;
+    assert_eq!(held(&store, "1").await.urgency, Urgency::Asked, "it was asked for during the look");
+}
+
+#[tokio::test]
+async fn a_bell_does_not_hide_that_a_round_asked() {
+    let store = memory().await;
+    store.touch(vec![account("1")], Urgency::Bulk).await.unwrap();
+    touch(&store, "1").await;
+    assert_eq!(held(&store, "1").await.urgency, Urgency::Asked);
 }

@@ -57,7 +57,7 @@ impl<'a> Api<'a> {
             if !list.has_more || enough(&list) {
                 break;
             }
-            let after = list.data.last().map(|last| id_of(last).map(str::to_owned).ok_or_else(|| endless(what)));
+            let after = list.data.last().map(|last| id_of(last).ok_or_else(|| endless(what)));
             let page: List = self.get(what, request(after.transpose()?)).await?;
             if page.has_more && page.data.is_empty() {
                 return Err(endless(what));

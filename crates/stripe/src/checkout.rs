@@ -14,7 +14,7 @@ use stripe_client_core::StripeRequest;
 use crate::api::Api;
 use crate::charge::Payments;
 use crate::customer;
-use crate::shape::{Expandable, List, Metadata, Price, Ref, Seconds, id_of, read};
+use crate::shape::{Expandable, List, Metadata, Object, Price, Ref, Seconds, id_of, read};
 
 /// A session as Stripe writes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -102,7 +102,7 @@ pub(crate) async fn of_customer(
 /// One session by its id; `None` and a gap when it cannot be read.
 pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<(Option<Session>, Vec<Gap>), Failure> {
     let request = RetrieveCheckoutSession::new(id).expand(vec!["line_items".to_owned()]).build();
-    let object: Value = api.get(&format!("checkout session `{id}`"), request).await?;
+    let object: Object = api.get(&format!("checkout session `{id}`"), request).await?;
     match session(&object) {
         Ok(mut session) => {
             complete(api, &mut session).await?;
@@ -112,9 +112,9 @@ pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<(Option<Session>, Ve
     }
 }
 
-fn session(object: &Value) -> Result<Session, Gap> {
+fn session(object: &Object) -> Result<Session, Gap> {
     read(object).map_err(|why| match id_of(object) {
-        Some(id) => gap(id, id, &why),
+        Some(id) => gap(&id, &id, &why),
         None => Gap { about: About::Everything, what: "a checkout session without `id`".to_owned() },
     })
 }
@@ -210,7 +210,7 @@ impl Session {
     }
 }
 
-fn line(object: &Value) -> Result<PurchaseLine, String> {
+fn line(object: &Object) -> Result<PurchaseLine, String> {
     let missing = |field: &str| format!("line item: missing field `{field}`");
     let line: WrittenLine = read(object).map_err(|why| format!("line item: {why}"))?;
     let price = line.price.as_ref().ok_or_else(|| missing("price"))?;

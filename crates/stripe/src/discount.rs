@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use entitlement::billing::Discount;
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::shape::{Ref, read};
+use crate::shape::{Object, Ref, read};
 
 /// Whether invoices are read with their discounts, which takes the right to read coupons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +33,9 @@ struct Source {
 }
 
 /// Those of `discounts` that stand there as objects, by their ids. What cannot be read is left out: no access hangs on it.
-pub(crate) fn of_invoice(discounts: &Value) -> BTreeMap<String, Discount> {
-    let objects = discounts.as_array().into_iter().flatten().filter(|discount| discount.is_object());
-    objects.filter_map(|object| read::<Written>(object).ok()?.billing()).collect()
+pub(crate) fn of_invoice(discounts: Option<&Object>) -> BTreeMap<String, Discount> {
+    let listed: Vec<Object> = discounts.and_then(|discounts| read(discounts).ok()).unwrap_or_default();
+    listed.iter().filter_map(|object| read::<Written>(object).ok()?.billing()).collect()
 }
 
 impl Written {
@@ -54,16 +53,16 @@ mod tests {
 
     #[test]
     fn a_coupon_is_found_in_the_old_shape_and_the_new_and_ids_alone_say_nothing() {
-        let found = of_invoice(&json!([
+        let found = of_invoice(Some(&Object::of(&json!([
             { "id": "di_1", "source": { "coupon": "SUMMER", "type": "coupon" }, "promotion_code": null },
             { "id": "di_2", "coupon": { "id": "SPRING", "object": "coupon" }, "promotion_code": "promo_1" },
             { "id": "di_3", "coupon": null },
             { "id": 4 },
             "di_5",
-        ]));
+        ]))));
         let coupon = |coupon: &str, code: Option<&str>| Discount { coupon: coupon.into(), code: code.map(Into::into) };
         let expected = [("di_1", coupon("SUMMER", None)), ("di_2", coupon("SPRING", Some("promo_1")))];
         assert_eq!(found, expected.map(|(id, discount)| (id.to_owned(), discount)).into());
-        assert!(of_invoice(&Value::Null).is_empty());
+        assert!(of_invoice(Some(&Object::of(&json!("di_1")))).is_empty() && of_invoice(None).is_empty());
     }
 }

@@ -58,8 +58,8 @@ impl Stripe {
             request = request.starting_after(after);
         }
         let list: List = Api::new(&self.upstream, None).get("events of the past", request.build()).await?;
-        let last = list.data.last().and_then(id_of).map(str::to_owned);
-        let envelopes = list.data.iter().filter_map(|event| envelope::read(event.to_string().as_bytes()).ok());
+        let last = list.data.last().and_then(id_of);
+        let envelopes = list.data.iter().filter_map(|event| envelope::read(event.text().as_bytes()).ok());
         Ok(Page { envelopes: envelopes.collect(), next: last.filter(|_| list.has_more) })
     }
 }

@@ -5,14 +5,13 @@ use entitlement::failure::Failure;
 use entitlement::money::Money;
 use entitlement::worth::bills;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use stripe_billing::invoice::{ListInvoice, RetrieveInvoice};
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 
 use crate::api::Api;
 use crate::discount::{self, Discounts};
 use crate::line;
-use crate::shape::{List, Ref, Seconds, id_of, read};
+use crate::shape::{List, Object, Ref, Seconds, named, read};
 
 /// Pages of 100 lines read of one invoice beyond those it carries.
 const LINE_PAGES: usize = 10;
@@ -40,7 +39,7 @@ struct Written {
     lines: Option<List>,
     /// Read from what may stand there, since no access hangs on it.
     #[serde(default)]
-    discounts: Value,
+    discounts: Option<Object>,
     /// Of old versions.
     #[serde(default)]
     subscription: Ref,
@@ -70,14 +69,14 @@ struct SubscriptionDetails {
 ///
 /// # Errors
 /// Outer: the request failed. Inner: it cannot be read, in words.
-pub(crate) async fn latest(api: Api<'_>, latest: &Value) -> Result<Result<billing::Invoice, String>, Failure> {
+pub(crate) async fn latest(api: Api<'_>, latest: &Object) -> Result<Result<billing::Invoice, String>, Failure> {
     let fetched;
-    let object = match latest {
-        Value::String(id) => {
+    let object = match latest.unexpanded() {
+        Some(id) => {
             fetched = api.get(&format!("invoice `{id}`"), RetrieveInvoice::new(id.as_str()).build()).await?;
             &fetched
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => latest,
+        None => latest,
     };
     let mut invoice = match readable(object) {
         Ok(invoice) => invoice,
@@ -147,8 +146,8 @@ fn others(list: &List, subscription: &str, latest: &billing::Invoice) -> Result<
     Ok(read?.into_iter().filter(wanted).collect())
 }
 
-fn readable(object: &Value) -> Result<Written, String> {
-    read(object).map_err(|why| format!("invoice `{}`: {why}", id_of(object).unwrap_or("without id")))
+fn readable(object: &Object) -> Result<Written, String> {
+    read(object).map_err(|why| format!("invoice `{}`: {why}", named(object)))
 }
 
 #[derive(Serialize)]
@@ -207,7 +206,7 @@ impl Written {
 
     fn billing(self) -> Result<billing::Invoice, String> {
         let lines = self.lines.as_ref().map_or(&[][..], |lines| lines.data.as_slice());
-        let discounts = discount::of_invoice(&self.discounts);
+        let discounts = discount::of_invoice(self.discounts.as_ref());
         let lines = lines.iter().map(|object| read::<line::Written>(object).map(|line| line.billing(&discounts)));
         let lines = lines.collect::<Result<_, _>>().map_err(|why| format!("a line of invoice `{}`: {why}", self.id))?;
         Ok(billing::Invoice {

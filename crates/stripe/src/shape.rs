@@ -6,6 +6,7 @@ use chrono::DateTime;
 use entitlement::clock::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::lenient::Named;
 
@@ -84,12 +85,35 @@ impl TryFrom<i64> for Seconds {
     }
 }
 
+/// An object as it stands in an answer, read when its turn comes: its text and no tree, since most of it is never asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Object(Box<RawValue>);
+
+impl Object {
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    /// The id that stands in its place where it was not expanded.
+    pub(crate) fn unexpanded(&self) -> Option<String> {
+        serde_json::from_str(self.text()).ok()
+    }
+
+    /// As the tests write it.
+    #[cfg(test)]
+    pub(crate) fn of(object: &Value) -> Self {
+        Self(serde_json::value::to_raw_value(object).unwrap())
+    }
+}
+
 /// A page of objects, each read on its own, so that one we cannot read does not hide the others.
 ///
 /// `data` must be there: an answer without it is not an empty list.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct List {
-    pub(crate) data: Vec<Value>,
+    pub(crate) data: Vec<Object>,
     #[serde(default)]
     pub(crate) has_more: bool,
 }
@@ -136,18 +160,26 @@ impl<'de> Deserialize<'de> for Metadata {
     }
 }
 
-/// The object's id, read before the rest.
-pub(crate) fn id_of(object: &Value) -> Option<&str> {
-    object.get("id")?.as_str().filter(|id| !id.is_empty())
+/// The object's id, whatever the rest is.
+pub(crate) fn id_of(object: &Object) -> Option<String> {
+    let id: Named<'_> = serde_json::from_str(object.text()).ok()?;
+    object.text().starts_with('{').then(|| id.get().map(str::to_owned))?
+}
+
+/// The object's id, for what is said of it.
+pub(crate) fn named(object: &Object) -> String {
+    id_of(object).unwrap_or_else(|| "without id".to_owned())
 }
 
 /// Reads one object.
 ///
 /// # Errors
 /// What is missing, in words. Of a field of another type nothing more is said, since serde would quote its content.
-pub(crate) fn read<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, String> {
-    T::deserialize(object).map_err(|error| {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(object: &Object) -> Result<T, String> {
+    serde_json::from_str(object.text()).map_err(|error| {
         let text = error.to_string();
-        if text.starts_with("missing field") { text } else { "a field has an unexpected type".to_owned() }
+        // where it stands in the text says nothing to anybody
+        let missing = text.split(" at line ").next().filter(|text| text.starts_with("missing field"));
+        missing.map_or_else(|| "a field has an unexpected type".to_owned(), str::to_owned)
     })
 }

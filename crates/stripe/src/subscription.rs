@@ -14,7 +14,7 @@ use stripe_client_core::StripeRequest;
 use crate::api::Api;
 use crate::discount::Discounts;
 use crate::invoice;
-use crate::shape::{Expandable, List, Metadata, Price, Seconds, id_of, read};
+use crate::shape::{Expandable, List, Metadata, Object, Price, Seconds, id_of, named, read};
 
 /// A subscription, and what else it says.
 #[derive(Clone, Debug)]
@@ -80,18 +80,22 @@ async fn list(api: Api<'_>, account: &Account, discounts: Discounts) -> Result<L
 async fn one(
     api: Api<'_>,
     account: &Account,
-    object: &Value,
+    object: &Object,
     discounts: Discounts,
 ) -> Result<Result<Read, Gap>, Failure> {
-    let Some(id) = id_of(object) else {
-        return Ok(Err(Gap { about: About::Everything, what: "a subscription without `id`".to_owned() }));
-    };
-    let gap = |why| Gap { about: About::Chain(id.to_owned()), what: brief(format!("subscription `{id}`: {why}")) };
     let written: Written = match read(object) {
         Ok(written) => written,
-        Err(why) => return Ok(Err(gap(why))),
+        Err(why) => return Ok(Err(gap(id_of(object), &why))),
     };
-    Ok(whole(api, account, written, discounts).await?.map_err(gap))
+    let id = Some(written.id.clone()).filter(|id| !id.is_empty());
+    Ok(whole(api, account, written, discounts).await?.map_err(|why| gap(id, &why)))
+}
+
+fn gap(id: Option<String>, why: &str) -> Gap {
+    match id {
+        Some(id) => Gap { what: brief(format!("subscription `{id}`: {why}")), about: About::Chain(id) },
+        None => Gap { about: About::Everything, what: "a subscription without `id`".to_owned() },
+    }
 }
 
 /// Adds what the subscription does not carry itself. Inner error: what cannot be read, in words.
@@ -172,7 +176,7 @@ struct Written {
     #[serde(default)]
     pause_collection: Option<IgnoredAny>,
     #[serde(default)]
-    latest_invoice: Option<Value>,
+    latest_invoice: Option<Object>,
     #[serde(default)]
     test_clock: Option<IgnoredAny>,
     #[serde(default)]
@@ -229,9 +233,9 @@ impl Written {
     }
 
     fn items(&self) -> Result<Vec<Item>, String> {
-        let one = |object: &Value| {
+        let one = |object: &Object| {
             let item = read::<WrittenItem>(object).and_then(|item| self.item(item));
-            item.map_err(|why| format!("item `{}`: {why}", id_of(object).unwrap_or("without id")))
+            item.map_err(|why| format!("item `{}`: {why}", named(object)))
         };
         self.items.data.iter().map(one).collect()
     }

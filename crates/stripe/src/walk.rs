@@ -58,7 +58,7 @@ impl Stripe {
             }
         };
         let list: List = Api::new(&self.upstream, None).get(what, request).await?;
-        let last = list.data.last().and_then(id_of).map(str::to_owned);
+        let last = list.data.last().and_then(id_of);
         let mut accounts: Vec<Account> = Vec::with_capacity(list.data.len());
         for object in list.data.iter().filter_map(|object| read::<Pointers>(object).ok()) {
             accounts.extend(account(walk, &object).filter(|account| !accounts.contains(account)));

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::shape::Object;
 use crate::trial::{Fake, changed, list, page};
 
 fn written(id: &str) -> Value {
@@ -17,7 +18,7 @@ fn written(id: &str) -> Value {
 }
 
 fn endpoint(change: Value) -> Endpoint {
-    read::<Written>(&changed(written("we_1"), change)).unwrap().into()
+    read::<Written>(&Object::of(&changed(written("we_1"), change))).unwrap().into()
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use entitlement::names::Customer;
 use entitlement::profile::Profile;
 
 /// How many are remembered; each is good for `profile_lag` alone.
-const MOST: usize = 4_096;
+const MOST: usize = 1_024;
 
 /// A shortcut that may be lost at any time: what must be known stands in the ledger. Clones share what they remember.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use sandbox::fault::{Fault, Match, What};
+use sandbox::journal::Server;
 use sandbox::stripe::moves::{NewCustomer, NewPayment, NewSession, NewSubscription, metadata};
 
 use crate::harness::finish::finish;
@@ -122,7 +123,11 @@ const SET: &str = "/purchase/set/transaction/";
 
 /// A world that reports transactions; the product brings the level, as in Adapty's dashboard.
 async fn reporting() -> World {
-    let world = World::with(&[("ADAPTY__API", "v2"), ("POLICY__PROFILE_LAG", "0s")]).await;
+    reporting_within("0s").await
+}
+
+async fn reporting_within(lag: &str) -> World {
+    let world = World::with(&[("ADAPTY__API", "v2"), ("POLICY__PROFILE_LAG", lag)]).await;
     world.sandbox.adapty.set_product("prod_premium", Some("premium"));
     world.sandbox.adapty.set_product("prod_gold", Some("gold"));
     world
@@ -267,6 +272,23 @@ async fn two_subscriptions_to_one_level_are_both_reported_and_one_that_is_refund
     world.until_held("u-1", "premium", end).await;
     assert_eq!(world.sandbox.adapty.revenue("u-1")["USD"], 99.99);
     assert_eq!((world.written(SET), world.written(GRANT), world.written(REVOKE)), (5, 0, 0));
+    finish_unrefused(world).await;
+}
+
+#[tokio::test]
+async fn what_a_report_may_have_done_to_the_levels_is_read() {
+    let world = reporting_within("2m").await;
+    let year = world.buys("u-1", "price_yearly");
+    world.deliver_and_rest(&year.events).await;
+    world.until_held("u-1", "premium", world.period_end(&year.subscription) + SLACK).await;
+    let month = world.buys("u-1", "price_premium");
+    world.deliver_and_rest(&month.events).await;
+    let readings =
+        || world.sandbox.journal.count(|request| request.server == Server::Adapty && request.method == "GET");
+    let before = readings();
+    let same = metadata(&[("customer_user_id", "u-1")]);
+    world.deliver_and_rest(&world.sandbox.stripe.set_subscription_metadata(&month.subscription, &same)).await;
+    assert!(readings() > before);
     finish_unrefused(world).await;
 }
 

@@ -49,6 +49,12 @@ impl Hold {
 const PATIENCE: chrono::Duration = chrono::Duration::days(3);
 
 impl Claim {
+    /// Whether a bell alone made it due: neither its time has come, nor did somebody ask.
+    #[must_use]
+    pub fn is_of_a_bell(&self) -> bool {
+        self.urgency == Urgency::Fresh && self.rung_at.is_some()
+    }
+
     /// Whether looks at the account have failed for so long that a further failure is for a human.
     #[must_use]
     pub fn is_tired(&self, now: Timestamp) -> bool {

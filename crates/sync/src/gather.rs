@@ -14,7 +14,7 @@ use entitlement::profile::Profile;
 use entitlement::recalled;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
-use store::claim::{Claim, Urgency};
+use store::claim::Claim;
 use store::people::{Around, Link, OPERATOR};
 use stripe::reader::{Looked, Scope};
 
@@ -127,7 +127,7 @@ impl Sync {
         mode: Mode,
     ) -> Result<Pictures, Trouble> {
         let left = self.recent.left(app.name(), customer, app.rules.policy.lag(), (self.clock)());
-        let Some(left) = left.filter(|_| claim.urgency == Urgency::Fresh) else {
+        let Some(left) = left.filter(|_| claim.is_of_a_bell()) else {
             return self.shown_and_told(app, customer, mode).await;
         };
         let (ledger, orders) = self.store.told(customer, app.name(), mode).await?;

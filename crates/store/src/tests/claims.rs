@@ -4,6 +4,7 @@ use super::make::{account, at, claim, claimed, done, failed, held, memory, now, 
 use crate::claim::Urgency;
 use crate::open::Store;
 use crate::people::{Link, Linked, OPERATOR};
+use crate::record::Ending;
 
 async fn link(store: &Store, id: &str, to: &str) {
     let link = Link { account: account(id), customer: user(to), origin: OPERATOR.into() };
@@ -108,10 +109,21 @@ async fn what_somebody_asks_for_is_asked_for_until_a_look_comes_to_its_end() {
     settle(&store, &again, done()).await;
     touch(&store, "1").await;
     let bell = held(&store, "1").await;
-    assert_eq!(bell.urgency, Urgency::Fresh);
+    assert_eq!((bell.urgency, bell.is_of_a_bell(), again.is_of_a_bell()), (Urgency::Fresh, true, false));
     store.touch(vec![account("1")], Urgency::Asked).await.unwrap();
     settle(&store, &bell, done()).await;
     assert_eq!(held(&store, "1").await.urgency, Urgency::Asked, "it was asked for during the look");
+}
+
+#[tokio::test]
+async fn an_account_whose_time_has_come_is_due_without_a_bell() {
+    let store = memory().await;
+    touch(&store, "1").await;
+    let bell = held(&store, "1").await;
+    settle(&store, &bell, Ending::Done { next: Some(at(5)), parked: Vec::new() }).await;
+    pass(5);
+    let due = claim(&store, "a", 1).await.claims.remove(0);
+    assert_eq!((bell.is_of_a_bell(), due.is_of_a_bell()), (true, false));
 }
 
 #[tokio::test]

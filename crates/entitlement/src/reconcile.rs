@@ -298,9 +298,10 @@ impl<'a> Subject<'a> {
     fn ended(&self, held: &Grant, transaction: &Transaction) -> Grant {
         let (stopped_at, stop) =
             transaction.standing.as_ref().map_or((None, None), |standing| (standing.stopped_at, standing.stop));
-        let mut told = std::iter::once(held).chain(self.grants().rev()).map(|grant| &grant.transaction);
-        let told = told.find(|told| told.id == transaction.id).and_then(|told| told.standing.as_ref());
-        let standing = told.or(transaction.standing.as_ref()).map(|standing| {
+        let is_it = |told: &&Transaction| (&told.id, &told.product) == (&transaction.id, &transaction.product);
+        let mut told = self.grants().rev().map(|grant| &grant.transaction);
+        let told = Some(&held.transaction).filter(|told| told.id == transaction.id).or_else(|| told.find(is_it));
+        let standing = told.and_then(|told| told.standing.as_ref()).or(transaction.standing.as_ref()).map(|standing| {
             Box::new(Standing { renews: false, stopped_at, stop, grace_until: None, ..(**standing).clone() })
         });
         let transaction = Transaction { standing, ..transaction.clone() };

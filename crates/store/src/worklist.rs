@@ -168,7 +168,9 @@ pub(crate) async fn touch(
            class = CASE WHEN worklist.due_at IS NULL OR worklist.due_at > excluded.due_at
                           OR worklist.class > excluded.class
                         THEN excluded.class ELSE worklist.class END,
-           asked = CASE excluded.asked WHEN 1 THEN 1 ELSE worklist.asked END,
+           asked = CASE WHEN excluded.asked = 1
+                          OR (worklist.due_at <= excluded.due_at AND worklist.rung_at IS NULL)
+                        THEN 1 ELSE worklist.asked END,
            trouble = NULL,
            due_at = CASE WHEN worklist.due_at < excluded.due_at THEN worklist.due_at ELSE excluded.due_at END,
            rung_at = coalesce(worklist.rung_at, excluded.rung_at)")

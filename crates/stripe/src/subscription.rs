@@ -85,17 +85,21 @@ async fn one(
 ) -> Result<Result<Read, Gap>, Failure> {
     let written: Written = match read(object) {
         Ok(written) => written,
-        Err(why) => return Ok(Err(gap(id_of(object), &why))),
+        Err(why) => return Ok(Err(id_of(object).map_or_else(without_id, |id| gap(id, &why)))),
     };
-    let id = Some(written.id.clone()).filter(|id| !id.is_empty());
+    let id = written.id.clone();
+    if id.is_empty() {
+        return Ok(Err(without_id()));
+    }
     Ok(whole(api, account, written, discounts).await?.map_err(|why| gap(id, &why)))
 }
 
-fn gap(id: Option<String>, why: &str) -> Gap {
-    match id {
-        Some(id) => Gap { what: brief(format!("subscription `{id}`: {why}")), about: About::Chain(id) },
-        None => Gap { about: About::Everything, what: "a subscription without `id`".to_owned() },
-    }
+fn gap(id: String, why: &str) -> Gap {
+    Gap { what: brief(format!("subscription `{id}`: {why}")), about: About::Chain(id) }
+}
+
+fn without_id() -> Gap {
+    Gap { about: About::Everything, what: "a subscription without `id`".to_owned() }
 }
 
 /// Adds what the subscription does not carry itself. Inner error: what cannot be read, in words.

@@ -52,9 +52,7 @@ impl Sync {
         }
         let Some((profile, key)) = left else { return };
         let (at, lag) = ((self.clock)(), app.rules.policy.lag());
-        // what a report does to the levels may show later, and is looked for
-        let is_shown = |step: &Step| !matches!(step, Step::Report(_)) && visible(&profile, step, at);
-        if plan.steps.iter().all(|planned| is_shown(&planned.step)) {
+        if plan.steps.iter().all(|planned| visible(&profile, &planned.step, at)) {
             self.recent.keep(app.name(), Left { profile, key, at }, lag);
         }
     }

@@ -7,6 +7,7 @@ use std::task::Poll;
 
 use entitlement::billing::{About, Billing, Gap};
 use entitlement::failure::Class;
+use entitlement::key::StepKey;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Customer, Mode};
 use entitlement::orders::Orders;
@@ -84,11 +85,11 @@ pub(crate) struct Pictures {
 }
 
 /// Where the picture of a profile comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sight {
     Read,
-    /// It is how our last write left it, and was not read again.
-    Recalled,
+    /// It is how our last write left it, the step under this key, and was not read again.
+    Recalled(StepKey),
 }
 
 impl Sync {
@@ -117,6 +118,12 @@ impl Sync {
         Early { customer, readings: readings.collect() }
     }
 
+    /// Begins to read what every app shows and was told of `customer`, whatever is remembered.
+    pub(crate) fn readings<'a>(&'a self, customer: &'a Customer, mode: Mode) -> Vec<Reading<'a>> {
+        let readings = self.apps.iter().map(|app| maybe_done(self.shown_and_told(app, customer, mode).boxed()));
+        readings.collect()
+    }
+
     /// The same as [`Self::shown_and_told`]; of a bell, without reading the profile where our own last write showed it
     /// within its lag.
     pub(crate) async fn recalled_or_read(
@@ -126,13 +133,14 @@ impl Sync {
         customer: &Customer,
         mode: Mode,
     ) -> Result<Pictures, Trouble> {
-        let left = self.recent.left(app.name(), customer, app.rules.policy.lag(), (self.clock)());
+        let (lag, now) = (app.rules.policy.lag(), (self.clock)());
+        let left = self.recent.left(app.name(), customer, lag, now);
         let Some(left) = left.filter(|_| claim.is_of_a_bell()) else {
             return self.shown_and_told(app, customer, mode).await;
         };
         let (ledger, orders) = self.store.told(customer, app.name(), mode).await?;
-        let (profile, sight) = match recalled::is_as_left(&ledger, &left.key) {
-            true => (left.profile, Sight::Recalled),
+        let (profile, sight) = match recalled::is_as_left(&ledger, &left.key, lag, now) {
+            true => (left.profile, Sight::Recalled(left.key)),
             false => (app.adapty.profile(customer).await?, Sight::Read),
         };
         Ok(Pictures { profile, ledger, orders, sight })

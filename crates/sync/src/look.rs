@@ -236,7 +236,7 @@ impl Sync {
     }
 
     async fn try_look(&self, claim: &Claim) -> Result<Outcome, Trouble> {
-        if let Some(outcome) = self.leads_elsewhere(&claim.account).await? {
+        if let Some(outcome) = self.leads_elsewhere(claim).await? {
             return Ok(outcome);
         }
         let mut early = self.early(claim);
@@ -295,14 +295,16 @@ impl Sync {
     }
 
     /// An object that only leads to an account (an invoice, a charge) rings for the account it leads to.
-    async fn leads_elsewhere(&self, object: &Account) -> Result<Option<Outcome>, Trouble> {
+    async fn leads_elsewhere(&self, claim: &Claim) -> Result<Option<Outcome>, Trouble> {
+        let object = &claim.account;
         if object.is_of_user() {
             return Ok(None);
         }
         match self.stripe.resolve(object).await? {
             Resolved::Customer(account) | Resolved::Guest(account) if &account == object => return Ok(None),
             Resolved::Customer(account) | Resolved::Guest(account) => {
-                self.store.touch(vec![account], Urgency::Fresh).await?;
+                let urgency = if claim.is_of_a_bell() { Urgency::Fresh } else { Urgency::Asked };
+                self.store.touch(vec![account], urgency).await?;
             }
             Resolved::Nobody(why) => tracing::info!(object.id = %object, "rang for nobody: {why}"),
         }
@@ -327,7 +329,9 @@ impl Sync {
                 continue;
             }
             let billing = Billing { facts: self.nothing_said(), ..Billing::empty(mode) };
-            let outcome = match self.serve(claim, &former, &billing, Vec::new()).await {
+            // whoever is forgotten for good is forgotten on what was read
+            let readings = self.readings(&former, self.mode.unwrap_or(mode));
+            let outcome = match self.serve(claim, &former, &billing, readings).await {
                 Ok(outcome) => outcome,
                 // whoever has the account now is served all the same
                 Err(Trouble::Upstream(failure)) => {

@@ -139,10 +139,8 @@ impl Sync {
         let Pictures { profile, ledger, orders, sight } = pictures;
         let mut case = Case { billing, profile, ledger, orders, rules, now: (self.clock)() };
         let plan = decide(&case);
-        if sight == Sight::Read {
-            return Ok((case, plan));
-        }
-        if recalled::holds_unread(&case, &plan) {
+        let Sight::Recalled(key) = sight else { return Ok((case, plan)) };
+        if recalled::holds_unread(&case, &plan, &key) {
             telling::recalled();
             return Ok((case, plan));
         }

@@ -124,6 +124,9 @@ async fn an_account_whose_time_has_come_is_due_without_a_bell() {
     pass(5);
     let due = claim(&store, "a", 1).await.claims.remove(0);
     assert_eq!((bell.is_of_a_bell(), due.is_of_a_bell()), (true, false));
+    settle(&store, &due, Ending::Done { next: Some(at(10)), parked: Vec::new() }).await;
+    pass(10);
+    assert!(!held(&store, "1").await.is_of_a_bell(), "also where a bell rings before it is claimed");
 }
 
 #[tokio::test]

@@ -47,6 +47,11 @@ fn readings(world: &World) -> usize {
     world.sandbox.journal.count(|request| request.server == Server::Adapty && request.method == "GET")
 }
 
+/// Requests of looks to Stripe.
+fn asked_of_stripe(world: &World) -> usize {
+    world.sandbox.journal.count(|request| request.server == Server::Stripe && request.path != "/v1/events")
+}
+
 /// Rings for the subscription; what is sold, and to whom, stays as it is.
 async fn rings_without_news(world: &World, bought: &Bought) {
     let same = metadata(&[("customer_user_id", "u-1")]);
@@ -57,11 +62,12 @@ async fn rings_without_news(world: &World, bought: &Bought) {
 async fn bells_after_a_grant_read_no_profile_until_something_is_to_be_written() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let before = readings(&world);
+    let (before, asked) = (readings(&world), asked_of_stripe(&world));
     for _ in 0..3 {
         rings_without_news(&world, &bought).await;
     }
     assert_eq!(readings(&world), before, "the grant has just shown it");
+    assert_eq!(asked_of_stripe(&world) - asked, 3 * 2, "its subscriptions and its charges");
     assert!(world.daemon.metric("grantsync_profile_reads_saved_total").await >= Some(3.0));
     world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
@@ -81,6 +87,24 @@ async fn whoever_asks_for_a_look_gets_one_that_reads() {
     assert!(told.status.success(), "{}", told.stderr);
     world.daemon.calm().await;
     assert!(readings(&world) > before, "{}", world.daemon.log());
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_former_user_is_forgotten_on_what_was_read() {
+    let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let moved = metadata(&[("customer_user_id", "u-2")]);
+    let rings = || world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &moved);
+    world.deliver_and_rest(&rings()).await;
+    world.until_held("u-2", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.calm().await;
+    let before = readings(&world);
+    world.deliver_and_rest(&rings()).await;
+    assert_eq!(readings(&world), before + 1, "that of the former user");
+    world.deliver_and_rest(&rings()).await;
+    assert_eq!(readings(&world), before + 1, "and nobody's once they are forgotten");
     finish(world).await;
 }
 

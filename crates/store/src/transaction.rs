@@ -107,10 +107,11 @@ async fn ring(batch: &[Waiting], kept: &[Kept], connection: &mut Connection, now
     if !new.is_empty() {
         parked::unreadable(connection, &new, now).await?;
     }
-    let touched = batch.iter().flat_map(|waiting| match &waiting.op {
-        Op::Touch(accounts, urgency) => accounts.iter().map(|account| (account, *urgency)).collect(),
-        _ => Vec::new(),
+    let touches = batch.iter().filter_map(|waiting| match &waiting.op {
+        Op::Touch(accounts, urgency) => Some((accounts, *urgency)),
+        _ => None,
     });
+    let touched = touches.flat_map(|(accounts, urgency)| accounts.iter().map(move |account| (account, urgency)));
     let bells = new.iter().filter_map(|event| event.rings()).map(|account| (account, Urgency::Fresh));
     let mut rung: BTreeMap<&Account, Urgency> = BTreeMap::new();
     for (account, urgency) in touched.chain(bells) {

@@ -134,10 +134,8 @@ impl Sync {
         mode: Mode,
     ) -> Result<Pictures, Trouble> {
         let (lag, now) = (app.rules.policy.lag(), (self.clock)());
-        let left = self.recent.left(app.name(), customer, lag, now);
-        let Some(left) = left.filter(|_| claim.is_of_a_bell()) else {
-            return self.shown_and_told(app, customer, mode).await;
-        };
+        let left = claim.is_of_a_bell().then(|| self.recent.left(app.name(), customer, lag, now));
+        let Some(left) = left.flatten() else { return self.shown_and_told(app, customer, mode).await };
         let (ledger, orders) = self.store.told(customer, app.name(), mode).await?;
         let (profile, sight) = match recalled::is_as_left(&ledger, &left.key, lag, now) {
             true => (left.profile, Sight::Recalled(left.key)),

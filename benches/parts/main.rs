@@ -11,13 +11,13 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use entitlement::clock::Timestamp;
 use entitlement::decide::{Case, decide};
-use entitlement::names::{Account, Customer, Mode};
+use entitlement::names::{Account, Mode, User};
 use sandbox::webhook::sign;
 use store::claim::{Lease, Room};
 use store::connection::Time;
 use store::event::{Event, Outcome};
 use store::open::{Options, Store};
-use store::record::{Ending, Settlement};
+use store::record::{Settlement, SyncEnding};
 use stripe::envelope;
 use stripe::signature::Verifier;
 use tokio::runtime::Runtime;
@@ -79,8 +79,8 @@ fn event(number: u64, account: u64) -> Event {
 async fn ring(store: &Store, first: u64, count: u64) {
     let mut rung = JoinSet::new();
     for number in first..first + count {
-        let seat = store.seat_when_free().await.unwrap();
-        rung.spawn(async move { seat.ring(event(number, number % 1000)).await.unwrap() });
+        let slot = store.slot_when_free().await.unwrap();
+        rung.spawn(async move { slot.record(event(number, number % 1000)).await.unwrap() });
     }
     rung.join_all().await;
 }
@@ -127,11 +127,11 @@ async fn grown(file: &Path, accounts: u64) -> Store {
 
 /// One bell, its claim and its end, as a look leaves them.
 async fn turn(store: &Store, number: u64, accounts: u64) {
-    store.seat_when_free().await.unwrap().ring(event(number, number % accounts)).await.unwrap();
+    store.slot_when_free().await.unwrap().record(event(number, number % accounts)).await.unwrap();
     let lease = Lease::new("bench", number);
     let claimed = store.claim(lease, Room::of(1), Duration::from_secs(8)).await.unwrap();
     for claim in claimed.claims {
-        let ending = Ending::Done { next: None, parked: Vec::new() };
+        let ending = SyncEnding::Done { next: None, parked: Vec::new() };
         let (account, lease, generation) = (claim.account, claim.lease, claim.generation);
         let settlement = Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending };
         store.settle(settlement).await.unwrap();
@@ -157,9 +157,9 @@ fn growth(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("the ledger of one user", accounts), |bench| {
             let next = || {
                 number += 7919;
-                Customer::new(&format!("u-{}", number % accounts)).unwrap()
+                User::new(&format!("u-{}", number % accounts)).unwrap()
             };
-            let read = |customer: Customer| runtime.block_on(store.ledger(&customer, "adapty", Mode::Test)).unwrap();
+            let read = |customer: User| runtime.block_on(store.ledger(&customer, "adapty", Mode::Test)).unwrap();
             bench.iter_batched(next, read, BatchSize::SmallInput);
         });
         runtime.block_on(store.finish());

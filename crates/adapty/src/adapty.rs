@@ -1,9 +1,9 @@
 //! Adapty as the rest of the house uses it.
 
-use entitlement::details::Describe;
+use entitlement::attributes::SetAttributes;
 use entitlement::failure::{Class, Failure};
-use entitlement::names::Customer;
-use entitlement::plan::{Grant, Refund, Refunded, Revoke, Step};
+use entitlement::names::User;
+use entitlement::plan::{GrantAccess, Refund, Refunded, RevokeAccess, Step};
 use entitlement::profile::Profile;
 use entitlement::same::{arrived, is_left};
 use wire::upstream::{Answer, Call, Method, Upstream};
@@ -45,46 +45,46 @@ pub struct Books {
 }
 
 impl Api {
-    fn reading(&self, customer: &Customer) -> Result<Call, Failure> {
+    fn reading(&self, user: &User) -> Result<Call, Failure> {
         match self {
-            Self::V1 => Ok(v1::reading(customer, READING)),
-            Self::V2(_) | Self::V2Access => v2::reading(customer, READING),
+            Self::V1 => Ok(v1::reading(user, READING)),
+            Self::V2(_) | Self::V2Access => v2::reading(user, READING),
         }
     }
 
-    fn reading_whole(&self, customer: &Customer) -> Result<Call, Failure> {
+    fn reading_whole(&self, user: &User) -> Result<Call, Failure> {
         match self {
-            Self::V1 => Ok(v1::reading_whole(customer, READING)),
-            Self::V2(_) | Self::V2Access => v2::reading(customer, READING),
+            Self::V1 => Ok(v1::reading_whole(user, READING)),
+            Self::V2(_) | Self::V2Access => v2::reading(user, READING),
         }
     }
 
-    fn creating(&self, customer: &Customer) -> Result<Posting, Failure> {
+    fn creating(&self, user: &User) -> Result<Posting, Failure> {
         match self {
-            Self::V1 => Ok(v1::creating(customer, CREATING)),
-            Self::V2(_) | Self::V2Access => v2::creating(customer, CREATING),
+            Self::V1 => Ok(v1::creating(user, CREATING)),
+            Self::V2(_) | Self::V2Access => v2::creating(user, CREATING),
         }
     }
 
-    fn step(&self, customer: &Customer, step: &Step) -> Result<Posting, Failure> {
+    fn step(&self, user: &User, step: &Step) -> Result<Posting, Failure> {
         match self {
-            Self::V1 => v1::step(customer, step, doing(step)),
-            Self::V2(_) | Self::V2Access => v2::access(customer, step, doing(step)),
+            Self::V1 => v1::step(user, step, doing(step)),
+            Self::V2(_) | Self::V2Access => v2::access(user, step, doing(step)),
         }
     }
 
-    fn describing(&self, customer: &Customer, describe: &Describe) -> Result<Vec<Posting>, Failure> {
+    fn describing(&self, user: &User, describe: &SetAttributes) -> Result<Vec<Posting>, Failure> {
         match self {
-            Self::V1 => Ok(v1::describing(customer, describe, DESCRIBING)),
-            Self::V2(_) | Self::V2Access => v2::describing(customer, describe, DESCRIBING),
+            Self::V1 => Ok(v1::describing(user, describe, DESCRIBING)),
+            Self::V2(_) | Self::V2Access => v2::describing(user, describe, DESCRIBING),
         }
     }
 
     /// What the books are told of `step` before; `None` where the step says it all, or there is nothing to enter.
-    fn report(&self, customer: &Customer, step: &Step) -> Result<Option<Posting>, Failure> {
+    fn report(&self, user: &User, step: &Step) -> Result<Option<Posting>, Failure> {
         match self {
             Self::V1 | Self::V2Access => Ok(None),
-            Self::V2(books) => v2::report(customer, step, books, REPORTING),
+            Self::V2(books) => v2::report(user, step, books, REPORTING),
         }
     }
 }
@@ -108,26 +108,24 @@ impl Adapty {
         &self.upstream
     }
 
-    /// The profile of `customer`; one that Adapty does not know is [`Profile::absent`].
+    /// The profile of `user`; one that Adapty does not know is [`Profile::absent`].
     ///
     /// # Errors
     /// [`Failure`]; an answer that cannot be read is transient.
-    pub async fn profile(&self, customer: &Customer) -> Result<Profile, Failure> {
-        match self.upstream.get(self.api.reading(customer)?).await {
-            Ok(answer) => read_answer(customer, &answer, READING),
-            Err(failure) if failure.status == Some(404) || no_profile(&failure) => {
-                Ok(Profile::absent(customer.clone()))
-            }
+    pub async fn profile(&self, user: &User) -> Result<Profile, Failure> {
+        match self.upstream.get(self.api.reading(user)?).await {
+            Ok(answer) => read_answer(user, &answer, READING),
+            Err(failure) if failure.status == Some(404) || no_profile(&failure) => Ok(Profile::absent(user.clone())),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Everything that Adapty shows of `customer`, for people; `None` when it does not know them.
+    /// Everything that Adapty shows of `user`, for people; `None` when it does not know them.
     ///
     /// # Errors
     /// [`Failure`]; an answer that cannot be read is transient.
-    pub async fn whole(&self, customer: &Customer) -> Result<Option<objects::Profile>, Failure> {
-        match self.upstream.get(self.api.reading_whole(customer)?).await {
+    pub async fn whole(&self, user: &User) -> Result<Option<objects::Profile>, Failure> {
+        match self.upstream.get(self.api.reading_whole(user)?).await {
             Ok(answer) => objects::profile(&answer.body).map(Some).ok_or_else(|| {
                 Failure::new(Class::Transient, format!("{READING} at adapty: the answer cannot be read"))
             }),
@@ -136,22 +134,22 @@ impl Adapty {
         }
     }
 
-    /// Makes a profile for `customer`, and answers with it; one that was there already, or that somebody made faster,
+    /// Makes a profile for `user`, and answers with it; one that was there already, or that somebody made faster,
     /// is as good.
     ///
     /// # Errors
     /// [`Failure`]; what Adapty said against it, when the profile is still not there.
-    pub async fn create(&self, customer: &Customer) -> Result<Profile, Failure> {
-        match self.post(self.api.creating(customer)?).await {
-            Ok(answer) => match read_answer(customer, &answer, CREATING) {
+    pub async fn create(&self, user: &User) -> Result<Profile, Failure> {
+        match self.post(self.api.creating(user)?).await {
+            Ok(answer) => match read_answer(user, &answer, CREATING) {
                 Ok(profile) => Ok(profile),
-                Err(unreadable) => self.look(customer, unreadable).await,
+                Err(unreadable) => self.look(user, unreadable).await,
             },
             Err(failure) => match failure.class {
                 Class::Transient | Class::Credentials => Err(failure),
                 // A 404 here speaks of the address, not of a profile.
                 Class::Permanent | Class::Missing => {
-                    self.look(customer, Failure { class: Class::Permanent, ..failure }).await
+                    self.look(user, Failure { class: Class::Permanent, ..failure }).await
                 }
             },
         }
@@ -169,19 +167,19 @@ impl Adapty {
     /// [`Transient`]: entitlement::failure::Class::Transient
     pub async fn carry_out(
         &self,
-        customer: &Customer,
+        user: &User,
         step: &Step,
         is_ours: impl Fn() -> bool,
     ) -> Result<Option<Profile>, Failure> {
-        if let Step::Describe(describe) = step {
-            return self.describe(customer, describe, is_ours).await;
+        if let Step::SetAttributes(describe) = step {
+            return self.describe(user, describe, is_ours).await;
         }
-        if matches!(step, Step::Report(_)) {
-            return self.enter(customer, step).await.map(Some);
+        if matches!(step, Step::ReportSale(_)) {
+            return self.enter(user, step).await.map(Some);
         }
         let mut refused = None;
-        if let Step::Grant(Grant { refunded: Some(refunded), .. }) = step {
-            match self.give_back(customer, step, refunded).await {
+        if let Step::GrantAccess(GrantAccess { refunded: Some(refunded), .. }) = step {
+            match self.give_back(user, step, refunded).await {
                 Err(failure) if failure.class == Class::Permanent => refused = Some(failure),
                 told => told?,
             }
@@ -189,8 +187,8 @@ impl Adapty {
                 return Ok(None);
             }
         }
-        if let Some(report) = self.api.report(customer, step)? {
-            match self.report(customer, step, report).await {
+        if let Some(report) = self.api.report(user, step)? {
+            match self.report(user, step, report).await {
                 Ok(profile) if is_done(&profile, step) => return Ok(Some(profile)),
                 Ok(_) => {}
                 Err(failure) if failure.class == Class::Permanent => refused = Some(failure),
@@ -200,49 +198,54 @@ impl Adapty {
                 return Ok(None);
             }
         }
-        let profile = self.write(customer, step, self.api.step(customer, step)?, doing(step)).await?;
+        let profile = self.write(user, step, self.api.step(user, step)?, doing(step)).await?;
         refused.map_or(Ok(Some(profile)), Err)
     }
 
     /// Tells the books alone; where there is nothing to tell them, that is done.
-    async fn enter(&self, customer: &Customer, step: &Step) -> Result<Profile, Failure> {
-        match self.api.report(customer, step)? {
-            Some(report) => self.report(customer, step, report).await,
-            None => self.profile(customer).await,
+    async fn enter(&self, user: &User, step: &Step) -> Result<Profile, Failure> {
+        match self.api.report(user, step)? {
+            Some(report) => self.report(user, step, report).await,
+            None => self.profile(user).await,
         }
     }
 
     /// Tells that the money of what `step` takes the place of went back.
-    async fn give_back(&self, customer: &Customer, step: &Step, refunded: &Refunded) -> Result<(), Failure> {
+    async fn give_back(&self, user: &User, step: &Step, refunded: &Refunded) -> Result<(), Failure> {
         let Some(level) = step.level().cloned() else { return Ok(()) };
-        let revoke = Step::Revoke(Revoke { level, refund: Refund::Yes, refunded: Some(refunded.clone()), ended: None });
+        let revoke = Step::RevokeAccess(RevokeAccess {
+            level,
+            refund: Refund::Yes,
+            refunded: Some(refunded.clone()),
+            ended: None,
+        });
         let posting = match &self.api {
-            Api::V1 => Some(self.api.step(customer, &revoke)?),
-            Api::V2(_) => self.api.report(customer, &revoke)?,
+            Api::V1 => Some(self.api.step(user, &revoke)?),
+            Api::V2(_) => self.api.report(user, &revoke)?,
             Api::V2Access => None,
         };
         let Some(posting) = posting else { return Ok(()) };
-        self.write(customer, &revoke, posting, REFUNDING).await.map(drop)
+        self.write(user, &revoke, posting, REFUNDING).await.map(drop)
     }
 
     /// Tells the books, and reads back what that gave, since the answer alone need not show it.
-    async fn report(&self, customer: &Customer, step: &Step, report: Posting) -> Result<Profile, Failure> {
-        let profile = self.write(customer, step, report, REPORTING).await?;
+    async fn report(&self, user: &User, step: &Step, report: Posting) -> Result<Profile, Failure> {
+        let profile = self.write(user, step, report, REPORTING).await?;
         // an end that is told leaves the level to be taken
-        let leaves = matches!(step, Step::Revoke(Revoke { refunded: None, .. }));
+        let leaves = matches!(step, Step::RevokeAccess(RevokeAccess { refunded: None, .. }));
         if leaves || is_done(&profile, step) {
             return Ok(profile);
         }
-        self.profile(customer).await.map_err(of_look)
+        self.profile(user).await.map_err(of_look)
     }
 
-    async fn write(&self, customer: &Customer, step: &Step, posting: Posting, what: &str) -> Result<Profile, Failure> {
+    async fn write(&self, user: &User, step: &Step, posting: Posting, what: &str) -> Result<Profile, Failure> {
         match self.post(posting).await {
-            Ok(answer) => match read_answer(customer, &answer, what) {
+            Ok(answer) => match read_answer(user, &answer, what) {
                 Ok(profile) => Ok(profile),
-                Err(unreadable) => self.look(customer, unreadable).await.map_err(of_look),
+                Err(unreadable) => self.look(user, unreadable).await.map_err(of_look),
             },
-            Err(failure) if is_revoked_already(step, &failure) => self.profile(customer).await.map_err(of_look),
+            Err(failure) if is_revoked_already(step, &failure) => self.profile(user).await.map_err(of_look),
             Err(failure) => Err(of_write(failure)),
         }
     }
@@ -250,25 +253,25 @@ impl Adapty {
     /// Tells details, in as many requests as they need; each may be repeated.
     async fn describe(
         &self,
-        customer: &Customer,
-        describe: &Describe,
+        user: &User,
+        describe: &SetAttributes,
         is_ours: impl Fn() -> bool,
     ) -> Result<Option<Profile>, Failure> {
         let mut profile = None;
-        for posting in self.api.describing(customer, describe)? {
+        for posting in self.api.describing(user, describe)? {
             if profile.is_some() && !is_ours() {
                 return Ok(None);
             }
-            profile = Some(self.patch(customer, posting).await?);
+            profile = Some(self.patch(user, posting).await?);
         }
         Ok(profile)
     }
 
-    async fn patch(&self, customer: &Customer, posting: Posting) -> Result<Profile, Failure> {
+    async fn patch(&self, user: &User, posting: Posting) -> Result<Profile, Failure> {
         match self.upstream.send(Method::Patch, posting.call, &posting.body).await {
-            Ok(answer) => match read_answer(customer, &answer, DESCRIBING) {
+            Ok(answer) => match read_answer(user, &answer, DESCRIBING) {
                 Ok(profile) => Ok(profile),
-                Err(unreadable) => self.look(customer, unreadable).await.map_err(of_look),
+                Err(unreadable) => self.look(user, unreadable).await.map_err(of_look),
             },
             Err(failure) if failure.status == Some(404) => Err(Failure { class: Class::Missing, ..failure }),
             Err(failure) => Err(of_write(failure)),
@@ -280,8 +283,8 @@ impl Adapty {
     }
 
     /// The profile as it stands; `otherwise` when it is not there.
-    async fn look(&self, customer: &Customer, otherwise: Failure) -> Result<Profile, Failure> {
-        let profile = self.profile(customer).await?;
+    async fn look(&self, user: &User, otherwise: Failure) -> Result<Profile, Failure> {
+        let profile = self.profile(user).await?;
         if profile.exists { Ok(profile) } else { Err(otherwise) }
     }
 }
@@ -290,24 +293,24 @@ impl Adapty {
 fn is_done(profile: &Profile, step: &Step) -> bool {
     let shown = step.level().and_then(|level| profile.level(level));
     match step {
-        Step::Grant(_) => arrived(shown, step),
-        Step::Revoke(revoke) => revoke.refunded.as_ref().is_some_and(|refunded| !is_left(shown, refunded)),
-        Step::Report(_) => true,
-        Step::Describe(_) => false,
+        Step::GrantAccess(_) => arrived(shown, step),
+        Step::RevokeAccess(revoke) => revoke.refunded.as_ref().is_some_and(|refunded| !is_left(shown, refunded)),
+        Step::ReportSale(_) => true,
+        Step::SetAttributes(_) => false,
     }
 }
 
 fn doing(step: &Step) -> &'static str {
     match step {
-        Step::Grant(_) => "granting the access level",
-        Step::Revoke(_) => "revoking the access level",
-        Step::Describe(_) => DESCRIBING,
-        Step::Report(_) => REPORTING,
+        Step::GrantAccess(_) => "granting the access level",
+        Step::RevokeAccess(_) => "revoking the access level",
+        Step::SetAttributes(_) => DESCRIBING,
+        Step::ReportSale(_) => REPORTING,
     }
 }
 
-fn read_answer(customer: &Customer, answer: &Answer, what: &str) -> Result<Profile, Failure> {
-    read::profile(customer, &answer.body).map_err(|unreadable| {
+fn read_answer(user: &User, answer: &Answer, what: &str) -> Result<Profile, Failure> {
+    read::profile(user, &answer.body).map_err(|unreadable| {
         let words = format!("{what} at adapty: {unreadable}");
         Failure { status: Some(answer.status), ..Failure::new(Class::Transient, words) }
     })
@@ -322,7 +325,7 @@ fn no_profile(failure: &Failure) -> bool {
 fn is_revoked_already(step: &Step, failure: &Failure) -> bool {
     let codes = ["profile_paid_access_level_does_not_exist", "revocation_date_more_than_expiration_date"];
     let gone = failure.code.as_deref().is_some_and(|code| codes.contains(&code));
-    gone && matches!(step, Step::Revoke(_)) && matches!(failure.status, Some(400 | 404))
+    gone && matches!(step, Step::RevokeAccess(_)) && matches!(failure.status, Some(400 | 404))
 }
 
 /// A refused write, classified: a missing profile can be created, anything else that is missing cannot.

@@ -1,16 +1,16 @@
 //! Damaged answers: read, or refused in words that name nobody.
 
 use bolero::check;
+use entitlement::attributes::AttributeLimits;
 use entitlement::billing::Billing;
 use entitlement::catalog::Catalog;
 use entitlement::decide::{Case, decide};
-use entitlement::details::Limits;
 use entitlement::ledger::Ledger;
-use entitlement::names::{Customer, Mode};
-use entitlement::orders::Orders;
+use entitlement::names::{Mode, User};
+use entitlement::overrides::Overrides;
 use entitlement::plan::Step;
 use entitlement::profile::Profile;
-use entitlement::rules::{Policy, Rules, Told};
+use entitlement::rules::{Policy, Protocol, Rules};
 use entitlement::status::{Carried, Status};
 use mangle::{Corpus, Damage, span};
 use wire::classify;
@@ -21,15 +21,15 @@ use crate::refusal::Refusal;
 /// What is done about `profile` for somebody who bought nothing.
 fn decided(profile: Profile) -> Vec<Step> {
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
-    let (told, catalog, policy) = (Told::Standing, Catalog::default(), Policy::default());
-    let (sourced, limits) = (Vec::new(), Limits::default());
-    let rules = Rules { destination, mode, store, told, catalog, sourced, limits, policy };
+    let (protocol, catalog, policy) = (Protocol::SalesAndAccess, Catalog::default(), Policy::default());
+    let (sourced_attributes, limits) = (Vec::new(), AttributeLimits::default());
+    let rules = Rules { destination, mode, store, protocol, catalog, sourced_attributes, limits, policy };
     let now = "2026-02-15T00:00:00Z".parse().unwrap();
     let case = Case {
         billing: Billing::empty(mode),
         profile,
         ledger: Ledger::default(),
-        orders: Orders::default(),
+        overrides: Overrides::default(),
         rules,
         now,
     };
@@ -40,13 +40,13 @@ fn decided(profile: Profile) -> Vec<Step> {
 
 #[test]
 fn a_damaged_profile_is_read_or_refused_in_a_sentence() {
-    let (corpus, customer) = (Corpus::of("fuzz/adapty"), Customer::new("u-1").unwrap());
+    let (corpus, user) = (Corpus::of("fuzz/adapty"), User::new("u-1").unwrap());
     check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
-        match read::profile(&customer, &corpus.json(damage)) {
+        match read::profile(&user, &corpus.json(damage)) {
             Ok(profile) => {
-                assert_eq!(profile.customer, customer);
+                assert_eq!(profile.user, user);
                 let of_others = decided(profile);
-                assert!(of_others.iter().all(|step| !matches!(step, Step::Revoke(_))), "nothing of it is ours");
+                assert!(of_others.iter().all(|step| !matches!(step, Step::RevokeAccess(_))), "nothing of it is ours");
             }
             Err(refused) => {
                 let said = refused.to_string();

@@ -1,6 +1,6 @@
 //! The device that stands for a user's web: made up, always the same, and telling nothing about them.
 
-use entitlement::names::Customer;
+use entitlement::names::User;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -33,17 +33,17 @@ pub struct InstallationMeta {
 }
 
 impl InstallationMeta {
-    /// That of `customer` on the web.
+    /// That of `user` on the web.
     #[must_use]
-    pub fn of(customer: &Customer) -> Self {
-        Self { device_id: device(customer), platform: Some("web".to_owned()), ..Self::default() }
+    pub fn of(user: &User) -> Self {
+        Self { device_id: device(user), platform: Some("web".to_owned()), ..Self::default() }
     }
 }
 
 /// A UUID (RFC 9562, version 8) that stands for the customer and tells nothing about them.
-fn device(customer: &Customer) -> String {
+fn device(user: &User) -> String {
     let mut bytes = [0; 16];
-    bytes.copy_from_slice(&Sha256::digest(format!("grantsync device of {}", customer.as_str()))[..16]);
+    bytes.copy_from_slice(&Sha256::digest(format!("grantsync device of {}", user.as_str()))[..16]);
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = hex::encode(bytes);

@@ -5,8 +5,8 @@
 //! that takes both generations' names.
 
 pub mod adapty;
+pub mod attributes;
 pub mod date;
-pub mod details;
 pub mod installation;
 pub mod objects;
 pub mod path;

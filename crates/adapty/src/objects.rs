@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use entitlement::attributes::AttributeValue;
 use entitlement::clock::Timestamp;
-use entitlement::details::DetailValue;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::attributes::written;
 use crate::date;
-use crate::details::written;
 
 /// A profile.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -58,7 +58,7 @@ const ABOUT: [&str; 19] = [
 
 /// The value of a custom attribute; it may be personal, so it never prints by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attribute(pub DetailValue);
+pub struct Attribute(pub AttributeValue);
 
 impl Serialize for Attribute {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -267,8 +267,8 @@ fn attributes(listed: Option<&Value>) -> BTreeMap<String, Attribute> {
 
 fn attribute(key: &str, value: &Value) -> Option<(String, Attribute)> {
     let value = match value {
-        Value::String(text) => DetailValue::Text(text.clone()),
-        Value::Number(number) => DetailValue::Number(number.to_string()),
+        Value::String(text) => AttributeValue::Text(text.clone()),
+        Value::Number(number) => AttributeValue::Number(number.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
     Some((key.to_owned(), Attribute(value)))

@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
-use entitlement::names::{AccessLevel, Customer};
+use entitlement::names::{AccessLevel, User};
 
 /// A user id in a path.
 #[derive(PartialEq, Eq)]
-pub(crate) struct User {
+pub(crate) struct UserPath {
     /// The path segment.
     pub(crate) segment: String,
     /// The query that belongs to it; empty when the id stands as it is.
@@ -20,12 +20,12 @@ pub(crate) struct User {
 /// An id of RFC 3986's unreserved characters stands as it is. Any other is Base64URL, padding kept, and a flag in the
 /// query says so; the flag on an id that is not encoded would be answered with 400. `.` and `..` are encoded too, since
 /// every URL parser takes them for steps in the path.
-pub(crate) fn user(customer: &Customer) -> User {
-    let id = customer.as_str();
+pub(crate) fn user(user: &User) -> UserPath {
+    let id = user.as_str();
     if id.bytes().all(is_unreserved) && !is_dots(id) {
-        return User { segment: id.to_owned(), query: "" };
+        return UserPath { segment: id.to_owned(), query: "" };
     }
-    User { segment: URL_SAFE.encode(id), query: "?is_user_id_base64url_encoded=1" }
+    UserPath { segment: URL_SAFE.encode(id), query: "?is_user_id_base64url_encoded=1" }
 }
 
 /// The path segment of an access level, percent-encoded where it must be; `None` when it cannot be one.
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn path(id: &str) -> String {
-        let User { segment, query } = user(&Customer::new(id).unwrap());
+        let UserPath { segment, query } = user(&User::new(id).unwrap());
         format!("{segment}/{query}")
     }
 

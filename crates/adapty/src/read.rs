@@ -9,9 +9,9 @@ use std::{fmt, slice};
 use chrono::DateTime;
 use entitlement::clock::Timestamp;
 use entitlement::failure::brief;
-use entitlement::names::{AccessLevel, Customer};
+use entitlement::names::{AccessLevel, User};
 use entitlement::plan::Until;
-use entitlement::profile::{BARE, Profile, Shown, Sold};
+use entitlement::profile::{ActualLevel, BARE, Profile, StoreSubscription};
 use serde_json::{Map, Value};
 
 use crate::date;
@@ -35,7 +35,7 @@ impl std::error::Error for Unreadable {}
 ///
 /// # Errors
 /// When it is no JSON, has no levels (not even `null`), or a level's end or start cannot be told.
-pub fn profile(customer: &Customer, body: &[u8]) -> Result<Profile, Unreadable> {
+pub fn profile(user: &User, body: &[u8]) -> Result<Profile, Unreadable> {
     let body: Value = serde_json::from_slice(body).map_err(|_| Unreadable("/".to_owned()))?;
     let data = body.get("data").and_then(Value::as_object).ok_or_else(|| Unreadable("data".to_owned()))?;
     let mut found = BTreeMap::new();
@@ -50,12 +50,12 @@ pub fn profile(customer: &Customer, body: &[u8]) -> Result<Profile, Unreadable> 
         return Err(Unreadable("data.paid_access_levels".to_owned()));
     }
     let (levels, sold) = (found.into_values().collect(), sold(data.get("subscriptions")));
-    Ok(Profile { customer: customer.clone(), exists: true, levels, sold })
+    Ok(Profile { user: user.clone(), exists: true, levels, sold })
 }
 
 /// The subscriptions that are listed and not over by their own word. What cannot be read of them is left out: nothing is
 /// granted or taken for it.
-fn sold(listed: Option<&Value>) -> Vec<Sold> {
+fn sold(listed: Option<&Value>) -> Vec<StoreSubscription> {
     let entries: Vec<&Value> = match listed {
         // a page has lists by product
         Some(Value::Object(map)) => {
@@ -67,7 +67,7 @@ fn sold(listed: Option<&Value>) -> Vec<Sold> {
     entries.into_iter().filter_map(subscription).collect()
 }
 
-fn subscription(entry: &Value) -> Option<Sold> {
+fn subscription(entry: &Value) -> Option<StoreSubscription> {
     let fields = entry.as_object()?;
     let is_over = fields.get("is_active").and_then(Value::as_bool) == Some(false);
     let is_refunded = text(fields, &["cancellation_reason"]).is_some_and(|reason| reason == "refund");
@@ -77,13 +77,18 @@ fn subscription(entry: &Value) -> Option<Sold> {
     let product = text(fields, &["vendor_product_id", "store_product_id"])?;
     let sandbox = fields.get("is_sandbox").and_then(Value::as_bool);
     let sandbox = sandbox.unwrap_or_else(|| text(fields, &["environment"]).is_some_and(|of| of == "Sandbox"));
-    Some(Sold { store: text(fields, &["store"])?, product, until: until(fields, "subscriptions").ok()?, sandbox })
+    Some(StoreSubscription {
+        store: text(fields, &["store"])?,
+        product,
+        until: until(fields, "subscriptions").ok()?,
+        sandbox,
+    })
 }
 
 /// Characters of a level's name in a fault: longer than anybody's, and the field behind it is still told.
 const LONGEST_NAME: usize = 64;
 
-fn collect(listed: &Value, field: &str, found: &mut BTreeMap<AccessLevel, Shown>) -> Result<(), Unreadable> {
+fn collect(listed: &Value, field: &str, found: &mut BTreeMap<AccessLevel, ActualLevel>) -> Result<(), Unreadable> {
     let place = format!("data.{field}");
     let mut levels = Vec::new();
     if let Some(map) = listed.as_object() {
@@ -108,18 +113,18 @@ fn collect(listed: &Value, field: &str, found: &mut BTreeMap<AccessLevel, Shown>
 }
 
 /// One access level; `name` is its key in a map.
-fn level(name: Option<&str>, entry: &Value, place: &str) -> Result<Shown, Unreadable> {
+fn level(name: Option<&str>, entry: &Value, place: &str) -> Result<ActualLevel, Unreadable> {
     let fields = entry.as_object().ok_or_else(|| Unreadable(place.to_owned()))?;
     let own = || text(fields, &["access_level_id", "id"]);
     let name = name.map(ToOwned::to_owned).or_else(own).ok_or_else(|| Unreadable(format!("{place}.id")))?;
-    Ok(Shown {
+    Ok(ActualLevel {
         level: AccessLevel(name),
         until: until(fields, place)?,
         starts_at: moment(fields, "starts_at", place)?,
         store: text(fields, &["store"]),
         product: text(fields, &["vendor_product_id", "store_product_id"]),
-        transaction: text(fields, &["vendor_transaction_id", "store_transaction_id"]),
-        original: text(fields, &["vendor_original_transaction_id", "store_original_transaction_id"]),
+        transaction_id: text(fields, &["vendor_transaction_id", "store_transaction_id"]),
+        original_transaction_id: text(fields, &["vendor_original_transaction_id", "store_original_transaction_id"]),
         will_renew: will_renew(fields),
         in_grace: fields.get("is_in_grace_period").and_then(Value::as_bool).unwrap_or(false),
         billing_issue: fields.get("billing_issue_detected_at").is_some_and(|at| !at.is_null()),

@@ -7,7 +7,7 @@ use chrono::Duration;
 use entitlement::billing::Stop;
 use entitlement::clock::{Timestamp, after};
 use entitlement::money::Money;
-use entitlement::plan::{Grant, Offer, Refunded, Standing, Until};
+use entitlement::plan::{GrantAccess, Offer, Refunded, SaleStatus, Until};
 use serde_json::{Map, Number, Value, json};
 
 use crate::adapty::Books;
@@ -15,14 +15,14 @@ use crate::date;
 
 /// What was bought; `None` without a price or without word of where it stands.
 #[must_use]
-pub(crate) fn bought(grant: &Grant, books: &Books) -> Option<Value> {
-    let standing = grant.transaction.standing.as_ref()?;
-    let mut body = common(grant, standing, books)?;
-    if let Some(failed_at) = standing.payment_failed_at {
-        body.insert("billing_issue_detected_at".to_owned(), later(failed_at, standing).into());
-        let grace = standing.grace_until.filter(|end| standing.paid_until.at().is_some_and(|paid| *end >= paid));
+pub(crate) fn bought(grant: &GrantAccess, books: &Books) -> Option<Value> {
+    let status = grant.sale.status.as_ref()?;
+    let mut body = common(grant, status, books)?;
+    if let Some(failed_at) = status.payment_failed_at {
+        body.insert("billing_issue_detected_at".to_owned(), later(failed_at, status).into());
+        let grace = status.grace_until.filter(|end| status.paid_until.at().is_some_and(|paid| *end >= paid));
         if let Some(end) = grace {
-            body.insert("grace_period_expires_at".to_owned(), later(end, standing).into());
+            body.insert("grace_period_expires_at".to_owned(), later(end, status).into());
         }
     }
     Some(Value::Object(body))
@@ -31,53 +31,53 @@ pub(crate) fn bought(grant: &Grant, books: &Books) -> Option<Value> {
 /// The same with its money given back.
 #[must_use]
 pub(crate) fn refunded(refunded: &Refunded, books: &Books) -> Option<Value> {
-    let standing = refunded.grant.transaction.standing.as_ref()?;
-    let mut body = common(&refunded.grant, &Standing { renews: false, ..(**standing).clone() }, books)?;
-    body.insert("refunded_at".to_owned(), later(refunded.at, standing).into());
+    let status = refunded.grant.sale.status.as_ref()?;
+    let mut body = common(&refunded.grant, &SaleStatus { renews: false, ..(**status).clone() }, books)?;
+    body.insert("refunded_at".to_owned(), later(refunded.at, status).into());
     body.insert("cancellation_reason".to_owned(), "refund".into());
     Some(Value::Object(body))
 }
 
-fn common(grant: &Grant, standing: &Standing, books: &Books) -> Option<Map<String, Value>> {
-    let transaction = &grant.transaction;
-    let price = transaction.price.as_ref()?;
+fn common(grant: &GrantAccess, status: &SaleStatus, books: &Books) -> Option<Map<String, Value>> {
+    let sale = &grant.sale;
+    let price = sale.price.as_ref()?;
     let value = serde_json::from_str::<Number>(&price.major()).ok()?;
     let product = match books.with_price {
-        true => format!("{}:{}", transaction.product, transaction.base_plan),
-        false => transaction.product.clone(),
+        true => format!("{}:{}", sale.product, sale.base_plan),
+        false => sale.product.clone(),
     };
-    let country = standing.country.as_ref().unwrap_or(&books.country);
+    let country = status.country.as_ref().unwrap_or(&books.country);
     let mut body = Map::new();
     let texts = [
         ("store", grant.store.clone()),
         ("environment", if grant.sandbox { "Sandbox" } else { "Production" }.to_owned()),
         ("store_product_id", product),
-        ("store_transaction_id", standing.id.clone()),
-        ("store_original_transaction_id", standing.original.clone()),
-        ("purchased_at", date::write_v2(standing.bought_at)),
+        ("store_transaction_id", status.id.clone()),
+        ("store_original_transaction_id", status.original.clone()),
+        ("purchased_at", date::write_v2(status.bought_at)),
     ];
     body.extend(texts.map(|(name, text)| (name.to_owned(), text.into())));
     body.insert("price".to_owned(), json!({ "country": country, "currency": price.code(), "value": value }));
-    match standing.paid_until {
+    match status.paid_until {
         Until::At(end) => {
             body.insert("purchase_type".to_owned(), "subscription".into());
-            body.insert("originally_purchased_at".to_owned(), date::write_v2(standing.chain_began_at).into());
-            body.insert("expires_at".to_owned(), later(end, standing).into());
-            body.insert("renew_status".to_owned(), standing.renews.into());
-            if let Some(stopped_at) = standing.stopped_at {
-                body.insert("renew_status_changed_at".to_owned(), later(stopped_at, standing).into());
+            body.insert("originally_purchased_at".to_owned(), date::write_v2(status.chain_began_at).into());
+            body.insert("expires_at".to_owned(), later(end, status).into());
+            body.insert("renew_status".to_owned(), status.renews.into());
+            if let Some(stopped_at) = status.stopped_at {
+                body.insert("renew_status_changed_at".to_owned(), later(stopped_at, status).into());
             }
-            if let Some(stop) = standing.stop {
+            if let Some(stop) = status.stop {
                 body.insert("cancellation_reason".to_owned(), cancellation_reason(stop).into());
             }
-            if let Some(offer) = &transaction.offer {
+            if let Some(offer) = &sale.offer {
                 body.insert("offer".to_owned(), told_offer(offer, price));
             }
         }
         // what never ends has no field for its end
         Until::Lifetime => drop(body.insert("purchase_type".to_owned(), "one_time_purchase".into())),
     }
-    if let Some(variation) = &standing.variation {
+    if let Some(variation) = &status.variation {
         body.insert("variation_id".to_owned(), variation.as_str().into());
     }
     Some(body)
@@ -104,14 +104,14 @@ fn cancellation_reason(stop: Stop) -> &'static str {
 }
 
 /// A moment that must come after the purchase.
-fn later(moment: Timestamp, standing: &Standing) -> String {
-    date::write_v2(moment.max(after(standing.bought_at, Duration::seconds(1))))
+fn later(moment: Timestamp, status: &SaleStatus) -> String {
+    date::write_v2(moment.max(after(status.bought_at, Duration::seconds(1))))
 }
 
 #[cfg(test)]
 mod tests {
     use entitlement::names::AccessLevel;
-    use entitlement::plan::Transaction;
+    use entitlement::plan::Sale;
 
     use super::*;
 
@@ -123,21 +123,21 @@ mod tests {
         Books { with_price: false, country: "US".to_owned() }
     }
 
-    fn grant() -> Grant {
+    fn grant() -> GrantAccess {
         let end = Until::At(at("2026-03-01T00:00:00Z"));
-        Grant {
+        GrantAccess {
             level: AccessLevel("premium".into()),
             until: end,
             starts_at: None,
             store: "stripe".into(),
-            transaction: Transaction {
+            sale: Sale {
                 original: "sub_1".into(),
                 id: "in_2".into(),
                 product: "prod_1".into(),
                 base_plan: "price_1".into(),
                 price: Some(Money { minor: 999, currency: "eur".into() }),
                 offer: None,
-                standing: Some(Box::new(Standing {
+                status: Some(Box::new(SaleStatus {
                     id: "in_2".into(),
                     original: "sub_1".into(),
                     bought_at: at("2026-02-01T00:00:10Z"),
@@ -157,8 +157,8 @@ mod tests {
         }
     }
 
-    fn standing(grant: &mut Grant) -> &mut Standing {
-        grant.transaction.standing.as_mut().unwrap()
+    fn status(grant: &mut GrantAccess) -> &mut SaleStatus {
+        grant.sale.status.as_mut().unwrap()
     }
 
     #[test]
@@ -179,8 +179,8 @@ mod tests {
     fn a_coupon_a_code_and_what_is_free_are_told_as_the_offers_they_are() {
         let offer = |offer: Offer, minor: i64| {
             let mut grant = grant();
-            grant.transaction.offer = Some(offer);
-            grant.transaction.price = Some(Money { minor, currency: "eur".into() });
+            grant.sale.offer = Some(offer);
+            grant.sale.price = Some(Money { minor, currency: "eur".into() });
             bought(&grant, &books()).unwrap()["offer"].clone()
         };
         let coupon = Offer::Coupon("SUMMER".into());
@@ -190,8 +190,8 @@ mod tests {
         let expected = json!({ "category": "offer_code", "type": "pay_as_you_go", "id": "promo_1" });
         assert_eq!(offer(Offer::Code("promo_1".into()), 499), expected);
         let mut for_life = grant();
-        for_life.transaction.offer = Some(Offer::FreeTrial);
-        standing(&mut for_life).paid_until = Until::Lifetime;
+        for_life.sale.offer = Some(Offer::FreeTrial);
+        status(&mut for_life).paid_until = Until::Lifetime;
         assert_eq!(bought(&for_life, &books()).unwrap().get("offer"), None, "what is bought once has no trial");
     }
 
@@ -202,9 +202,9 @@ mod tests {
         for (stop, reason) in
             [(Stop::Asked, "voluntarily_cancelled"), (Stop::PaymentFailed, "billing_error"), (Stop::Unknown, "unknown")]
         {
-            let standing = standing(&mut grant);
-            (standing.renews, standing.stopped_at, standing.stop) = (false, Some(stopped_at), Some(stop));
-            standing.variation = Some("0a1b".into());
+            let status = status(&mut grant);
+            (status.renews, status.stopped_at, status.stop) = (false, Some(stopped_at), Some(stop));
+            status.variation = Some("0a1b".into());
             let body = bought(&grant, &books()).unwrap();
             assert_eq!(body["cancellation_reason"], reason);
             assert_eq!(body["renew_status_changed_at"], "2026-02-05T00:00:00Z");
@@ -219,7 +219,7 @@ mod tests {
         let mut grant = grant();
         let paid = at("2026-03-01T00:00:00Z");
         let grace = at("2026-03-04T00:00:00Z");
-        (standing(&mut grant).payment_failed_at, standing(&mut grant).grace_until) = (Some(paid), Some(grace));
+        (status(&mut grant).payment_failed_at, status(&mut grant).grace_until) = (Some(paid), Some(grace));
         grant.until = Until::Lifetime;
         let body = bought(&grant, &books()).unwrap();
         assert_eq!(body["expires_at"], "2026-03-01T00:00:00Z");
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_refund_names_its_reason_and_comes_after_the_purchase() {
         let mut grant = grant();
-        standing(&mut grant).bought_at = at("2026-02-10T00:00:00Z");
+        status(&mut grant).bought_at = at("2026-02-10T00:00:00Z");
         let told = refunded(&Refunded { grant: Box::new(grant), at: at("2026-02-10T00:00:00Z") }, &books()).unwrap();
         assert_eq!(
             (&told["refunded_at"], &told["cancellation_reason"]),
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_lifetime_is_a_one_time_purchase_without_an_end() {
         let mut grant = grant();
-        (standing(&mut grant).paid_until, grant.until) = (Until::Lifetime, Until::Lifetime);
+        (status(&mut grant).paid_until, grant.until) = (Until::Lifetime, Until::Lifetime);
         let body = bought(&grant, &books()).unwrap();
         assert_eq!(body["purchase_type"], "one_time_purchase");
         assert!(
@@ -253,12 +253,12 @@ mod tests {
     #[test]
     fn a_trial_is_free_and_what_has_no_price_is_not_told() {
         let mut trial = grant();
-        trial.transaction.offer = Some(Offer::FreeTrial);
-        trial.transaction.price = Some(Money { minor: 0, currency: "eur".into() });
+        trial.sale.offer = Some(Offer::FreeTrial);
+        trial.sale.price = Some(Money { minor: 0, currency: "eur".into() });
         let body = bought(&trial, &books()).unwrap();
         assert_eq!(body["offer"], json!({"category": "introductory", "type": "free_trial"}));
         assert_eq!(body["price"]["value"], 0.0);
-        trial.transaction.price = None;
+        trial.sale.price = None;
         assert_eq!(bought(&trial, &books()), None);
     }
 }

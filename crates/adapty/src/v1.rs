@@ -6,56 +6,56 @@
 
 pub mod body;
 
-use entitlement::details::Describe;
+use entitlement::attributes::SetAttributes;
 use entitlement::failure::{Class, Failure};
-use entitlement::names::{AccessLevel, Customer};
+use entitlement::names::{AccessLevel, User};
 use entitlement::plan::Step;
 use serde_json::json;
 use wire::upstream::Call;
 
-use crate::details;
-use crate::path::{self, User};
+use crate::attributes;
+use crate::path::{self, UserPath};
 use crate::posting::Posting;
 
 const PROFILES: &str = "/api/v1/sdk/profiles/";
 
 /// `GET /profiles/{user}/`.
-pub(crate) fn reading(customer: &Customer, what: &str) -> Call {
-    let User { segment, query } = path::user(customer);
+pub(crate) fn reading(user: &User, what: &str) -> Call {
+    let UserPath { segment, query } = path::user(user);
     call(what, format!("{PROFILES}{segment}/{query}"))
 }
 
 /// `GET /profiles/{user}/?extended=1`: with the fields of the profile too.
-pub(crate) fn reading_whole(customer: &Customer, what: &str) -> Call {
-    let User { segment, query } = path::user(customer);
+pub(crate) fn reading_whole(user: &User, what: &str) -> Call {
+    let UserPath { segment, query } = path::user(user);
     let more = if query.is_empty() { "?extended=1" } else { "&extended=1" };
     call(what, format!("{PROFILES}{segment}/{query}{more}"))
 }
 
 /// `POST /profiles/`.
-pub(crate) fn creating(customer: &Customer, what: &str) -> Posting {
+pub(crate) fn creating(user: &User, what: &str) -> Posting {
     // Inside JSON the id is never encoded.
-    let body = json!({ "customer_user_id": customer.as_str() });
+    let body = json!({ "customer_user_id": user.as_str() });
     Posting { call: call(what, PROFILES.to_owned()), body }
 }
 
 /// `PATCH /profiles/{user}/`, once or more.
-pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Vec<Posting> {
-    let posting = |body| Posting { call: reading(customer, what), body };
-    details::v1(describe).into_iter().map(posting).collect()
+pub(crate) fn describing(user: &User, describe: &SetAttributes, what: &str) -> Vec<Posting> {
+    let posting = |body| Posting { call: reading(user, what), body };
+    attributes::v1(describe).into_iter().map(posting).collect()
 }
 
 /// `POST /profiles/{user}/paid-access-levels/{level}/grant/` or `…/revoke/`.
 ///
 /// # Errors
 /// `Class::Permanent` for a level that no path can hold, and for what is no step on a level.
-pub(crate) fn step(customer: &Customer, step: &Step, what: &str) -> Result<Posting, Failure> {
+pub(crate) fn step(user: &User, step: &Step, what: &str) -> Result<Posting, Failure> {
     let (level, body) = match step {
-        Step::Grant(grant) => (&grant.level, body::grant(grant)),
-        Step::Revoke(revoke) => (&revoke.level, body::revoke(revoke)),
-        Step::Describe(_) | Step::Report(_) => return Err(no_level(what)),
+        Step::GrantAccess(grant) => (&grant.level, body::grant(grant)),
+        Step::RevokeAccess(revoke) => (&revoke.level, body::revoke(revoke)),
+        Step::SetAttributes(_) | Step::ReportSale(_) => return Err(no_level(what)),
     };
-    Ok(Posting { call: call(what, step_path(customer, level, step.kind(), what)?), body })
+    Ok(Posting { call: call(what, step_path(user, level, step.kind(), what)?), body })
 }
 
 /// Details and transactions alone are told otherwise.
@@ -67,8 +67,8 @@ fn call(what: &str, path: String) -> Call {
     Call { what: what.to_owned(), path, headers: Vec::new() }
 }
 
-fn step_path(customer: &Customer, level: &AccessLevel, verb: &str, what: &str) -> Result<String, Failure> {
-    let User { segment, query } = path::user(customer);
+fn step_path(user: &User, level: &AccessLevel, verb: &str, what: &str) -> Result<String, Failure> {
+    let UserPath { segment, query } = path::user(user);
     let Some(name) = path::level(level) else {
         let words = format!("{what}: `{level}` is no access level that Adapty can have");
         return Err(Failure::new(Class::Permanent, words));

@@ -3,17 +3,17 @@
 //! Source: Adapty's OpenAPI document (`adapty-api.yaml`). The customer stands in a header, dates are RFC 3339, and a
 //! grant chooses the level but records no revenue; set-transaction records it, and the product brings the level.
 
-use entitlement::details::Describe;
+use entitlement::attributes::SetAttributes;
 use entitlement::failure::{Class, Failure};
-use entitlement::names::Customer;
-use entitlement::plan::{Grant, Refunded, Report, Revoke, Step, Until};
+use entitlement::names::User;
+use entitlement::plan::{GrantAccess, Refunded, ReportSale, RevokeAccess, Step, Until};
 use serde_json::{Map, Value, json};
 use wire::upstream::Call;
 
 use crate::adapty::Books;
 use crate::installation::InstallationMeta;
 use crate::posting::Posting;
-use crate::{date, details, report, v1};
+use crate::{attributes, date, report, v1};
 
 const BASE: &str = "/api/v2/server-side-api";
 
@@ -28,69 +28,69 @@ const CUSTOMER: &str = "adapty-customer-user-id";
 ///
 /// # Errors
 /// `Class::Permanent` for a customer whom no header can name.
-pub(crate) fn reading(customer: &Customer, what: &str) -> Result<Call, Failure> {
-    call(customer, what, "/profile/")
+pub(crate) fn reading(user: &User, what: &str) -> Result<Call, Failure> {
+    call(user, what, "/profile/")
 }
 
 /// `POST /profile/`.
 ///
 /// # Errors
 /// As [`reading`].
-pub(crate) fn creating(customer: &Customer, what: &str) -> Result<Posting, Failure> {
-    let body = json!({ INSTALLATION: InstallationMeta::of(customer) });
-    Ok(Posting { call: call(customer, what, "/profile/")?, body })
+pub(crate) fn creating(user: &User, what: &str) -> Result<Posting, Failure> {
+    let body = json!({ INSTALLATION: InstallationMeta::of(user) });
+    Ok(Posting { call: call(user, what, "/profile/")?, body })
 }
 
 /// `PATCH /profile/`, once or more.
 ///
 /// # Errors
 /// As [`reading`].
-pub(crate) fn describing(customer: &Customer, describe: &Describe, what: &str) -> Result<Vec<Posting>, Failure> {
+pub(crate) fn describing(user: &User, describe: &SetAttributes, what: &str) -> Result<Vec<Posting>, Failure> {
     let posting = |mut body: Value| {
-        body[INSTALLATION] = json!(InstallationMeta::of(customer));
-        Ok(Posting { call: reading(customer, what)?, body })
+        body[INSTALLATION] = json!(InstallationMeta::of(user));
+        Ok(Posting { call: reading(user, what)?, body })
     };
-    details::v2(describe).into_iter().map(posting).collect()
+    attributes::v2(describe).into_iter().map(posting).collect()
 }
 
 /// `POST /purchase/profile/grant/access-level/` or `…/revoke/…`.
 ///
 /// # Errors
 /// As [`reading`].
-pub(crate) fn access(customer: &Customer, step: &Step, what: &str) -> Result<Posting, Failure> {
+pub(crate) fn access(user: &User, step: &Step, what: &str) -> Result<Posting, Failure> {
     let (path, body) = match step {
-        Step::Grant(grant) => ("/purchase/profile/grant/access-level/", grant_body(grant)),
+        Step::GrantAccess(grant) => ("/purchase/profile/grant/access-level/", grant_body(grant)),
         // without `revoke_at` it ends now
-        Step::Revoke(revoke) => {
+        Step::RevokeAccess(revoke) => {
             ("/purchase/profile/revoke/access-level/", json!({ "access_level_id": revoke.level.0 }))
         }
-        Step::Describe(_) | Step::Report(_) => return Err(v1::no_level(what)),
+        Step::SetAttributes(_) | Step::ReportSale(_) => return Err(v1::no_level(what)),
     };
-    Ok(Posting { call: call(customer, what, path)?, body })
+    Ok(Posting { call: call(user, what, path)?, body })
 }
 
-/// `POST /purchase/set/transaction/`; `None` when there is no transaction to tell, or its price is not known, which the
+/// `POST /purchase/set/sale/`; `None` when there is no transaction to tell, or its price is not known, which the
 /// books require.
 ///
 /// # Errors
 /// As [`reading`].
-pub(crate) fn report(customer: &Customer, step: &Step, books: &Books, what: &str) -> Result<Option<Posting>, Failure> {
+pub(crate) fn report(user: &User, step: &Step, books: &Books, what: &str) -> Result<Option<Posting>, Failure> {
     let body = match step {
-        Step::Grant(grant) => report::bought(grant, books),
-        Step::Describe(_) => None,
-        Step::Report(Report { grant, refunded_at: Some(at), .. }) => {
+        Step::GrantAccess(grant) => report::bought(grant, books),
+        Step::SetAttributes(_) => None,
+        Step::ReportSale(ReportSale { grant, refunded_at: Some(at), .. }) => {
             report::refunded(&Refunded { grant: grant.clone(), at: *at }, books)
         }
-        Step::Report(report) => report::bought(&report.grant, books),
-        Step::Revoke(Revoke { refunded: Some(refunded), .. }) => report::refunded(refunded, books),
-        Step::Revoke(revoke) => revoke.ended.as_ref().and_then(|ended| report::bought(ended, books)),
+        Step::ReportSale(report) => report::bought(&report.grant, books),
+        Step::RevokeAccess(RevokeAccess { refunded: Some(refunded), .. }) => report::refunded(refunded, books),
+        Step::RevokeAccess(revoke) => revoke.ended.as_ref().and_then(|ended| report::bought(ended, books)),
     };
-    let call = call(customer, what, "/purchase/set/transaction/")?;
+    let call = call(user, what, "/purchase/set/transaction/")?;
     Ok(body.map(|body| Posting { call, body }))
 }
 
 /// The end is always said: a grant without one would be for life.
-fn grant_body(grant: &Grant) -> Value {
+fn grant_body(grant: &GrantAccess) -> Value {
     let mut body = Map::new();
     body.insert("access_level_id".to_owned(), grant.level.0.as_str().into());
     body.insert(
@@ -106,8 +106,8 @@ fn grant_body(grant: &Grant) -> Value {
     Value::Object(body)
 }
 
-fn call(customer: &Customer, what: &str, path: &str) -> Result<Call, Failure> {
-    let id = customer.as_str();
+fn call(user: &User, what: &str, path: &str) -> Result<Call, Failure> {
+    let id = user.as_str();
     if !id.bytes().all(|byte| byte.is_ascii_graphic()) {
         let words =
             format!("{what}: Adapty's API v2 names users in a header, which holds visible ASCII only; use `v1`");

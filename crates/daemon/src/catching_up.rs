@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ingest::catch_up::{Begun, CatchUp};
-use store::turns::Task;
+use store::task_leases::Task;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 

@@ -7,7 +7,7 @@ use entitlement::clock::Timestamp;
 use store::error::StoreError;
 use store::open::Store;
 use store::retention::Old;
-use store::turns::Task;
+use store::task_leases::Task;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 

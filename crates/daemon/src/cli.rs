@@ -1,14 +1,14 @@
 //! The command line.
 
 pub(crate) mod books;
-pub(crate) mod orders;
+pub(crate) mod overrides;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::books::{Events, Explain, Ledger, Parked};
-use crate::cli::orders::{Attributes, Blocks, Grant, Orders, Promotions, Revoke, Unblock};
+use crate::cli::overrides::{Attributes, Blocks, Grant, Orders, Promotions, Revoke, Unblock};
 use crate::logs::LogForm;
 
 /// Keeps mobile app access in sync with web subscriptions: Stripe's webhooks come in, access stands in Adapty.

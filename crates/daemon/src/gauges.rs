@@ -68,7 +68,7 @@ pub(crate) async fn read(store: &Store) -> Result<(), store::error::StoreError> 
     metrics::gauge!("grantsync_due_accounts").set(backlog.due as f64);
     metrics::gauge!("grantsync_oldest_due_seconds").set(waited.unwrap_or_default().as_secs_f64());
     let parked = store.parked_counts().await?;
-    for kind in store::record::Kind::ALL {
+    for kind in store::record::AttentionKind::ALL {
         let count = parked.get(kind.as_str()).copied().unwrap_or(0);
         metrics::gauge!("grantsync_parked", "kind" => kind.as_str()).set(count as f64);
     }

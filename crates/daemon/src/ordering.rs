@@ -1,14 +1,14 @@
 //! What operators order, by command or over the admin API: promotions, blocks, and details of app users.
 
 use chrono::TimeDelta;
+use entitlement::attributes::{AttributeLimits, AttributeName, AttributeValue};
 use entitlement::clock::Timestamp;
-use entitlement::details::{DetailName, DetailValue, Limits};
-use entitlement::names::{AccessLevel, Customer};
+use entitlement::names::{AccessLevel, User};
 use entitlement::plan::Until;
 use serde::Serialize;
 use store::error::StoreError;
 use store::open::Store;
-use store::orders::{Order, Ordered, What, promotion_id};
+use store::overrides::{OverrideAction, OverrideOutcome, OverrideRequest, promotion_id};
 use utoipa::ToSchema;
 
 use crate::rules;
@@ -24,9 +24,9 @@ const LONGEST_WORD: usize = 500;
 #[derive(Clone, Debug)]
 pub(crate) struct App {
     name: String,
-    limits: Limits,
+    limits: AttributeLimits,
     /// What Stripe fills.
-    sourced: Vec<DetailName>,
+    sourced: Vec<AttributeName>,
 }
 
 /// The apps of the settings.
@@ -39,7 +39,7 @@ pub(crate) fn apps(settings: &Settings) -> Vec<App> {
 /// For whom something is ordered, by whom, and why.
 #[derive(Clone, Debug)]
 pub(crate) struct Wish {
-    pub(crate) user: Customer,
+    pub(crate) user: User,
     /// The app; needed when there are several.
     pub(crate) app: Option<String>,
     pub(crate) by: String,
@@ -102,15 +102,17 @@ pub(crate) async fn promote(
     }
     let app = chosen(apps, wish.app.as_deref())?.name.clone();
     let user = wish.user.as_str().to_owned();
-    let what = What::Promote { level: level.clone(), until, request };
+    let what = OverrideAction::Grant { level: level.clone(), until, request };
     let (id, until, repeated, ended) = match wish.order(store, &app, what).await? {
-        Ordered::Given(id) => (id, until, false, false),
-        Ordered::GivenBefore { id, until, ended } => (id, until, true, ended),
-        Ordered::OtherRequest(id) => {
+        OverrideOutcome::Granted(id) => (id, until, false, false),
+        OverrideOutcome::GrantedBefore { id, until, ended } => (id, until, true, ended),
+        OverrideOutcome::OtherRequest(id) => {
             let text = format!("that request id gave `{}`, which is something else; use another", promotion_id(id));
             return Err(OrderError::Taken(text));
         }
-        Ordered::Done(_) => return Err(OrderError::Taken("somebody made that request at the same time".into())),
+        OverrideOutcome::Done(_) => {
+            return Err(OrderError::Taken("somebody made that request at the same time".into()));
+        }
     };
     Ok(Promoted { id: promotion_id(id), user, app, level: level.0, until: until.at(), repeated, ended })
 }
@@ -132,18 +134,18 @@ pub(crate) async fn revoke(
 ) -> Result<u64, OrderError> {
     let level = named(level)?;
     let what = match block {
-        Block::Yes => What::Block { level },
-        Block::No => What::End { level },
+        Block::Yes => OverrideAction::Block { level },
+        Block::No => OverrideAction::EndGrants { level },
     };
     let app = chosen(apps, wish.app.as_deref())?.name.clone();
-    Ok(count(wish.order(store, &app, what).await?))
+    Ok(changed(wish.order(store, &app, what).await?))
 }
 
 /// Ends a block. Answers whether there was one.
 pub(crate) async fn unblock(store: &Store, apps: &[App], wish: Wish, level: &str) -> Result<bool, OrderError> {
-    let what = What::Unblock { level: named(level)? };
+    let what = OverrideAction::Unblock { level: named(level)? };
     let app = chosen(apps, wish.app.as_deref())?.name.clone();
-    Ok(count(wish.order(store, &app, what).await?) > 0)
+    Ok(changed(wish.order(store, &app, what).await?) > 0)
 }
 
 /// Tells details about the user; `None`: they are to be gone.
@@ -151,29 +153,29 @@ pub(crate) async fn describe(
     store: &Store,
     apps: &[App],
     wish: Wish,
-    details: Vec<(DetailName, Option<DetailValue>)>,
+    attributes: Vec<(AttributeName, Option<AttributeValue>)>,
 ) -> Result<u64, OrderError> {
     let app = chosen(apps, wish.app.as_deref())?;
-    if details.is_empty() {
+    if attributes.is_empty() {
         return Err(OrderError::Wrong("nothing is to be told: write at least one attribute".into()));
     }
-    let mut known = store.orders(&wish.user, &app.name).await?.details;
-    for (name, value) in &details {
+    let mut known = store.overrides(&wish.user, &app.name).await?.attributes;
+    for (name, value) in &attributes {
         value.as_ref().map_or(Ok(()), |value| fits(app, name, value))?;
         known.insert(name.clone(), value.clone());
     }
     let ordered = known.iter().filter(|(_, value)| value.is_some()).map(|(name, _)| name);
     let sourced = app.sourced.iter().filter(|name| !known.contains_key(*name));
-    let attributes = ordered.chain(sourced).filter(|name| name.field().is_none()).count();
-    if attributes > app.limits.attributes as usize {
+    let count = ordered.chain(sourced).filter(|name| name.field().is_none()).count();
+    if count > app.limits.attributes as usize {
         let most = app.limits.attributes;
-        return Err(OrderError::Wrong(format!("that makes {attributes} attributes: a user has at most {most}")));
+        return Err(OrderError::Wrong(format!("that makes {count} attributes: a user has at most {most}")));
     }
     let name = app.name.clone();
-    Ok(count(wish.order(store, &name, What::Describe { details }).await?))
+    Ok(changed(wish.order(store, &name, OverrideAction::SetAttributes { attributes }).await?))
 }
 
-fn fits(app: &App, name: &DetailName, value: &DetailValue) -> Result<(), OrderError> {
+fn fits(app: &App, name: &AttributeName, value: &AttributeValue) -> Result<(), OrderError> {
     let (most, length) = (app.limits.characters, value.length());
     if let Some(write) = name.unfit(value) {
         return Err(OrderError::Wrong(format!("`{name}` is not {write}")));
@@ -188,22 +190,27 @@ fn fits(app: &App, name: &DetailName, value: &DetailValue) -> Result<(), OrderEr
 }
 
 /// Forgets what was ordered of details, so that the source speaks again. Answers of how many.
-pub(crate) async fn forget(store: &Store, apps: &[App], wish: Wish, names: Vec<DetailName>) -> Result<u64, OrderError> {
+pub(crate) async fn forget(
+    store: &Store,
+    apps: &[App],
+    wish: Wish,
+    names: Vec<AttributeName>,
+) -> Result<u64, OrderError> {
     let app = chosen(apps, wish.app.as_deref())?.name.clone();
-    Ok(count(wish.order(store, &app, What::Forget { names }).await?))
+    Ok(changed(wish.order(store, &app, OverrideAction::ForgetAttributes { names }).await?))
 }
 
-fn count(ordered: Ordered) -> u64 {
+fn changed(ordered: OverrideOutcome) -> u64 {
     match ordered {
-        Ordered::Done(count) => count,
-        Ordered::Given(_) | Ordered::GivenBefore { .. } | Ordered::OtherRequest(_) => 0,
+        OverrideOutcome::Done(count) => count,
+        OverrideOutcome::Granted(_) | OverrideOutcome::GrantedBefore { .. } | OverrideOutcome::OtherRequest(_) => 0,
     }
 }
 
 impl Wish {
-    async fn order(self, store: &Store, app: &str, what: What) -> Result<Ordered, OrderError> {
+    async fn order(self, store: &Store, app: &str, what: OverrideAction) -> Result<OverrideOutcome, OrderError> {
         let (by, why) = (bounded("who orders it", self.by)?, bounded("the reason", self.why)?);
-        Ok(store.order(Order { customer: self.user, destination: app.to_owned(), what, by, why }).await?)
+        Ok(store.order(OverrideRequest { user: self.user, destination: app.to_owned(), what, by, why }).await?)
     }
 }
 

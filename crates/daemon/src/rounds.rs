@@ -6,10 +6,10 @@ use chrono::{NaiveTime, TimeDelta};
 use entitlement::clock::Timestamp;
 use store::error::StoreError;
 use store::open::Store;
-use store::turns::Task;
-use sync::look::{Conduct, Sync};
-use sync::round::{Mend, Report, RoundError};
-use sync::witness::Witness;
+use store::task_leases::Task;
+use sync::controller::{Controller, PolicyMode};
+use sync::reconciliation::{ReconcileError, Reconciliation, Repair};
+use sync::store_reader::StoreReader;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -29,8 +29,8 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 
 /// Makes rounds until `stop`: at `nightly_at` UTC, and whenever one is wanted.
 pub(crate) async fn keep(
-    sync: Sync,
-    witness: Option<Witness>,
+    sync: Controller,
+    store_reader: Option<StoreReader>,
     nightly_at: Option<NaiveTime>,
     turns: Turns,
     stop: CancellationToken,
@@ -44,7 +44,7 @@ pub(crate) async fn keep(
         }
         let made = async {
             if is_due(&sync.store, nightly_at, clock::now()).await? {
-                make(&sync, witness.as_ref()).await.map(Some)
+                make(&sync, store_reader.as_ref()).await.map(Some)
             } else {
                 Ok(None)
             }
@@ -60,13 +60,13 @@ pub(crate) async fn keep(
 }
 
 /// A round of the daemon: mends, unless it only observes.
-async fn make(sync: &Sync, witness: Option<&Witness>) -> Result<Report, RoundError> {
-    let mend = match sync.conduct {
-        Conduct::Enforce => Mend::Yes,
-        Conduct::Observe => Mend::No,
+async fn make(sync: &Controller, store_reader: Option<&StoreReader>) -> Result<Reconciliation, ReconcileError> {
+    let mend = match sync.policy_mode {
+        PolicyMode::Enforce => Repair::Yes,
+        PolicyMode::Observe => Repair::No,
     };
     tracing::info!("a round over all accounts begins");
-    let report = sync.round(mend, witness, |_| {}).await?;
+    let report = sync.reconcile(mend, store_reader, |_| {}).await?;
     keep_report(&sync.store, &report).await?;
     tracing::info!(
         accounts = report.accounts,
@@ -79,7 +79,7 @@ async fn make(sync: &Sync, witness: Option<&Witness>) -> Result<Report, RoundErr
 }
 
 /// Keeps a round for `/v1/rounds`, and tells the metrics.
-pub(crate) async fn keep_report(store: &Store, report: &Report) -> Result<(), StoreError> {
+pub(crate) async fn keep_report(store: &Store, report: &Reconciliation) -> Result<(), StoreError> {
     let mut all = last(store).await?;
     let mut kept = report.clone();
     kept.differences.truncate(KEPT_DIFFERENCES);
@@ -96,13 +96,13 @@ pub(crate) async fn keep_report(store: &Store, report: &Report) -> Result<(), St
 }
 
 /// The last rounds, the newest first.
-pub(crate) async fn last(store: &Store) -> Result<Vec<Report>, StoreError> {
+pub(crate) async fn last(store: &Store) -> Result<Vec<Reconciliation>, StoreError> {
     let text = store.note(NOTE).await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts stay far below 2^52")]
-fn measure(report: &Report) {
+fn measure(report: &Reconciliation) {
     metrics::gauge!("grantsync_round_finished_timestamp_seconds").set(report.finished_at.timestamp() as f64);
     metrics::gauge!("grantsync_round_accounts").set(report.accounts as f64);
     metrics::gauge!("grantsync_round_differences").set(report.differences.len() as f64);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use entitlement::attributes::{AttributeLimits, AttributeName, SourcedAttribute};
 use entitlement::catalog::{Catalog, Listed, Offering, Sold, Term};
-use entitlement::details::{DetailName, Limits, Sourced};
 use entitlement::names::{AccessLevel, Mode};
-use entitlement::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
+use entitlement::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
 
-use ::adapty::details;
+use ::adapty::attributes;
 use ::stripe::facts::FactSource;
 
 use crate::settings::adapty::{Adapty, AdaptyApi};
@@ -22,22 +22,27 @@ pub(crate) fn of(settings: &Settings, app: &Adapty) -> Rules {
         destination: app.name.clone(),
         mode: mode(settings).unwrap_or(Mode::Live),
         store: app.store.clone(),
-        told: match app.api {
-            AdaptyApi::V1 => Told::Transaction,
-            AdaptyApi::V2 => Told::Standing,
-            AdaptyApi::V2Access => Told::LevelOnly,
+        protocol: match app.api {
+            AdaptyApi::V1 => Protocol::AccessWithSale,
+            AdaptyApi::V2 => Protocol::SalesAndAccess,
+            AdaptyApi::V2Access => Protocol::AccessOnly,
         },
         catalog: catalog_of(settings, app),
-        sourced: app.details.iter().map(sourced).collect(),
+        sourced_attributes: app.details.iter().map(sourced_attributes).collect(),
         limits: limits(app),
         policy: policy_of(&settings.policy),
     }
 }
 
-/// What IAPHUB's books are told: what is sold for the first app.
+/// What IAPHUB's books are protocol: what is sold for the first app.
 pub(crate) fn of_books(settings: &Settings) -> Option<Rules> {
     let rules = of(settings, settings.adapty.first()?);
-    Some(Rules { destination: "iaphub".to_owned(), told: Told::Sales, sourced: Vec::new(), ..rules })
+    Some(Rules {
+        destination: "iaphub".to_owned(),
+        protocol: Protocol::SalesOnly,
+        sourced_attributes: Vec::new(),
+        ..rules
+    })
 }
 
 /// What `app` gives for what is sold; what is sold for other apps alone is known, and gives nothing here.
@@ -50,17 +55,17 @@ fn catalog_of(settings: &Settings, app: &Adapty) -> Catalog {
     Catalog(settings.catalog.iter().map(entry).collect())
 }
 
-fn sourced((name, from): &(DetailName, FactSource)) -> Sourced {
-    Sourced { name: name.clone(), from: from.to_string() }
+fn sourced_attributes((name, from): &(AttributeName, FactSource)) -> SourcedAttribute {
+    SourcedAttribute { name: name.clone(), from: from.to_string() }
 }
 
 /// What the app takes of attributes: ten in the first of Adapty's APIs, thirty in the second.
-pub(crate) fn limits(app: &Adapty) -> Limits {
+pub(crate) fn limits(app: &Adapty) -> AttributeLimits {
     let attributes = match app.api {
-        AdaptyApi::V1 => details::MOST_V1,
-        AdaptyApi::V2 | AdaptyApi::V2Access => details::MOST_V2,
+        AdaptyApi::V1 => attributes::MOST_V1,
+        AdaptyApi::V2 | AdaptyApi::V2Access => attributes::MOST_V2,
     };
-    Limits { attributes: u32::try_from(attributes).unwrap_or(u32::MAX), characters: app.attribute_length }
+    AttributeLimits { attributes: u32::try_from(attributes).unwrap_or(u32::MAX), characters: app.attribute_length }
 }
 
 /// What is sold for whichever app.

@@ -4,8 +4,8 @@ use ingest::catch_up::{Begun, CatchUp};
 use std::collections::BTreeSet;
 use store::claim::Urgency;
 use store::open::Store;
-use store::record::Kind;
-use sync::look::Sync;
+use store::record::AttentionKind;
+use sync::controller::Controller;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
     let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
     let turns = Turns { store: store.clone(), owner: working::owner() };
     let sources = Sources::of(settings, &store)?;
-    let witness = sources.witness.clone();
+    let store_reader = sources.store_reader.clone();
     let api = Api {
         store: store.clone(),
         sources,
@@ -63,7 +63,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
         let (every, share) = (settings.catch_up.every, settings.bulk.share_percent);
         let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
         let (round, nightly_at) = (works.sync.leaving_room(share), settings.reconcile.nightly_at);
-        rooms.spawn(unfailing(rounds::keep(round, witness, nightly_at, turns.clone(), stop.clone())));
+        rooms.spawn(unfailing(rounds::keep(round, store_reader, nightly_at, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(cleaning_up::keep(store.clone(), settings.retention.clone(), turns, stop.clone())));
         rooms.spawn(working::work(works.sync, owner, concurrency, share, stop.clone()));
@@ -78,7 +78,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
 /// What the working half needs.
 struct Works {
     upstreams: Vec<Upstream>,
-    sync: Sync,
+    sync: Controller,
     catch_up: CatchUp,
     begun: Begun,
 }
@@ -142,7 +142,7 @@ async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(),
         return Ok(());
     }
     let parked = store.parked().await?;
-    let waiting = parked.iter().filter(|parked| parked.kind == Kind::UnmappedPrice.as_str());
+    let waiting = parked.iter().filter(|parked| parked.kind == AttentionKind::UnmappedPrice.as_str());
     let accounts: Vec<_> =
         waiting.filter_map(|parked| entitlement::names::Account::parse(&parked.account).ok()).collect();
     if !accounts.is_empty() {
@@ -150,7 +150,7 @@ async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(),
             accounts = accounts.len(),
             "the catalog changed: accounts that waited for it are looked at again"
         );
-        store.touch(accounts, Urgency::Asked).await?;
+        store.enqueue(accounts, Urgency::Asked).await?;
     }
     Ok(store.keep_note("catalog", catalog).await?)
 }

@@ -2,17 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use entitlement::clock::Timestamp;
-use entitlement::names::Customer;
+use entitlement::names::User;
 use entitlement::plan::Until;
 use entitlement::status::{LevelStatus, Status};
 use serde::Serialize;
 use store::claim::Urgency;
 use store::error::StoreError;
 use store::open::Store;
-use store::statuses::Known;
+use store::statuses::StoredStatus;
+use sync::controller::Controller;
 use sync::inspect::InspectError;
-use sync::look::Sync;
-use sync::witness::{Asking, Witness};
+use sync::store_reader::{Asking, StoreReader};
 use utoipa::ToSchema;
 
 use crate::failed::Failed;
@@ -56,7 +56,7 @@ pub(crate) struct Level {
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     pub(crate) store: Store,
-    pub(crate) witness: Option<Witness>,
+    pub(crate) store_reader: Option<StoreReader>,
     /// The stores under which the web's sales are told.
     pub(crate) ours: Vec<String>,
 }
@@ -83,7 +83,7 @@ impl Sources {
     /// Our own memory and, if there is one, the witness of the settings.
     pub(crate) fn of(settings: &Settings, store: &Store) -> Result<Self, Failed> {
         let ours = settings.adapty.iter().map(|app| app.store.clone()).collect();
-        Ok(Self { store: store.clone(), witness: wiring::witness(settings, store)?, ours })
+        Ok(Self { store: store.clone(), store_reader: wiring::store_reader(settings, store)?, ours })
     }
 
     /// What is known of `user` from our own memory, beside what the witness shows; `None` when nobody ever looked, and the
@@ -91,7 +91,7 @@ impl Sources {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub(crate) async fn known(&self, user: &Customer, waiting: Waiting) -> Result<Option<Standing>, StoreError> {
+    pub(crate) async fn known(&self, user: &User, waiting: Waiting) -> Result<Option<Standing>, StoreError> {
         let now = clock::now();
         let known = self.store.status_of(user).await?;
         if known.as_ref().is_some_and(|known| is_overlooked(known, now)) {
@@ -114,7 +114,7 @@ impl Sources {
     ///
     /// # Errors
     /// When nothing is known either.
-    pub(crate) async fn fresh(&self, sync: &Sync, user: &Customer) -> Result<Option<Standing>, InspectError> {
+    pub(crate) async fn fresh(&self, sync: &Controller, user: &User) -> Result<Option<Standing>, InspectError> {
         let now = clock::now();
         let picture = match sync.inspect_customer(user).await {
             Ok(inspected) => {
@@ -132,8 +132,8 @@ impl Sources {
     }
 
     /// Makes the accounts of `user` due, since nobody looked when it was time. The answer does not depend on it.
-    async fn ring_for(&self, user: &Customer) {
-        let rung = async { self.store.touch(self.store.accounts_of(user).await?, Urgency::Asked).await };
+    async fn ring_for(&self, user: &User) {
+        let rung = async { self.store.enqueue(self.store.accounts_of(user).await?, Urgency::Asked).await };
         if let Err(error) = rung.await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "a user whose right ended could not be made due");
@@ -142,13 +142,15 @@ impl Sources {
 
     async fn beside(
         &self,
-        user: &Customer,
+        user: &User,
         picture: Option<Picture>,
         asking: Asking,
         now: Timestamp,
     ) -> Result<Option<Standing>, StoreError> {
-        let Some(witness) = &self.witness else { return Ok(picture.map(|picture| told(user, &picture, now))) };
-        let seen = witness.shows(user, asking).await?;
+        let Some(store_reader) = &self.store_reader else {
+            return Ok(picture.map(|picture| told(user, &picture, now)));
+        };
+        let seen = store_reader.shows(user, asking).await?;
         let picture = match (picture, seen.as_of) {
             (Some(picture), as_of) => {
                 Picture { as_of: as_of.map_or(picture.as_of, |at| at.min(picture.as_of)), ..picture }
@@ -170,11 +172,11 @@ impl Sources {
 }
 
 /// Whether a right that was to renew ended, nobody looked, and nobody is about to.
-fn is_overlooked(known: &Known, now: Timestamp) -> bool {
+fn is_overlooked(known: &StoredStatus, now: Timestamp) -> bool {
     known.overdue_since.is_none() && known.status.ended_since(known.as_of, now)
 }
 
-fn told(user: &Customer, picture: &Picture, now: Timestamp) -> Standing {
+fn told(user: &User, picture: &Picture, now: Timestamp) -> Standing {
     let Picture { status, as_of, stale, unheard } = picture;
     Standing {
         user: user.as_str().to_owned(),

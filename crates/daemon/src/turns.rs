@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use store::open::Store;
-use store::record::Held;
-use store::turns::Task;
+use store::record::Fenced;
+use store::task_leases::Task;
 
 /// How long a turn lasts unless it is kept: what a process that died in it costs.
 const SPAN: Duration = Duration::from_secs(15);
@@ -46,6 +46,6 @@ impl Turns {
 
     async fn is_ours(&self, task: Task, span: Duration) -> bool {
         // without the database nothing is anybody's turn; the writer has said so
-        self.store.take_turn(task, &self.owner, span).await.is_ok_and(|held| held == Held::Yes)
+        self.store.take_task_lease(task, &self.owner, span).await.is_ok_and(|held| held == Fenced::Written)
     }
 }

@@ -12,9 +12,9 @@ use store::open::{Options, Store};
 use stripe::facts::FactSource;
 use stripe::reader::{Asked, Stripe};
 use stripe::signature::Verifier;
-use sync::look::{App, Conduct, Sync};
+use sync::controller::{App, Controller, PolicyMode};
 use sync::recent::Recent;
-use sync::witness::Witness;
+use sync::store_reader::StoreReader;
 use wire::client::Client;
 use wire::limit::LimitBy;
 use wire::upstream::{Setup, Upstream};
@@ -105,8 +105,8 @@ fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) 
 }
 
 /// What looks at accounts.
-pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Sync, Failed> {
-    Ok(Sync {
+pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Controller, Failed> {
+    Ok(Controller {
         store: store.clone(),
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone())
             .asking(asked(settings)),
@@ -114,9 +114,9 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
         books: books(settings, store)?,
         mode: rules::mode(settings),
         sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        conduct: match settings.policy.mode {
-            Observing::Enforce => Conduct::Enforce,
-            Observing::Observe => Conduct::Observe,
+        policy_mode: match settings.policy.mode {
+            Observing::Enforce => PolicyMode::Enforce,
+            Observing::Observe => PolicyMode::Observe,
         },
         recent: Recent::default(),
         clock: clock::now,
@@ -134,11 +134,11 @@ fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books
 }
 
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.
-pub(crate) fn witness(settings: &Settings, store: &Store) -> Result<Option<Witness>, Failed> {
+pub(crate) fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, Failed> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
     let iaphub = iaphub(of, limit)?;
-    Ok(iaphub.map(|iaphub| Witness::new(iaphub, store.clone(), of.good_for, clock::now)))
+    Ok(iaphub.map(|iaphub| StoreReader::new(iaphub, store.clone(), of.good_for, clock::now)))
 }
 
 /// IAPHUB, if there is a key.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use queue::run::Look;
 use store::claim::Urgency;
 use store::open::Store;
-use sync::look::Sync;
+use sync::controller::Controller;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -27,7 +27,7 @@ pub(crate) fn owner() -> String {
 
 /// Works the worklist off until `stop`; looks in bulk may use `percent` of the rate limits.
 pub(crate) async fn work(
-    sync: Sync,
+    sync: Controller,
     owner: String,
     concurrency: usize,
     percent: u32,
@@ -67,7 +67,11 @@ async fn say_present(store: Store, owner: String, stop: CancellationToken) {
 }
 
 /// Does `what` needs workers; as soon as none is seen, this process works as long as it takes.
-pub(crate) async fn with_workers<T>(sync: &Sync, percent: u32, what: impl Future<Output = T>) -> Result<T, Failed> {
+pub(crate) async fn with_workers<T>(
+    sync: &Controller,
+    percent: u32,
+    what: impl Future<Output = T>,
+) -> Result<T, Failed> {
     let mut what = std::pin::pin!(what);
     tokio::select! {
         outcome = &mut what => return Ok(outcome),

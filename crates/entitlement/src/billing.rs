@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::Fact;
 use crate::clock::Timestamp;
-use crate::details::Fact;
 use crate::money::Money;
 use crate::names::{Account, Mode};
 
@@ -22,7 +22,7 @@ pub struct Billing {
     /// What could not be read; each withholds a "no", never a "yes".
     #[serde(default)]
     pub gaps: Vec<Gap>,
-    /// What was asked for beside, by its place at the source, for example `customer.metadata.plan`; an empty text: it is
+    /// What was asked for beside, by its place at the source, for example `user.metadata.plan`; an empty text: it is
     /// not there; absent: nobody knows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, Fact>,

@@ -7,28 +7,28 @@ use crate::catalog::{Mapped, Offering, Term};
 use crate::clock::{Timestamp, after};
 use crate::entitle::{each_once, ordered, withheld};
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Transaction, Unsure, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Expected, MayGive, Refund, Sale, Unknown, Until, Withheld};
 use crate::reason::Reason;
 use crate::refund::{self, Effect};
-use crate::rules::{Rules, TestClocks, Told};
+use crate::rules::{Protocol, Rules, TestClocks};
+use crate::sale_ids;
 use crate::share;
-use crate::transaction;
 
 /// Where the spans bought of one level with one product end so far.
 type Runs = BTreeMap<(AccessLevel, String), Timestamp>;
 
 /// One-time purchases: spans of one product follow one another, in the order of payment.
-pub fn bought(purchases: &[Purchase], rules: &Rules, verdict: &mut Verdict) {
+pub fn bought(purchases: &[Purchase], rules: &Rules, expected: &mut Expected) {
     let mut runs = Runs::new();
     let mut purchases = each_once(purchases, |purchase| &purchase.id);
     purchases.sort_by_key(|purchase| paid_at(purchase));
     for purchase in purchases {
         if purchase.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
             let because = Reason::SimulatedTime { chain: purchase.id.clone() };
-            verdict.unsure.push(Unsure { chain: Some(purchase.id.clone()), gives: Gives::Nothing, because });
+            expected.unknown.push(Unknown { chain: Some(purchase.id.clone()), may_give: MayGive::Nothing, because });
             continue;
         }
-        purchased(purchase, rules, &mut runs, verdict);
+        purchased(purchase, rules, &mut runs, expected);
     }
 }
 
@@ -39,7 +39,7 @@ fn paid_at(purchase: &Purchase) -> Timestamp {
     }
 }
 
-fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, verdict: &mut Verdict) {
+fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, expected: &mut Expected) {
     for line in ordered(&purchase.lines, |line| &line.price) {
         let offerings = match rules.catalog.of(&line.price, &line.product) {
             Mapped::Gives(offerings) => offerings,
@@ -47,15 +47,15 @@ fn purchased(purchase: &Purchase, rules: &Rules, runs: &mut Runs, verdict: &mut 
             Mapped::Unmapped => {
                 let (chain, price, product) = (purchase.id.clone(), line.price.clone(), line.product.clone());
                 let because = Reason::UnmappedPrice { chain: chain.clone(), price, product };
-                verdict.unsure.push(Unsure { chain: Some(chain), gives: Gives::Anything, because });
+                expected.unknown.push(Unknown { chain: Some(chain), may_give: MayGive::Anything, because });
                 continue;
             }
         };
         for offering in offerings {
-            if let Some((term, paid_at)) = counts(purchase, line, offering, rules, verdict) {
+            if let Some((term, paid_at)) = counts(purchase, line, offering, rules, expected) {
                 let until = lasts(term, paid_at, line, offering, runs);
-                let transaction = told(purchase, line, offering, rules, (paid_at, until));
-                verdict.owed.push(right(purchase, offering, transaction, paid_at, until));
+                let sale = told(purchase, line, offering, rules, (paid_at, until));
+                expected.owed.push(right(purchase, offering, sale, paid_at, until));
             }
         }
     }
@@ -67,41 +67,41 @@ fn counts(
     line: &PurchaseLine,
     offering: &Offering,
     rules: &Rules,
-    verdict: &mut Verdict,
+    expected: &mut Expected,
 ) -> Option<(Term, Timestamp)> {
     let chain = purchase.id.clone();
-    let gives = || Gives::Level(offering.level.clone());
-    let unsure = |because| Unsure { chain: Some(chain.clone()), gives: gives(), because };
+    let may_give = || MayGive::Level(offering.level.clone());
+    let unsure = |because| Unknown { chain: Some(chain.clone()), may_give: may_give(), because };
     if line.quantity == 0 {
         let because = Reason::NothingOrdered { chain: chain.clone() };
-        verdict.withheld.push(withheld(&offering.level, &chain, Refund::No, &because));
+        expected.withheld.push(withheld(&offering.level, &chain, Refund::No, &because));
         return None;
     }
     let Some(term) = offering.term else {
-        verdict.unsure.push(unsure(Reason::NoDuration { payment: chain.clone(), price: line.price.clone() }));
+        expected.unknown.push(unsure(Reason::NoDuration { payment: chain.clone(), price: line.price.clone() }));
         return None;
     };
     let paid_at = match &purchase.state {
         PurchaseState::Paid(at) => *at,
         PurchaseState::Waiting => {
             let because = Reason::NotPaidYet { chain: chain.clone(), status: "unpaid".into() };
-            verdict.withheld.push(withheld(&offering.level, &chain, Refund::No, &because));
+            expected.withheld.push(withheld(&offering.level, &chain, Refund::No, &because));
             return None;
         }
         PurchaseState::Unknown(status) => {
-            verdict.unsure.push(unsure(Reason::UnknownStatus { chain: chain.clone(), status: status.clone() }));
+            expected.unknown.push(unsure(Reason::UnknownStatus { chain: chain.clone(), status: status.clone() }));
             return None;
         }
     };
     match refund::effect(&chain, purchase.total.minor, &purchase.money_back, &rules.policy) {
         Effect::Stands => {}
-        Effect::StandsBut(because) => verdict.alarms.push(because),
+        Effect::StandsBut(because) => expected.alarms.push(because),
         Effect::Withheld(refund, because) => {
             let until = term.span().map_or(Until::Lifetime, |span| Until::At(after(paid_at, span)));
-            let refunded = (refund == Refund::Yes && rules.told.keeps_books())
+            let refunded = (refund == Refund::Yes && rules.protocol.keeps_books())
                 .then(|| Box::new(told(purchase, line, offering, rules, (paid_at, until))));
             let no = withheld(&offering.level, &chain, refund, &because);
-            verdict.withheld.push(Withheld { refunded, ..no });
+            expected.withheld.push(Withheld { refunded, ..no });
             return None;
         }
     }
@@ -125,30 +125,26 @@ fn told(
     offering: &Offering,
     rules: &Rules,
     (paid_at, until): (Timestamp, Until),
-) -> Transaction {
-    let transaction = transaction::of_purchase(purchase, line, offering, rules);
-    let transaction = match rules.catalog.of(&line.price, &line.product) {
-        Mapped::Gives(offerings) => share::once(transaction, offering, &offerings, &line.product, rules.told),
-        Mapped::Ignored | Mapped::Unmapped => transaction,
+) -> Sale {
+    let sale = sale_ids::of_purchase(purchase, line, offering, rules);
+    let sale = match rules.catalog.of(&line.price, &line.product) {
+        Mapped::Gives(offerings) => share::once(sale, offering, &offerings, &line.product, rules.protocol),
+        Mapped::Ignored | Mapped::Unmapped => sale,
     };
-    match rules.told {
-        Told::Transaction | Told::LevelOnly => transaction,
-        Told::Standing | Told::Sales => transaction::standing_of_purchase(transaction, purchase, line, paid_at, until),
+    match rules.protocol {
+        Protocol::AccessWithSale | Protocol::AccessOnly => sale,
+        Protocol::SalesAndAccess | Protocol::SalesOnly => {
+            sale_ids::standing_of_purchase(sale, purchase, line, paid_at, until)
+        }
     }
 }
 
-fn right(
-    purchase: &Purchase,
-    offering: &Offering,
-    transaction: Transaction,
-    paid_at: Timestamp,
-    until: Until,
-) -> Entitlement {
+fn right(purchase: &Purchase, offering: &Offering, sale: Sale, paid_at: Timestamp, until: Until) -> Entitlement {
     Entitlement {
         level: offering.level.clone(),
         until,
         starts_at: Some(paid_at),
-        transaction,
+        sale,
         will_renew: false,
         in_grace: false,
         because: Reason::BoughtOnce { payment: purchase.id.clone(), until },

@@ -10,43 +10,43 @@ use crate::bought::bought;
 use crate::catalog::Mapped;
 use crate::clock::Timestamp;
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Gives, Refund, Returned, Standing, Transaction, Unsure, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Expected, MayGive, Refund, RefundedSale, Sale, SaleStatus, Unknown, Until, Withheld};
 use crate::reason::Reason;
 use crate::refund::{self, Effect};
-use crate::rules::{Rules, TestClocks, Told};
+use crate::rules::{Protocol, Rules, TestClocks};
+use crate::sale_ids;
 use crate::share;
-use crate::transaction;
 use crate::worth::{Worth, worth};
 
 /// Everything that is owed for `billing` at `now`.
 #[must_use]
-pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Verdict {
-    let mut verdict = Verdict::default();
+pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Expected {
+    let mut expected = Expected::default();
     if billing.mode != rules.mode {
-        verdict.unsure.push(Unsure { chain: None, gives: Gives::Anything, because: Reason::OtherMode });
-        return verdict;
+        expected.unknown.push(Unknown { chain: None, may_give: MayGive::Anything, because: Reason::OtherMode });
+        return expected;
     }
-    gaps(billing, &mut verdict);
+    gaps(billing, &mut expected);
     for subscription in each_once(&billing.subscriptions, |subscription| &subscription.id) {
-        subscribed(subscription, rules, now, &mut verdict);
+        subscribed(subscription, rules, now, &mut expected);
     }
-    bought(&billing.purchases, rules, &mut verdict);
-    if rules.told.keeps_books() {
-        verdict.refunded = returned(billing, rules);
+    bought(&billing.purchases, rules, &mut expected);
+    if rules.protocol.keeps_books() {
+        expected.refunded = returned(billing, rules);
     }
-    settle(&mut verdict, now);
-    verdict
+    settle(&mut expected, now);
+    expected
 }
 
 /// The payments that went back in full, or in part where that takes a right, in order.
-fn returned(billing: &Billing, rules: &Rules) -> Vec<Returned> {
+fn returned(billing: &Billing, rules: &Rules) -> Vec<RefundedSale> {
     let judge = |chain: &String, id: &String, payment: &String, total: i64, back: &MoneyBack| match refund::effect(
         payment,
         total,
         back,
         &rules.policy,
     ) {
-        Effect::Withheld(Refund::Yes, because) => Some(Returned { chain: chain.clone(), id: id.clone(), because }),
+        Effect::Withheld(Refund::Yes, because) => Some(RefundedSale { chain: chain.clone(), id: id.clone(), because }),
         Effect::Withheld(Refund::No, _) | Effect::Stands | Effect::StandsBut(_) => None,
     };
     let mut returned = Vec::new();
@@ -78,7 +78,7 @@ pub(crate) fn each_once<T>(of: &[T], id: impl Fn(&T) -> &String) -> Vec<&T> {
     all
 }
 
-fn gaps(billing: &Billing, verdict: &mut Verdict) {
+fn gaps(billing: &Billing, expected: &mut Expected) {
     let mut gaps: Vec<_> = billing.gaps.iter().collect();
     gaps.sort_by_key(|gap| (&gap.what, &gap.about));
     gaps.dedup();
@@ -88,47 +88,47 @@ fn gaps(billing: &Billing, verdict: &mut Verdict) {
             About::Everything => None,
             About::Chain(chain) => Some(chain.clone()),
             About::MoneyBack => {
-                verdict.alarms.push(because.clone());
-                verdict.refunds_unread = Some(because);
+                expected.alarms.push(because.clone());
+                expected.refunds_unread = Some(because);
                 continue;
             }
         };
-        verdict.unsure.push(Unsure { chain, gives: Gives::Anything, because });
+        expected.unknown.push(Unknown { chain, may_give: MayGive::Anything, because });
     }
 }
 
-fn subscribed(subscription: &Subscription, rules: &Rules, now: Timestamp, verdict: &mut Verdict) {
+fn subscribed(subscription: &Subscription, rules: &Rules, now: Timestamp, expected: &mut Expected) {
     if subscription.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
         let because = Reason::SimulatedTime { chain: subscription.id.clone() };
-        verdict.unsure.push(Unsure { chain: Some(subscription.id.clone()), gives: Gives::Nothing, because });
+        expected.unknown.push(Unknown { chain: Some(subscription.id.clone()), may_give: MayGive::Nothing, because });
         return;
     }
     for item in ordered(&subscription.items, |item| &item.id) {
-        item_worth(subscription, item, rules, now, verdict);
+        item_worth(subscription, item, rules, now, expected);
     }
 }
 
-fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Timestamp, verdict: &mut Verdict) {
+fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Timestamp, expected: &mut Expected) {
     let offerings = match rules.catalog.of(&item.price, &item.product) {
         Mapped::Gives(offerings) => offerings,
         Mapped::Ignored => return,
-        Mapped::Unmapped => return unmapped(subscription, item, verdict),
+        Mapped::Unmapped => return unmapped(subscription, item, expected),
     };
-    let worth = worth(subscription, item, &rules.policy, &mut verdict.alarms, now);
+    let worth = worth(subscription, item, &rules.policy, &mut expected.alarms, now);
     for offering in &offerings {
-        let once = |of| share::once(of, offering, &offerings, &item.product, rules.told);
+        let once = |of| share::once(of, offering, &offerings, &item.product, rules.protocol);
         match &worth {
-            Worth::Until { at, renews, grace, because } => verdict.owed.push(Entitlement {
+            Worth::Until { at, renews, grace, because } => expected.owed.push(Entitlement {
                 level: offering.level.clone(),
                 until: Until::At(*at),
                 starts_at: Some(subscription.started.unwrap_or(subscription.created)),
-                transaction: match rules.told {
-                    Told::Transaction | Told::LevelOnly => {
-                        once(transaction::of_item(subscription, item, offering, rules))
+                sale: match rules.protocol {
+                    Protocol::AccessWithSale | Protocol::AccessOnly => {
+                        once(sale_ids::of_item(subscription, item, offering, rules))
                     }
-                    Told::Standing | Told::Sales => {
-                        let transaction = once(transaction::of_item(subscription, item, offering, rules));
-                        transaction::standing_of_item(transaction, subscription, item, *at, *renews, *grace)
+                    Protocol::SalesAndAccess | Protocol::SalesOnly => {
+                        let sale = once(sale_ids::of_item(subscription, item, offering, rules));
+                        sale_ids::standing_of_item(sale, subscription, item, *at, *renews, *grace)
                     }
                 },
                 will_renew: *renews,
@@ -136,15 +136,15 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
                 because: because.clone(),
             }),
             Worth::Nothing(refund, because) => {
-                let refunded = (*refund == Refund::Yes && rules.told.keeps_books())
-                    .then(|| once(transaction::of_term(subscription, item, offering, rules)))
-                    .map(|of| transaction::standing_of_item(of, subscription, item, item.period.end, false, false));
+                let refunded = (*refund == Refund::Yes && rules.protocol.keeps_books())
+                    .then(|| once(sale_ids::of_term(subscription, item, offering, rules)))
+                    .map(|of| sale_ids::standing_of_item(of, subscription, item, item.period.end, false, false));
                 let no = withheld(&offering.level, &subscription.id, *refund, because);
-                verdict.withheld.push(Withheld { refunded: refunded.map(Box::new), ..no });
+                expected.withheld.push(Withheld { refunded: refunded.map(Box::new), ..no });
             }
-            Worth::Unsure(because) => verdict.unsure.push(Unsure {
+            Worth::Unsure(because) => expected.unknown.push(Unknown {
                 chain: Some(subscription.id.clone()),
-                gives: Gives::Level(offering.level.clone()),
+                may_give: MayGive::Level(offering.level.clone()),
                 because: because.clone(),
             }),
         }
@@ -152,14 +152,14 @@ fn item_worth(subscription: &Subscription, item: &Item, rules: &Rules, now: Time
 }
 
 /// An unmapped price may give any level, so it holds what was granted. One that is over concerns nobody.
-fn unmapped(subscription: &Subscription, item: &Item, verdict: &mut Verdict) {
+fn unmapped(subscription: &Subscription, item: &Item, expected: &mut Expected) {
     if matches!(subscription.status, Status::Canceled | Status::IncompleteExpired | Status::Incomplete) {
         return;
     }
     let chain = subscription.id.clone();
     let because =
         Reason::UnmappedPrice { chain: chain.clone(), price: item.price.clone(), product: item.product.clone() };
-    verdict.unsure.push(Unsure { chain: Some(chain), gives: Gives::Anything, because });
+    expected.unknown.push(Unknown { chain: Some(chain), may_give: MayGive::Anything, because });
 }
 
 pub(crate) fn withheld(level: &AccessLevel, chain: &str, refund: Refund, because: &Reason) -> Withheld {
@@ -168,52 +168,51 @@ pub(crate) fn withheld(level: &AccessLevel, chain: &str, refund: Refund, because
 }
 
 /// Moves what is over to the withheld, keeps the longest right of each level, and finds when time alone matters.
-fn settle(verdict: &mut Verdict, now: Timestamp) {
+fn settle(expected: &mut Expected, now: Timestamp) {
     let mut best: BTreeMap<AccessLevel, Entitlement> = BTreeMap::new();
-    for right in std::mem::take(&mut verdict.owed) {
+    for right in std::mem::take(&mut expected.owed) {
         if !right.until.is_after(now) {
-            verdict.withheld.push(over(right));
+            expected.withheld.push(over(right));
             continue;
         }
         if let Some(at) = right.until.at() {
-            verdict.look_again = Some(verdict.look_again.map_or(at, |soonest| soonest.min(at)));
+            expected.sync_again_at = Some(expected.sync_again_at.map_or(at, |soonest| soonest.min(at)));
         }
         let longer = best.get(&right.level).is_none_or(|held| wins(&right, held));
         let shorter = if longer { best.insert(right.level.clone(), right) } else { Some(right) };
-        verdict.beside.extend(shorter.filter(|right| right.transaction.standing.is_some()));
+        expected.beside.extend(shorter.filter(|right| right.sale.status.is_some()));
     }
-    verdict.beside.sort_by_key(|right| (right.level.clone(), right.transaction.original.clone()));
-    verdict.owed = best.into_values().collect();
+    expected.beside.sort_by_key(|right| (right.level.clone(), right.sale.original.clone()));
+    expected.owed = best.into_values().collect();
 }
 
 /// The longest right wins; of equal ones the chain with the smaller id, so that the choice is stable.
 fn wins(right: &Entitlement, held: &Entitlement) -> bool {
-    let rank =
-        |of: &Entitlement| (of.until, Reverse((of.transaction.original.clone(), of.transaction.base_plan.clone())));
+    let rank = |of: &Entitlement| (of.until, Reverse((of.sale.original.clone(), of.sale.base_plan.clone())));
     rank(right) > rank(held)
 }
 
 fn over(right: Entitlement) -> Withheld {
     let because = match (&right.because, right.until) {
         (Reason::Ended { .. } | Reason::InvoiceNotPaid { .. }, _) | (_, Until::Lifetime) => right.because.clone(),
-        (_, Until::At(at)) => Reason::PaidTimeOver { chain: right.transaction.original.clone(), at },
+        (_, Until::At(at)) => Reason::PaidTimeOver { chain: right.sale.original.clone(), at },
     };
     let ended = ended(&right).map(Box::new);
-    let (level, chain) = (right.level, right.transaction.original);
+    let (level, chain) = (right.level, right.sale.original);
     Withheld { level, chain, refund: Refund::No, refunded: None, ended, because }
 }
 
 /// The transaction of what is over and was a subscription that renews no more; only where that is told.
-fn ended(right: &Entitlement) -> Option<Transaction> {
-    let standing = right.transaction.standing.as_ref().filter(|standing| !standing.renews)?;
+fn ended(right: &Entitlement) -> Option<Sale> {
+    let status = right.sale.status.as_ref().filter(|status| !status.renews)?;
     if matches!(right.because, Reason::BoughtOnce { .. }) {
         return None;
     }
     let stopped_at = match right.because {
         // where nobody says when it ended, the end is the moment of the look, which is no news at each
-        Reason::Ended { .. } => standing.stopped_at,
-        _ => standing.stopped_at.or(right.until.at()),
+        Reason::Ended { .. } => status.stopped_at,
+        _ => status.stopped_at.or(right.until.at()),
     };
-    let standing = Standing { stopped_at, ..(**standing).clone() };
-    Some(Transaction { standing: Some(Box::new(standing)), ..right.transaction.clone() })
+    let status = SaleStatus { stopped_at, ..(**status).clone() };
+    Some(Sale { status: Some(Box::new(status)), ..right.sale.clone() })
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
+use crate::attributes::SetAttributes;
 use crate::clock::Timestamp;
 use crate::decide::Case;
-use crate::details::Describe;
 use crate::key::StepKey;
-use crate::plan::{Entitlement, Offer, Plan, Planned, Refund, Step, Transaction, Until, Verdict, Word};
+use crate::plan::{Entitlement, Expected, Offer, Plan, PlannedStep, Refund, Sale, SaleEvent, Step, Until};
 
 /// `plan` of `case`, line by line. It names no customer.
 #[must_use]
@@ -14,48 +14,48 @@ pub fn explain(case: &Case, plan: &Plan) -> String {
     let mut text = Text(String::new());
     let Case { rules, now, .. } = case;
     text.line(0, format_args!("at {}: {}, {} mode", day(*now), rules.destination, rules.mode.as_str()));
-    verdict(&plan.verdict, &mut text);
+    expected(&plan.expected, &mut text);
     steps(plan, &mut text);
     text.list("notes", &plan.notes, |note| format!("{}: {}", note.level, note.because));
-    let next = plan.look_again.map_or_else(|| "only when something changes".to_owned(), day);
+    let next = plan.sync_again_at.map_or_else(|| "only when something changes".to_owned(), day);
     text.line(0, format_args!("next look: {next}"));
     text.0
 }
 
 /// What is owed and why, line by line, when nothing can be said of what is done about it.
 #[must_use]
-pub fn owed_alone(of: &Verdict) -> String {
+pub fn owed_alone(of: &Expected) -> String {
     let mut text = Text(String::new());
-    verdict(of, &mut text);
+    expected(of, &mut text);
     text.0
 }
 
-fn verdict(verdict: &Verdict, text: &mut Text) {
-    if verdict.owed.is_empty() {
+fn expected(expected: &Expected, text: &mut Text) {
+    if expected.owed.is_empty() {
         text.line(0, format_args!("owed: nothing"));
     } else {
         text.line(0, format_args!("owed:"));
     }
-    verdict.owed.iter().for_each(|right| owed(right, text));
-    text.list("withheld", &verdict.withheld, |no| {
+    expected.owed.iter().for_each(|right| owed(right, text));
+    text.list("withheld", &expected.withheld, |no| {
         let refund = if no.refund == Refund::Yes { " (refund)" } else { "" };
         format!("{}{refund}: {}", no.level, no.because)
     });
-    text.list("unsure", &verdict.unsure, |unsure| unsure.because.to_string());
-    text.list("alarms", &verdict.alarms, ToString::to_string);
+    text.list("unsure", &expected.unknown, |unsure| unsure.because.to_string());
+    text.list("alarms", &expected.alarms, ToString::to_string);
 }
 
 fn owed(right: &Entitlement, text: &mut Text) {
     text.line(1, format_args!("{} {}", right.level, lasting(right.until)));
     text.line(2, format_args!("because {}", right.because));
-    text.line(2, format_args!("transaction {}", transaction(&right.transaction)));
+    text.line(2, format_args!("transaction {}", sale(&right.sale)));
     let renews = if right.will_renew { "will renew" } else { "will not renew" };
     let grace = if right.in_grace { ", in grace" } else { "" };
     text.line(2, format_args!("{renews}{grace}"));
 }
 
-fn transaction(of: &Transaction) -> String {
-    let Transaction { original, id, product, base_plan, price, offer, standing: _ } = of;
+fn sale(of: &Sale) -> String {
+    let Sale { original, id, product, base_plan, price, offer, status: _ } = of;
     let place = if id == original { "first of its chain".to_owned() } else { format!("in the chain of {original}") };
     let price =
         price.as_ref().map_or_else(|| "price not told".to_owned(), |of| format!("{} {}", of.major(), of.code()));
@@ -69,8 +69,8 @@ fn transaction(of: &Transaction) -> String {
 }
 
 fn steps(plan: &Plan, text: &mut Text) {
-    text.list("seen by now", &plan.seen, short);
-    text.list("no longer wanted", &plan.moot, short);
+    text.list("seen by now", &plan.settled, short);
+    text.list("no longer wanted", &plan.dropped, short);
     if plan.steps.is_empty() {
         text.line(0, format_args!("steps: none"));
     }
@@ -80,26 +80,26 @@ fn steps(plan: &Plan, text: &mut Text) {
     });
 }
 
-fn step(planned: &Planned) -> String {
-    let Planned { key, step, because, .. } = planned;
+fn step(planned: &PlannedStep) -> String {
+    let PlannedStep { key, step, because, .. } = planned;
     let what = match step {
-        Step::Grant(grant) => lasting(grant.until),
-        Step::Revoke(revoke) => {
+        Step::GrantAccess(grant) => lasting(grant.until),
+        Step::RevokeAccess(revoke) => {
             if revoke.refund == Refund::Yes { "as a refund" } else { "without a refund" }.to_owned()
         }
-        Step::Describe(describe) => names(describe),
-        Step::Report(report) => match report.word() {
-            Word::Sold => "without its level".to_owned(),
-            Word::Refunded(_) => "as a refund".to_owned(),
-            Word::Ended(_) => "as ended".to_owned(),
+        Step::SetAttributes(describe) => names(describe),
+        Step::ReportSale(report) => match report.word() {
+            SaleEvent::Sold => "without its level".to_owned(),
+            SaleEvent::Refunded(_) => "as a refund".to_owned(),
+            SaleEvent::Ended(_) => "as ended".to_owned(),
         },
     };
     format!("{} {} {} {what}: {because}", short(key), step.kind(), step.subject())
 }
 
 /// Names alone: what they say is nobody's business.
-fn names(describe: &Describe) -> String {
-    let told = describe.details.keys().map(ToString::to_string);
+fn names(describe: &SetAttributes) -> String {
+    let told = describe.attributes.keys().map(ToString::to_string);
     told.chain(describe.gone.iter().map(|name| format!("no {name}"))).collect::<Vec<_>>().join(", ")
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::attributes::{AttributeValue, SetAttributes};
 use crate::billing::Stop;
-use crate::details::{Describe, DetailValue};
-use crate::names::{Customer, Mode};
-use crate::plan::{Grant, Offer, Refund, Revoke, Standing, Step, Word};
+use crate::names::{Mode, User};
+use crate::plan::{GrantAccess, Offer, Refund, RevokeAccess, SaleEvent, SaleStatus, Step};
 
 /// Hash of destination, environment, customer, subject, content, and the key of the last confirmed step on that subject.
 ///
@@ -18,13 +18,13 @@ use crate::plan::{Grant, Offer, Refund, Revoke, Standing, Step, Word};
 pub struct StepKey(String);
 
 impl StepKey {
-    /// The key of `step` for `customer`, following `previous`.
+    /// The key of `step` for `user`, following `previous`.
     #[must_use]
-    pub fn of(destination: &str, mode: Mode, customer: &Customer, step: &Step, previous: Option<&Self>) -> Self {
+    pub fn of(destination: &str, mode: Mode, user: &User, step: &Step, previous: Option<&Self>) -> Self {
         let mut hash = Fields(Sha256::new());
         hash.add(destination);
         hash.add(mode.as_str());
-        hash.add(customer.as_str());
+        hash.add(user.as_str());
         hash.step(step);
         hash.add(previous.map_or("", Self::as_str));
         Self(hash.finish())
@@ -73,33 +73,31 @@ impl Fields {
         self.add(step.kind());
         self.add(step.subject());
         match step {
-            Step::Grant(grant) => self.grant(grant),
-            Step::Revoke(revoke) => self.revoke(revoke),
-            Step::Describe(describe) => self.describe(describe),
-            Step::Report(report) => {
+            Step::GrantAccess(grant) => self.grant(grant),
+            Step::RevokeAccess(revoke) => self.revoke(revoke),
+            Step::SetAttributes(describe) => self.describe(describe),
+            Step::ReportSale(report) => {
                 self.grant(&report.grant);
                 self.add(match report.word() {
-                    Word::Sold => "",
-                    Word::Refunded(_) => "refund",
-                    Word::Ended(_) => "end",
+                    SaleEvent::Sold => "",
+                    SaleEvent::Refunded(_) => "refund",
+                    SaleEvent::Ended(_) => "end",
                 });
             }
         }
     }
 
-    fn grant(&mut self, grant: &Grant) {
-        let transaction = &grant.transaction;
+    fn grant(&mut self, grant: &GrantAccess) {
+        let sale = &grant.sale;
         self.add(&grant.until.to_string());
         self.add(&grant.starts_at.map_or_else(String::new, |at| at.timestamp().to_string()));
         self.add(&grant.store);
-        self.add(&transaction.original);
-        self.add(&transaction.id);
-        self.add(&transaction.product);
-        self.add(&transaction.base_plan);
-        self.add(
-            &transaction.price.as_ref().map_or_else(String::new, |price| format!("{} {}", price.major(), price.code())),
-        );
-        self.add(&match &transaction.offer {
+        self.add(&sale.original);
+        self.add(&sale.id);
+        self.add(&sale.product);
+        self.add(&sale.base_plan);
+        self.add(&sale.price.as_ref().map_or_else(String::new, |price| format!("{} {}", price.major(), price.code())));
+        self.add(&match &sale.offer {
             Some(Offer::FreeTrial) => "free_trial".to_owned(),
             Some(Offer::Coupon(id)) => format!("coupon {id}"),
             Some(Offer::Code(id)) => format!("code {id}"),
@@ -107,27 +105,27 @@ impl Fields {
         });
         self.add(if grant.sandbox { "sandbox" } else { "production" });
         // a key of a step that says nothing of it stays what it was
-        if let Some(standing) = &transaction.standing {
-            self.standing(standing);
+        if let Some(status) = &sale.status {
+            self.status(status);
         }
         if let Some(refunded) = &grant.refunded {
             self.add("refunded");
-            self.add(&refunded.grant.transaction.id);
+            self.add(&refunded.grant.sale.id);
         }
     }
 
-    fn standing(&mut self, standing: &Standing) {
-        self.add(&standing.id);
-        self.add(&standing.original);
-        self.add(&standing.bought_at.timestamp().to_string());
-        self.add(&standing.chain_began_at.timestamp().to_string());
-        self.add(&standing.paid_until.to_string());
-        self.add(if standing.renews { "renews" } else { "ends" });
-        self.add(&standing.payment_failed_at.map_or_else(String::new, |at| at.timestamp().to_string()));
-        self.add(&standing.stopped_at.map_or_else(String::new, |at| at.timestamp().to_string()));
-        self.add(&standing.grace_until.map_or_else(String::new, |at| at.timestamp().to_string()));
-        self.add(standing.country.as_deref().unwrap_or_default());
-        if let Some(stop) = standing.stop {
+    fn status(&mut self, status: &SaleStatus) {
+        self.add(&status.id);
+        self.add(&status.original);
+        self.add(&status.bought_at.timestamp().to_string());
+        self.add(&status.chain_began_at.timestamp().to_string());
+        self.add(&status.paid_until.to_string());
+        self.add(if status.renews { "renews" } else { "ends" });
+        self.add(&status.payment_failed_at.map_or_else(String::new, |at| at.timestamp().to_string()));
+        self.add(&status.stopped_at.map_or_else(String::new, |at| at.timestamp().to_string()));
+        self.add(&status.grace_until.map_or_else(String::new, |at| at.timestamp().to_string()));
+        self.add(status.country.as_deref().unwrap_or_default());
+        if let Some(stop) = status.stop {
             self.add("stop");
             self.add(match stop {
                 Stop::Asked => "asked",
@@ -136,25 +134,25 @@ impl Fields {
                 Stop::Unknown => "unknown",
             });
         }
-        if let Some(variation) = &standing.variation {
+        if let Some(variation) = &status.variation {
             self.add("variation");
             self.add(variation);
         }
     }
 
-    fn revoke(&mut self, revoke: &Revoke) {
+    fn revoke(&mut self, revoke: &RevokeAccess) {
         self.add(match revoke.refund {
             Refund::Yes => "refund",
             Refund::No => "",
         });
     }
 
-    fn describe(&mut self, describe: &Describe) {
-        for (name, value) in &describe.details {
+    fn describe(&mut self, describe: &SetAttributes) {
+        for (name, value) in &describe.attributes {
             self.add(name.as_str());
             self.add(match value {
-                DetailValue::Text(_) => "text",
-                DetailValue::Number(_) => "number",
+                AttributeValue::Text(_) => "text",
+                AttributeValue::Number(_) => "number",
             });
             self.add(value.as_str());
         }
@@ -177,18 +175,23 @@ mod tests {
     use crate::names::AccessLevel;
 
     fn revoke(level: &str) -> Step {
-        Step::Revoke(Revoke { level: AccessLevel(level.into()), refund: Refund::No, refunded: None, ended: None })
+        Step::RevokeAccess(RevokeAccess {
+            level: AccessLevel(level.into()),
+            refund: Refund::No,
+            refunded: None,
+            ended: None,
+        })
     }
 
     #[test]
     fn the_same_wish_after_another_confirmation_is_a_new_key() {
-        let customer = Customer::new("u1").unwrap();
-        let key = |previous| StepKey::of("adapty", Mode::Live, &customer, &revoke("premium"), previous);
+        let user = User::new("u1").unwrap();
+        let key = |previous| StepKey::of("adapty", Mode::Live, &user, &revoke("premium"), previous);
         let first = key(None);
         assert_eq!(first, key(None));
         assert_ne!(first, key(Some(&first)));
-        assert_ne!(first, StepKey::of("adapty", Mode::Test, &customer, &revoke("premium"), None));
-        assert_ne!(first, StepKey::of("adapty", Mode::Live, &customer, &revoke("gold"), None));
+        assert_ne!(first, StepKey::of("adapty", Mode::Test, &user, &revoke("premium"), None));
+        assert_ne!(first, StepKey::of("adapty", Mode::Live, &user, &revoke("gold"), None));
         assert_eq!(first.as_str().len(), 32);
     }
 

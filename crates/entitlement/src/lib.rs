@@ -4,14 +4,13 @@
 //! the destination shows, what the ledger remembers) and the time, and answers with a [`plan::Plan`] that leaves nothing
 //! to choose when it is carried out.
 
+pub mod attributes;
 pub mod billing;
 mod booked;
 pub mod bought;
 pub mod catalog;
 pub mod clock;
 pub mod decide;
-mod describe;
-pub mod details;
 pub mod elsewhere;
 pub mod entitle;
 pub mod explain;
@@ -20,7 +19,7 @@ pub mod key;
 pub mod ledger;
 pub mod money;
 pub mod names;
-pub mod orders;
+pub mod overrides;
 pub mod plan;
 pub mod profile;
 pub mod reason;
@@ -30,10 +29,11 @@ pub mod refund;
 mod report;
 pub mod retry;
 pub mod rules;
+pub mod sale_ids;
 pub mod same;
+mod set_attributes;
 mod share;
 pub mod status;
-pub mod transaction;
 pub mod worth;
 
 #[cfg(test)]

@@ -94,12 +94,12 @@ impl std::error::Error for NotAnAccount {}
 
 /// The same human as the *destination* knows it: the app's own user id (`customer_user_id`).
 ///
-/// It may be an e-mail address, so it is kept out of logs; [`Customer::as_str`] is for requests and the database.
+/// It may be an e-mail address, so it is kept out of logs; [`User::as_str`] is for requests and the database.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Customer(String);
+pub struct User(String);
 
-impl Customer {
+impl User {
     /// `None` when nothing but white space is left of `id`.
     #[must_use]
     pub fn new(id: &str) -> Option<Self> {
@@ -120,9 +120,9 @@ impl Customer {
     }
 }
 
-impl fmt::Debug for Customer {
+impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Customer(…)")
+        f.write_str("User(…)")
     }
 }
 
@@ -176,10 +176,10 @@ mod tests {
 
     #[test]
     fn a_customer_never_prints() {
-        let customer = Customer::new(" ann@example.com ").unwrap();
-        assert_eq!(customer.as_str(), "ann@example.com");
-        assert_eq!(format!("{customer:?}"), "Customer(…)");
-        assert_eq!(Customer::new("  "), None);
+        let user = User::new(" ann@example.com ").unwrap();
+        assert_eq!(user.as_str(), "ann@example.com");
+        assert_eq!(format!("{user:?}"), "User(…)");
+        assert_eq!(User::new("  "), None);
     }
 
     #[test]

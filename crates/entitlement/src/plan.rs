@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::SetAttributes;
 use crate::billing::{Discount, Stop};
 use crate::clock::Timestamp;
-use crate::details::Describe;
 use crate::key::StepKey;
 use crate::money::Money;
 use crate::names::AccessLevel;
@@ -53,7 +53,7 @@ impl fmt::Display for Until {
 
 /// One paid, free or refunded period of a chain, as the destination is told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transaction {
+pub struct Sale {
     /// Id of the chain: `sub_…`, or the purchase's own id.
     pub original: String,
     /// Own id; equal to `original` for a first purchase, `in_…` for each later paid invoice.
@@ -65,12 +65,12 @@ pub struct Transaction {
     /// What was charged for this product; `None` when the source did not say.
     pub price: Option<Money>,
     pub offer: Option<Offer>,
-    /// Where it stands; only for a destination that keeps books ([`crate::rules::Told::keeps_books`]).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standing: Option<Box<Standing>>,
+    /// Where it stands; only for a destination that keeps books ([`crate::rules::Protocol::keeps_books`]).
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "standing")]
+    pub status: Option<Box<SaleStatus>>,
 }
 
-impl Transaction {
+impl Sale {
     /// What stands in the place of a transaction where nobody paid.
     #[must_use]
     pub fn of_promotion(id: &str) -> Self {
@@ -81,7 +81,7 @@ impl Transaction {
             base_plan: String::new(),
             price: None,
             offer: None,
-            standing: None,
+            status: None,
         }
     }
 
@@ -94,19 +94,19 @@ impl Transaction {
     /// Whether a destination shows it as `id`: its own, or that under which it is entered.
     #[must_use]
     pub fn is_shown_as(&self, id: &str) -> bool {
-        self.id == id || self.standing.as_ref().is_some_and(|standing| standing.id == id)
+        self.id == id || self.status.as_ref().is_some_and(|status| status.id == id)
     }
 
     /// The same for the first of its chain.
     #[must_use]
     pub fn is_of_chain(&self, original: &str) -> bool {
-        self.original == original || self.standing.as_ref().is_some_and(|standing| standing.original == original)
+        self.original == original || self.status.as_ref().is_some_and(|status| status.original == original)
     }
 }
 
 /// Where a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct SaleStatus {
     /// What it is entered under: its own id, unless that is too long, or another product of the same payment has it.
     #[serde(default)]
     pub id: String,
@@ -162,7 +162,7 @@ pub struct Entitlement {
     pub level: AccessLevel,
     pub until: Until,
     pub starts_at: Option<Timestamp>,
-    pub transaction: Transaction,
+    pub sale: Sale,
     pub will_renew: bool,
     pub in_grace: bool,
     pub because: Reason,
@@ -177,16 +177,16 @@ pub struct Withheld {
     pub refund: Refund,
     /// Whose money went back, where the destination is told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refunded: Option<Box<Transaction>>,
+    pub refunded: Option<Box<Sale>>,
     /// What ended before its time, where the destination is told of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Box<Transaction>>,
+    pub ended: Option<Box<Sale>>,
     pub because: Reason,
 }
 
 /// A payment whose money went back, by the transaction it was told as.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Returned {
+pub struct RefundedSale {
     pub chain: String,
     pub id: String,
     pub because: Reason,
@@ -202,19 +202,19 @@ pub enum Refund {
 
 /// Something that nobody can say yet; what was granted stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unsure {
+pub struct Unknown {
     /// Only rights of this chain are unsure; `None`: all.
     pub chain: Option<String>,
     /// What else the chain may give, whoever gave it before.
     #[serde(default)]
-    pub gives: Gives,
+    pub may_give: MayGive,
     pub because: Reason,
 }
 
 /// What an unsure chain may give.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Gives {
+pub enum MayGive {
     /// Nothing that it was not granted before.
     #[default]
     Nothing,
@@ -223,23 +223,23 @@ pub enum Gives {
     Anything,
 }
 
-impl Unsure {
+impl Unknown {
     /// Whether it leaves open if `level`, held under `chain`, is owed.
     #[must_use]
     pub fn concerns(&self, level: &AccessLevel, chain: &str) -> bool {
         let same_chain = self.chain.as_ref().is_none_or(|of| of == chain);
         same_chain
-            || match &self.gives {
-                Gives::Nothing => false,
-                Gives::Level(given) => given == level,
-                Gives::Anything => true,
+            || match &self.may_give {
+                MayGive::Nothing => false,
+                MayGive::Level(given) => given == level,
+                MayGive::Anything => true,
             }
     }
 }
 
 /// Everything that is owed to one customer, with reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct Expected {
     /// The longest right of each level, by level.
     pub owed: Vec<Entitlement>,
     pub withheld: Vec<Withheld>,
@@ -248,22 +248,22 @@ pub struct Verdict {
     pub beside: Vec<Entitlement>,
     /// Payments that went back; only where the books are told of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub refunded: Vec<Returned>,
-    pub unsure: Vec<Unsure>,
+    pub refunded: Vec<RefundedSale>,
+    pub unknown: Vec<Unknown>,
     /// Worth an operator's eye; nothing is withheld for it.
     pub alarms: Vec<Reason>,
     /// What kept refunds and disputes from being read: rights stand as if none had come, but none is given back.
     #[serde(default)]
     pub refunds_unread: Option<Reason>,
     /// The first moment at which time alone changes this verdict.
-    pub look_again: Option<Timestamp>,
+    pub sync_again_at: Option<Timestamp>,
 }
 
-impl Verdict {
+impl Expected {
     /// The refund of `of`, where it carries no right any more: what still does stays sold.
-    pub(crate) fn refund_of(&self, of: &Transaction) -> Option<&Returned> {
+    pub(crate) fn refund_of(&self, of: &Sale) -> Option<&RefundedSale> {
         let is_it = |chain: &String, id: &String| (chain, id) == (&of.original, &of.id);
-        let mut rights = self.owed.iter().chain(&self.beside).map(|right| &right.transaction);
+        let mut rights = self.owed.iter().chain(&self.beside).map(|right| &right.sale);
         if rights.any(|other| is_it(&other.original, &other.id)) {
             return None;
         }
@@ -278,10 +278,14 @@ const DETAILS: &str = "(details)";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    Grant(Grant),
-    Revoke(Revoke),
-    Describe(Describe),
-    Report(Report),
+    #[serde(alias = "grant")]
+    GrantAccess(GrantAccess),
+    #[serde(alias = "revoke")]
+    RevokeAccess(RevokeAccess),
+    #[serde(alias = "describe")]
+    SetAttributes(SetAttributes),
+    #[serde(alias = "report")]
+    ReportSale(ReportSale),
 }
 
 impl Step {
@@ -289,9 +293,9 @@ impl Step {
     #[must_use]
     pub fn level(&self) -> Option<&AccessLevel> {
         match self {
-            Self::Grant(grant) => Some(&grant.level),
-            Self::Revoke(revoke) => Some(&revoke.level),
-            Self::Describe(_) | Self::Report(_) => None,
+            Self::GrantAccess(grant) => Some(&grant.level),
+            Self::RevokeAccess(revoke) => Some(&revoke.level),
+            Self::SetAttributes(_) | Self::ReportSale(_) => None,
         }
     }
 
@@ -299,9 +303,9 @@ impl Step {
     #[must_use]
     pub fn subject(&self) -> &str {
         match self {
-            Self::Grant(Grant { level, .. }) | Self::Revoke(Revoke { level, .. }) => &level.0,
-            Self::Describe(_) => DETAILS,
-            Self::Report(report) => &report.subject,
+            Self::GrantAccess(GrantAccess { level, .. }) | Self::RevokeAccess(RevokeAccess { level, .. }) => &level.0,
+            Self::SetAttributes(_) => DETAILS,
+            Self::ReportSale(report) => &report.subject,
         }
     }
 
@@ -309,15 +313,15 @@ impl Step {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Grant(_) => "grant",
-            Self::Revoke(_) => "revoke",
-            Self::Describe(_) => "describe",
-            Self::Report(_) => "report",
+            Self::GrantAccess(_) => "grant",
+            Self::RevokeAccess(_) => "revoke",
+            Self::SetAttributes(_) => "describe",
+            Self::ReportSale(_) => "report",
         }
     }
 }
 
-impl Grant {
+impl GrantAccess {
     /// Whether the level and its end alone are told, without the transaction.
     #[must_use]
     pub fn is_bare(&self) -> bool {
@@ -327,12 +331,13 @@ impl Grant {
 
 /// Give a level, with the transaction that carries it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
+pub struct GrantAccess {
     pub level: AccessLevel,
     pub until: Until,
     pub starts_at: Option<Timestamp>,
     pub store: String,
-    pub transaction: Transaction,
+    #[serde(alias = "transaction")]
+    pub sale: Sale,
     /// True in test mode.
     pub sandbox: bool,
     /// What it takes the place of, whose money went back: that is told first.
@@ -342,24 +347,24 @@ pub struct Grant {
 
 /// Take a level back, now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revoke {
+pub struct RevokeAccess {
     pub level: AccessLevel,
     pub refund: Refund,
-    /// What was refunded; only for a destination that is told ([`crate::rules::Told::Standing`]). No part of the key.
+    /// What was refunded; only for a destination that is told ([`crate::rules::Protocol::SalesAndAccess`]). No part of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded: Option<Refunded>,
     /// What ended before its time and renews no more; told and left out of the key like what was refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Box<Grant>>,
+    pub ended: Option<Box<GrantAccess>>,
 }
 
 /// Tell the books of a transaction, and nothing else: it opens and takes no level.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct ReportSale {
     /// The id that the books know it by, so written that no level is called so.
     pub subject: String,
     /// What would tell it, if it opened its level.
-    pub grant: Box<Grant>,
+    pub grant: Box<GrantAccess>,
     /// When we learnt that its money went back, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Timestamp>,
@@ -370,7 +375,7 @@ pub struct Report {
 
 /// What a report says of its sale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum SaleEvent {
     /// It was sold, and stands as its transaction says.
     Sold,
     /// Its money went back, which we learnt then.
@@ -379,48 +384,48 @@ pub enum Word {
     Ended(Timestamp),
 }
 
-impl Report {
+impl ReportSale {
     /// Of what `grant` would tell.
     #[must_use]
-    pub fn of(grant: Grant, word: Word) -> Self {
-        let (id, _) = crate::booked::ids(&grant.transaction);
-        let subject = format!("(books) {id} {}", grant.transaction.product);
+    pub fn of(grant: GrantAccess, word: SaleEvent) -> Self {
+        let (id, _) = crate::booked::ids(&grant.sale);
+        let subject = format!("(books) {id} {}", grant.sale.product);
         let (refunded_at, ended_at) = match word {
-            Word::Sold => (None, None),
-            Word::Refunded(at) => (Some(at), None),
-            Word::Ended(at) => (None, Some(at)),
+            SaleEvent::Sold => (None, None),
+            SaleEvent::Refunded(at) => (Some(at), None),
+            SaleEvent::Ended(at) => (None, Some(at)),
         };
-        Self { subject, grant: Box::new(Grant { refunded: None, ..grant }), refunded_at, ended_at }
+        Self { subject, grant: Box::new(GrantAccess { refunded: None, ..grant }), refunded_at, ended_at }
     }
 
     /// What it says.
     #[must_use]
-    pub fn word(&self) -> Word {
+    pub fn word(&self) -> SaleEvent {
         match (self.refunded_at, self.ended_at) {
-            (Some(at), _) => Word::Refunded(at),
-            (None, Some(at)) => Word::Ended(at),
-            (None, None) => Word::Sold,
+            (Some(at), _) => SaleEvent::Refunded(at),
+            (None, Some(at)) => SaleEvent::Ended(at),
+            (None, None) => SaleEvent::Sold,
         }
     }
 
     /// The id that the books know it by.
     #[must_use]
     pub fn id(&self) -> String {
-        crate::booked::ids(&self.grant.transaction).0
+        crate::booked::ids(&self.grant.sale).0
     }
 }
 
 /// A grant whose money went back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refunded {
-    pub grant: Box<Grant>,
+    pub grant: Box<GrantAccess>,
     /// When we learnt of it.
     pub at: Timestamp,
 }
 
 /// A step, its key and its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Planned {
+pub struct PlannedStep {
     pub key: StepKey,
     /// Key of the last confirmed step on the same subject.
     pub previous: Option<StepKey>,
@@ -434,21 +439,21 @@ pub struct Planned {
 /// All there is to do for one customer, and when to look again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    pub verdict: Verdict,
+    pub expected: Expected,
     /// To be sent now, in this order.
-    pub steps: Vec<Planned>,
+    pub steps: Vec<PlannedStep>,
     /// Intended earlier and visible by now: settle, do not send.
-    pub seen: Vec<StepKey>,
+    pub settled: Vec<StepKey>,
     /// Intended earlier and no longer wanted: drop.
-    pub moot: Vec<StepKey>,
+    pub dropped: Vec<StepKey>,
     /// Wanted, and refused before: a human must settle it.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedStep>,
     /// Why something that is owed or withheld needs no step.
     pub notes: Vec<Note>,
-    pub look_again: Option<Timestamp>,
+    pub sync_again_at: Option<Timestamp>,
     /// Nothing of ours is waited for: only what another store may renew.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub others_alone: bool,
+    pub waits_for_other_stores_only: bool,
 }
 
 /// Why nothing is done about a level.
@@ -460,7 +465,7 @@ pub struct Note {
 
 /// A wanted step that the destination will not take.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
+pub struct RefusedStep {
     pub key: StepKey,
     pub step: Step,
     pub why: String,

@@ -3,25 +3,26 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::names::{AccessLevel, Customer};
+use crate::names::{AccessLevel, User};
 use crate::plan::Until;
 
 /// What the destination shows; `levels` is empty for a profile that does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    pub customer: Customer,
+    #[serde(alias = "customer")]
+    pub user: User,
     /// False when the destination does not know the customer yet.
     pub exists: bool,
     /// One entry a level.
-    pub levels: Vec<Shown>,
+    pub levels: Vec<ActualLevel>,
     /// What stores sold, whether a level shows it or a longer right stands before it. It decides nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sold: Vec<Sold>,
+    pub sold: Vec<StoreSubscription>,
 }
 
 /// A subscription of a store, as the destination lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sold {
+pub struct StoreSubscription {
     pub store: String,
     /// The store's product.
     pub product: String,
@@ -33,7 +34,7 @@ pub struct Sold {
 
 /// One right as the destination shows it, running or over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct ActualLevel {
     pub level: AccessLevel,
     /// Its end; it may lie in the past.
     pub until: Until,
@@ -41,8 +42,10 @@ pub struct Shown {
     /// The store it came from, for example `stripe`, `app_store`.
     pub store: Option<String>,
     pub product: Option<String>,
-    pub transaction: Option<String>,
-    pub original: Option<String>,
+    #[serde(alias = "transaction")]
+    pub transaction_id: Option<String>,
+    #[serde(alias = "original")]
+    pub original_transaction_id: Option<String>,
     /// Whether it will renew, where that is said. Like the two below it decides nothing, and is told alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub will_renew: Option<bool>,
@@ -56,7 +59,7 @@ pub struct Shown {
 /// types and fields", `vendor_product_id`).
 pub const BARE: (&str, &str) = ("adapty", "adapty_server_side_product");
 
-impl Shown {
+impl ActualLevel {
     /// Whether it was given by the destination's API without a transaction; whatever ids it shows are its own.
     #[must_use]
     pub fn is_bare(&self) -> bool {
@@ -73,13 +76,13 @@ impl Shown {
 impl Profile {
     /// The profile of a customer the destination does not know.
     #[must_use]
-    pub fn absent(customer: Customer) -> Self {
-        Self { customer, exists: false, levels: Vec::new(), sold: Vec::new() }
+    pub fn absent(user: User) -> Self {
+        Self { user, exists: false, levels: Vec::new(), sold: Vec::new() }
     }
 
     /// The entry of `level`.
     #[must_use]
-    pub fn level(&self, level: &AccessLevel) -> Option<&Shown> {
+    pub fn level(&self, level: &AccessLevel) -> Option<&ActualLevel> {
         self.levels.iter().find(|shown| &shown.level == level)
     }
 }

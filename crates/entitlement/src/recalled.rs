@@ -19,7 +19,7 @@ pub fn is_as_left(ledger: &Ledger, key: &StepKey, lag: Duration, now: Timestamp)
     let Some(at) = sent.and_then(Entry::confirmed_at).filter(|at| after(*at, lag) > now) else { return false };
     ledger.entries.iter().all(|entry| match entry.state {
         State::Intended { .. } => false,
-        State::Confirmed { at: other } if matches!(entry.step, Step::Report(_)) => after(other, lag) <= now,
+        State::Confirmed { at: other } if matches!(entry.step, Step::ReportSale(_)) => after(other, lag) <= now,
         State::Confirmed { at: other } => other <= at,
         State::Dropped { at: other } => after(other, lag) <= now,
         State::Refused { at: other, .. } => other <= at,
@@ -31,7 +31,8 @@ pub fn is_as_left(ledger: &Ledger, key: &StepKey, lag: Duration, now: Timestamp)
 /// that was read.
 #[must_use]
 pub fn holds_unread(case: &Case, plan: &Plan, key: &StepKey) -> bool {
-    let is_still = plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty() && plan.refused.is_empty();
+    let is_still =
+        plan.steps.is_empty() && plan.settled.is_empty() && plan.dropped.is_empty() && plan.refused.is_empty();
     let is_plain = plan.notes.iter().all(|note| note.because == Reason::AlreadyThere);
     let is_recent = is_as_left(&case.ledger, key, case.rules.policy.lag(), case.now);
     is_still && is_plain && is_recent && case.profile.levels.iter().all(|shown| is_ours(shown, case))

@@ -8,22 +8,22 @@ use crate::booked::booked;
 use crate::clock::{Timestamp, after};
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
-use crate::names::{AccessLevel, Customer, Mode};
+use crate::names::{AccessLevel, Mode, User};
 use crate::plan::{
-    Entitlement, Grant, Note, Plan, Planned, Refund, Refunded, Refused, Revoke, Standing, Step, Transaction, Verdict,
-    Withheld,
+    Entitlement, Expected, GrantAccess, Note, Plan, PlannedStep, Refund, Refunded, RefusedStep, RevokeAccess, Sale,
+    SaleStatus, Step, Withheld,
 };
-use crate::profile::{BARE, Profile, Shown, Sold};
+use crate::profile::{ActualLevel, BARE, Profile, StoreSubscription};
 use crate::reason::Reason;
-use crate::rules::{Rules, Told};
+use crate::rules::{Protocol, Rules};
 use crate::same::{arrived, as_told, is_alike, same_chain, shows, tells};
 
-/// The steps that turn what `profile` shows into what `verdict` owes, given what the `ledger` remembers.
+/// The steps that turn what `profile` shows into what `expected` owes, given what the `ledger` remembers.
 #[must_use]
-pub fn reconcile(verdict: Verdict, profile: &Profile, ledger: &Ledger, rules: &Rules, now: Timestamp) -> Plan {
+pub fn reconcile(expected: Expected, profile: &Profile, ledger: &Ledger, rules: &Rules, now: Timestamp) -> Plan {
     let levels: BTreeSet<AccessLevel> =
-        verdict.owed.iter().map(|right| &right.level).chain(ledger.levels()).cloned().collect();
-    let mut plan = Plan { look_again: verdict.look_again, verdict, ..Plan::default() };
+        expected.owed.iter().map(|right| &right.level).chain(ledger.levels()).cloned().collect();
+    let mut plan = Plan { sync_again_at: expected.sync_again_at, expected, ..Plan::default() };
     for level in levels {
         Subject::new(&level, profile, ledger, rules, now).settle(&mut plan);
     }
@@ -39,7 +39,7 @@ struct Subject<'a> {
     /// All entries about the level, oldest first.
     entries: Vec<&'a Entry>,
     /// The entry on the profile, when it runs.
-    shown: Option<&'a Shown>,
+    shown: Option<&'a ActualLevel>,
 }
 
 /// What is to be done about one level.
@@ -58,9 +58,9 @@ impl<'a> Subject<'a> {
 
     fn settle(&self, plan: &mut Plan) {
         let seen = self.seen();
-        plan.seen.extend(seen.iter().map(|entry| entry.key.clone()));
+        plan.settled.extend(seen.iter().map(|entry| entry.key.clone()));
         let last = self.last(&seen);
-        let wanted = match self.wish(&plan.verdict, last) {
+        let wanted = match self.wish(&plan.expected, last) {
             Wish::Step(step, because) => self.plan(*step, because, last, plan),
             Wish::Nothing(because) => {
                 self.note(because, plan);
@@ -68,11 +68,11 @@ impl<'a> Subject<'a> {
             }
             Wish::Wait(at, because) => {
                 self.note(Some(because), plan);
-                look_again(plan, at);
+                sync_again_at(plan, at);
                 None
             }
         };
-        let owed = plan.verdict.owed.iter().find(|right| &right.level == self.level);
+        let owed = plan.expected.owed.iter().find(|right| &right.level == self.level);
         let twice = owed.and_then(|right| self.paid_twice(right));
         self.note(twice, plan);
         self.look_when_pictures_change(&seen, last, plan);
@@ -89,9 +89,11 @@ impl<'a> Subject<'a> {
     fn seen(&self) -> Vec<&'a Entry> {
         let calm = self.entries.iter().all(|entry| self.catches_up(entry).is_none());
         let told = |entry: &&Entry| match &entry.step {
-            Step::Grant(grant) => self.is_new(entry) && (grant.is_bare() || !self.shown.is_some_and(Shown::is_bare)),
-            Step::Revoke(_) => calm,
-            Step::Describe(_) | Step::Report(_) => false,
+            Step::GrantAccess(grant) => {
+                self.is_new(entry) && (grant.is_bare() || !self.shown.is_some_and(ActualLevel::is_bare))
+            }
+            Step::RevokeAccess(_) => calm,
+            Step::SetAttributes(_) | Step::ReportSale(_) => false,
         };
         self.intended().filter(|entry| self.visible(&entry.step)).filter(told).collect()
     }
@@ -104,7 +106,7 @@ impl<'a> Subject<'a> {
     /// Whether no other entry can have made the profile show what `entry` asks for.
     fn is_new(&self, entry: &Entry) -> bool {
         let older = |other: &&Entry| other.key != entry.key && self.visible(&other.step);
-        matches!(entry.step, Step::Grant(_)) && !self.entries.iter().copied().any(|other| older(&other))
+        matches!(entry.step, Step::GrantAccess(_)) && !self.entries.iter().copied().any(|other| older(&other))
     }
 
     /// The moment up to which the profile may lag behind what became of `entry`, if that is to come.
@@ -124,26 +126,26 @@ impl<'a> Subject<'a> {
         self.entries.iter().rev().find(arrived).copied()
     }
 
-    fn wish(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
-        match verdict.owed.iter().find(|right| &right.level == self.level) {
-            Some(right) => self.wish_owed(right, verdict, last),
-            None => self.wish_not_owed(verdict, last),
+    fn wish(&self, expected: &Expected, last: Option<&'a Entry>) -> Wish {
+        match expected.owed.iter().find(|right| &right.level == self.level) {
+            Some(right) => self.wish_owed(right, expected, last),
+            None => self.wish_not_owed(expected, last),
         }
     }
 
-    fn wish_owed(&self, right: &Entitlement, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
-        let refunded = self.refunded_before(right, verdict, last);
+    fn wish_owed(&self, right: &Entitlement, expected: &Expected, last: Option<&'a Entry>) -> Wish {
+        let refunded = self.refunded_before(right, expected, last);
         let grant = self.grant(right);
-        let transaction = booked(&grant.transaction, self.grants().rev(), &others(verdict, right));
-        let grant = Grant { refunded, transaction, ..grant };
-        if let Some(because) = self.kept(verdict, &grant, last) {
+        let sale = booked(&grant.sale, self.grants().rev(), &others(expected, right));
+        let grant = GrantAccess { refunded, sale, ..grant };
+        if let Some(because) = self.kept(expected, &grant, last) {
             // what is kept may be gone once the profile cannot lag any more
             return match last.and_then(|entry| self.catches_up(entry)) {
                 Some(at) => Wish::Wait(at, because),
                 None => Wish::Nothing(Some(because)),
             };
         }
-        if let Some(because) = self.refunded_for_all_we_know(verdict, &grant, last) {
+        if let Some(because) = self.refunded_for_all_we_know(expected, &grant, last) {
             return Wish::Nothing(Some(because));
         }
         let told = last.filter(|entry| tells(&entry.step, &grant));
@@ -156,8 +158,8 @@ impl<'a> Subject<'a> {
         }
         match told {
             // in the way of today, whichever way it was told before, and under the ids of then
-            Some(entry) => self.again(entry, Step::Grant(as_told(grant, &entry.step)), right.because.clone()),
-            None => Wish::Step(Box::new(Step::Grant(grant)), right.because.clone()),
+            Some(entry) => self.again(entry, Step::GrantAccess(as_told(grant, &entry.step)), right.because.clone()),
+            None => Wish::Step(Box::new(Step::GrantAccess(grant)), right.because.clone()),
         }
     }
 
@@ -181,26 +183,26 @@ impl<'a> Subject<'a> {
         u32::try_from(accepted.take_while(|entry| is_alike(&entry.step, &last.step)).count()).unwrap_or(u32::MAX)
     }
 
-    fn wish_not_owed(&self, verdict: &Verdict, last: Option<&'a Entry>) -> Wish {
+    fn wish_not_owed(&self, expected: &Expected, last: Option<&'a Entry>) -> Wish {
         let recent = last.and_then(|entry| self.recent(entry));
         // while the profile may lag, either may be what the customer has
         let mut ours = recent.into_iter().chain(self.shown_of_ours());
         let Some(held) = ours.clone().next() else { return self.nothing_of_ours(last) };
-        let unsure = ours.find_map(|grant| unsure(verdict, self.level, &grant.transaction.original));
-        if let Some(because) = unsure.filter(|_| !self.is_blocked(verdict)) {
+        let unsure = ours.find_map(|grant| unsure(expected, self.level, &grant.sale.original));
+        if let Some(because) = unsure.filter(|_| !self.is_blocked(expected)) {
             return Wish::Nothing(Some(because));
         }
-        let no = self.withheld(verdict, &held.transaction.original);
+        let no = self.withheld(expected, &held.sale.original);
         let (refund, because) = no.map_or((Refund::No, Reason::NothingGivesIt), |no| (no.refund, no.because.clone()));
         let ended = no.and_then(|no| no.ended.as_deref());
-        let is_back = |of: &&Transaction| verdict.refund_of(of).is_some();
-        let back = std::iter::once(&held.transaction).chain(ended).find(is_back);
+        let is_back = |of: &&Sale| expected.refund_of(of).is_some();
+        let back = std::iter::once(&held.sale).chain(ended).find(is_back);
         let refunded = no.and_then(|no| no.refunded.as_deref()).or(back);
-        let refunded = refunded.map(|transaction| self.refunded(held, transaction));
-        let ended = ended.map(|transaction| Box::new(self.ended(held, transaction)));
-        let revoke = Step::Revoke(Revoke { level: self.level.clone(), refund, refunded, ended });
+        let refunded = refunded.map(|sale| self.refunded(held, sale));
+        let ended = ended.map(|sale| Box::new(self.ended(held, sale)));
+        let revoke = Step::RevokeAccess(RevokeAccess { level: self.level.clone(), refund, refunded, ended });
         match last {
-            Some(entry) if matches!(entry.step, Step::Revoke(_)) => self.again(entry, revoke, because),
+            Some(entry) if matches!(entry.step, Step::RevokeAccess(_)) => self.again(entry, revoke, because),
             Some(entry) if self.shown.is_some() && self.shown_of_ours().is_none() => {
                 // the profile may lag, or a right of another store stands in front of ours
                 Wish::Wait(self.catches_up(entry).unwrap_or(self.now), Reason::WaitsForProfile)
@@ -210,13 +212,13 @@ impl<'a> Subject<'a> {
     }
 
     /// An operator's no is no matter of what is known.
-    fn is_blocked(&self, verdict: &Verdict) -> bool {
-        verdict.withheld.iter().any(|no| &no.level == self.level && no.because == Reason::Blocked)
+    fn is_blocked(&self, expected: &Expected) -> bool {
+        expected.withheld.iter().any(|no| &no.level == self.level && no.because == Reason::Blocked)
     }
 
     /// Why `chain` does not give the level; money that went back before any other reason.
-    fn withheld<'v>(&self, verdict: &'v Verdict, chain: &str) -> Option<&'v Withheld> {
-        let mut found = verdict
+    fn withheld<'v>(&self, expected: &'v Expected, chain: &str) -> Option<&'v Withheld> {
+        let mut found = expected
             .withheld
             .iter()
             .filter(|no| &no.level == self.level && (no.chain == chain || no.because == Reason::Blocked));
@@ -225,16 +227,16 @@ impl<'a> Subject<'a> {
     }
 
     /// The grant of `entry`, when it runs and was accepted so recently that the profile may lag behind it.
-    fn recent(&self, entry: &'a Entry) -> Option<&'a Grant> {
+    fn recent(&self, entry: &'a Entry) -> Option<&'a GrantAccess> {
         self.catches_up(entry)?;
         match &entry.step {
-            Step::Grant(grant) => grant.until.is_after(self.now).then_some(grant),
-            Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => None,
+            Step::GrantAccess(grant) => grant.until.is_after(self.now).then_some(grant),
+            Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_) => None,
         }
     }
 
     /// The grant of ours that the profile shows, or else the newest on the chain that it shows.
-    fn shown_of_ours(&self) -> Option<&'a Grant> {
+    fn shown_of_ours(&self) -> Option<&'a GrantAccess> {
         let shown = self.shown?;
         let mut of_chain = self.grants().rev().filter(|grant| same_chain(shown, grant));
         of_chain.clone().find(|grant| shows(shown, grant)).or_else(|| of_chain.next())
@@ -245,8 +247,8 @@ impl<'a> Subject<'a> {
         let Some(shown) = self.shown else { return Wish::Nothing(None) };
         let because = Reason::OtherStoreKeeps { store: store_of(shown) };
         let behind = last.is_some_and(|entry| match &entry.step {
-            Step::Grant(grant) => grant.until > shown.until,
-            Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => false,
+            Step::GrantAccess(grant) => grant.until > shown.until,
+            Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_) => false,
         });
         match shown.until.at().filter(|_| behind) {
             Some(at) => Wish::Wait(at, because),
@@ -254,85 +256,89 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn grants(&self) -> impl DoubleEndedIterator<Item = &'a Grant> + Clone + '_ {
+    fn grants(&self) -> impl DoubleEndedIterator<Item = &'a GrantAccess> + Clone + '_ {
         self.entries.iter().filter_map(|entry| match &entry.step {
-            Step::Grant(grant) => Some(grant),
-            Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => None,
+            Step::GrantAccess(grant) => Some(grant),
+            Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_) => None,
         })
     }
 
-    fn grant(&self, right: &Entitlement) -> Grant {
-        Grant {
+    fn grant(&self, right: &Entitlement) -> GrantAccess {
+        GrantAccess {
             level: right.level.clone(),
             until: right.until,
             starts_at: right.starts_at,
-            store: match self.rules.told {
-                _ if right.transaction.is_promotion() => BARE.0.to_owned(),
-                Told::Transaction | Told::Standing | Told::Sales => self.rules.store.clone(),
-                Told::LevelOnly => BARE.0.to_owned(),
+            store: match self.rules.protocol {
+                _ if right.sale.is_promotion() => BARE.0.to_owned(),
+                Protocol::AccessWithSale | Protocol::SalesAndAccess | Protocol::SalesOnly => self.rules.store.clone(),
+                Protocol::AccessOnly => BARE.0.to_owned(),
             },
-            transaction: right.transaction.clone(),
+            sale: right.sale.clone(),
             sandbox: self.rules.mode == Mode::Test,
             refunded: None,
         }
     }
 
     /// What a promotion takes the place of, when its money went back: a revoke would tell that, and there is none.
-    fn refunded_before(&self, right: &Entitlement, verdict: &Verdict, last: Option<&Entry>) -> Option<Refunded> {
-        let Step::Grant(held) = &last?.step else { return None };
-        if !right.transaction.is_promotion() || held.transaction.is_promotion() {
+    fn refunded_before(&self, right: &Entitlement, expected: &Expected, last: Option<&Entry>) -> Option<Refunded> {
+        let Step::GrantAccess(held) = &last?.step else { return None };
+        if !right.sale.is_promotion() || held.sale.is_promotion() {
             return None;
         }
-        let no = self.withheld(verdict, &held.transaction.original).filter(|no| no.refund == Refund::Yes)?;
-        Some(self.refunded(held, no.refunded.as_deref().unwrap_or(&held.transaction)))
+        let no = self.withheld(expected, &held.sale.original).filter(|no| no.refund == Refund::Yes)?;
+        Some(self.refunded(held, no.refunded.as_deref().unwrap_or(&held.sale)))
     }
 
-    fn refunded(&self, held: &Grant, transaction: &Transaction) -> Refunded {
-        let transaction = &as_sold(held, transaction);
-        let transaction = booked(transaction, std::iter::once(held).chain(self.grants().rev()), &[]);
+    fn refunded(&self, held: &GrantAccess, sale: &Sale) -> Refunded {
+        let sale = &as_sold(held, sale);
+        let sale = booked(sale, std::iter::once(held).chain(self.grants().rev()), &[]);
         let store = self.rules.store.clone();
-        Refunded { grant: Box::new(Grant { transaction, store, refunded: None, ..held.clone() }), at: self.now }
+        Refunded { grant: Box::new(GrantAccess { sale, store, refunded: None, ..held.clone() }), at: self.now }
     }
 
-    /// What was told of `transaction` as `held`, but that it renews no more; its end stays that of what was paid for.
-    fn ended(&self, held: &Grant, transaction: &Transaction) -> Grant {
-        let (stopped_at, stop) =
-            transaction.standing.as_ref().map_or((None, None), |standing| (standing.stopped_at, standing.stop));
-        let is_it = |told: &&Transaction| (&told.id, &told.product) == (&transaction.id, &transaction.product);
-        let mut told = self.grants().rev().map(|grant| &grant.transaction);
-        let told = Some(&held.transaction).filter(|told| told.id == transaction.id).or_else(|| told.find(is_it));
-        let standing = told.and_then(|told| told.standing.as_ref()).or(transaction.standing.as_ref()).map(|standing| {
-            Box::new(Standing { renews: false, stopped_at, stop, grace_until: None, ..(**standing).clone() })
+    /// What was told of `sale` as `held`, but that it renews no more; its end stays that of what was paid for.
+    fn ended(&self, held: &GrantAccess, sale: &Sale) -> GrantAccess {
+        let (stopped_at, stop) = sale.status.as_ref().map_or((None, None), |status| (status.stopped_at, status.stop));
+        let is_it = |told: &&Sale| (&told.id, &told.product) == (&sale.id, &sale.product);
+        let mut told = self.grants().rev().map(|grant| &grant.sale);
+        let told = Some(&held.sale).filter(|told| told.id == sale.id).or_else(|| told.find(is_it));
+        let status = told.and_then(|told| told.status.as_ref()).or(sale.status.as_ref()).map(|status| {
+            Box::new(SaleStatus { renews: false, stopped_at, stop, grace_until: None, ..(**status).clone() })
         });
-        let transaction = Transaction { standing, ..transaction.clone() };
-        let transaction = booked(&transaction, std::iter::once(held).chain(self.grants().rev()), &[]);
+        let sale = Sale { status, ..sale.clone() };
+        let sale = booked(&sale, std::iter::once(held).chain(self.grants().rev()), &[]);
         let store = self.rules.store.clone();
-        Grant { transaction, store, refunded: None, ..held.clone() }
+        GrantAccess { sale, store, refunded: None, ..held.clone() }
     }
 
     /// A picture that is unsure altogether changes nothing; one that is unsure of this level shortens nothing.
-    fn kept(&self, verdict: &Verdict, grant: &Grant, last: Option<&'a Entry>) -> Option<Reason> {
-        if let Some(because) = unsure_of_all(verdict) {
+    fn kept(&self, expected: &Expected, grant: &GrantAccess, last: Option<&'a Entry>) -> Option<Reason> {
+        if let Some(because) = unsure_of_all(expected) {
             return Some(because);
         }
         let recent = last.and_then(|entry| self.recent(entry)).map(|ours| (ours.until, ours));
         let shown = self.shown.and_then(|shown| self.shown_of_ours().map(|ours| (shown.until, ours)));
         // while the profile may lag, either may be what the customer has
         let mut longer = [recent, shown].into_iter().flatten().filter(|(until, _)| *until > grant.until);
-        longer.find_map(|(_, ours)| unsure(verdict, self.level, &ours.transaction.original))
+        longer.find_map(|(_, ours)| unsure(expected, self.level, &ours.sale.original))
     }
 
     /// What was taken back as refunded is not given again while nobody can say whether the refund stands; a new
     /// transaction is.
-    fn refunded_for_all_we_know(&self, verdict: &Verdict, grant: &Grant, last: Option<&Entry>) -> Option<Reason> {
-        let because = verdict.refunds_unread.as_ref()?;
-        let Step::Revoke(Revoke { refund: Refund::Yes, .. }) = &last?.step else { return None };
-        let told = self.grants().any(|ours| ours.transaction.id == grant.transaction.id);
+    fn refunded_for_all_we_know(
+        &self,
+        expected: &Expected,
+        grant: &GrantAccess,
+        last: Option<&Entry>,
+    ) -> Option<Reason> {
+        let because = expected.refunds_unread.as_ref()?;
+        let Step::RevokeAccess(RevokeAccess { refund: Refund::Yes, .. }) = &last?.step else { return None };
+        let told = self.grants().any(|ours| ours.sale.id == grant.sale.id);
         told.then(|| Reason::Unsure { because: Box::new(because.clone()) })
     }
 
     /// A right that is not ours and lasts at least as long needs nothing from us.
-    fn other_store_lasts(&self, grant: &Grant) -> Option<Reason> {
+    fn other_store_lasts(&self, grant: &GrantAccess) -> Option<Reason> {
         let shown = self.shown?;
         let ours = same_chain(shown, grant) || self.grants().any(|ours| same_chain(shown, ours));
         if ours || shown.until < grant.until {
@@ -343,13 +349,13 @@ impl<'a> Subject<'a> {
 
     /// The store that is paid for the same level beside us.
     fn paid_twice(&self, right: &Entitlement) -> Option<Reason> {
-        let shown = self.shown.filter(|_| !right.transaction.is_promotion())?;
+        let shown = self.shown.filter(|_| !right.sale.is_promotion())?;
         let ours = self.grants().any(|ours| same_chain(shown, ours));
         let store = match ours {
             true => self.paid_behind_ours()?,
             false => shown.store.as_ref().filter(|store| self.is_paid_elsewhere(store))?,
         };
-        Some(Reason::PaidTwice { store: store.clone(), chain: right.transaction.original.clone() })
+        Some(Reason::PaidTwice { store: store.clone(), chain: right.sale.original.clone() })
     }
 
     fn is_paid_elsewhere(&self, store: &str) -> bool {
@@ -360,14 +366,16 @@ impl<'a> Subject<'a> {
     /// is not said; of several that may hide it, the first is taken.
     fn paid_behind_ours(&self) -> Option<&'a String> {
         let mut levels = self.profile.levels.iter().filter(|shown| shown.runs(self.now));
-        let shows = |shown: &Shown, sold: &Sold| {
+        let shows = |shown: &ActualLevel, sold: &StoreSubscription| {
             (shown.store.as_ref(), shown.product.as_ref()) == (Some(&sold.store), Some(&sold.product))
         };
-        let is_paid = |sold: &&Sold| sold.until.is_after(self.now) && sold.sandbox == (self.rules.mode == Mode::Test);
+        let is_paid = |sold: &&StoreSubscription| {
+            sold.until.is_after(self.now) && sold.sandbox == (self.rules.mode == Mode::Test)
+        };
         let mut running = self.profile.sold.iter().filter(is_paid);
         let hidden = running
             .find(|sold| self.is_paid_elsewhere(&sold.store) && !levels.clone().any(|shown| shows(shown, sold)))?;
-        let may_hide = |shown: &Shown| {
+        let may_hide = |shown: &ActualLevel| {
             let is_elsewhere = shown.store.as_ref().is_some_and(|store| self.is_paid_elsewhere(store));
             !is_elsewhere && shown.until >= hidden.until
         };
@@ -377,8 +385,8 @@ impl<'a> Subject<'a> {
 
     /// Puts a step into the plan, unless its entry says that it is not due or was refused. Returns its key.
     fn plan(&self, step: Step, because: Reason, last: Option<&Entry>, plan: &mut Plan) -> Option<StepKey> {
-        let (previous, key) = next_link(self.rules, &self.profile.customer, &self.entries, &step, last);
-        let planned = Planned { key: key.clone(), previous, step, because, attempts: 0 };
+        let (previous, key) = next_link(self.rules, &self.profile.user, &self.entries, &step, last);
+        let planned = PlannedStep { key: key.clone(), previous, step, because, attempts: 0 };
         self.note(enqueue(planned, &self.entries, self.now, plan), plan);
         Some(key)
     }
@@ -390,14 +398,15 @@ impl<'a> Subject<'a> {
         for entry in &self.entries {
             let matters = doubted || hidden(entry) || matches!(entry.state, State::Dropped { .. });
             let at = self.catches_up(entry).filter(|_| matters);
-            at.into_iter().for_each(|at| look_again(plan, at));
+            at.into_iter().for_each(|at| sync_again_at(plan, at));
         }
-        let revokes =
-            |planned: &Planned| planned.step.level() == Some(self.level) && matches!(planned.step, Step::Revoke(_));
+        let revokes = |planned: &PlannedStep| {
+            planned.step.level() == Some(self.level) && matches!(planned.step, Step::RevokeAccess(_))
+        };
         let open = self.intended().next().is_some() || plan.steps.iter().any(revokes);
         let runs_out = self.shown.filter(|_| open).and_then(|shown| shown.until.at());
         let told = last.filter(|_| open).and_then(|entry| self.recent(entry)).and_then(|grant| grant.until.at());
-        runs_out.into_iter().chain(told).for_each(|at| look_again(plan, at));
+        runs_out.into_iter().chain(told).for_each(|at| sync_again_at(plan, at));
     }
 
     /// What was intended, has not shown up, and is no longer wanted. It may still arrive: look again after the lag.
@@ -405,9 +414,9 @@ impl<'a> Subject<'a> {
         let unwanted = |entry: &&Entry| Some(&entry.key) != wanted && !seen.iter().any(|other| other.key == entry.key);
         let moot: Vec<_> = self.intended().filter(unwanted).map(|entry| entry.key.clone()).collect();
         if !moot.is_empty() {
-            look_again(plan, after(self.now, self.rules.policy.lag().max(Duration::seconds(1))));
+            sync_again_at(plan, after(self.now, self.rules.policy.lag().max(Duration::seconds(1))));
         }
-        plan.moot.extend(moot);
+        plan.dropped.extend(moot);
     }
 
     fn note(&self, because: Option<Reason>, plan: &mut Plan) {
@@ -421,13 +430,13 @@ const GIVES_FREE: [&str; 1] = [BARE.0];
 /// The key of `step` after `last` among `entries`, and the key before it. A confirmed key is never taken twice.
 pub(crate) fn next_link(
     rules: &Rules,
-    customer: &Customer,
+    user: &User,
     entries: &[&Entry],
     step: &Step,
     last: Option<&Entry>,
 ) -> (Option<StepKey>, StepKey) {
     let Rules { destination, mode, .. } = rules;
-    let after = |previous: Option<&StepKey>| StepKey::of(destination, *mode, customer, step, previous);
+    let after = |previous: Option<&StepKey>| StepKey::of(destination, *mode, user, step, previous);
     let mut previous = last.map(|entry| entry.key.clone());
     let mut key = after(previous.as_ref());
     while entries.iter().any(|entry| entry.key == key && entry.confirmed_at().is_some()) {
@@ -438,55 +447,55 @@ pub(crate) fn next_link(
 }
 
 /// Puts a step into the plan; answers why not, when its entry says that it is not due or was refused.
-pub(crate) fn enqueue(planned: Planned, entries: &[&Entry], now: Timestamp, plan: &mut Plan) -> Option<Reason> {
+pub(crate) fn enqueue(planned: PlannedStep, entries: &[&Entry], now: Timestamp, plan: &mut Plan) -> Option<Reason> {
     let entry = entries.iter().find(|entry| entry.key == planned.key);
     let attempts = match entry.map(|entry| &entry.state) {
         Some(State::Intended { due, .. }) if *due > now => {
-            look_again(plan, *due);
+            sync_again_at(plan, *due);
             return Some(Reason::WaitsForRetry { due: *due });
         }
         Some(State::Refused { why, .. }) => {
-            let Planned { key, step, .. } = planned;
-            plan.refused.push(Refused { key, step, why: why.clone() });
+            let PlannedStep { key, step, .. } = planned;
+            plan.refused.push(RefusedStep { key, step, why: why.clone() });
             return Some(Reason::Refusal { why: why.clone() });
         }
         Some(State::Intended { attempts, .. }) => *attempts,
         Some(State::Dropped { .. } | State::Confirmed { .. }) | None => 0,
     };
-    plan.steps.push(Planned { attempts, ..planned });
+    plan.steps.push(PlannedStep { attempts, ..planned });
     None
 }
 
-/// `transaction` as the product that it was told as, and at that price, whatever the catalog says of it today.
-fn as_sold(held: &Grant, transaction: &Transaction) -> Transaction {
-    let told = &held.transaction;
-    if (&told.original, &told.id) != (&transaction.original, &transaction.id) {
-        return transaction.clone();
+/// `sale` as the product that it was told as, and at that price, whatever the catalog says of it today.
+fn as_sold(held: &GrantAccess, sale: &Sale) -> Sale {
+    let told = &held.sale;
+    if (&told.original, &told.id) != (&sale.original, &sale.id) {
+        return sale.clone();
     }
-    let price = told.price.clone().or_else(|| transaction.price.clone());
+    let price = told.price.clone().or_else(|| sale.price.clone());
     let (product, base_plan) = (told.product.clone(), told.base_plan.clone());
-    Transaction { product, base_plan, price, ..transaction.clone() }
+    Sale { product, base_plan, price, ..sale.clone() }
 }
 
-fn store_of(shown: &Shown) -> String {
+fn store_of(shown: &ActualLevel) -> String {
     shown.store.clone().unwrap_or_else(|| "another store".into())
 }
 
-pub(crate) fn look_again(plan: &mut Plan, at: Timestamp) {
-    plan.look_again = Some(plan.look_again.map_or(at, |soonest| soonest.min(at)));
+pub(crate) fn sync_again_at(plan: &mut Plan, at: Timestamp) {
+    plan.sync_again_at = Some(plan.sync_again_at.map_or(at, |soonest| soonest.min(at)));
 }
 
 /// The transactions of all that is owed besides `right`.
-fn others<'v>(verdict: &'v Verdict, right: &Entitlement) -> Vec<&'v Transaction> {
-    verdict.owed.iter().filter(|other| other.level != right.level).map(|other| &other.transaction).collect()
+fn others<'v>(expected: &'v Expected, right: &Entitlement) -> Vec<&'v Sale> {
+    expected.owed.iter().filter(|other| other.level != right.level).map(|other| &other.sale).collect()
 }
 
-fn unsure_of_all(verdict: &Verdict) -> Option<Reason> {
-    let of_all = verdict.unsure.iter().find(|unsure| unsure.chain.is_none())?;
+fn unsure_of_all(expected: &Expected) -> Option<Reason> {
+    let of_all = expected.unknown.iter().find(|unsure| unsure.chain.is_none())?;
     Some(Reason::Unsure { because: Box::new(of_all.because.clone()) })
 }
 
-fn unsure(verdict: &Verdict, level: &AccessLevel, chain: &str) -> Option<Reason> {
-    let found = verdict.unsure.iter().find(|unsure| unsure.concerns(level, chain))?;
+fn unsure(expected: &Expected, level: &AccessLevel, chain: &str) -> Option<Reason> {
+    let found = expected.unknown.iter().find(|unsure| unsure.concerns(level, chain))?;
     Some(Reason::Unsure { because: Box::new(found.because.clone()) })
 }

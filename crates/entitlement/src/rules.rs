@@ -3,8 +3,8 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::{AttributeLimits, SourcedAttribute};
 use crate::catalog::Catalog;
-use crate::details::{Limits, Sourced};
 use crate::names::Mode;
 
 /// Everything from the settings that [`crate::decide::decide`] may look at.
@@ -17,41 +17,45 @@ pub struct Rules {
     /// The store that the destination is told, for example `stripe`.
     pub store: String,
     /// What the destination is told of a right.
-    #[serde(default)]
-    pub told: Told,
+    #[serde(default, alias = "told")]
+    pub protocol: Protocol,
     pub catalog: Catalog,
     /// Details that the source fills.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sourced: Vec<Sourced>,
+    #[serde(default, alias = "sourced", skip_serializing_if = "Vec::is_empty")]
+    pub sourced_attributes: Vec<SourcedAttribute>,
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: AttributeLimits,
     pub policy: Policy,
 }
 
 /// What the destination is told of a right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum Protocol {
     /// The transaction that carries it.
     #[default]
-    Transaction,
+    #[serde(alias = "transaction")]
+    AccessWithSale,
     /// The same, and where it stands: when it was bought, whether it renews, whether a payment failed.
-    Standing,
-    /// The level and its end alone; the destination then shows it as a right of its own ([`Shown::is_bare`]).
+    #[serde(alias = "standing")]
+    SalesAndAccess,
+    /// The level and its end alone; the destination then shows it as a right of its own ([`ActualLevel::is_bare`]).
     ///
-    /// [`Shown::is_bare`]: crate::profile::Shown::is_bare
-    LevelOnly,
+    /// [`ActualLevel::is_bare`]: crate::profile::ActualLevel::is_bare
+    #[serde(alias = "level_only")]
+    AccessOnly,
     /// What was sold, and no level: the destination keeps books alone.
-    Sales,
+    #[serde(alias = "sales")]
+    SalesOnly,
 }
 
-impl Told {
+impl Protocol {
     /// Whether the destination keeps books: each sale is told by itself, and where it stands.
     #[must_use]
     pub fn keeps_books(self) -> bool {
         match self {
-            Self::Standing | Self::Sales => true,
-            Self::Transaction | Self::LevelOnly => false,
+            Self::SalesAndAccess | Self::SalesOnly => true,
+            Self::AccessWithSale | Self::AccessOnly => false,
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::billing::{Item, Purchase, PurchaseLine, Subscription};
 use crate::catalog::{Mapped, Offering};
 use crate::money::Money;
-use crate::plan::Transaction;
-use crate::rules::{Rules, Told};
+use crate::plan::Sale;
+use crate::rules::{Protocol, Rules};
 
 /// The other items of the product of `item` whose part of a payment is told apart from what it gives by `offering`: under
 /// ids of their own, or, where one id stands for all, under another product of the destination.
@@ -16,10 +16,12 @@ pub(crate) fn items_apart<'a>(
     rules: &Rules,
 ) -> Vec<&'a Item> {
     let called = called(offering, &item.product);
-    let is_apart = |other: &&Item| match (rules.catalog.of(&other.price, &other.product), rules.told) {
-        (Mapped::Ignored, _) | (Mapped::Unmapped, Told::Transaction | Told::LevelOnly) => false,
-        (Mapped::Unmapped | Mapped::Gives(_), Told::Standing | Told::Sales) => true,
-        (Mapped::Gives(offerings), Told::Transaction | Told::LevelOnly) => name(&offerings, &other.product) != called,
+    let is_apart = |other: &&Item| match (rules.catalog.of(&other.price, &other.product), rules.protocol) {
+        (Mapped::Ignored, _) | (Mapped::Unmapped, Protocol::AccessWithSale | Protocol::AccessOnly) => false,
+        (Mapped::Unmapped | Mapped::Gives(_), Protocol::SalesAndAccess | Protocol::SalesOnly) => true,
+        (Mapped::Gives(offerings), Protocol::AccessWithSale | Protocol::AccessOnly) => {
+            name(&offerings, &other.product) != called
+        }
     };
     let others = subscription.items.iter().filter(|other| other.id != item.id && other.product == item.product);
     others.filter(is_apart).collect()
@@ -34,36 +36,30 @@ pub(crate) fn lines_apart<'a>(
     rules: &Rules,
 ) -> Vec<&'a PurchaseLine> {
     let is_first = |of: &PurchaseLine| purchase.lines.iter().all(|other| of.price <= other.price);
-    let is_plain = |of: &PurchaseLine| rules.told.keeps_books() && is_first(of);
+    let is_plain = |of: &PurchaseLine| rules.protocol.keeps_books() && is_first(of);
     let entry = |of: &PurchaseLine, called: &str| (!is_plain(of)).then(|| called.to_owned());
     let own = entry(line, called(offering, &line.product));
     let is_apart = |other: &&PurchaseLine| match rules.catalog.of(&other.price, &other.product) {
-        Mapped::Ignored | Mapped::Unmapped => rules.told.keeps_books(),
+        Mapped::Ignored | Mapped::Unmapped => rules.protocol.keeps_books(),
         Mapped::Gives(offerings) => entry(other, name(&offerings, &other.product)) != own,
     };
     let others = purchase.lines.iter().filter(|other| other.price != line.price && other.product == line.product);
     others.filter(is_apart).collect()
 }
 
-/// `transaction` of `offering`, one of all the `offerings` of one thing that was sold: what was charged for it is told with
+/// `sale` of `offering`, one of all the `offerings` of one thing that was sold: what was charged for it is told with
 /// the first of them. A further one under another product is sold for nothing, or, where the books know each sale by its id
 /// alone, is no sale at all.
 #[must_use]
-pub(crate) fn once(
-    transaction: Transaction,
-    offering: &Offering,
-    offerings: &[&Offering],
-    product: &str,
-    told: Told,
-) -> Transaction {
+pub(crate) fn once(sale: Sale, offering: &Offering, offerings: &[&Offering], product: &str, told: Protocol) -> Sale {
     if name(offerings, product) == called(offering, product) {
-        return transaction;
+        return sale;
     }
     let price = match told {
-        Told::Standing | Told::Sales => None,
-        Told::Transaction | Told::LevelOnly => transaction.price.map(|price| Money { minor: 0, ..price }),
+        Protocol::SalesAndAccess | Protocol::SalesOnly => None,
+        Protocol::AccessWithSale | Protocol::AccessOnly => sale.price.map(|price| Money { minor: 0, ..price }),
     };
-    Transaction { price, ..transaction }
+    Sale { price, ..sale }
 }
 
 /// What the destination calls `product`.

@@ -6,10 +6,10 @@ use crate::clock::{Timestamp, after};
 use crate::decide::Case;
 use crate::elsewhere::{self, LATE};
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Plan, Step, Until, Verdict};
-use crate::profile::{BARE, Shown};
+use crate::plan::{Entitlement, Expected, Plan, Step, Until};
+use crate::profile::{ActualLevel, BARE};
 use crate::reason::Reason;
-use crate::rules::{Rules, Told};
+use crate::rules::{Protocol, Rules};
 
 /// The stores in which apps sell.
 const IN_APPS: [&str; 2] = ["app_store", "play_store"];
@@ -55,7 +55,7 @@ impl Status {
     pub fn of(case: &Case, plan: &Plan, carried: Carried) -> Self {
         let mut levels: Vec<LevelStatus> = Vec::new();
         if carried == Carried::Out {
-            levels.extend(plan.verdict.owed.iter().map(|right| owed(right, &case.rules)));
+            levels.extend(plan.expected.owed.iter().map(|right| owed(right, &case.rules)));
         }
         for shown in case.profile.levels.iter().filter(|shown| shown.runs(case.now)) {
             if carried == Carried::Out && is_revoked(plan, &shown.level) {
@@ -74,7 +74,7 @@ impl Status {
                 levels.push(shown(late));
             }
         }
-        for no in &plan.verdict.withheld {
+        for no in &plan.expected.withheld {
             if levels.iter().all(|known| known.level != no.level) {
                 levels.push(withheld(&no.level, &no.because));
             }
@@ -84,13 +84,13 @@ impl Status {
         Self { levels, double_subscription: twice }
     }
 
-    /// Where a customer stands in an app that cannot be read now: what `verdict` owes, and what was `seen` there before.
+    /// Where a customer stands in an app that cannot be read now: what `expected` owes, and what was `seen` there before.
     /// What was seen stays to its end; where billing is sure not to owe it, it does not renew.
     #[must_use]
-    pub fn unread(verdict: &Verdict, rules: &Rules, seen: Self) -> Self {
-        let mut levels: Vec<LevelStatus> = verdict.owed.iter().map(|right| owed(right, rules)).collect();
+    pub fn unread(expected: &Expected, rules: &Rules, seen: Self) -> Self {
+        let mut levels: Vec<LevelStatus> = expected.owed.iter().map(|right| owed(right, rules)).collect();
         for known in seen.levels {
-            let is_over = verdict.unsure.is_empty() && known.is_of(&[&rules.store]);
+            let is_over = expected.unknown.is_empty() && known.is_of(&[&rules.store]);
             match levels.iter_mut().find(|owed| owed.level == known.level) {
                 Some(owed) if owed.until < known.until && !is_over => *owed = known,
                 Some(_) => {}
@@ -209,7 +209,7 @@ fn owed(right: &Entitlement, rules: &Rules) -> LevelStatus {
         will_renew: Some(right.will_renew),
         in_grace: right.in_grace,
         billing_issue: right.in_grace,
-        store: Some(match right.transaction.is_promotion() {
+        store: Some(match right.sale.is_promotion() {
             true => BARE.0.to_owned(),
             false => rules.store.clone(),
         }),
@@ -217,7 +217,7 @@ fn owed(right: &Entitlement, rules: &Rules) -> LevelStatus {
     }
 }
 
-fn shown(shown: &Shown) -> LevelStatus {
+fn shown(shown: &ActualLevel) -> LevelStatus {
     LevelStatus {
         level: shown.level.clone(),
         app: None,
@@ -243,11 +243,11 @@ fn withheld(level: &AccessLevel, because: &Reason) -> LevelStatus {
     }
 }
 
-fn is_foreign(shown: &Shown, case: &Case) -> bool {
-    let bare = case.rules.told != Told::Transaction && shown.is_bare();
+fn is_foreign(shown: &ActualLevel, case: &Case) -> bool {
+    let bare = case.rules.protocol != Protocol::AccessWithSale && shown.is_bare();
     !bare && shown.store.as_ref().is_some_and(|store| *store != case.rules.store)
 }
 
 fn is_revoked(plan: &Plan, level: &AccessLevel) -> bool {
-    plan.steps.iter().any(|planned| matches!(&planned.step, Step::Revoke(revoke) if revoke.level == *level))
+    plan.steps.iter().any(|planned| matches!(&planned.step, Step::RevokeAccess(revoke) if revoke.level == *level))
 }

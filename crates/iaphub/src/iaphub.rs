@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use entitlement::clock::{Timestamp, after};
 use entitlement::failure::{Class, Failure};
-use entitlement::names::{AccessLevel, Customer};
+use entitlement::names::{AccessLevel, User};
 use entitlement::status::LevelStatus;
 use wire::upstream::{Call, Upstream};
 
@@ -45,31 +45,26 @@ impl Iaphub {
         &self.upstream
     }
 
-    /// The levels that what `customer` bought in the stores opens at `now`. What is active without an end to come is told
+    /// The levels that what `user` bought in the stores opens at `now`. What is active without an end to come is told
     /// to last for the time that an answer is `good_for`.
     ///
     /// # Errors
     /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read, or a 404: a user
     /// whom IAPHUB does not know is answered for with 200, so it is no word about anybody.
-    pub async fn shown(
-        &self,
-        customer: &Customer,
-        now: Timestamp,
-        good_for: Duration,
-    ) -> Result<Vec<LevelStatus>, Failure> {
+    pub async fn shown(&self, user: &User, now: Timestamp, good_for: Duration) -> Result<Vec<LevelStatus>, Failure> {
         let transient = |failure: Failure| match failure.status {
             Some(404) => Failure { class: Class::Transient, ..failure },
             Some(_) | None => failure,
         };
-        let answer = self.upstream.get(self.reading(customer)).await.map_err(transient)?;
+        let answer = self.upstream.get(self.reading(user)).await.map_err(transient)?;
         let open_until = after(now, TimeDelta::from_std(good_for).unwrap_or(TimeDelta::MAX));
         read::levels(&answer.body, &self.levels, now, open_until)
             .map_err(|why| Failure::new(Class::Transient, format!("{READING} at iaphub: {why}")))
     }
 
     /// `returnNew`: a user who never opened the app is answered for like one who bought nothing.
-    fn reading(&self, customer: &Customer) -> Call {
-        let (app, user) = (encoded(&self.app), encoded(customer.as_str()));
+    fn reading(&self, user: &User) -> Call {
+        let (app, user) = (encoded(&self.app), encoded(user.as_str()));
         let environment = encoded(&self.environment);
         let path = format!("/v1/app/{app}/user/{user}?environment={environment}&returnNew=true");
         Call { what: READING.to_owned(), path, headers: Vec::new() }

@@ -7,8 +7,8 @@ use chrono::SecondsFormat;
 use entitlement::billing::Stop;
 use entitlement::clock::Timestamp;
 use entitlement::failure::{Class, Failure};
-use entitlement::names::Customer;
-use entitlement::plan::{Grant, Offer, Report, Standing, Until, Word};
+use entitlement::names::User;
+use entitlement::plan::{GrantAccess, Offer, ReportSale, SaleEvent, SaleStatus, Until};
 use serde_json::{Map, Number, Value};
 use wire::upstream::{Call, Method};
 
@@ -35,7 +35,7 @@ enum Piece {
     Text(String),
     App,
     User,
-    Transaction,
+    Sale,
 }
 
 impl Path {
@@ -57,7 +57,7 @@ impl Path {
             pieces.push(match place {
                 "app" => Piece::App,
                 "user" => Piece::User,
-                "transaction" => Piece::Transaction,
+                "transaction" => Piece::Sale,
                 _ => return None,
             });
             rest = after;
@@ -67,14 +67,14 @@ impl Path {
         pieces.iter().all(is_path).then_some(Self(pieces))
     }
 
-    fn filled(&self, app: &str, user: &str, transaction: &str) -> String {
+    fn filled(&self, app: &str, user: &str, sale: &str) -> String {
         self.0.iter().fold(String::new(), |mut path, piece| {
             // writing to a string cannot fail
             let _ = match piece {
                 Piece::Text(text) => path.write_str(text),
                 Piece::App => path.write_str(&encoded(app)),
                 Piece::User => path.write_str(&encoded(user)),
-                Piece::Transaction => path.write_str(&encoded(transaction)),
+                Piece::Sale => path.write_str(&encoded(sale)),
             };
             path
         })
@@ -88,16 +88,10 @@ impl Iaphub {
     /// # Errors
     /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read. After a
     /// [`Class::Transient`] it may have arrived.
-    pub async fn tell(
-        &self,
-        route: &Route,
-        customer: &Customer,
-        report: &Report,
-        is_known: bool,
-    ) -> Result<(), Failure> {
-        let Some(body) = self.purchase(customer, report) else { return Ok(()) };
+    pub async fn tell(&self, route: &Route, user: &User, report: &ReportSale, is_known: bool) -> Result<(), Failure> {
+        let Some(body) = self.purchase(user, report) else { return Ok(()) };
         let path = if is_known { &route.update } else { &route.create };
-        let path = path.filled(&self.app, customer.as_str(), &report.id());
+        let path = path.filled(&self.app, user.as_str(), &report.id());
         let call = Call { what: TELLING.to_owned(), path, headers: Vec::new() };
         let answer = self.upstream.send(Method::Post, call, &body).await?;
         if answer.body.is_empty() {
@@ -111,72 +105,72 @@ impl Iaphub {
     }
 
     /// The purchase as IAPHUB names its fields; what is not known is left out, never null.
-    fn purchase(&self, customer: &Customer, report: &Report) -> Option<Value> {
-        let Grant { store, transaction, sandbox, .. } = &*report.grant;
-        let standing = transaction.standing.as_ref()?;
+    fn purchase(&self, user: &User, report: &ReportSale) -> Option<Value> {
+        let GrantAccess { store, sale, sandbox, .. } = &*report.grant;
+        let status = sale.status.as_ref()?;
         let mut body = Map::new();
         let mut add = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
-        add("userId", customer.as_str().into());
+        add("userId", user.as_str().into());
         add("environment", (*self.environment).into());
         add("platform", store.as_str().into());
-        add("productSku", transaction.product.as_str().into());
-        add("orderId", standing.id.as_str().into());
-        add("originalPurchase", standing.original.as_str().into());
-        add("purchaseDate", date(standing.bought_at));
+        add("productSku", sale.product.as_str().into());
+        add("orderId", status.id.as_str().into());
+        add("originalPurchase", status.original.as_str().into());
+        add("purchaseDate", date(status.bought_at));
         add("isSandbox", (*sandbox).into());
-        if let Some(price) = &transaction.price {
+        if let Some(price) = &sale.price {
             add("currency", price.code().into());
             add("price", serde_json::from_str::<Number>(&price.major()).ok()?.into());
         }
-        if let Some(country) = &standing.country {
+        if let Some(country) = &status.country {
             add("country", country.as_str().into());
         }
-        if let Some(end) = end(report.word(), standing) {
+        if let Some(end) = end(report.word(), status) {
             add("expirationDate", date(end));
         }
-        add("isRefunded", matches!(report.word(), Word::Refunded(_)).into());
-        if let Word::Refunded(at) = report.word() {
+        add("isRefunded", matches!(report.word(), SaleEvent::Refunded(_)).into());
+        if let SaleEvent::Refunded(at) = report.word() {
             add("refundDate", date(at));
         }
-        let is_subscription = standing.paid_until != Until::Lifetime;
+        let is_subscription = status.paid_until != Until::Lifetime;
         add("isSubscription", is_subscription.into());
         if is_subscription {
-            let is_trial = transaction.offer == Some(Offer::FreeTrial);
-            add("isSubscriptionRenewable", (report.word() == Word::Sold && standing.renews).into());
-            add("subscriptionState", state(report.word(), standing).into());
+            let is_trial = sale.offer == Some(Offer::FreeTrial);
+            add("isSubscriptionRenewable", (report.word() == SaleEvent::Sold && status.renews).into());
+            add("subscriptionState", state(report.word(), status).into());
             add("subscriptionPeriodType", if is_trial { "trial" } else { "normal" }.into());
         }
-        if let Some(reason) = cancel_reason(report.word(), standing).filter(|_| is_subscription) {
+        if let Some(reason) = cancel_reason(report.word(), status).filter(|_| is_subscription) {
             add("subscriptionCancelReason", reason.into());
         }
         Some(Value::Object(body))
     }
 }
 
-fn end(word: Word, standing: &Standing) -> Option<Timestamp> {
+fn end(word: SaleEvent, status: &SaleStatus) -> Option<Timestamp> {
     match word {
-        Word::Sold | Word::Refunded(_) => standing.paid_until.at(),
-        Word::Ended(at) => Some(at),
+        SaleEvent::Sold | SaleEvent::Refunded(_) => status.paid_until.at(),
+        SaleEvent::Ended(at) => Some(at),
     }
 }
 
-fn state(word: Word, standing: &Standing) -> &'static str {
+fn state(word: SaleEvent, status: &SaleStatus) -> &'static str {
     match word {
-        Word::Refunded(_) | Word::Ended(_) => "expired",
-        Word::Sold if standing.payment_failed_at.is_some() => "grace_period",
-        Word::Sold => "active",
+        SaleEvent::Refunded(_) | SaleEvent::Ended(_) => "expired",
+        SaleEvent::Sold if status.payment_failed_at.is_some() => "grace_period",
+        SaleEvent::Sold => "active",
     }
 }
 
 /// As far as it is known.
-fn cancel_reason(word: Word, standing: &Standing) -> Option<&'static str> {
-    match (word, standing.stop) {
-        (Word::Refunded(_), _) => Some("refunded"),
+fn cancel_reason(word: SaleEvent, status: &SaleStatus) -> Option<&'static str> {
+    match (word, status.stop) {
+        (SaleEvent::Refunded(_), _) => Some("refunded"),
         (_, Some(Stop::Asked)) => Some("customer_canceled"),
         (_, Some(Stop::PaymentFailed)) => Some("billing_error"),
         (_, Some(Stop::PaymentDisputed | Stop::Unknown)) => Some("unknown"),
-        (Word::Ended(_), None) if standing.payment_failed_at.is_some() => Some("billing_error"),
-        (Word::Ended(_) | Word::Sold, None) => None,
+        (SaleEvent::Ended(_), None) if status.payment_failed_at.is_some() => Some("billing_error"),
+        (SaleEvent::Ended(_) | SaleEvent::Sold, None) => None,
     }
 }
 

@@ -114,7 +114,7 @@ impl CatchUp {
         loop {
             let page = self.stripe.events(since, after).await?;
             for envelope in page.envelopes {
-                caught.missed += self.ring(event::of(envelope, self.mode, None)).await?;
+                caught.missed += self.record(event::of(envelope, self.mode, None)).await?;
                 caught.read += 1;
             }
             tell(caught);
@@ -129,9 +129,9 @@ impl CatchUp {
         Ok(self.store.note(CURSOR).await?.and_then(|text| text.parse().ok()))
     }
 
-    async fn ring(&self, event: Event) -> Result<u64, StoreError> {
+    async fn record(&self, event: Event) -> Result<u64, StoreError> {
         let kind = event.kind.clone();
-        match self.store.seat_when_free().await?.ring(event).await? {
+        match self.store.slot_when_free().await?.record(event).await? {
             Kept::Duplicate => Ok(0),
             Kept::New => {
                 metrics::counter!("grantsync_events_total", "type" => kind, "outcome" => "caught_up").increment(1);

@@ -70,13 +70,13 @@ async fn take_in(State(ingest): State<Arc<Ingest>>, request: Request) -> Respons
 impl Ingest {
     async fn take(&self, request: Request) -> Result<(), Refusal> {
         // asked first: refusing must be cheaper than accepting
-        if !self.store.has_seats() {
+        if !self.store.has_slots() {
             return Err(Refusal::Busy);
         }
         let (head, body) = request.into_parts();
         let body = tokio::time::timeout(LONGEST_BODY, to_bytes(body, LARGEST_BODY)).await;
         let body = body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
-        let seat = self.store.seat().ok_or(Refusal::Busy)?;
+        let slot = self.store.slot().ok_or(Refusal::Busy)?;
         let event = self.accepted(&head.headers, &body)?;
         // they hold the connection's buffers, which thousands that wait would hold with them
         drop((head, body));
@@ -86,7 +86,7 @@ impl Ingest {
             Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
         };
         let id = event.id.clone();
-        let kept = seat.ring(event).await.map_err(|_| Refusal::Database)?;
+        let kept = slot.record(event).await.map_err(|_| Refusal::Database)?;
         tell(&id, kind, account.as_ref(), outcome, kept);
         Ok(())
     }

@@ -96,7 +96,7 @@ async fn room(feed: &mpsc::Sender<Claim>, stop: &CancellationToken) -> Option<us
 async fn rest(store: &Store, wait: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
-        () = store.rung() => {}
+        () = store.triggered() => {}
         () = tokio::time::sleep(wait) => {}
     }
 }

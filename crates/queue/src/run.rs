@@ -12,7 +12,7 @@ use entitlement::clock::{Clock, after};
 use futures_util::FutureExt;
 use store::claim::Claim;
 use store::open::Store;
-use store::record::{Ending, Finding, Kind, Settlement};
+use store::record::{Attention, AttentionKind, Settlement, SyncEnding};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -122,16 +122,16 @@ async fn contained(claim: Claim, work: Data<Work>) -> Result<(), std::convert::I
 async fn give_up(work: &Work, claim: &Claim, why: String) {
     tracing::error!(account.id = %claim.account, error = %why, "a look was given up; it is tried again later");
     let now = (work.clock)();
-    let ending = if claim.is_tired(now) {
-        Ending::GivenUp(Finding {
-            kind: Kind::LookFailed,
-            customer: None,
+    let ending = if claim.has_exhausted_retries(now) {
+        SyncEnding::GivenUp(Attention {
+            kind: AttentionKind::SyncFailed,
+            user: None,
             subject: claim.account.as_str().to_owned(),
             reason: why,
             hint: format!("report it, then `grantsync resync {}`", claim.account),
         })
     } else {
-        Ending::Failed { next: after(now, chrono::Duration::seconds(AFTER_CRASH)), why, parked: Vec::new() }
+        SyncEnding::Failed { next: after(now, chrono::Duration::seconds(AFTER_CRASH)), why, parked: Vec::new() }
     };
     let Claim { account, lease, generation, .. } = claim.clone();
     let settlement = Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending };

@@ -14,7 +14,7 @@ use entitlement::names::Account;
 use store::claim::{Claim, Lease, Room, Urgency};
 use store::connection::Time;
 use store::open::{Options, Store};
-use store::record::{Ending, Held, Settlement};
+use store::record::{Fenced, Settlement, SyncEnding};
 use tempfile::TempDir;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -43,7 +43,7 @@ async fn memory() -> (Store, TempDir) {
 }
 
 async fn touch(store: &Store, ids: &[&str]) {
-    store.touch(ids.iter().map(|id| account(id)).collect(), Urgency::Fresh).await.unwrap();
+    store.enqueue(ids.iter().map(|id| account(id)).collect(), Urgency::Fresh).await.unwrap();
 }
 
 async fn claim(store: &Store, limit: usize) -> Vec<Claim> {
@@ -57,9 +57,9 @@ async fn some_claims(ids: &[&str]) -> Vec<Claim> {
     claim(&store, ids.len()).await
 }
 
-async fn settle(store: &Store, claim: Claim) -> Held {
+async fn settle(store: &Store, claim: Claim) -> Fenced {
     let Claim { account, lease, generation, .. } = claim;
-    let ending = Ending::Done { next: None, parked: Vec::new() };
+    let ending = SyncEnding::Done { next: None, parked: Vec::new() };
     store
         .settle(Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending })
         .await
@@ -113,7 +113,7 @@ async fn next(began: &mut mpsc::UnboundedReceiver<String>) -> String {
 async fn trouble(store: &Store, id: &str) -> Option<String> {
     let ended = async {
         loop {
-            let standing = store.standing(&account(id)).await.unwrap().unwrap();
+            let standing = store.account_state(&account(id)).await.unwrap().unwrap();
             if !standing.leased && (standing.settled_at.is_some() || standing.trouble.is_some()) {
                 return standing.trouble;
             }
@@ -185,7 +185,7 @@ async fn a_look_that_panics_is_settled_as_failed_and_others_go_on() {
     }
     assert_eq!(trouble(&store, "bad").await.as_deref(), Some("the look panicked: no such thing"));
     assert_eq!(trouble(&store, "good").await, None);
-    let standing = store.standing(&account("bad")).await.unwrap().unwrap();
+    let standing = store.account_state(&account("bad")).await.unwrap().unwrap();
     assert_eq!(standing.due_at, Some(clock() + chrono::TimeDelta::seconds(60)));
     running.end().await;
 }
@@ -218,7 +218,7 @@ async fn shutdown_waits_for_a_look_under_way_and_gives_back_what_was_not_begun()
             Box::pin(async move {
                 began.notify_one();
                 go_on.notified().await;
-                assert_eq!(settle(&store, claim).await, Held::Yes);
+                assert_eq!(settle(&store, claim).await, Fenced::Written);
             })
         })
     };
@@ -231,10 +231,10 @@ async fn shutdown_waits_for_a_look_under_way_and_gives_back_what_was_not_begun()
     assert!(!running.task.is_finished());
     go_on.notify_one();
     running.end().await;
-    let first = store.standing(&account("1")).await.unwrap().unwrap();
+    let first = store.account_state(&account("1")).await.unwrap().unwrap();
     assert!(first.settled_at.is_some() && first.trouble.is_none());
     // whether the second was begun or not: nothing is left leased, and nothing is lost
-    let second = store.standing(&account("2")).await.unwrap().unwrap();
+    let second = store.account_state(&account("2")).await.unwrap().unwrap();
     assert!(!second.leased);
     assert_eq!(claim(&store, 9).await.len(), usize::from(second.settled_at.is_none()));
 }
@@ -242,7 +242,7 @@ async fn shutdown_waits_for_a_look_under_way_and_gives_back_what_was_not_begun()
 /// Waits until the claimer has taken `id`.
 async fn until_leased(store: &Store, id: &str) {
     let leased = async {
-        while !store.standing(&account(id)).await.unwrap().unwrap().leased {
+        while !store.account_state(&account(id)).await.unwrap().unwrap().leased {
             tokio::task::yield_now().await;
         }
     };
@@ -278,5 +278,5 @@ async fn leases_of_looks_under_way_are_renewed() {
     until_leased(&store, "1").await;
     stop.cancel();
     keeping.await.unwrap();
-    assert!(!store.standing(&account("1")).await.unwrap().unwrap().leased);
+    assert!(!store.account_state(&account("1")).await.unwrap().unwrap().leased);
 }

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use entitlement::clock::Timestamp;
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, User};
 
 /// An account to look at, leased to us.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub account: Account,
     /// The app user it belongs to, when that is known.
-    pub customer: Option<Customer>,
+    pub user: Option<User>,
     /// The bell count this look answers.
     pub generation: i64,
     /// When the first bell not yet answered rang.
-    pub rung_at: Option<Timestamp>,
+    pub triggered_at: Option<Timestamp>,
     /// Looks that failed in a row before this one.
     pub attempts: u32,
     /// When the first of them failed.
@@ -51,13 +51,13 @@ const PATIENCE: chrono::Duration = chrono::Duration::days(3);
 impl Claim {
     /// Whether a bell alone made it due: neither its time has come, nor did somebody ask.
     #[must_use]
-    pub fn is_of_a_bell(&self) -> bool {
-        self.urgency == Urgency::Fresh && self.rung_at.is_some()
+    pub fn is_from_event(&self) -> bool {
+        self.urgency == Urgency::Fresh && self.triggered_at.is_some()
     }
 
     /// Whether looks at the account have failed for so long that a further failure is for a human.
     #[must_use]
-    pub fn is_tired(&self, now: Timestamp) -> bool {
+    pub fn has_exhausted_retries(&self, now: Timestamp) -> bool {
         self.failing_since.is_some_and(|since| now - since > PATIENCE)
     }
 }

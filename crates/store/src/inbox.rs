@@ -17,7 +17,7 @@ use crate::writer::Op;
 
 /// A place in the queue of events that wait for the writer.
 #[derive(Debug)]
-pub struct Seat {
+pub struct Slot {
     store: Store,
     permit: OwnedSemaphorePermit,
 }
@@ -25,32 +25,32 @@ pub struct Seat {
 impl Store {
     /// A place for one event, or `None` when too many wait: cheap, to be asked before any work is done for the event.
     #[must_use]
-    pub fn seat(&self) -> Option<Seat> {
+    pub fn slot(&self) -> Option<Slot> {
         let permit = self.seats.clone().try_acquire_owned().ok()?;
-        Some(Seat { store: self.clone(), permit })
+        Some(Slot { store: self.clone(), permit })
     }
 
     /// A place for one event, as soon as there is one.
     ///
     /// # Errors
     /// When the program is shutting down.
-    pub async fn seat_when_free(&self) -> Result<Seat, StoreError> {
+    pub async fn slot_when_free(&self) -> Result<Slot, StoreError> {
         let permit = self.seats.clone().acquire_owned().await.map_err(|_| StoreError::Stopped)?;
-        Ok(Seat { store: self.clone(), permit })
+        Ok(Slot { store: self.clone(), permit })
     }
 
     /// Whether an event would find a seat now: to be asked before its body is read.
     #[must_use]
-    pub fn has_seats(&self) -> bool {
+    pub fn has_slots(&self) -> bool {
         self.seats.available_permits() > 0
     }
 
-    /// The newest events that are `wanted`, newest first.
+    /// The newest events that are `filter`, newest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn events(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Seen>, StoreError> {
-        let Wanted { accounts, kind, outcome, since, behind } = wanted;
+    pub async fn events(&self, filter: &Filter, limit: u32) -> Result<Vec<ReceivedEvent>, StoreError> {
+        let Filter { accounts, kind, outcome, since, behind } = filter;
         let (exactly, beginning) = match kind {
             Some(KindLike::Exactly(kind)) => (Some(kind.as_str()), None),
             Some(KindLike::Beginning(start)) => (None, Some(start.as_str())),
@@ -81,19 +81,19 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn event(&self, id: &str) -> Result<Option<Whole>, StoreError> {
+    pub async fn event(&self, id: &str) -> Result<Option<StoredEvent>, StoreError> {
         let query = sql("SELECT id, kind, account, object, outcome, created, received, body FROM inbox WHERE id = $1");
         let row = query.bind(id).read_first(&self.reads).await.map_err(StoreError::on("reading an event"))?;
-        Ok(row.map(|row| Whole { seen: seen(&row), body: row.get("body") }))
+        Ok(row.map(|row| StoredEvent { seen: seen(&row), body: row.get("body") }))
     }
 }
 
-impl Seat {
+impl Slot {
     /// Keeps the event and rings for its account. When this answers, both are on the disk.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn ring(self, event: Event) -> Result<Kept, StoreError> {
+    pub async fn record(self, event: Event) -> Result<Kept, StoreError> {
         // the seat goes with the event: it is free again when the writer is done, not when the client gives up
         self.store.write(Op::Ring(event, self.permit)).await?.try_into()
     }
@@ -101,7 +101,7 @@ impl Seat {
 
 /// Which events are meant; nothing said means all.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct Filter {
     /// Those that rang for one of these.
     pub accounts: Vec<Account>,
     pub kind: Option<KindLike>,
@@ -122,7 +122,7 @@ pub enum KindLike {
 
 /// An event as it is listed.
 #[derive(Clone, Debug, Serialize)]
-pub struct Seen {
+pub struct ReceivedEvent {
     pub id: String,
     #[serde(rename = "type")]
     pub kind: String,
@@ -135,14 +135,14 @@ pub struct Seen {
 
 /// An event with everything that is kept of it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Whole {
+pub struct StoredEvent {
     #[serde(flatten)]
-    pub seen: Seen,
+    pub seen: ReceivedEvent,
     pub body: Option<String>,
 }
 
-fn seen(row: &Row) -> Seen {
-    Seen {
+fn seen(row: &Row) -> ReceivedEvent {
+    ReceivedEvent {
         id: row.get("id"),
         kind: row.get("kind"),
         account: row.get("account"),

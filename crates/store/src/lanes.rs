@@ -38,8 +38,8 @@ impl Lanes {
         &self,
         read: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        let seat = timeout(PATIENCE, self.0.seats.acquire()).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
-        let _seat = seat.map_err(|_| sqlx::Error::PoolClosed)?;
+        let slot = timeout(PATIENCE, self.0.seats.acquire()).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        let _seat = slot.map_err(|_| sqlx::Error::PoolClosed)?;
         let free = self.free().pop();
         let mut connection = match free {
             Some(connection) => connection,

@@ -4,8 +4,7 @@
 //! with one statement a table, and answers every waiter after the commit. Reads go through a small pool. One SQL text
 //! serves SQLite and PostgreSQL ([`statement`]); where it must differ, a comment says why.
 
-mod bell;
-pub mod book;
+pub mod audit;
 pub mod claim;
 pub mod connection;
 mod database;
@@ -14,23 +13,24 @@ pub mod event;
 pub mod import;
 pub mod inbox;
 mod lanes;
+pub mod ledger;
 pub mod limits;
+pub mod links;
 mod listing;
 pub mod notes;
+mod notify;
 pub mod open;
-pub mod ordered;
-pub mod orders;
+pub mod overrides;
 pub mod parked;
-pub mod people;
 pub mod record;
 pub mod retention;
 mod script;
 mod statement;
 pub mod statuses;
+mod store_purchases;
+pub mod task_leases;
 mod transaction;
-pub mod turns;
 pub mod walk;
-mod witnessed;
 pub mod worklist;
 mod writer;
 

@@ -9,11 +9,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bell::Bell;
 use crate::connection::{Connection, Durability, Pool, Time};
 use crate::database::Database;
 use crate::error::{OpenError, StoreError};
 use crate::limits::Held;
+use crate::notify::Bell;
 use crate::statement::{differing, millis, sql};
 use crate::writer::{State, Waiting, Writer};
 
@@ -114,8 +114,8 @@ impl Store {
 
     /// Ends when an account may have become due: after a bell of this process, and of others when [`Store::listen`] was
     /// called. A bell may be lost; whoever waits looks by itself every few seconds too.
-    pub async fn rung(&self) {
-        self.bell.rung().await;
+    pub async fn triggered(&self) {
+        self.bell.triggered().await;
     }
 
     /// On PostgreSQL, listens from now on for what other processes do: their bells end [`Store::rung`], and the pauses of

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entitlement::clock::Timestamp;
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, User};
 use serde::Serialize;
 
 use crate::claim::Urgency;
@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::event::{Event, Outcome};
 use crate::listing::Listing;
 use crate::open::Store;
-use crate::record::{Ending, Finding, Kind, Settlement};
+use crate::record::{Attention, AttentionKind, Settlement, SyncEnding};
 use crate::statement::{Batch, Column, Statement, Value, millis, moment, sql};
 use crate::worklist;
 use crate::writer::Op;
@@ -35,10 +35,10 @@ pub struct Parked {
 
 /// Which parked things are to be listed; nothing said means all that were not dropped.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    pub kind: Option<Kind>,
+pub struct Filter {
+    pub kind: Option<AttentionKind>,
     pub accounts: Vec<Account>,
-    pub user: Option<Customer>,
+    pub user: Option<User>,
     /// Those with a higher number.
     pub behind: Option<i64>,
 }
@@ -50,7 +50,7 @@ const PARKED: &str = "SELECT id, kind, account, customer, subject, reason, hint,
 #[derive(Clone, Debug)]
 pub enum Which {
     Ids(Vec<i64>),
-    Kind(Kind),
+    Kind(AttentionKind),
     All,
 }
 
@@ -60,28 +60,28 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn parked(&self) -> Result<Vec<Parked>, StoreError> {
-        self.parked_like(&Wanted::default()).await
+        self.parked_matching(&Filter::default()).await
     }
 
-    /// The parked things that are `wanted` and were not dropped, the oldest first.
+    /// The parked things that are `filter` and were not dropped, the oldest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn parked_like(&self, wanted: &Wanted) -> Result<Vec<Parked>, StoreError> {
-        self.first_parked_like(wanted, u32::MAX).await
+    pub async fn parked_matching(&self, filter: &Filter) -> Result<Vec<Parked>, StoreError> {
+        self.first_parked_matching(filter, u32::MAX).await
     }
 
     /// The first `limit` of them.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn first_parked_like(&self, wanted: &Wanted, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        let Wanted { kind, accounts, user, behind } = wanted;
+    pub async fn first_parked_matching(&self, filter: &Filter, limit: u32) -> Result<Vec<Parked>, StoreError> {
+        let Filter { kind, accounts, user, behind } = filter;
         let query = Listing::of(PARKED)
             .only_if(true, "dropped IS NULL")
-            .only("kind = ?", kind.map(Kind::as_str))
+            .only("kind = ?", kind.map(AttentionKind::as_str))
             .only_if(!accounts.is_empty(), "account IN (SELECT value FROM asked)")
-            .only("customer = ?", user.as_ref().map(Customer::as_str))
+            .only("customer = ?", user.as_ref().map(User::as_str))
             .only("id > ?", *behind);
         let query = query.first(limit, "id").with(Batch::texts("asked", accounts.iter().map(Account::as_str)));
         let found = query.read(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn parked_thing(&self, id: i64) -> Result<Option<Parked>, StoreError> {
+    pub async fn parked_by_id(&self, id: i64) -> Result<Option<Parked>, StoreError> {
         let query = Listing::of(PARKED).only("id = ?", Some(id)).first(1, "id");
         let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading what is parked"))?;
         Ok(row.as_ref().map(parked))
@@ -155,22 +155,22 @@ pub(crate) async fn settle(
     settlements: &[&Settlement],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let done: Vec<(&Account, &[Finding])> = settlements
+    let done: Vec<(&Account, &[Attention])> = settlements
         .iter()
         .filter_map(|settlement| match &settlement.ending {
-            Ending::Done { parked, .. } => Some((&settlement.account, parked.as_slice())),
-            Ending::Partly { .. }
-            | Ending::Forgotten
-            | Ending::GivenUp(_)
-            | Ending::Failed { .. }
-            | Ending::Yielded { .. } => None,
+            SyncEnding::Done { parked, .. } => Some((&settlement.account, parked.as_slice())),
+            SyncEnding::Partly { .. }
+            | SyncEnding::Forgotten
+            | SyncEnding::GivenUp(_)
+            | SyncEnding::Failed { .. }
+            | SyncEnding::Yielded { .. } => None,
         })
         .collect();
     let beside = settlements.iter().flat_map(|settlement| {
         let findings = match &settlement.ending {
-            Ending::GivenUp(finding) => std::slice::from_ref(finding),
-            Ending::Failed { parked, .. } | Ending::Partly { parked, .. } => parked.as_slice(),
-            Ending::Done { .. } | Ending::Forgotten | Ending::Yielded { .. } => &[],
+            SyncEnding::GivenUp(finding) => std::slice::from_ref(finding),
+            SyncEnding::Failed { parked, .. } | SyncEnding::Partly { parked, .. } => parked.as_slice(),
+            SyncEnding::Done { .. } | SyncEnding::Forgotten | SyncEnding::Yielded { .. } => &[],
         };
         findings.iter().map(|finding| (&settlement.account, finding))
     });
@@ -202,9 +202,9 @@ pub(crate) async fn unreadable(
     for event in events {
         let Outcome::Unreadable { reason } = &event.outcome else { continue };
         let Ok(account) = Account::parse(&event.id) else { continue };
-        let finding = Finding {
-            kind: Kind::UnreadableEvent,
-            customer: None,
+        let finding = Attention {
+            kind: AttentionKind::UnreadableEvent,
+            user: None,
             subject: event.id.clone(),
             reason: reason.clone(),
             hint: "its body is kept in the inbox: report it, then `grantsync parked drop`".into(),
@@ -214,7 +214,11 @@ pub(crate) async fn unreadable(
     Ok(())
 }
 
-async fn add(connection: &mut Connection, found: Vec<(&Account, &Finding)>, now: Timestamp) -> Result<(), StoreError> {
+async fn add(
+    connection: &mut Connection,
+    found: Vec<(&Account, &Attention)>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     if found.is_empty() {
         return Ok(());
     }
@@ -224,9 +228,9 @@ async fn add(connection: &mut Connection, found: Vec<(&Account, &Finding)>, now:
         .into_iter()
         .filter(|(account, finding)| once.insert((finding.kind.as_str(), account.as_str(), finding.subject.as_str())));
     let rows = found.map(|(account, finding)| -> [Value<'_>; 6] {
-        let customer = finding.customer.as_ref().map(Customer::as_str);
+        let user = finding.user.as_ref().map(User::as_str);
         let (kind, reason, hint) = (finding.kind.as_str(), &finding.reason, &finding.hint);
-        [kind.into(), account.as_str().into(), customer.into(), (&finding.subject).into(), reason.into(), hint.into()]
+        [kind.into(), account.as_str().into(), user.into(), (&finding.subject).into(), reason.into(), hint.into()]
     });
     let columns = ["kind", "account", "customer", "subject", "reason", "hint"].map(Column::Text);
     sql("INSERT INTO parked (kind, account, customer, subject, reason, hint, since)
@@ -257,12 +261,12 @@ pub(crate) async fn release(connection: &mut Connection, which: &Which, now: Tim
     let found = sql("SELECT id, kind, account, subject FROM parked
          WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");
     let found = which.bound(found).fetch(connection).await.map_err(StoreError::on("choosing what is parked"))?;
-    let of = |kind: Kind| found.iter().filter(move |row| row.get::<String>("kind") == kind.as_str());
-    let keys: Vec<String> = of(Kind::RefusedStep).map(|row| row.get("subject")).collect();
+    let of = |kind: AttentionKind| found.iter().filter(move |row| row.get::<String>("kind") == kind.as_str());
+    let keys: Vec<String> = of(AttentionKind::RefusedStep).map(|row| row.get("subject")).collect();
     let subjects = found.iter().map(|row| row.get::<String>("subject"));
     // every account that waits for the same thing; an event that cannot be read has none
     let accounts = sql("SELECT account FROM parked WHERE kind <> $1 AND subject IN (SELECT value FROM subjects)")
-        .bind(Kind::UnreadableEvent.as_str())
+        .bind(AttentionKind::UnreadableEvent.as_str())
         .with(Batch::texts("subjects", subjects))
         .fetch(connection)
         .await
@@ -275,8 +279,8 @@ pub(crate) async fn release(connection: &mut Connection, which: &Which, now: Tim
     .with(Batch::texts("keys", keys.iter().map(String::as_str)))
     .later(connection, "releasing refused steps")
     .await?;
-    worklist::touch(connection, &accounts.iter().map(|account| (account, Urgency::Asked)).collect(), now).await?;
-    Ok((found.len() - of(Kind::UnreadableEvent).count()) as u64)
+    worklist::enqueue(connection, &accounts.iter().map(|account| (account, Urgency::Asked)).collect(), now).await?;
+    Ok((found.len() - of(AttentionKind::UnreadableEvent).count()) as u64)
 }
 
 pub(crate) async fn drop_for_good(connection: &mut Connection, which: &Which, reason: &str) -> Result<u64, StoreError> {

@@ -2,8 +2,8 @@
 
 use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
-use entitlement::names::{Account, Customer, Mode};
-use entitlement::plan::Planned;
+use entitlement::names::{Account, Mode, User};
+use entitlement::plan::PlannedStep;
 use entitlement::status::Status;
 
 use crate::claim::Lease;
@@ -12,33 +12,33 @@ use crate::claim::Lease;
 #[derive(Clone, Debug)]
 pub struct Intent {
     pub account: Account,
-    pub customer: Customer,
+    pub user: User,
     pub lease: Lease,
     pub destination: String,
     pub mode: Mode,
-    pub steps: Vec<Planned>,
+    pub steps: Vec<PlannedStep>,
     /// Earlier steps that the profile shows.
-    pub seen: Vec<StepKey>,
+    pub settled: Vec<StepKey>,
     /// Earlier steps that are no longer wanted.
-    pub moot: Vec<StepKey>,
+    pub dropped: Vec<StepKey>,
 }
 
 /// What became of one step that was sent.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub struct StepResult {
     pub key: StepKey,
-    pub outcome: SentOutcome,
+    pub outcome: StepOutcome,
 }
 
 /// How the destination answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SentOutcome {
+pub enum StepOutcome {
     Confirmed,
     /// It may or may not have arrived; send again at that moment.
     Again {
         due: Timestamp,
         why: String,
-        tries: Tries,
+        tries: Attempts,
     },
     /// It will never be taken as it is.
     Refused {
@@ -51,14 +51,14 @@ pub enum SentOutcome {
 pub struct Outcomes {
     pub account: Account,
     pub lease: Lease,
-    pub sent: Vec<Sent>,
+    pub sent: Vec<StepResult>,
     /// Where customers stand by now.
-    pub statuses: Vec<(Customer, Status)>,
+    pub statuses: Vec<(User, Status)>,
 }
 
 /// Whether a failure brings the end of all tries nearer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tries {
+pub enum Attempts {
     Counted,
     /// The cause lies outside the step (a refused key): it may last as long as it likes.
     Free,
@@ -71,35 +71,35 @@ pub struct Settlement {
     pub lease: Lease,
     /// The generation the look answered; a bell since then leaves the account due.
     pub generation: i64,
-    pub sent: Vec<Sent>,
+    pub sent: Vec<StepResult>,
     /// Where customers stand, as the look saw it.
-    pub statuses: Vec<(Customer, Status)>,
-    pub ending: Ending,
+    pub statuses: Vec<(User, Status)>,
+    pub ending: SyncEnding,
 }
 
 /// How a look ended.
 #[derive(Clone, Debug)]
-pub enum Ending {
+pub enum SyncEnding {
     /// It came to its end. What is parked for the account is exactly `parked`.
-    Done { next: Option<Timestamp>, parked: Vec<Finding> },
+    Done { next: Option<Timestamp>, parked: Vec<Attention> },
     /// It failed; what is parked stays, beside what it found before.
-    Failed { next: Timestamp, why: String, parked: Vec<Finding> },
+    Failed { next: Timestamp, why: String, parked: Vec<Attention> },
     /// Some of it cannot be done as things are, and is among `parked`, beside what is parked already. `trouble`: why it
     /// could not see all of where the customer stands.
-    Partly { next: Option<Timestamp>, parked: Vec<Finding>, trouble: Option<String> },
+    Partly { next: Option<Timestamp>, parked: Vec<Attention>, trouble: Option<String> },
     /// What was looked at only led to an account, and is not kept.
     Forgotten,
     /// It failed for good: parked beside what is parked already.
-    GivenUp(Finding),
+    GivenUp(Attention),
     /// It could not begin: another worker holds the customer. Not a failure.
     Yielded { next: Timestamp },
 }
 
 /// Something for a human, found by a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    pub kind: Kind,
-    pub customer: Option<Customer>,
+pub struct Attention {
+    pub kind: AttentionKind,
+    pub user: Option<User>,
     /// What it is about within the account: a price, a step.
     pub subject: String,
     /// What is the matter.
@@ -110,48 +110,48 @@ pub struct Finding {
 
 /// Kinds of parked things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    UnknownCustomer,
+pub enum AttentionKind {
+    UnknownUser,
     UnmappedPrice,
     RefusedStep,
     UnreadableEvent,
     UnknownState,
     /// Accepted by the destination, again and again, and never shown.
     NotShown,
-    LookFailed,
+    SyncFailed,
 }
 
-impl Kind {
+impl AttentionKind {
     /// Every kind.
     pub const ALL: [Self; 7] = [
-        Self::UnknownCustomer,
+        Self::UnknownUser,
         Self::UnmappedPrice,
         Self::RefusedStep,
         Self::UnreadableEvent,
         Self::UnknownState,
         Self::NotShown,
-        Self::LookFailed,
+        Self::SyncFailed,
     ];
 
     /// The name in the database, on the command line and in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::UnknownCustomer => "unknown_customer",
+            Self::UnknownUser => "unknown_customer",
             Self::UnmappedPrice => "unmapped_price",
             Self::RefusedStep => "refused_step",
             Self::UnreadableEvent => "unreadable_event",
             Self::UnknownState => "unknown_state",
             Self::NotShown => "not_shown",
-            Self::LookFailed => "look_failed",
+            Self::SyncFailed => "look_failed",
         }
     }
 }
 
 /// Whether a write under a lease counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    Yes,
+pub enum Fenced {
+    Written,
     /// The lease ran out: nothing was written, and another worker may be at it.
-    Lost,
+    LeaseLost,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use entitlement::clock::Timestamp;
-use entitlement::names::Customer;
+use entitlement::names::User;
 use entitlement::status::Status;
 
 use crate::connection::Connection;
@@ -13,7 +13,7 @@ use crate::statement::{Batch, Column, Value, json, millis, moment, sql};
 
 /// What is known of one app user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct StoredStatus {
     pub status: Status,
     /// When it was seen.
     pub as_of: Timestamp,
@@ -23,38 +23,38 @@ pub struct Known {
 }
 
 impl Store {
-    /// Where `customer` stands; `None` when nobody ever looked.
+    /// Where `user` stands; `None` when nobody ever looked.
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
-    pub async fn status_of(&self, customer: &Customer) -> Result<Option<Known>, StoreError> {
+    pub async fn status_of(&self, user: &User) -> Result<Option<StoredStatus>, StoreError> {
         let query = sql("SELECT s.status, s.as_of,
                     (SELECT min(CASE WHEN w.failing_since IS NOT NULL THEN w.failing_since
                                      WHEN w.trouble IS NOT NULL THEN 0 ELSE w.due_at END) FROM worklist w
                      WHERE w.customer = s.customer
                        AND (w.due_at <= $2 OR w.failing_since IS NOT NULL OR w.trouble IS NOT NULL)) AS overdue
              FROM statuses s WHERE s.customer = $1");
-        let query = query.bind(customer.as_str()).bind(millis((self.clock)()));
+        let query = query.bind(user.as_str()).bind(millis((self.clock)()));
         let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading where a user stands"))?;
         let Some(row) = row else { return Ok(None) };
         let status = serde_json::from_str(&row.get::<String>("status"));
         let status = status.map_err(|error| StoreError::Row { table: "statuses", what: error.to_string() })?;
         let overdue_since = row.get::<Option<i64>>("overdue").map(moment);
-        Ok(Some(Known { status, as_of: moment(row.get("as_of")), overdue_since }))
+        Ok(Some(StoredStatus { status, as_of: moment(row.get("as_of")), overdue_since }))
     }
 }
 
 /// Keeps what looks have seen.
 pub(crate) async fn keep(
     connection: &mut Connection,
-    seen: impl Iterator<Item = &(Customer, Status)>,
+    seen: impl Iterator<Item = &(User, Status)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     // a customer is looked at by one worker at a time; whom an account belonged to before may come twice
-    let seen: BTreeMap<&str, &Status> = seen.map(|(customer, status)| (customer.as_str(), status)).collect();
+    let seen: BTreeMap<&str, &Status> = seen.map(|(user, status)| (user.as_str(), status)).collect();
     let mut rows = Vec::new();
-    for (customer, status) in seen {
-        rows.push([Value::from(customer), json(status)?.into()]);
+    for (user, status) in seen {
+        rows.push([Value::from(user), json(status)?.into()]);
     }
     if rows.is_empty() {
         return Ok(());

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
 
-use crate::bell::Wakes;
 use crate::claim::{Lease, Urgency};
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::event::{Event, Kept, Outcome};
-use crate::people::{Link, Linked};
-use crate::record::{Held, Intent, Outcomes, Sent, Settlement};
+use crate::links::{Link, Linked};
+use crate::notify::Wakes;
+use crate::record::{Fenced, Intent, Outcomes, Settlement, StepResult};
 use crate::writer::{Answer, Op, Waiting};
 use crate::{
-    book, inbox, limits, notes, orders, parked, people, retention, statuses, turns, walk, witnessed, worklist,
+    inbox, ledger, limits, links, notes, overrides, parked, retention, statuses, store_purchases, task_leases, walk,
+    worklist,
 };
 
 /// Writes `batch` into the transaction that `connection` has begun; answers each in turn.
@@ -33,21 +34,21 @@ pub(crate) async fn write(
     let (linked, later) = write_links(batch, connection, &held, now).await?;
     let mut answers = Vec::with_capacity(batch.len());
     for place in in_order(batch) {
-        let holds = |account, lease| if held.get(account) == Some(lease) { Held::Yes } else { Held::Lost };
+        let holds = |account, lease| if held.get(account) == Some(lease) { Fenced::Written } else { Fenced::LeaseLost };
         let answer = match &batch[place].op {
             Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
-            Op::Intend(intent) => Answer::Held(holds(&intent.account, &intent.lease)),
-            Op::Settle(settlement) => Answer::Held(holds(&settlement.account, &settlement.lease)),
+            Op::Intend(intent) => Answer::Fenced(holds(&intent.account, &intent.lease)),
+            Op::Settle(settlement) => Answer::Fenced(holds(&settlement.account, &settlement.lease)),
             Op::Close(outcomes) => {
                 let held = holds(&outcomes.account, &outcomes.lease);
                 close(outcomes, held, connection, now).await?
             }
             Op::Link(link, Some(lease)) => Answer::Linked(match holds(&link.account, lease) {
-                Held::Lost => Linked::Lost,
-                Held::Yes if linked.contains(&link.account) => Linked::Done,
+                Fenced::LeaseLost => Linked::Lost,
+                Fenced::Written if linked.contains(&link.account) => Linked::Done,
                 // the customer may just have been taken through another account
-                Held::Yes if later.contains(&link.account) => link_later(link, connection, now).await?,
-                Held::Yes => Linked::Busy,
+                Fenced::Written if later.contains(&link.account) => link_later(link, connection, now).await?,
+                Fenced::Written => Linked::Busy,
             }),
             rare => write_rare(rare, connection, now).await?,
         };
@@ -69,17 +70,17 @@ async fn write_links<'a>(
         Op::Link(link, Some(lease)) if held.get(&link.account) == Some(lease) => Some(link),
         _ => None,
     });
-    let mut customers = HashSet::new();
-    let (first, later): (Vec<&Link>, Vec<&Link>) = links.partition(|link| customers.insert(link.customer.as_str()));
+    let mut users = HashSet::new();
+    let (first, later): (Vec<&Link>, Vec<&Link>) = links.partition(|link| users.insert(link.user.as_str()));
     if first.is_empty() {
         return Ok((HashSet::new(), HashSet::new()));
     }
-    let linked = people::learn(connection, &first, now).await?;
+    let linked = links::learn(connection, &first, now).await?;
     Ok((linked, later.iter().map(|link| &link.account).collect()))
 }
 
 async fn link_later(link: &Link, connection: &mut Connection, now: Timestamp) -> Result<Linked, StoreError> {
-    let linked = people::learn(connection, &[link], now).await?;
+    let linked = links::learn(connection, &[link], now).await?;
     Ok(if linked.is_empty() { Linked::Busy } else { Linked::Done })
 }
 
@@ -117,7 +118,7 @@ async fn ring(batch: &[Waiting], kept: &[Kept], connection: &mut Connection, now
     for (account, urgency) in touched.chain(bells) {
         rung.entry(account).and_modify(|of| *of = of.and(urgency)).or_insert(urgency);
     }
-    worklist::touch(connection, &rung, now).await
+    worklist::enqueue(connection, &rung, now).await
 }
 
 /// What looks write whose lease is `held`; an account whose steps must not be sent is taken from it.
@@ -142,9 +143,9 @@ async fn write_looks(
             _ => None,
         })
         .collect();
-    let settled = book::intend(connection, &intents, now).await?;
-    let sent: Vec<&Sent> = settlements.iter().flat_map(|settlement| &settlement.sent).collect();
-    book::sent(connection, &sent, now).await?;
+    let settled = ledger::intend(connection, &intents, now).await?;
+    let sent: Vec<&StepResult> = settlements.iter().flat_map(|settlement| &settlement.sent).collect();
+    ledger::sent(connection, &sent, now).await?;
     parked::settle(connection, &settlements, now).await?;
     statuses::keep(connection, settlements.iter().flat_map(|settlement| &settlement.statuses), now).await?;
     worklist::settle(connection, &settlements, now).await?;
@@ -159,18 +160,20 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
             Answer::Claimed(worklist::claim(connection, lease, *room, *span, now).await?)
         }
         Op::Renew(held, span) => Answer::Renewed(worklist::renew(connection, held, *span, now).await?),
-        Op::Link(link, _) => Answer::Linked(people::tell(connection, link, now).await?),
+        Op::Link(link, _) => Answer::Linked(links::tell(connection, link, now).await?),
         Op::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
         Op::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
         Op::Sweep(old, before) => Answer::Swept(retention::sweep(connection, *old, *before).await?),
-        Op::TakeTurn(task, owner, span) => Answer::Held(turns::take(connection, *task, owner, *span, now).await?),
-        Op::Order(order) => Answer::Ordered(orders::write(connection, order, now).await?),
-        Op::HandedOver(account, customer) => {
-            people::handed_over(connection, account, customer).await?;
+        Op::TakeTurn(task, owner, span) => {
+            Answer::Fenced(task_leases::take(connection, *task, owner, *span, now).await?)
+        }
+        Op::Override(order) => Answer::Override(overrides::write(connection, order, now).await?),
+        Op::HandedOver(account, user) => {
+            links::handed_over(connection, account, user).await?;
             Answer::Done
         }
-        Op::Witness(customer, levels) => {
-            witnessed::keep(connection, customer, levels, now).await?;
+        Op::Witness(user, levels) => {
+            store_purchases::keep(connection, user, levels, now).await?;
             Answer::Done
         }
         Op::Note(name, value) => {
@@ -196,15 +199,15 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
 
 async fn close(
     outcomes: &Outcomes,
-    held: Held,
+    held: Fenced,
     connection: &mut Connection,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
-    if held == Held::Yes {
-        book::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
+    if held == Fenced::Written {
+        ledger::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
         statuses::keep(connection, outcomes.statuses.iter(), now).await?;
     }
-    Ok(Answer::Held(held))
+    Ok(Answer::Fenced(held))
 }
 
 impl Event {
@@ -272,7 +275,7 @@ impl Op {
             Self::Ring(..)
             | Self::Touch(..)
             | Self::Link(_, None)
-            | Self::Order(_)
+            | Self::Override(_)
             | Self::Release(_)
             | Self::RetryAll => Wakes::Everyone,
             Self::Settle(_) | Self::Link(_, Some(_)) => Wakes::Us,

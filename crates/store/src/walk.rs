@@ -20,7 +20,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn accounts_behind(&self, after: Option<&Account>, limit: u32) -> Result<Vec<Account>, StoreError> {
+    pub async fn accounts_after(&self, after: Option<&Account>, limit: u32) -> Result<Vec<Account>, StoreError> {
         let query = sql("SELECT account FROM worklist WHERE account > $1 ORDER BY account LIMIT $2");
         let query = query.bind(after.map_or("", Account::as_str)).bind(i64::from(limit));
         let found = query.read(&self.reads).await.map_err(StoreError::on("listing accounts"))?;
@@ -31,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn unheard_of(&self, accounts: &[Account]) -> Result<Vec<Account>, StoreError> {
+    pub async fn unknown_accounts(&self, accounts: &[Account]) -> Result<Vec<Account>, StoreError> {
         let query = sql("SELECT value AS account FROM asked WHERE value NOT IN (SELECT account FROM worklist)");
         let query = query.with(Batch::texts("asked", accounts.iter().map(Account::as_str)));
         let found = query.read(&self.reads).await.map_err(StoreError::on("looking for accounts"))?;

@@ -5,14 +5,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use entitlement::clock::Timestamp;
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, User};
 use tokio_util::sync::CancellationToken;
 
 use crate::claim::{Claim, Claimed, Hold, Lease, Room, Urgency};
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::record::{Ending, Settlement};
+use crate::record::{Settlement, SyncEnding};
 use crate::statement::{Batch, Column, Statement, Value, differing, millis, moment, sql};
 use crate::writer::Op;
 
@@ -27,8 +27,8 @@ pub struct Backlog {
 
 /// Where one account stands.
 #[derive(Clone, Debug)]
-pub struct Standing {
-    pub customer: Option<Customer>,
+pub struct AccountState {
+    pub user: Option<User>,
     pub due_at: Option<Timestamp>,
     pub generation: i64,
     pub settled_at: Option<Timestamp>,
@@ -41,7 +41,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn touch(&self, accounts: Vec<Account>, urgency: Urgency) -> Result<(), StoreError> {
+    pub async fn enqueue(&self, accounts: Vec<Account>, urgency: Urgency) -> Result<(), StoreError> {
         self.write(Op::Touch(accounts, urgency)).await.map(drop)
     }
 
@@ -125,14 +125,14 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn standing(&self, account: &Account) -> Result<Option<Standing>, StoreError> {
+    pub async fn account_state(&self, account: &Account) -> Result<Option<AccountState>, StoreError> {
         let query = sql(
             "SELECT customer, due_at, generation, settled_at, trouble, lease_until FROM worklist WHERE account = $1",
         );
         let row = query.bind(account.as_str()).read_first(&self.reads).await;
         let now = millis((self.clock)());
-        Ok(row.map_err(StoreError::on("reading the worklist"))?.map(|row| Standing {
-            customer: row.get::<Option<String>>("customer").as_deref().and_then(Customer::new),
+        Ok(row.map_err(StoreError::on("reading the worklist"))?.map(|row| AccountState {
+            user: row.get::<Option<String>>("customer").as_deref().and_then(User::new),
             due_at: row.get::<Option<i64>>("due_at").map(moment),
             generation: row.get("generation"),
             settled_at: row.get::<Option<i64>>("settled_at").map(moment),
@@ -143,7 +143,7 @@ impl Store {
 }
 
 /// Makes `accounts` due now and raises their generation.
-pub(crate) async fn touch(
+pub(crate) async fn enqueue(
     connection: &mut Connection,
     accounts: &BTreeMap<&Account, Urgency>,
     now: Timestamp,
@@ -306,9 +306,9 @@ fn claimed(row: &Row, lease: &Lease) -> Result<Claim, StoreError> {
         Account::parse(&account).map_err(|error| StoreError::Row { table: "worklist", what: error.to_string() })?;
     Ok(Claim {
         account,
-        customer: row.get::<Option<String>>("customer").as_deref().and_then(Customer::new),
+        user: row.get::<Option<String>>("customer").as_deref().and_then(User::new),
         generation: row.get("generation"),
-        rung_at: row.get::<Option<i64>>("rung_at").map(moment),
+        triggered_at: row.get::<Option<i64>>("rung_at").map(moment),
         attempts: u32::try_from(row.get::<i64>("attempts")).unwrap_or(0),
         failing_since: row.get::<Option<i64>>("failing_since").map(moment),
         urgency: match (row.get::<i64>("class"), row.get::<i64>("asked")) {
@@ -405,12 +405,12 @@ pub(crate) async fn settle(
     }
     let rows = settlements.iter().map(|settlement| -> [Value<'_>; 6] {
         let (ending, next, why) = match &settlement.ending {
-            Ending::Done { next, .. } => ("done", next.map(millis), None),
-            Ending::Partly { next, trouble, .. } => ("done", next.map(millis), trouble.as_deref()),
-            Ending::Failed { next, why, .. } => ("failed", Some(millis(*next)), Some(why.as_str())),
-            Ending::Forgotten => ("done", None, None),
-            Ending::GivenUp(finding) => ("given_up", None, Some(finding.reason.as_str())),
-            Ending::Yielded { next } => ("yielded", Some(millis(*next)), None),
+            SyncEnding::Done { next, .. } => ("done", next.map(millis), None),
+            SyncEnding::Partly { next, trouble, .. } => ("done", next.map(millis), trouble.as_deref()),
+            SyncEnding::Failed { next, why, .. } => ("failed", Some(millis(*next)), Some(why.as_str())),
+            SyncEnding::Forgotten => ("done", None, None),
+            SyncEnding::GivenUp(finding) => ("given_up", None, Some(finding.reason.as_str())),
+            SyncEnding::Yielded { next } => ("yielded", Some(millis(*next)), None),
         };
         let (account, lease) = (settlement.account.as_str(), settlement.lease.as_str());
         [account.into(), lease.into(), settlement.generation.into(), ending.into(), next.into(), why.into()]
@@ -438,7 +438,7 @@ pub(crate) async fn settle(
     .with(Batch::new("settlements", columns, rows))
     .later(connection, "settling accounts")
     .await?;
-    let forgotten = settlements.iter().filter(|settlement| matches!(settlement.ending, Ending::Forgotten));
+    let forgotten = settlements.iter().filter(|settlement| matches!(settlement.ending, SyncEnding::Forgotten));
     forget(connection, forgotten.map(|settlement| settlement.account.as_str()).collect()).await
 }
 

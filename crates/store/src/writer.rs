@@ -6,28 +6,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use entitlement::clock::{Clock, Timestamp};
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, User};
 use entitlement::status::LevelStatus;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::bell::{Bell, Wakes};
 use crate::claim::{Claimed, Lease, Room, Urgency};
 use crate::connection::{Connection, Durability, Time};
 use crate::database::Database;
 use crate::error::StoreError;
 use crate::event::{Event, Kept};
 use crate::limits::{self, Ask, Lent};
+use crate::links::{Link, Linked};
+use crate::notify::{Bell, Wakes};
 use crate::open::Store;
-use crate::orders::{Order, Ordered};
+use crate::overrides::{OverrideOutcome, OverrideRequest};
 use crate::parked::Which;
-use crate::people::{Link, Linked};
-use crate::record::{Held, Intent, Outcomes, Settlement};
+use crate::record::{Fenced, Intent, Outcomes, Settlement};
 use crate::retention::{Old, Swept};
 use crate::script::BEGINNING;
+use crate::task_leases::Task;
 use crate::transaction;
-use crate::turns::Task;
 
 /// Writes taken into one transaction at the most.
 pub(crate) const BATCH: usize = 512;
@@ -51,9 +51,9 @@ pub(crate) enum Op {
     Close(Box<Outcomes>),
     Settle(Box<Settlement>),
     Link(Link, Option<Lease>),
-    HandedOver(Account, Customer),
-    Order(Box<Order>),
-    Witness(Customer, Vec<LevelStatus>),
+    HandedOver(Account, User),
+    Override(Box<OverrideRequest>),
+    Witness(User, Vec<LevelStatus>),
     Release(Which),
     DropParked(Which, String),
     Note(String, String),
@@ -71,9 +71,9 @@ pub(crate) enum Answer {
     Done,
     Kept(Kept),
     Claimed(Claimed),
-    Held(Held),
+    Fenced(Fenced),
     Linked(Linked),
-    Ordered(Ordered),
+    Override(OverrideOutcome),
     Count(u64),
     Renewed(HashSet<(Account, Lease)>),
     Lent(Lent),
@@ -98,9 +98,9 @@ macro_rules! answers {
 answers!(
     Kept(Kept),
     Claimed(Claimed),
-    Held(Held),
+    Fenced(Fenced),
     Linked(Linked),
-    Ordered(Ordered),
+    Override(OverrideOutcome),
     Count(u64),
     Renewed(HashSet<(Account, Lease)>),
     Lent(Lent),
@@ -139,7 +139,7 @@ pub(crate) struct Writer {
     pub(crate) bell: Bell,
     pub(crate) state: State,
     /// Whoever waits for something to claim.
-    pub(crate) standing: Option<Standing>,
+    pub(crate) standing: Option<AccountState>,
     /// Until then nothing becomes due unless something rings, as far as the last claim told.
     pub(crate) calm: Option<Instant>,
 }
@@ -147,7 +147,7 @@ pub(crate) struct Writer {
 /// A claim that found nothing. It is asked again in the transaction that may have made something due, so that what rings
 /// is claimed with the same commit, or at a moment at which something becomes due by itself.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct AccountState {
     claim: Waiting,
     until: Instant,
 }
@@ -194,7 +194,7 @@ impl Writer {
             _ => None,
         });
         if let Some((place, until)) = claims {
-            dismiss(self.standing.replace(Standing { claim: batch.remove(place), until }));
+            dismiss(self.standing.replace(AccountState { claim: batch.remove(place), until }));
         }
     }
 
@@ -235,7 +235,7 @@ impl Writer {
                     self.calm = (!found.fills(*room)).then_some(now + rest);
                     if found.claims.is_empty() {
                         let until = now + rest.min(*sweep);
-                        dismiss(self.standing.replace(Standing { claim: waiting, until }));
+                        dismiss(self.standing.replace(AccountState { claim: waiting, until }));
                     } else {
                         drop(waiting.reply.send(Ok(Answer::Claimed(found))));
                     }
@@ -342,7 +342,7 @@ impl Op {
             | Self::Settle(_)
             | Self::Link(..)
             | Self::HandedOver(..)
-            | Self::Order(_)
+            | Self::Override(_)
             | Self::Release(_)
             | Self::DropParked(..)
             | Self::Note(..)
@@ -352,15 +352,15 @@ impl Op {
     }
 }
 
-fn dismiss(standing: Option<Standing>) {
-    if let Some(Standing { claim, .. }) = standing {
+fn dismiss(standing: Option<AccountState>) {
+    if let Some(AccountState { claim, .. }) = standing {
         // whoever waited may have given up
         drop(claim.reply.send(Ok(Answer::Claimed(Claimed::default()))));
     }
 }
 
 /// Never, when nobody stands waiting.
-async fn until(standing: Option<&Standing>) {
+async fn until(standing: Option<&AccountState>) {
     match standing {
         Some(standing) => sleep_until(standing.until).await,
         None => std::future::pending().await,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use entitlement::details::Fact;
+use entitlement::attributes::Fact;
 
 use crate::customer;
 use crate::subscription;

@@ -3,14 +3,14 @@
 use std::panic::AssertUnwindSafe;
 
 use bolero::check;
+use entitlement::attributes::AttributeLimits;
 use entitlement::catalog::Catalog;
 use entitlement::decide::{Case, decide};
-use entitlement::details::Limits;
 use entitlement::ledger::Ledger;
-use entitlement::names::{Account, Customer, Mode};
-use entitlement::orders::Orders;
+use entitlement::names::{Account, Mode, User};
+use entitlement::overrides::Overrides;
 use entitlement::profile::Profile;
-use entitlement::rules::{Policy, Rules, Told};
+use entitlement::rules::{Policy, Protocol, Rules};
 use entitlement::status::{Carried, Status};
 use mangle::{Corpus, Damage, span};
 use serde_json::json;
@@ -57,15 +57,15 @@ fn decided(looked: Looked) {
     looked.billing.gaps.iter().for_each(|gap| is_sayable(&gap.what));
     let catalog: Catalog = serde_json::from_value(json!([{"sold": {"price": "price_1"}, "level": "premium"}])).unwrap();
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
-    let told = Told::Transaction;
-    let (sourced, limits, policy) = (Vec::new(), Limits::default(), Policy::default());
-    let rules = Rules { destination, mode, store, told, catalog, sourced, limits, policy };
-    let profile = Profile::absent(Customer::new("u-1").unwrap());
-    let ways = [Told::Transaction, Told::Standing, Told::LevelOnly];
-    for (told, later) in ways.into_iter().flat_map(|told| [0, 20, 400].map(|days| (told, days * 86_400))) {
+    let protocol = Protocol::AccessWithSale;
+    let (sourced_attributes, limits, policy) = (Vec::new(), AttributeLimits::default(), Policy::default());
+    let rules = Rules { destination, mode, store, protocol, catalog, sourced_attributes, limits, policy };
+    let profile = Profile::absent(User::new("u-1").unwrap());
+    let ways = [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly];
+    for (protocol, later) in ways.into_iter().flat_map(|protocol| [0, 20, 400].map(|days| (protocol, days * 86_400))) {
         let now = chrono::DateTime::from_timestamp(START + later, 0).unwrap();
-        let (billing, profile, rules) = (looked.billing.clone(), profile.clone(), Rules { told, ..rules.clone() });
-        let case = Case { billing, profile, ledger: Ledger::default(), orders: Orders::default(), rules, now };
+        let (billing, profile, rules) = (looked.billing.clone(), profile.clone(), Rules { protocol, ..rules.clone() });
+        let case = Case { billing, profile, ledger: Ledger::default(), overrides: Overrides::default(), rules, now };
         let status = Status::of(&case, &decide(&case), Carried::Out);
         serde_json::to_string(&status).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use entitlement::names::Customer;
+use entitlement::names::User;
 
 /// A place where the user id may stand; the first of the configured order that answers wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum UserIdSource {
 /// The user id, and the source that gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    pub customer: Customer,
+    pub user: User,
     /// The source as it is written in the settings, for example `subscription.metadata.customer_user_id`.
     pub origin: String,
 }

@@ -2,7 +2,7 @@
 
 use entitlement::billing::{About, Billing};
 use entitlement::failure::{Class, Failure};
-use entitlement::names::{Account, Customer, Mode};
+use entitlement::names::{Account, Mode, User};
 use wire::upstream::Upstream;
 
 use crate::api::Api;
@@ -209,17 +209,17 @@ impl Known<'_> {
                     return Ok(Named::Several(source.to_string()));
                 }
                 UserIdSource::SubscriptionMetadata(key) => {
-                    subscription::telling(self.subscriptions, |read| read.metadata.get(key).and_then(Customer::new))
+                    subscription::telling(self.subscriptions, |read| read.metadata.get(key).and_then(User::new))
                 }
                 UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_) => {
                     self.sessions().await?.iter().find_map(|session| of_session(source, session))
                 }
-                UserIdSource::CustomerMetadata(key) => self.customer().await?.metadata.get(key).and_then(Customer::new),
-                UserIdSource::CustomerEmail => self.customer().await?.email.as_deref().and_then(Customer::new),
-                UserIdSource::CustomerId => Customer::new(self.id),
+                UserIdSource::CustomerMetadata(key) => self.customer().await?.metadata.get(key).and_then(User::new),
+                UserIdSource::CustomerEmail => self.customer().await?.email.as_deref().and_then(User::new),
+                UserIdSource::CustomerId => User::new(self.id),
             };
             if let Some(customer) = found {
-                return Ok(Named::One(Identity { customer, origin: source.to_string() }));
+                return Ok(Named::One(Identity { user: customer, origin: source.to_string() }));
             }
         }
         Ok(Named::Nobody)
@@ -259,11 +259,11 @@ enum Named {
 /// Whether running subscriptions name different users: choosing one would take the other's access.
 fn several(subscriptions: &[subscription::Read], key: &str) -> bool {
     let running = subscriptions.iter().filter(|read| !subscription::has_ended(&read.billing.status));
-    let mut told = running.filter_map(|read| read.metadata.get(key).and_then(Customer::new));
+    let mut told = running.filter_map(|read| read.metadata.get(key).and_then(User::new));
     told.next().is_some_and(|first| told.any(|other| other != first))
 }
 
-fn of_session(source: &UserIdSource, session: &Session) -> Option<Customer> {
+fn of_session(source: &UserIdSource, session: &Session) -> Option<User> {
     let text = match source {
         UserIdSource::CheckoutClientReference => session.client_reference_id.as_deref(),
         UserIdSource::CheckoutMetadata(key) => session.metadata.get(key),
@@ -272,20 +272,20 @@ fn of_session(source: &UserIdSource, session: &Session) -> Option<Customer> {
         | UserIdSource::CustomerEmail
         | UserIdSource::CustomerId => None,
     };
-    text.and_then(Customer::new)
+    text.and_then(User::new)
 }
 
 /// A guest has no customer object, but may have left an address.
 fn of_guest(source: &UserIdSource, session: &Session) -> Option<Identity> {
     let customer = match source {
-        UserIdSource::CustomerEmail => session.email().and_then(Customer::new),
+        UserIdSource::CustomerEmail => session.email().and_then(User::new),
         UserIdSource::SubscriptionMetadata(_)
         | UserIdSource::CheckoutClientReference
         | UserIdSource::CheckoutMetadata(_)
         | UserIdSource::CustomerMetadata(_)
         | UserIdSource::CustomerId => of_session(source, session),
     };
-    Some(Identity { customer: customer?, origin: source.to_string() })
+    Some(Identity { user: customer?, origin: source.to_string() })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use store::claim::Urgency;
 use store::error::StoreError;
 use stripe::walk::Walk;
 
-use crate::look::Sync;
+use crate::controller::Controller;
 
 /// Where it is kept.
 const NOTE: &str = "backfill";
@@ -38,7 +38,7 @@ pub enum BackfillError {
     Note(#[from] serde_json::Error),
 }
 
-impl Sync {
+impl Controller {
     /// The last backfill, or the one under way.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Sync {
         backfill.accounts += page.accounts.len() as u64;
         if !page.accounts.is_empty() {
             // due before it is written how far we are: a page may come twice, never not at all
-            self.store.touch(page.accounts, Urgency::Bulk).await?;
+            self.store.enqueue(page.accounts, Urgency::Bulk).await?;
         }
         backfill.after = page.next;
         if backfill.after.is_none() {

@@ -9,22 +9,22 @@ use entitlement::billing::Billing;
 use entitlement::clock::after;
 use entitlement::decide::{Case, decide};
 use entitlement::failure::{Class, Failure};
-use entitlement::names::Customer;
-use entitlement::orders::Orders;
-use entitlement::plan::{Plan, Report, Step};
+use entitlement::names::User;
+use entitlement::overrides::Overrides;
+use entitlement::plan::{Plan, ReportSale, Step};
 use entitlement::profile::Profile;
 use entitlement::rules::Rules;
 use iaphub::iaphub::Iaphub;
 use iaphub::write::Route;
 use store::claim::Claim;
-use store::record::{Sent, SentOutcome, Tries};
+use store::record::{Attempts, StepOutcome, StepResult};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 use wire::upstream::Upstream;
 
 use crate::carry::Served;
-use crate::look::{Conduct, Outcome, Sync, Trouble};
-use crate::{findings, telling};
+use crate::controller::{Controller, Outcome, PolicyMode, SyncError};
+use crate::{attention, log};
 
 /// Looks that may tell the books at a time: they are slow by their own rules (5 requests a second), and every look that
 /// waits for them holds a worker.
@@ -81,18 +81,18 @@ impl Books {
     }
 }
 
-impl Sync {
-    /// Tells the books, if there are any, what was sold to `customer`, and adds what that leaves to `outcome`.
+impl Controller {
+    /// Tells the books, if there are any, what was sold to `user`, and adds what that leaves to `outcome`.
     pub(crate) async fn tell_books(
         &self,
         claim: &Claim,
-        customer: &Customer,
+        user: &User,
         billing: &Billing,
         outcome: &mut Outcome,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SyncError> {
         let Some(books) = &self.books else { return Ok(()) };
-        match self.tell(books, claim, customer, billing, outcome).await {
-            Err(Trouble::Store(error)) => {
+        match self.tell(books, claim, user, billing, outcome).await {
+            Err(SyncError::Store(error)) => {
                 // what the apps were told is to be written all the same
                 let failure = Failure::new(Class::Transient, format!("telling the transactions at iaphub: {error}"));
                 outcome.failure.get_or_insert(failure);
@@ -107,31 +107,31 @@ impl Sync {
         &self,
         books: &Books,
         claim: &Claim,
-        customer: &Customer,
+        user: &User,
         billing: &Billing,
         outcome: &mut Outcome,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), SyncError> {
         let rules = Rules { mode: self.mode.unwrap_or(billing.mode), ..books.rules.clone() };
-        let ledger = self.store.ledger(customer, &rules.destination, rules.mode).await?;
-        let (billing, profile) = (billing.clone(), Profile::absent(customer.clone()));
-        let case = Case { billing, profile, ledger, orders: Orders::default(), rules, now: (self.clock)() };
+        let ledger = self.store.ledger(user, &rules.destination, rules.mode).await?;
+        let (billing, profile) = (billing.clone(), Profile::absent(user.clone()));
+        let case = Case { billing, profile, ledger, overrides: Overrides::default(), rules, now: (self.clock)() };
         let plan = decide(&case);
-        telling::planned(&claim.account, &case.rules.destination, &plan, self.conduct);
-        outcome.add(findings::of_plan(customer, &plan));
-        if self.conduct == Conduct::Observe {
+        log::planned(&claim.account, &case.rules.destination, &plan, self.policy_mode);
+        outcome.add(attention::of_plan(user, &plan));
+        if self.policy_mode == PolicyMode::Observe {
             return Ok(());
         }
         if plan.steps.is_empty() {
-            return self.write_down(claim, customer, &case.rules, &plan).await;
+            return self.write_down(claim, user, &case.rules, &plan).await;
         }
         self.write_first(claim, outcome).await?;
-        self.write_down(claim, customer, &case.rules, &plan).await?;
-        self.tell_sales(books, Served { name: &case.rules.destination, claim, customer }, &case, &plan, outcome).await;
+        self.write_down(claim, user, &case.rules, &plan).await?;
+        self.tell_sales(books, Served { name: &case.rules.destination, claim, user }, &case, &plan, outcome).await;
         Ok(())
     }
 
     /// What the apps were told is written before the books are, which may be slow to answer.
-    async fn write_first(&self, claim: &Claim, outcome: &mut Outcome) -> Result<(), Trouble> {
+    async fn write_first(&self, claim: &Claim, outcome: &mut Outcome) -> Result<(), SyncError> {
         // what could not be seen is told with the end of the look, which says so
         let statuses = outcome.status.iter().filter(|_| outcome.unread.is_none()).cloned().collect();
         self.close_early(claim, outcome.sent.clone(), statuses).await?;
@@ -140,29 +140,29 @@ impl Sync {
     }
 
     async fn tell_sales(&self, books: &Books, served: Served<'_>, case: &Case, plan: &Plan, outcome: &mut Outcome) {
-        let Served { name, claim, customer } = served;
+        let Served { name, claim, user } = served;
         let Some(_turn) = books.turn().await else { return self.defer(plan, outcome) };
         for planned in &plan.steps {
-            let Step::Report(report) = &planned.step else { continue };
+            let Step::ReportSale(report) = &planned.step else { continue };
             let answer = tokio::select! {
                 biased;
                 // the books may let it wait for longer than the lease stands: then another tells them
                 () = self.is_lost(claim) => {
                     outcome.at_rest = false;
-                    outcome.look_again((self.clock)());
+                    outcome.sync_again_at((self.clock)());
                     break;
                 }
-                answer = books.iaphub.tell(&books.route, customer, report, is_known(case, report)) => answer,
+                answer = books.iaphub.tell(&books.route, user, report, is_known(case, report)) => answer,
             };
             let (now, refused_key) = ((self.clock)(), matches!(&answer, Err(of) if of.class == Class::Credentials));
             let became = match answer {
                 Ok(()) => {
-                    telling::confirmed(claim, name, planned, now);
-                    SentOutcome::Confirmed
+                    log::confirmed(claim, name, planned, now);
+                    StepOutcome::Confirmed
                 }
                 Err(failure) => self.failed_step(served, planned, &failure, now, outcome),
             };
-            outcome.sent.push(Sent { key: planned.key.clone(), outcome: became });
+            outcome.sent.push(StepResult { key: planned.key.clone(), outcome: became });
             if refused_key {
                 // the rest would be refused alike; it stands in the ledger and is tried with this one
                 break;
@@ -183,21 +183,21 @@ impl Sync {
         for planned in &plan.steps {
             let wait = soonest + planned.key.spread(planned.attempts, latest - soonest);
             let due = after((self.clock)(), TimeDelta::seconds(i64::try_from(wait).unwrap_or_default()));
-            outcome.look_again(due);
+            outcome.sync_again_at(due);
             let why = "waits for its turn: other sales are told first".to_owned();
-            let again = SentOutcome::Again { due, why, tries: Tries::Free };
-            outcome.sent.push(Sent { key: planned.key.clone(), outcome: again });
+            let again = StepOutcome::Again { due, why, tries: Attempts::Free };
+            outcome.sent.push(StepResult { key: planned.key.clone(), outcome: again });
         }
         outcome.at_rest = false;
     }
 }
 
 /// Whether the books were told of its transaction before, as whatever product.
-fn is_known(case: &Case, report: &Report) -> bool {
+fn is_known(case: &Case, report: &ReportSale) -> bool {
     let told = case.ledger.entries.iter().filter(|entry| entry.confirmed_at().is_some());
     told.filter_map(|entry| match &entry.step {
-        Step::Report(told) => Some(told.id()),
-        Step::Grant(_) | Step::Revoke(_) | Step::Describe(_) => None,
+        Step::ReportSale(told) => Some(told.id()),
+        Step::GrantAccess(_) | Step::RevokeAccess(_) | Step::SetAttributes(_) => None,
     })
     .any(|id| id == report.id())
 }

@@ -2,18 +2,18 @@
 
 use entitlement::clock::{Timestamp, after};
 use entitlement::failure::{Class, Failure};
-use entitlement::names::Customer;
-use entitlement::plan::{Plan, Planned, Step};
+use entitlement::names::User;
+use entitlement::plan::{Plan, PlannedStep, Step};
 use entitlement::profile::Profile;
 use entitlement::retry::{self, Next};
 use entitlement::same::arrived;
 use entitlement::status::Status;
 use store::claim::Claim;
-use store::record::{Held, Outcomes, Sent, SentOutcome, Tries};
+use store::record::{Attempts, Fenced, Outcomes, StepOutcome, StepResult};
 
-use crate::look::{App, Outcome, Sync, Trouble};
+use crate::controller::{App, Controller, Outcome, SyncError};
 use crate::recent::Left;
-use crate::{findings, telling};
+use crate::{attention, log};
 
 /// Whom steps are sent for, where, and under which claim.
 #[derive(Clone, Copy)]
@@ -21,10 +21,10 @@ pub(crate) struct Served<'a> {
     /// The destination's name.
     pub(crate) name: &'a str,
     pub(crate) claim: &'a Claim,
-    pub(crate) customer: &'a Customer,
+    pub(crate) user: &'a User,
 }
 
-impl Sync {
+impl Controller {
     /// Sends the steps of `plan`, each of which stands in the ledger by now.
     pub(crate) async fn carry_out(
         &self,
@@ -39,7 +39,7 @@ impl Sync {
         for planned in &plan.steps {
             let Some(answer) = self.send(app, served, planned, &mut exists).await.transpose() else {
                 outcome.at_rest = false;
-                outcome.look_again((self.clock)());
+                outcome.sync_again_at((self.clock)());
                 break;
             };
             let refused_key = matches!(&answer, Err(failure) if failure.class == Class::Credentials);
@@ -63,29 +63,29 @@ impl Sync {
         &self,
         app: &App,
         served: Served<'_>,
-        planned: &Planned,
+        planned: &PlannedStep,
         exists: &mut bool,
     ) -> Result<Option<Profile>, Failure> {
-        let Served { claim, customer, .. } = served;
+        let Served { claim, user, .. } = served;
         // asked right before each write, since each answer may have been slept through
         let is_ours = || claim.hold.stands((self.clock)());
         if !*exists && is_ours() {
-            *exists = app.adapty.create(customer).await?.exists;
+            *exists = app.adapty.create(user).await?.exists;
         }
         if !is_ours() {
             return Ok(None);
         }
-        let answer = match app.adapty.carry_out(customer, &planned.step, is_ours).await {
-            Err(failure) if failure.class == Class::Missing && !matches!(planned.step, Step::Revoke(_)) => {
+        let answer = match app.adapty.carry_out(user, &planned.step, is_ours).await {
+            Err(failure) if failure.class == Class::Missing && !matches!(planned.step, Step::RevokeAccess(_)) => {
                 // it was there when we read it; someone deleted it in between
-                app.adapty.create(customer).await?;
+                app.adapty.create(user).await?;
                 if !is_ours() {
                     return Ok(None);
                 }
-                app.adapty.carry_out(customer, &planned.step, is_ours).await?
+                app.adapty.carry_out(user, &planned.step, is_ours).await?
             }
             // whom nobody knows holds nothing
-            Err(failure) if failure.class == Class::Missing => Some(Profile::absent(customer.clone())),
+            Err(failure) if failure.class == Class::Missing => Some(Profile::absent(user.clone())),
             answer => answer?,
         };
         let Some(answer) = answer else { return Ok(None) };
@@ -93,54 +93,54 @@ impl Sync {
             return Ok(Some(answer));
         }
         // accepted, and the answer does not show it: read it back. The write counts either way.
-        Ok(Some(app.adapty.profile(customer).await.unwrap_or(answer)))
+        Ok(Some(app.adapty.profile(user).await.unwrap_or(answer)))
     }
 
     fn note(
         &self,
         app: &App,
         served: Served<'_>,
-        planned: &Planned,
+        planned: &PlannedStep,
         answer: Result<Profile, Failure>,
         outcome: &mut Outcome,
     ) {
         let now = (self.clock)();
         let sent = match answer {
             Ok(profile) => {
-                telling::confirmed(served.claim, served.name, planned, now);
+                log::confirmed(served.claim, served.name, planned, now);
                 if !visible(&profile, &planned.step, now) {
                     outcome.at_rest = false;
-                    outcome.look_again(after(now, app.rules.policy.lag()));
+                    outcome.sync_again_at(after(now, app.rules.policy.lag()));
                 }
-                SentOutcome::Confirmed
+                StepOutcome::Confirmed
             }
             Err(failure) => self.failed_step(served, planned, &failure, now, outcome),
         };
-        outcome.sent.push(Sent { key: planned.key.clone(), outcome: sent });
+        outcome.sent.push(StepResult { key: planned.key.clone(), outcome: sent });
     }
 
     pub(crate) fn failed_step(
         &self,
         served: Served<'_>,
-        planned: &Planned,
+        planned: &PlannedStep,
         failure: &Failure,
         now: Timestamp,
         outcome: &mut Outcome,
-    ) -> SentOutcome {
-        let (Served { name, claim, customer }, why) = (served, failure.to_string());
+    ) -> StepOutcome {
+        let (Served { name, claim, user }, why) = (served, failure.to_string());
         match retry::after(failure, planned.attempts.saturating_add(1), &planned.key, now) {
             Next::At(due) => {
-                telling::step_failed(claim, name, planned, failure, due);
-                outcome.look_again(due);
+                log::step_failed(claim, name, planned, failure, due);
+                outcome.sync_again_at(due);
                 outcome.at_rest = false;
-                let tries = if failure.class == Class::Credentials { Tries::Free } else { Tries::Counted };
-                SentOutcome::Again { due, why, tries }
+                let tries = if failure.class == Class::Credentials { Attempts::Free } else { Attempts::Counted };
+                StepOutcome::Again { due, why, tries }
             }
             Next::Never => {
-                telling::step_refused(claim, name, planned, failure);
+                log::step_refused(claim, name, planned, failure);
                 outcome.at_rest = false;
-                outcome.parked.push(findings::refused(customer, &planned.key, &planned.step, &why));
-                SentOutcome::Refused { why }
+                outcome.parked.push(attention::refused(user, &planned.key, &planned.step, &why));
+                StepOutcome::Refused { why }
             }
         }
     }
@@ -149,16 +149,16 @@ impl Sync {
     pub(crate) async fn close_early(
         &self,
         claim: &Claim,
-        sent: Vec<Sent>,
-        statuses: Vec<(Customer, Status)>,
-    ) -> Result<(), Trouble> {
+        sent: Vec<StepResult>,
+        statuses: Vec<(User, Status)>,
+    ) -> Result<(), SyncError> {
         if sent.is_empty() && statuses.is_empty() {
             return Ok(());
         }
         let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent, statuses };
         match self.store.close(outcomes).await? {
-            Held::Yes => Ok(()),
-            Held::Lost => Err(Trouble::LeaseLost),
+            Fenced::Written => Ok(()),
+            Fenced::LeaseLost => Err(SyncError::LeaseLost),
         }
     }
 }

@@ -5,16 +5,16 @@ use entitlement::clock::Timestamp;
 use entitlement::decide::Case;
 use entitlement::failure::Failure;
 use entitlement::ledger::Ledger;
-use entitlement::names::{Account, Customer, Mode};
-use entitlement::orders::Orders;
+use entitlement::names::{Account, Mode, User};
+use entitlement::overrides::Overrides;
 use entitlement::profile::Profile;
 use entitlement::rules::Rules;
 use store::error::StoreError;
 use stripe::resolve::Resolved;
 
-use crate::findings;
-use crate::gather::Identity;
-use crate::look::{App, Sync, Trouble};
+use crate::attention;
+use crate::controller::{App, Controller, SyncError};
+use crate::read::Identity;
 
 /// What is known of one customer now.
 #[derive(Debug)]
@@ -41,10 +41,10 @@ pub struct Learnt {
 #[derive(Debug)]
 pub enum Person {
     Known {
-        customer: Customer,
+        user: User,
         profile: Result<Profile, Failure>,
         ledger: Ledger,
-        orders: Orders,
+        overrides: Overrides,
     },
     /// Nobody is known, and why.
     Nobody(String),
@@ -54,17 +54,17 @@ impl Examined {
     /// The case that a look would decide now, when all of it could be read.
     #[must_use]
     pub fn case(&self) -> Option<Case> {
-        let Person::Known { profile: Ok(profile), ledger, orders, .. } = &self.person else { return None };
+        let Person::Known { profile: Ok(profile), ledger, overrides, .. } = &self.person else { return None };
         let billing = self.billing.as_ref().ok()?.clone();
-        let (profile, ledger, orders) = (profile.clone(), ledger.clone(), orders.clone());
-        Some(Case { billing, profile, ledger, orders, rules: self.rules.clone(), now: self.now })
+        let (profile, ledger, overrides) = (profile.clone(), ledger.clone(), overrides.clone());
+        Some(Case { billing, profile, ledger, overrides, rules: self.rules.clone(), now: self.now })
     }
 
     /// Whose it is, if anybody knows.
     #[must_use]
-    pub fn customer(&self) -> Option<&Customer> {
+    pub fn user(&self) -> Option<&User> {
         match &self.person {
-            Person::Known { customer, .. } => Some(customer),
+            Person::Known { user, .. } => Some(user),
             Person::Nobody(_) => None,
         }
     }
@@ -78,7 +78,7 @@ struct Read {
     deleted: bool,
 }
 
-impl Sync {
+impl Controller {
     /// What is known behind `account`, and shown in `app`: a customer, the session of a guest, or anything that leads to one.
     ///
     /// # Errors
@@ -94,11 +94,11 @@ impl Sync {
         };
         let Read { account, billing, identity, deleted } = read;
         match identity {
-            Ok(Identity { customer, origin }) => {
-                let mut accounts = self.accounts_of_user(&customer).await?;
+            Ok(Identity { user, origin }) => {
+                let mut accounts = self.accounts_of_user(&user).await?;
                 accounts.retain(|learnt| learnt.account != account);
                 accounts.insert(0, Learnt { account: account.clone(), origin: Some(origin) });
-                self.examined(app, customer, accounts, billing, deleted).await
+                self.examined(app, user, accounts, billing, deleted).await
             }
             Err(why) => {
                 let accounts = vec![Learnt { account, origin: None }];
@@ -108,12 +108,12 @@ impl Sync {
         }
     }
 
-    /// What is known of `customer` over all linked accounts, and shown in `app`; billed nothing when there is none.
+    /// What is known of `user` over all linked accounts, and shown in `app`; billed nothing when there is none.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn examine_customer(&self, app: &App, customer: &Customer) -> Result<Examined, StoreError> {
-        let accounts = self.accounts_of_user(customer).await?;
+    pub async fn examine_customer(&self, app: &App, user: &User) -> Result<Examined, StoreError> {
+        let accounts = self.accounts_of_user(user).await?;
         let (billing, deleted) = match accounts.first() {
             Some(first) => {
                 let read = self.read_account(first.account.clone()).await?;
@@ -121,13 +121,13 @@ impl Sync {
             }
             None => (Ok(Billing::empty(self.mode.unwrap_or(Mode::Live))), false),
         };
-        self.examined(app, customer.clone(), accounts, billing, deleted).await
+        self.examined(app, user.clone(), accounts, billing, deleted).await
     }
 
     async fn examined(
         &self,
         app: &App,
-        customer: Customer,
+        user: User,
         accounts: Vec<Learnt>,
         billing: Result<Billing, Failure>,
         deleted: bool,
@@ -143,17 +143,17 @@ impl Sync {
             Ok(billing) => self.rules_for(app, billing),
             Err(_) => self.rules_for(app, &Billing::empty(Mode::Live)),
         };
-        let ledger = self.store.ledger(&customer, &rules.destination, rules.mode).await?;
-        let profile = app.adapty.profile(&customer).await;
-        let orders = self.store.orders(&customer, &rules.destination).await?;
-        let person = Person::Known { customer, profile, ledger, orders };
+        let ledger = self.store.ledger(&user, &rules.destination, rules.mode).await?;
+        let profile = app.adapty.profile(&user).await;
+        let overrides = self.store.overrides(&user, &rules.destination).await?;
+        let person = Person::Known { user, profile, ledger, overrides };
         Ok(Examined { accounts, billing, person, deleted, rules, now: (self.clock)() })
     }
 
     async fn read_account(&self, account: Account) -> Result<Read, StoreError> {
         match asked(self.gather(&account).await)? {
             Ok(gathered) => {
-                let unnamed = || gathered.contradiction.unwrap_or_else(|| findings::unnamed(&self.sources));
+                let unnamed = || gathered.contradiction.unwrap_or_else(|| attention::unnamed(&self.sources));
                 let identity = gathered.identity.ok_or_else(unnamed);
                 Ok(Read { account, billing: Ok(gathered.billing), identity, deleted: gathered.deleted })
             }
@@ -171,14 +171,14 @@ impl Sync {
     /// What our own memory knows of an account that cannot be read.
     async fn remembered(&self, account: Account, failure: Failure) -> Result<Read, StoreError> {
         let link = self.store.link_of(&account).await?;
-        let identity = link.map(|link| Identity { customer: link.customer, origin: link.origin });
+        let identity = link.map(|link| Identity { user: link.user, origin: link.origin });
         let identity = identity.ok_or_else(|| "no app user was learnt so far".to_owned());
         Ok(Read { account, billing: Err(failure), identity, deleted: false })
     }
 
-    async fn accounts_of_user(&self, customer: &Customer) -> Result<Vec<Learnt>, StoreError> {
+    async fn accounts_of_user(&self, user: &User) -> Result<Vec<Learnt>, StoreError> {
         let mut learnt = Vec::new();
-        for account in self.store.accounts_of(customer).await? {
+        for account in self.store.accounts_of(user).await? {
             let origin = self.store.link_of(&account).await?.map(|link| link.origin);
             learnt.push(Learnt { account, origin });
         }
@@ -187,11 +187,11 @@ impl Sync {
 }
 
 /// Reading neither leases nor links: either a vendor failed, or the database.
-fn asked<T>(answer: Result<T, Trouble>) -> Result<Result<T, Failure>, StoreError> {
+fn asked<T>(answer: Result<T, SyncError>) -> Result<Result<T, Failure>, StoreError> {
     match answer {
         Ok(answer) => Ok(Ok(answer)),
-        Err(Trouble::Upstream(failure)) => Ok(Err(failure)),
-        Err(Trouble::Store(error)) => Err(error),
-        Err(Trouble::Busy | Trouble::LeaseLost) => Err(StoreError::Stopped),
+        Err(SyncError::Upstream(failure)) => Ok(Err(failure)),
+        Err(SyncError::Store(error)) => Err(error),
+        Err(SyncError::Busy | SyncError::LeaseLost) => Err(StoreError::Stopped),
     }
 }

@@ -1,15 +1,15 @@
 //! One account, start to end: gather, decide, carry out.
 
+pub mod attention;
 pub mod backfill;
 pub mod books;
 pub mod carry;
+pub mod controller;
 pub mod examine;
-pub mod findings;
-pub mod gather;
 pub mod inspect;
-pub mod look;
+mod log;
+pub mod read;
 pub mod recent;
-pub mod round;
+pub mod reconciliation;
 pub mod serve;
-mod telling;
-pub mod witness;
+pub mod store_reader;

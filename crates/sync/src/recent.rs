@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::Duration;
 use entitlement::clock::{Timestamp, after};
 use entitlement::key::StepKey;
-use entitlement::names::Customer;
+use entitlement::names::User;
 use entitlement::profile::Profile;
 
 /// How many are remembered; each is good for `profile_lag` alone.
@@ -24,7 +24,7 @@ struct Kept {
 }
 
 /// An app's name, and its customer.
-type Whose = (String, Customer);
+type Whose = (String, User);
 
 /// What a write left.
 #[derive(Clone, Debug)]
@@ -36,16 +36,16 @@ pub(crate) struct Left {
 }
 
 impl Recent {
-    /// What the last write to `app` left of `customer`, where that is not older than `lag`.
-    pub(crate) fn left(&self, app: &str, customer: &Customer, lag: Duration, now: Timestamp) -> Option<Left> {
-        let whose = (app.to_owned(), customer.clone());
+    /// What the last write to `app` left of `user`, where that is not older than `lag`.
+    pub(crate) fn left(&self, app: &str, user: &User, lag: Duration, now: Timestamp) -> Option<Left> {
+        let whose = (app.to_owned(), user.clone());
         let is_recent = |left: &&Left| left.at <= now && now < after(left.at, lag);
         self.kept().left.get(&whose).filter(is_recent).cloned()
     }
 
     /// Remembers what a write to `app` left, and forgets what is older than `lag`.
     pub(crate) fn keep(&self, app: &str, left: Left, lag: Duration) {
-        let (now, whose) = (left.at, (app.to_owned(), left.profile.customer.clone()));
+        let (now, whose) = (left.at, (app.to_owned(), left.profile.user.clone()));
         let mut kept = self.kept();
         kept.order.push_back((whose.clone(), now));
         kept.left.insert(whose, left);
@@ -78,12 +78,12 @@ mod tests {
     }
 
     fn left(user: &str, seconds: i64) -> Left {
-        let profile = Profile::absent(Customer::new(user).unwrap());
+        let profile = Profile::absent(User::new(user).unwrap());
         Left { profile, key: StepKey::stored(format!("{user} {seconds}")), at: at(seconds) }
     }
 
     fn known(recent: &Recent, user: &str, seconds: i64) -> Option<String> {
-        let found = recent.left("adapty", &Customer::new(user).unwrap(), Duration::seconds(30), at(seconds));
+        let found = recent.left("adapty", &User::new(user).unwrap(), Duration::seconds(30), at(seconds));
         found.map(|left| left.key.to_string())
     }
 
@@ -103,7 +103,7 @@ mod tests {
         recent.keep("adapty", left("u1", 20), Duration::seconds(30));
         recent.keep("adapty", left("u2", 35), Duration::seconds(30));
         assert_eq!(known(&recent, "u1", 40), Some("u1 20".into()), "it was kept anew");
-        assert!(recent.left("other", &Customer::new("u2").unwrap(), Duration::seconds(30), at(36)).is_none());
+        assert!(recent.left("other", &User::new("u2").unwrap(), Duration::seconds(30), at(36)).is_none());
     }
 
     #[test]

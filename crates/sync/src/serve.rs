@@ -6,7 +6,7 @@ use entitlement::billing::Billing;
 use entitlement::decide::{Case, decide};
 use entitlement::entitle::entitle;
 use entitlement::failure::{Class, Failure};
-use entitlement::names::Customer;
+use entitlement::names::User;
 use entitlement::plan::Plan;
 use entitlement::recalled;
 use entitlement::rules::Rules;
@@ -14,31 +14,30 @@ use entitlement::status::Status;
 use futures_util::future::{OptionFuture, join_all};
 use store::claim::Claim;
 use store::error::StoreError;
-use store::record::{Held, Intent};
+use store::record::{Fenced, Intent};
 
 use crate::carry::Served;
-use crate::gather::{self, Pictures, Reading, Sight};
-use crate::look::{App, Conduct, Outcome, Sync, Trouble};
-use crate::{findings, telling};
+use crate::controller::{App, Controller, Outcome, PolicyMode, SyncError};
+use crate::read::{self, Pictures, Reading, Sight};
+use crate::{attention, log};
 
-impl Sync {
+impl Controller {
     /// Brings every app to where it should be for one customer, each by itself: what one of them cannot do holds up no
     /// other.
     pub(crate) async fn serve(
         &self,
         claim: &Claim,
-        customer: &Customer,
+        user: &User,
         billing: &Billing,
         early: Vec<Reading<'_>>,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<Outcome, SyncError> {
         let early = early.into_iter().map(Some).chain(repeat_with(|| None));
-        let served =
-            self.apps.iter().zip(early).map(|(app, early)| self.serve_app(app, claim, customer, billing, early));
+        let served = self.apps.iter().zip(early).map(|(app, early)| self.serve_app(app, claim, user, billing, early));
         let (mut outcomes, mut failures) = (Vec::new(), Vec::new());
         for (app, served) in self.apps.iter().zip(join_all(served).await) {
             match served {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(Trouble::Upstream(failure)) => failures.push((app, failure)),
+                Err(SyncError::Upstream(failure)) => failures.push((app, failure)),
                 Err(trouble) => return Err(trouble),
             }
         }
@@ -49,8 +48,8 @@ impl Sync {
             return first.map_or_else(|| Ok(Outcome::default()), |failure| Err(failure.into()));
         };
         for (app, failure) in failures {
-            let unread = self.unread(app, customer, billing).await?;
-            all.status = all.status.take().map(|(customer, status)| (customer, status.and(unread)));
+            let unread = self.unread(app, user, billing).await?;
+            all.status = all.status.take().map(|(user, status)| (user, status.and(unread)));
             let whom = format!("app `{}`", app.name());
             all.unread.get_or_insert_with(|| format!("{whom} could not be served: {failure}"));
             self.unserved(claim, &whom, failure, &mut all);
@@ -61,41 +60,42 @@ impl Sync {
     /// What a look leaves that could serve no app: what is billed is known all the same.
     pub(crate) async fn served_nowhere(
         &self,
-        customer: &Customer,
+        user: &User,
         billing: &Billing,
         failure: Failure,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<Outcome, SyncError> {
         let mut status = Status::default();
         for app in &self.apps {
-            status = status.and(self.unread(app, customer, billing).await?);
+            status = status.and(self.unread(app, user, billing).await?);
         }
-        let (status, failure) = (Some((customer.clone(), status)), Some(failure));
+        let (status, failure) = (Some((user.clone(), status)), Some(failure));
         Ok(Outcome { status, failure, ..Outcome::default() })
     }
 
     /// Where the customer stands in an app that cannot be read now: what is owed counts, and what was seen there before.
-    pub(crate) async fn unread(&self, app: &App, customer: &Customer, billing: &Billing) -> Result<Status, StoreError> {
-        let mut seen = self.store.status_of(customer).await?.map(|known| known.status).unwrap_or_default();
+    pub(crate) async fn unread(&self, app: &App, user: &User, billing: &Billing) -> Result<Status, StoreError> {
+        let mut seen = self.store.status_of(user).await?.map(|known| known.status).unwrap_or_default();
         let alone = self.apps.len() == 1;
         seen.levels.retain(|level| level.app.as_deref().map_or(alone, |name| name == app.name()));
-        if self.conduct == Conduct::Observe {
+        if self.policy_mode == PolicyMode::Observe {
             return Ok(seen);
         }
         let (rules, now) = (self.rules_for(app, billing), (self.clock)());
-        let orders = self.store.orders(customer, app.name()).await?;
-        let verdict = orders.applied(entitle(billing, &rules, now), now);
-        Ok(self.named(app, Status::unread(&verdict, &rules, seen)))
+        let overrides = self.store.overrides(user, app.name()).await?;
+        let expected = overrides.applied(entitle(billing, &rules, now), now);
+        Ok(self.named(app, Status::unread(&expected, &rules, seen)))
     }
 
     /// Notes that `whom` could not be served, while others were: it is tried again, or parked beside what they leave.
     pub(crate) fn unserved(&self, claim: &Claim, whom: &str, failure: Failure, outcome: &mut Outcome) {
         outcome.at_rest = false;
-        if is_passing(&failure) && (failure.class == Class::Credentials || !claim.is_tired((self.clock)())) {
+        if is_passing(&failure) && (failure.class == Class::Credentials || !claim.has_exhausted_retries((self.clock)()))
+        {
             outcome.failure.get_or_insert(failure);
             return;
         }
         outcome.partly = true;
-        outcome.parked.push(findings::unserved(&claim.account, whom, &failure));
+        outcome.parked.push(attention::unserved(&claim.account, whom, &failure));
     }
 
     /// Decides for one customer of one app, and carries the plan out.
@@ -103,26 +103,26 @@ impl Sync {
         &self,
         app: &App,
         claim: &Claim,
-        customer: &Customer,
+        user: &User,
         billing: &Billing,
         early: Option<Reading<'_>>,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Result<Outcome, SyncError> {
         let rules = self.rules_for(app, billing);
-        let early = OptionFuture::from(early.map(gather::read)).await.flatten();
+        let early = OptionFuture::from(early.map(read::read)).await.flatten();
         let pictures = match early {
             Some(early) => early?,
-            None => self.recalled_or_read(app, claim, customer, rules.mode).await?,
+            None => self.recalled_or_read(app, claim, user, rules.mode).await?,
         };
-        let (case, plan) = self.decided(app, customer, billing.clone(), rules, pictures).await?;
-        telling::decided(&claim.account, app.name(), &plan, self.conduct);
-        let mut outcome = findings::of_plan(customer, &plan);
-        let status = Status::of(&case, &plan, self.conduct.carried());
-        outcome.status = Some((customer.clone(), self.named(app, status)));
-        if self.conduct == Conduct::Observe {
+        let (case, plan) = self.decided(app, user, billing.clone(), rules, pictures).await?;
+        log::decided(&claim.account, app.name(), &plan, self.policy_mode);
+        let mut outcome = attention::of_plan(user, &plan);
+        let status = Status::of(&case, &plan, self.policy_mode.carried());
+        outcome.status = Some((user.clone(), self.named(app, status)));
+        if self.policy_mode == PolicyMode::Observe {
             return Ok(outcome);
         }
-        self.write_down(claim, customer, &case.rules, &plan).await?;
-        let served = Served { name: app.name(), claim, customer };
+        self.write_down(claim, user, &case.rules, &plan).await?;
+        let served = Served { name: app.name(), claim, user };
         self.carry_out(app, served, case.profile.exists, &plan, &mut outcome).await;
         Ok(outcome)
     }
@@ -131,20 +131,20 @@ impl Sync {
     async fn decided(
         &self,
         app: &App,
-        customer: &Customer,
+        user: &User,
         billing: Billing,
         rules: Rules,
         pictures: Pictures,
     ) -> Result<(Case, Plan), Failure> {
-        let Pictures { profile, ledger, orders, sight } = pictures;
-        let mut case = Case { billing, profile, ledger, orders, rules, now: (self.clock)() };
+        let Pictures { profile, ledger, overrides, sight } = pictures;
+        let mut case = Case { billing, profile, ledger, overrides, rules, now: (self.clock)() };
         let plan = decide(&case);
         let Sight::Recalled(key) = sight else { return Ok((case, plan)) };
         if recalled::holds_unread(&case, &plan, &key) {
-            telling::recalled();
+            log::recalled();
             return Ok((case, plan));
         }
-        case.profile = app.adapty.profile(customer).await?;
+        case.profile = app.adapty.profile(user).await?;
         case.now = (self.clock)();
         let plan = decide(&case);
         Ok((case, plan))
@@ -163,26 +163,26 @@ impl Sync {
     pub(crate) async fn write_down(
         &self,
         claim: &Claim,
-        customer: &Customer,
+        user: &User,
         rules: &Rules,
         plan: &Plan,
-    ) -> Result<(), Trouble> {
-        if plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty() {
+    ) -> Result<(), SyncError> {
+        if plan.steps.is_empty() && plan.settled.is_empty() && plan.dropped.is_empty() {
             return Ok(());
         }
         let intent = Intent {
             account: claim.account.clone(),
-            customer: customer.clone(),
+            user: user.clone(),
             lease: claim.lease.clone(),
             destination: rules.destination.clone(),
             mode: rules.mode,
             steps: plan.steps.clone(),
-            seen: plan.seen.clone(),
-            moot: plan.moot.clone(),
+            settled: plan.settled.clone(),
+            dropped: plan.dropped.clone(),
         };
         match self.store.intend(intent).await? {
-            Held::Yes => Ok(()),
-            Held::Lost => Err(Trouble::LeaseLost),
+            Fenced::Written => Ok(()),
+            Fenced::LeaseLost => Err(SyncError::LeaseLost),
         }
     }
 }

@@ -37,7 +37,7 @@ fn both_generations_tell_the_same() {
     }));
     let active = AccessLevel { is_active: None, ..v1.access_levels[0].clone() };
     assert_eq!(v2, Profile { access_levels: vec![active], ..v1 });
-    assert_eq!(v2.custom_attributes["seats"].0, DetailValue::Number("5".into()));
+    assert_eq!(v2.custom_attributes["seats"].0, AttributeValue::Number("5".into()));
     let told = serde_json::to_value(&v2).unwrap();
     assert_eq!(told["custom_attributes"], json!({ "plan": "team", "seats": 5 }));
     assert_eq!(told["access_levels"][0]["offer"]["type"], "free_trial");

@@ -5,11 +5,11 @@ use serde_json::json;
 use super::*;
 
 fn read(body: &Value) -> Result<Profile, Unreadable> {
-    profile(&Customer::new("u1").unwrap(), body.to_string().as_bytes())
+    profile(&User::new("u1").unwrap(), body.to_string().as_bytes())
 }
 
 /// A profile whose only level, `premium`, has these fields.
-fn shown(fields: &Value) -> Result<Shown, Unreadable> {
+fn shown(fields: &Value) -> Result<ActualLevel, Unreadable> {
     let body = json!({"data": {"paid_access_levels": {"premium": fields}}});
     read(&body).map(|profile| profile.levels.into_iter().next().unwrap())
 }
@@ -36,21 +36,21 @@ const SAMPLE: &str = r#"{"data":{"app_id":"a","profile_id":"77112400-89f1-4465-b
 
 #[test]
 fn the_sample_of_v1_is_read_whole() {
-    let customer = Customer::new("u1").unwrap();
-    let premium = Shown {
+    let user = User::new("u1").unwrap();
+    let premium = ActualLevel {
         level: AccessLevel("premium".into()),
         until: at("2023-03-29T15:30:34Z"),
         starts_at: None,
         store: Some("adapty".into()),
         product: Some("adapty_server_side_product".into()),
-        transaction: Some("1000000630116569".into()),
-        original: Some("1000000625263604".into()),
+        transaction_id: Some("1000000630116569".into()),
+        original_transaction_id: Some("1000000625263604".into()),
         will_renew: Some(false),
         in_grace: false,
         billing_issue: false,
     };
-    let expected = Profile { customer: customer.clone(), exists: true, levels: vec![premium], sold: vec![] };
-    assert_eq!(profile(&customer, SAMPLE.as_bytes()), Ok(expected));
+    let expected = Profile { user: user.clone(), exists: true, levels: vec![premium], sold: vec![] };
+    assert_eq!(profile(&user, SAMPLE.as_bytes()), Ok(expected));
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn a_profile_of_v2_is_read_with_its_own_names() {
     assert_eq!(gold.starts_at, Some("2024-12-24T10:50:23Z".parse().unwrap()));
     assert_eq!((premium.level.0.as_str(), premium.until), ("premium", at("2025-01-24T10:50:47.461425Z")));
     assert_eq!(premium.product.as_deref(), Some("prod_1"));
-    assert_eq!((premium.transaction.as_deref(), premium.original.as_deref()), (Some("in_2"), Some("sub_1")));
+    assert_eq!(
+        (premium.transaction_id.as_deref(), premium.original_transaction_id.as_deref()),
+        (Some("in_2"), Some("sub_1"))
+    );
 }
 
 #[test]
@@ -158,7 +161,7 @@ fn what_is_no_profile_is_unreadable() {
         assert!(read(&body).is_err(), "{body}");
     }
     for body in ["", "<html>", r#"{"data":"#] {
-        assert!(profile(&Customer::new("u1").unwrap(), body.as_bytes()).is_err(), "{body}");
+        assert!(profile(&User::new("u1").unwrap(), body.as_bytes()).is_err(), "{body}");
     }
 }
 
@@ -179,7 +182,7 @@ fn a_fault_names_its_field_however_long_the_levels_name_is() {
 fn fields_of_other_types_are_not_known() {
     let shown = shown(&json!({"expires_at": null, "store": 7, "vendor_product_id": null, "vendor_transaction_id": ""}));
     let shown = shown.unwrap();
-    assert_eq!((shown.store, shown.product, shown.transaction), (None, None, None));
+    assert_eq!((shown.store, shown.product, shown.transaction_id), (None, None, None));
 }
 
 #[test]
@@ -204,7 +207,7 @@ fn whether_another_stores_right_renews_is_said_by_either_generation() {
 fn subscriptions_that_run_are_listed_in_either_generation_and_what_is_odd_is_left_out() {
     let read = |subscriptions: serde_json::Value| {
         let body = json!({"data": {"access_levels": [], "subscriptions": subscriptions}});
-        profile(&Customer::new("u1").unwrap(), body.to_string().as_bytes()).unwrap().sold
+        profile(&User::new("u1").unwrap(), body.to_string().as_bytes()).unwrap().sold
     };
     let v1 = json!({
         "ios.monthly": {"vendor_product_id": "ios.monthly", "store": "app_store", "is_active": true, "is_lifetime": false,
@@ -215,7 +218,7 @@ fn subscriptions_that_run_are_listed_in_either_generation_and_what_is_odd_is_lef
         "none": [],
     });
     let until = at("2026-03-29T15:30:34Z");
-    let sold = Sold { store: "app_store".into(), product: "ios.monthly".into(), until, sandbox: false };
+    let sold = StoreSubscription { store: "app_store".into(), product: "ios.monthly".into(), until, sandbox: false };
     assert_eq!(read(v1.clone()), vec![sold.clone()]);
     assert_eq!(read(json!({"ios.monthly": [v1["ios.monthly"]]})), vec![sold.clone()]);
     let v2 = json!([
@@ -224,6 +227,6 @@ fn subscriptions_that_run_are_listed_in_either_generation_and_what_is_odd_is_lef
         {"store_product_id": "back", "store": "app_store", "expires_at": "2026-03-29T15:30:34+00:00",
             "cancellation_reason": "refund"},
     ]);
-    assert_eq!(read(v2), [Sold { sandbox: true, ..sold }]);
+    assert_eq!(read(v2), [StoreSubscription { sandbox: true, ..sold }]);
     assert_eq!((read(json!(null)), read(json!("none"))), (vec![], vec![]));
 }

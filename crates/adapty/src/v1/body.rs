@@ -1,7 +1,7 @@
 //! The bodies of v1's grant and revoke.
 
 use entitlement::money::Money;
-use entitlement::plan::{Grant, Offer, Refund, Revoke, Until};
+use entitlement::plan::{GrantAccess, Offer, Refund, RevokeAccess, Until};
 use serde_json::{Map, Number, Value, json};
 
 use crate::date;
@@ -12,8 +12,8 @@ use crate::date;
 /// what is not known is left out. Adapty records a transaction, once, when product, transaction id and store are all
 /// there.
 #[must_use]
-pub fn grant(grant: &Grant) -> Value {
-    let transaction = &grant.transaction;
+pub fn grant(grant: &GrantAccess) -> Value {
+    let sale = &grant.sale;
     let mut body = Map::new();
     match grant.until {
         Until::At(at) => body.insert("expires_at".to_owned(), date::write_v1(at).into()),
@@ -24,15 +24,15 @@ pub fn grant(grant: &Grant) -> Value {
     }
     body.insert("is_sandbox".to_owned(), grant.sandbox.into());
     // without a transaction Adapty fills in words of its own
-    if transaction.is_promotion() {
+    if sale.is_promotion() {
         return Value::Object(body);
     }
     // what v2 told before is known by the ids of then
-    let told = transaction.standing.as_ref().map(|standing| (&standing.original, &standing.id));
-    let (original, id) = told.unwrap_or((&transaction.original, &transaction.id));
+    let told = sale.status.as_ref().map(|status| (&status.original, &status.id));
+    let (original, id) = told.unwrap_or((&sale.original, &sale.id));
     let texts = [
-        ("vendor_product_id", &transaction.product),
-        ("base_plan_id", &transaction.base_plan),
+        ("vendor_product_id", &sale.product),
+        ("base_plan_id", &sale.base_plan),
         ("vendor_original_transaction_id", original),
         ("vendor_transaction_id", id),
         ("store", &grant.store),
@@ -40,11 +40,11 @@ pub fn grant(grant: &Grant) -> Value {
     for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         body.insert(name.to_owned(), text.clone().into());
     }
-    if transaction.offer == Some(Offer::FreeTrial) {
+    if sale.offer == Some(Offer::FreeTrial) {
         // v1 knows no other offers than introductory ones
         body.insert("introductory_offer_type".to_owned(), "free_trial".into());
     }
-    if let Some(price) = &transaction.price {
+    if let Some(price) = &sale.price {
         put_price(&mut body, price);
     }
     Value::Object(body)
@@ -52,7 +52,7 @@ pub fn grant(grant: &Grant) -> Value {
 
 /// The body of a revoke: `is_refund` is required, and true takes the revenue back as well.
 #[must_use]
-pub fn revoke(revoke: &Revoke) -> Value {
+pub fn revoke(revoke: &RevokeAccess) -> Value {
     let is_refund = match revoke.refund {
         Refund::Yes => true,
         Refund::No => false,
@@ -71,24 +71,24 @@ fn put_price(body: &mut Map<String, Value>, price: &Money) {
 #[cfg(test)]
 mod tests {
     use entitlement::names::AccessLevel;
-    use entitlement::plan::Transaction;
+    use entitlement::plan::Sale;
 
     use super::*;
 
-    fn full() -> Grant {
-        Grant {
+    fn full() -> GrantAccess {
+        GrantAccess {
             level: AccessLevel("premium".into()),
             until: Until::At("2026-01-01T00:00:00Z".parse().unwrap()),
             starts_at: Some("2025-12-01T12:30:00.5Z".parse().unwrap()),
             store: "stripe".into(),
-            transaction: Transaction {
+            sale: Sale {
                 original: "sub_1".into(),
                 id: "in_2".into(),
                 product: "prod_1".into(),
                 base_plan: "price_1".into(),
                 price: Some(Money { minor: 999, currency: "eur".into() }),
                 offer: None,
-                standing: None,
+                status: None,
             },
             sandbox: false,
             refunded: None,
@@ -115,8 +115,8 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out_and_never_null() {
         let mut bare = full();
-        (bare.starts_at, bare.transaction.price) = (None, None);
-        bare.transaction.base_plan.clear();
+        (bare.starts_at, bare.sale.price) = (None, None);
+        bare.sale.base_plan.clear();
         let body = grant(&bare);
         for name in ["starts_at", "price", "price_locale", "base_plan_id", "introductory_offer_type", "is_lifetime"] {
             assert_eq!(body.get(name), None, "{name}");
@@ -127,7 +127,7 @@ mod tests {
     fn a_lifetime_has_no_end_and_a_trial_has_its_offer() {
         let mut trial = full();
         trial.until = Until::Lifetime;
-        trial.transaction.offer = Some(Offer::FreeTrial);
+        trial.sale.offer = Some(Offer::FreeTrial);
         let body = grant(&trial);
         assert_eq!((&body["is_lifetime"], body.get("expires_at")), (&json!(true), None));
         assert_eq!(body["introductory_offer_type"], "free_trial");
@@ -137,7 +137,7 @@ mod tests {
     fn prices_are_exact_decimals() {
         let sent = |minor, currency: &str| {
             let mut priced = full();
-            priced.transaction.price = Some(Money { minor, currency: currency.into() });
+            priced.sale.price = Some(Money { minor, currency: currency.into() });
             grant(&priced)["price"].to_string()
         };
         assert_eq!(sent(999, "eur"), "9.99");
@@ -150,8 +150,9 @@ mod tests {
 
     #[test]
     fn a_revoke_says_whether_money_went_back() {
-        let body =
-            |refund| revoke(&Revoke { level: AccessLevel("premium".into()), refund, refunded: None, ended: None });
+        let body = |refund| {
+            revoke(&RevokeAccess { level: AccessLevel("premium".into()), refund, refunded: None, ended: None })
+        };
         assert_eq!(body(Refund::Yes), json!({"is_refund": true}));
         assert_eq!(body(Refund::No), json!({"is_refund": false}));
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use entitlement::details::{Describe, DetailName, DetailValue};
+use entitlement::attributes::{AttributeName, AttributeValue, SetAttributes};
 use entitlement::failure::Class;
 use entitlement::money::Money;
-use entitlement::names::{AccessLevel, Customer};
-use entitlement::plan::{Grant, Refund, Refunded, Revoke, Standing, Step, Transaction, Until};
+use entitlement::names::{AccessLevel, User};
+use entitlement::plan::{GrantAccess, Refund, Refunded, RevokeAccess, Sale, SaleStatus, Step, Until};
 use entitlement::profile::Profile;
 use serde_json::json;
 use wire::client::Client;
@@ -41,9 +41,9 @@ fn at(text: &str) -> chrono::DateTime<chrono::Utc> {
 }
 
 /// A month that was sold in January and is held by its transaction `in_2`.
-fn sold() -> Grant {
-    let Step::Grant(grant) = grant(Until::At(at("2026-02-01T00:00:00Z"))) else { panic!("a grant") };
-    let standing = Standing {
+fn sold() -> GrantAccess {
+    let Step::GrantAccess(grant) = grant(Until::At(at("2026-02-01T00:00:00Z"))) else { panic!("a grant") };
+    let status = SaleStatus {
         id: "in_2".into(),
         original: "sub_1".into(),
         bought_at: at("2026-01-01T00:00:00Z"),
@@ -58,8 +58,8 @@ fn sold() -> Grant {
         variation: None,
     };
     let price = Some(Money { minor: 999, currency: "usd".into() });
-    let transaction = Transaction { standing: Some(Box::new(standing)), price, ..grant.transaction };
-    Grant { store: "stripe".into(), transaction, ..grant }
+    let sale = Sale { status: Some(Box::new(status)), price, ..grant.sale };
+    GrantAccess { store: "stripe".into(), sale, ..grant }
 }
 
 /// A profile that shows `premium` of a store, of this chain and to this end.
@@ -73,9 +73,13 @@ fn holding(store: &str, original: &str, end: &str) -> Reply {
 async fn sent_for_a_refund(answers: Vec<Reply>) -> Vec<String> {
     let server = Server::start(answers).await;
     let refunded = Some(Refunded { grant: Box::new(sold()), at: at("2026-01-10T00:00:00Z") });
-    let step =
-        Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded, ended: None });
-    with_books(&server).carry_out(&customer("u-1"), &step, || true).await.unwrap().unwrap();
+    let step = Step::RevokeAccess(RevokeAccess {
+        level: AccessLevel("premium".into()),
+        refund: Refund::Yes,
+        refunded,
+        ended: None,
+    });
+    with_books(&server).carry_out(&user("u-1"), &step, || true).await.unwrap().unwrap();
     let words = [(SET, "set"), (READ, "read"), (REVOKE, "revoke")];
     let word = |call: &String| words.iter().find(|(path, _)| call.starts_with(path)).unwrap().1.to_owned();
     server.calls().iter().map(word).collect()
@@ -92,8 +96,8 @@ async fn a_refund_is_read_back_and_takes_only_what_it_left_of_ours() {
     assert_eq!(sent_for_a_refund(vec![running]).await, ["set", "read", "revoke"]);
 }
 
-fn customer(id: &str) -> Customer {
-    Customer::new(id).unwrap()
+fn user(id: &str) -> User {
+    User::new(id).unwrap()
 }
 
 fn shown() -> Reply {
@@ -108,19 +112,19 @@ fn refused(status: u16, code: &str) -> Reply {
 }
 
 fn grant(until: Until) -> Step {
-    Step::Grant(Grant {
+    Step::GrantAccess(GrantAccess {
         level: AccessLevel("premium".into()),
         until,
         starts_at: None,
         store: "adapty".into(),
-        transaction: Transaction {
+        sale: Sale {
             original: "sub_1".into(),
             id: "in_2".into(),
             product: "prod_1".into(),
             base_plan: "price_1".into(),
             price: None,
             offer: None,
-            standing: None,
+            status: None,
         },
         sandbox: false,
         refunded: None,
@@ -128,14 +132,19 @@ fn grant(until: Until) -> Step {
 }
 
 fn revoke() -> Step {
-    Step::Revoke(Revoke { level: AccessLevel("premium".into()), refund: Refund::Yes, refunded: None, ended: None })
+    Step::RevokeAccess(RevokeAccess {
+        level: AccessLevel("premium".into()),
+        refund: Refund::Yes,
+        refunded: None,
+        ended: None,
+    })
 }
 
 #[tokio::test]
 async fn a_grant_goes_out_to_the_letter_and_names_the_customer_in_a_header() {
     let server = Server::start(vec![shown()]).await;
     let until = Until::At("2026-01-01T00:00:00Z".parse().unwrap());
-    let profile = adapty(&server).carry_out(&customer("a/b+c@d"), &grant(until), || true).await.unwrap().unwrap();
+    let profile = adapty(&server).carry_out(&user("a/b+c@d"), &grant(until), || true).await.unwrap().unwrap();
     assert!(profile.exists && profile.levels[0].is_bare());
     assert_eq!(
         server.calls(),
@@ -149,8 +158,8 @@ async fn a_grant_goes_out_to_the_letter_and_names_the_customer_in_a_header() {
 #[tokio::test]
 async fn a_grant_for_life_says_so_and_a_revoke_is_at_once() {
     let server = Server::start(vec![shown()]).await;
-    adapty(&server).carry_out(&customer("u-1"), &grant(Until::Lifetime), || true).await.unwrap().unwrap();
-    adapty(&server).carry_out(&customer("u-1"), &revoke(), || true).await.unwrap().unwrap();
+    adapty(&server).carry_out(&user("u-1"), &grant(Until::Lifetime), || true).await.unwrap().unwrap();
+    adapty(&server).carry_out(&user("u-1"), &revoke(), || true).await.unwrap().unwrap();
     let expected = [
         format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":null}}"#),
         format!(r#"{REVOKE} {{"access_level_id":"premium"}}"#),
@@ -161,8 +170,8 @@ async fn a_grant_for_life_says_so_and_a_revoke_is_at_once() {
 #[tokio::test]
 async fn a_profile_is_made_with_the_same_device_each_time() {
     let server = Server::start(vec![shown()]).await;
-    for user in ["u-1", "u-1", "u-2"] {
-        adapty(&server).create(&customer(user)).await.unwrap();
+    for id in ["u-1", "u-1", "u-2"] {
+        adapty(&server).create(&user(id)).await.unwrap();
     }
     let calls = server.calls();
     assert!(calls[0].starts_with(r#"POST /api/v2/server-side-api/profile/ {"installation_meta":{"device_id":""#));
@@ -172,11 +181,11 @@ async fn a_profile_is_made_with_the_same_device_each_time() {
 #[tokio::test]
 async fn details_are_told_from_the_device_that_the_profile_was_made_with() {
     let server = Server::start(vec![shown()]).await;
-    let name = |text: &str| DetailName::parse(text).unwrap();
-    let details = [(name("plan"), DetailValue::read("team"))].into();
-    let step = Step::Describe(Describe { details, ..Describe::default() });
-    adapty(&server).create(&customer("u-1")).await.unwrap();
-    adapty(&server).carry_out(&customer("u-1"), &step, || true).await.unwrap().unwrap();
+    let name = |text: &str| AttributeName::parse(text).unwrap();
+    let attributes = [(name("plan"), AttributeValue::read("team"))].into();
+    let step = Step::SetAttributes(SetAttributes { attributes, ..SetAttributes::default() });
+    adapty(&server).create(&user("u-1")).await.unwrap();
+    adapty(&server).carry_out(&user("u-1"), &step, || true).await.unwrap().unwrap();
     let calls = server.calls();
     let device = calls[0].split_once(r#""installation_meta":"#).unwrap().1.trim_end_matches('}');
     let attributes = r#"{"custom_attributes":[{"key":"plan","value":"team"}],"#;
@@ -186,7 +195,7 @@ async fn details_are_told_from_the_device_that_the_profile_was_made_with() {
 
 #[tokio::test]
 async fn a_profile_that_v2_does_not_know_is_absent_and_a_write_to_it_says_so() {
-    let nobody = customer("abc");
+    let nobody = user("abc");
     for reply in [refused(404, "profile_does_not_exist"), refused(400, "profile_does_not_exist")] {
         let server = Server::start(vec![reply]).await;
         assert_eq!(adapty(&server).profile(&nobody).await, Ok(Profile::absent(nobody.clone())));
@@ -198,18 +207,18 @@ async fn a_profile_that_v2_does_not_know_is_absent_and_a_write_to_it_says_so() {
 async fn refusals_are_final_and_a_revoke_of_what_is_not_there_is_done() {
     for (status, code) in [(404, "paid_access_level_does_not_exist"), (400, "value_error"), (422, "validation_error")] {
         let server = Server::start(vec![refused(status, code)]).await;
-        let failure = adapty(&server).carry_out(&customer("abc"), &revoke(), || true).await.unwrap_err();
+        let failure = adapty(&server).carry_out(&user("abc"), &revoke(), || true).await.unwrap_err();
         assert_eq!((failure.class, failure.code.as_deref()), (Class::Permanent, Some(code)));
     }
     let server = Server::start(vec![refused(400, "profile_paid_access_level_does_not_exist"), shown()]).await;
-    assert!(adapty(&server).carry_out(&customer("abc"), &revoke(), || true).await.unwrap().unwrap().exists);
+    assert!(adapty(&server).carry_out(&user("abc"), &revoke(), || true).await.unwrap().unwrap().exists);
 }
 
 #[tokio::test]
 async fn a_customer_whom_no_header_can_name_is_never_sent() {
     let server = Server::start(vec![shown()]).await;
     for id in ["zoë", "two words", "a\u{7f}b"] {
-        let failure = adapty(&server).profile(&customer(id)).await.unwrap_err();
+        let failure = adapty(&server).profile(&user(id)).await.unwrap_err();
         assert_eq!(failure.class, Class::Permanent);
         assert!(!failure.to_string().contains(id), "{failure}");
     }

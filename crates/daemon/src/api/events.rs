@@ -6,7 +6,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::inbox::{Seen, Wanted, Whole};
+use store::inbox::{Filter, ReceivedEvent, StoredEvent};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
@@ -104,14 +104,14 @@ pub(crate) async fn list(
         return Err(ApiError::Wrong("`after` is the `next` of the page before, and that event is gone".into()));
     }
     let kind = narrowed.r#type.as_deref().map(kind_like).transpose();
-    let wanted = Wanted {
+    let filter = Filter {
         accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
         kind: kind.map_err(|error| ApiError::Wrong(format!("`type`: {error}")))?,
         outcome: narrowed.outcome.as_ref().map(name),
         since: moment(narrowed.since.as_deref())?,
         behind: portion.after().map(command::name),
     };
-    let events = api.store.events(&wanted, portion.asked()?).await?;
+    let events = api.store.events(&filter, portion.asked()?).await?;
     Ok(Json(portion.page(events, |event| event.id.clone(), Event::from)?))
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn show(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<EventShown>, ApiError> {
     let found = command::find(&api.store, &id?.0).await?;
-    let Whole { seen, .. } = found.ok_or_else(|| ApiError::NotFound("no such event is in the inbox".into()))?;
+    let StoredEvent { seen, .. } = found.ok_or_else(|| ApiError::NotFound("no such event is in the inbox".into()))?;
     let led = command::aftermath(&api.store, &seen).await?;
     Ok(Json(EventShown {
         event: seen.into(),
@@ -158,9 +158,9 @@ pub(crate) async fn show(
 )]
 pub(crate) async fn replay(
     State(api): State<Api>,
-    wanted: Result<Json<Replay>, JsonRejection>,
+    filter: Result<Json<Replay>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Replayed>), ApiError> {
-    let Json(Replay { ids }) = wanted?;
+    let Json(Replay { ids }) = filter?;
     if ids.is_empty() || ids.len() > MOST {
         return Err(ApiError::Wrong(format!("write 1 to {MOST} `ids`")));
     }
@@ -174,10 +174,10 @@ pub(crate) async fn replay(
     Ok((StatusCode::ACCEPTED, Json(Replayed { accounts, silent })))
 }
 
-impl From<Seen> for Event {
-    fn from(seen: Seen) -> Self {
+impl From<ReceivedEvent> for Event {
+    fn from(seen: ReceivedEvent) -> Self {
         let why = command::why(&seen.outcome).map(str::to_owned);
-        let Seen { id, kind, account, object, outcome, created, received } = seen;
+        let ReceivedEvent { id, kind, account, object, outcome, created, received } = seen;
         Self { id, r#type: kind, account, object, outcome, why, created, received }
     }
 }

@@ -5,13 +5,13 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use serde_json::Value;
-use sync::look::Sync;
+use sync::controller::Controller;
 use utoipa::IntoParams;
 
 use super::Api;
 use super::error::{ApiError, Problem, Usual};
 use crate::commands::explain::{Asked, Told};
-use crate::commands::{account, customer, explain as command};
+use crate::commands::{account, explain as command, parse_user};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -39,7 +39,7 @@ pub(crate) async fn of_user(
     id: Result<Path<String>, PathRejection>,
     app: Result<Query<OfApp>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    let user = customer(&id?.0)?;
+    let user = parse_user(&id?.0)?;
     let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
     told(sync, Asked::User(user), app?.0).await
 }
@@ -68,7 +68,7 @@ pub(crate) async fn of_account(
     told(sync, Asked::Account(account), app?.0).await
 }
 
-async fn told(sync: &Sync, asked: Asked, of: OfApp) -> Result<Json<Value>, ApiError> {
+async fn told(sync: &Controller, asked: Asked, of: OfApp) -> Result<Json<Value>, ApiError> {
     let apps = command::chosen(sync, of.app.as_deref()).map_err(ApiError::Wrong)?;
     let all = command::of_apps(sync, &apps, &asked).await?;
     if all.iter().all(Told::is_nothing) {

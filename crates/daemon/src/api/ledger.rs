@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
-use store::book::{LedgerLine, Wanted};
+use store::ledger::{Filter, LedgerRow};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
+use super::audit::AuditEntry;
 use super::error::{ApiError, Problem, Usual};
-use super::ordered::OrderLine;
 use super::page::{Page, Portion, moment};
 use crate::cli::books::{self, StepState};
-use crate::commands::{account, customer, ledger as command};
+use crate::commands::{account, ledger as command, parse_user};
 
 /// A step: written down before it was sent, and what became of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -52,7 +52,7 @@ pub(crate) struct LineShown {
     /// Keys of the steps behind it in its chain.
     next: Vec<String>,
     /// The order that it was intended for, where its reason names one; of what is told about a user the last one before it.
-    order: Option<OrderLine>,
+    order: Option<AuditEntry>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -85,14 +85,14 @@ pub(crate) async fn list(
     portion: Result<Query<Portion>, QueryRejection>,
 ) -> Result<Json<Page<Line>>, ApiError> {
     let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
-    let wanted = Wanted {
-        user: narrowed.user.as_deref().map(customer).transpose()?,
+    let filter = Filter {
+        user: narrowed.user.as_deref().map(parse_user).transpose()?,
         account: narrowed.account.as_deref().map(account).transpose()?,
         state: narrowed.state.as_ref().map(books::name),
         since: moment(narrowed.since.as_deref())?,
         behind: portion.number()?,
     };
-    let lines = api.store.ledger_lines(&wanted, portion.asked()?).await?;
+    let lines = api.store.ledger_rows(&filter, portion.asked()?).await?;
     Ok(Json(portion.page(lines, |line| line.seq.to_string(), Line::from)?))
 }
 
@@ -115,21 +115,21 @@ pub(crate) async fn show(
     key: Result<Path<String>, PathRejection>,
 ) -> Result<Json<LineShown>, ApiError> {
     let key = books::key(&key?.0).map_err(ApiError::Wrong)?;
-    let mut found = api.store.ledger_lines_under(&key, 2).await?;
+    let mut found = api.store.ledger_rows_with_prefix(&key, 2).await?;
     let line = match found.len() {
         0 => return Err(ApiError::NotFound(format!("no step has a key that begins with `{key}`"))),
         1 => found.remove(0),
         _ => return Err(ApiError::Busy(format!("several keys begin with `{key}`; write more of it"))),
     };
-    let next = api.store.ledger_lines_after(&line, command::NAMED).await?;
-    let order = api.store.order_behind(&line).await?.map(OrderLine::from);
+    let next = api.store.ledger_rows_after(&line, command::NAMED).await?;
+    let order = api.store.audit_entry_of(&line).await?.map(AuditEntry::from);
     Ok(Json(LineShown { line: line.into(), next: next.into_iter().map(|line| line.key).collect(), order }))
 }
 
-impl From<LedgerLine> for Line {
-    fn from(line: LedgerLine) -> Self {
-        let LedgerLine { seq, key, previous, destination, environment, account, user, subject, step, .. } = line;
-        let LedgerLine { because, state, attempts, intended_at, due_at, settled_at, why, .. } = line;
+impl From<LedgerRow> for Line {
+    fn from(line: LedgerRow) -> Self {
+        let LedgerRow { seq, key, previous, destination, environment, account, user, subject, step, .. } = line;
+        let LedgerRow { because, state, attempts, intended_at, due_at, settled_at, why, .. } = line;
         Self {
             seq,
             key,

@@ -5,12 +5,12 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use store::people::{Link, OPERATOR};
+use store::links::{Link, OPERATOR};
 use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
-use crate::commands::{account, customer};
+use crate::commands::{account, parse_user};
 
 /// An account and its app user.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -36,10 +36,10 @@ pub(crate) struct Linked {
 )]
 pub(crate) async fn link(
     State(api): State<Api>,
-    wanted: Result<Json<Linked>, JsonRejection>,
+    filter: Result<Json<Linked>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Linked>), ApiError> {
-    let Json(wanted) = wanted?;
-    let (account, customer) = (account(&wanted.account)?, customer(&wanted.user)?);
-    api.store.link(Link { account, customer, origin: OPERATOR.to_owned() }, None).await?;
-    Ok((StatusCode::CREATED, Json(wanted)))
+    let Json(filter) = filter?;
+    let (account, user) = (account(&filter.account)?, parse_user(&filter.user)?);
+    api.store.link(Link { account, user, origin: OPERATOR.to_owned() }, None).await?;
+    Ok((StatusCode::CREATED, Json(filter)))
 }

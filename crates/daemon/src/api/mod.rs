@@ -2,13 +2,13 @@
 //!
 //! Its OpenAPI document is made from the handlers and served at `/v1/openapi.json`.
 
+mod audit;
 pub(crate) mod error;
 mod events;
 mod explain;
 mod ledger;
 mod links;
-mod ordered;
-mod orders;
+mod overrides;
 mod page;
 mod parked;
 mod resync;
@@ -18,7 +18,7 @@ mod users;
 use axum::routing::get;
 use axum::{Json, Router};
 use store::open::Store;
-use sync::look::Sync;
+use sync::controller::Controller;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -40,7 +40,7 @@ pub(crate) struct Api {
     /// What can be ordered for.
     pub(crate) apps: Vec<App>,
     /// Absent in a process that only takes in webhooks: it has no keys to ask the upstreams with.
-    pub(crate) sync: Option<Sync>,
+    pub(crate) sync: Option<Controller>,
     pub(crate) turns: Turns,
     /// Part of the rate limits that work in bulk may use, in per cent.
     pub(crate) share_percent: u32,
@@ -83,13 +83,13 @@ pub(crate) fn routes(api: Api) -> Router {
         .routes(routes!(parked::release))
         .routes(routes!(parked::drop_for_good))
         .routes(routes!(links::link))
-        .routes(routes!(orders::list_grants, orders::grant))
-        .routes(routes!(orders::revoke))
-        .routes(routes!(ordered::list_blocks, orders::block))
-        .routes(routes!(orders::unblock))
-        .routes(routes!(orders::list_attributes, orders::describe))
-        .routes(routes!(orders::forget))
-        .routes(routes!(ordered::list_orders))
+        .routes(routes!(overrides::list_grants, overrides::grant))
+        .routes(routes!(overrides::revoke))
+        .routes(routes!(audit::list_blocks, overrides::block))
+        .routes(routes!(overrides::unblock))
+        .routes(routes!(overrides::list_attributes, overrides::describe))
+        .routes(routes!(overrides::forget))
+        .routes(routes!(audit::list_orders))
         .with_state(api)
         .split_for_parts();
     routes

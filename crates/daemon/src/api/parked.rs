@@ -4,15 +4,15 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use store::parked::{Parked as Row, Wanted, Which};
-use store::record::Kind;
+use store::parked::{Filter, Parked as Row, Which};
+use store::record::AttentionKind;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
 use super::page::{Page, Portion};
 use crate::cli::books;
-use crate::commands::{account, customer};
+use crate::commands::{account, parse_user};
 
 /// Something that waits for a human.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,17 +76,17 @@ pub(crate) async fn list(
     portion: Result<Query<Portion>, QueryRejection>,
 ) -> Result<Json<Page<Parked>>, ApiError> {
     let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
-    let wanted = Wanted {
+    let filter = Filter {
         kind: narrowed.kind.as_deref().map(kind).transpose()?,
         accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
-        user: narrowed.user.as_deref().map(customer).transpose()?,
+        user: narrowed.user.as_deref().map(parse_user).transpose()?,
         behind: portion.number()?,
     };
-    let parked = api.store.first_parked_like(&wanted, portion.asked()?).await?;
+    let parked = api.store.first_parked_matching(&filter, portion.asked()?).await?;
     Ok(Json(portion.page(parked, |row| row.id.to_string(), Parked::from)?))
 }
 
-fn kind(text: &str) -> Result<Kind, ApiError> {
+fn kind(text: &str) -> Result<AttentionKind, ApiError> {
     books::kind(text).map_err(|error| ApiError::Wrong(format!("`kind`: {error}")))
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
-use crate::commands::{account, customer, resync as command};
+use crate::commands::{account, parse_user, resync as command};
 
 /// Whom to look at: exactly one of `account`, `user`, `subscription` and `all`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -66,21 +66,21 @@ pub(crate) struct Plan {
 )]
 pub(crate) async fn resync(
     State(api): State<Api>,
-    wanted: Result<Json<Resync>, JsonRejection>,
+    filter: Result<Json<Resync>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Enqueued>), ApiError> {
-    let Json(wanted) = wanted?;
-    let accounts = match (&wanted.account, &wanted.user, &wanted.subscription, wanted.all) {
+    let Json(filter) = filter?;
+    let accounts = match (&filter.account, &filter.user, &filter.subscription, filter.all) {
         (Some(of), None, None, false) => vec![account(of)?],
         (None, Some(user), None, false) => of_user(&api, user).await?,
         (None, None, Some(subscription), false) => vec![account(&format!("stripe:{subscription}"))?],
-        (None, None, None, true) if !wanted.dry_run => return begin_all(api).await,
+        (None, None, None, true) if !filter.dry_run => return begin_all(api).await,
         _ => {
             let text = "write exactly one of `account`, `user`, `subscription` and `all`; `dry_run` not with `all`";
             return Err(ApiError::Wrong(text.into()));
         }
     };
     let mut plans = Vec::new();
-    if wanted.dry_run {
+    if filter.dry_run {
         let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
         for account in &accounts {
             for case in sync.inspect(account).await?.whole()? {
@@ -91,12 +91,12 @@ pub(crate) async fn resync(
         return Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued: 0, plans })));
     }
     let enqueued = accounts.len();
-    api.store.touch(accounts, Urgency::Asked).await?;
+    api.store.enqueue(accounts, Urgency::Asked).await?;
     Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued, plans })))
 }
 
 async fn of_user(api: &Api, user: &str) -> Result<Vec<Account>, ApiError> {
-    let accounts = api.store.accounts_of(&customer(user)?).await?;
+    let accounts = api.store.accounts_of(&parse_user(user)?).await?;
     if accounts.is_empty() {
         return Err(ApiError::NotFound("no account is linked to that user; see `grantsync parked list`".into()));
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use sync::round::{Difference, Doubled, Report};
+use sync::reconciliation::{Difference, Doubled, Reconciliation};
 use utoipa::ToSchema;
 
 use super::Api;
@@ -104,9 +104,9 @@ pub(crate) async fn begin(State(api): State<Api>) -> Result<(StatusCode, Json<Be
     Ok((StatusCode::ACCEPTED, Json(Begun { wanted_at })))
 }
 
-impl From<Report> for Round {
-    fn from(report: Report) -> Self {
-        let Report {
+impl From<Reconciliation> for Round {
+    fn from(report: Reconciliation) -> Self {
+        let Reconciliation {
             started_at,
             finished_at,
             accounts,

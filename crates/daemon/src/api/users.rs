@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 
 use super::Api;
 use super::error::{ApiError, Problem, Usual};
-use crate::commands::customer;
+use crate::commands::parse_user;
 use crate::standing::{Standing, Waiting};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -39,7 +39,7 @@ pub(crate) async fn status(
     id: Result<Path<String>, PathRejection>,
     freshness: Result<Query<Freshness>, QueryRejection>,
 ) -> Result<Json<Standing>, ApiError> {
-    let user = customer(&id?.0)?;
+    let user = parse_user(&id?.0)?;
     let standing = if freshness?.fresh {
         api.sources.fresh(api.sync.as_ref().ok_or(ApiError::OnlyIngest)?, &user).await?
     } else {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use store::inbox::KindLike;
-use store::record::Kind;
+use store::record::AttentionKind;
 use utoipa::ToSchema;
 
 use crate::moments::{self, Since};
@@ -84,7 +84,7 @@ pub(crate) enum Parked {
 pub(crate) struct ParkedList {
     /// Only of one kind, for example unmapped_price.
     #[arg(long, value_parser = kind)]
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<AttentionKind>,
 
     /// Only of this account.
     #[arg(long)]
@@ -102,7 +102,7 @@ pub(crate) struct Chosen {
     pub(crate) ids: Vec<i64>,
     /// All of one kind, for example unmapped_price.
     #[arg(long, value_parser = kind)]
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<AttentionKind>,
     /// Everything.
     #[arg(long)]
     pub(crate) all: bool,
@@ -261,9 +261,9 @@ pub(crate) fn name(of: &impl ValueEnum) -> String {
     of.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
-pub(crate) fn kind(text: &str) -> Result<Kind, String> {
-    let names = Kind::ALL.map(Kind::as_str).join(", ");
-    Kind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| format!("write one of {names}"))
+pub(crate) fn kind(text: &str) -> Result<AttentionKind, String> {
+    let names = AttentionKind::ALL.map(AttentionKind::as_str).join(", ");
+    AttentionKind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| format!("write one of {names}"))
 }
 
 pub(crate) fn kind_like(text: &str) -> Result<KindLike, String> {

@@ -8,10 +8,10 @@ use entitlement::names::Account;
 use ingest::catch_up::{CatchUp, HORIZON};
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::book;
 use store::claim::Urgency;
 use store::error::StoreError;
-use store::inbox::{Seen, Wanted, Whole};
+use store::inbox::{Filter, ReceivedEvent, StoredEvent};
+use store::ledger;
 use store::open::Store;
 use store::parked;
 
@@ -61,7 +61,7 @@ pub(crate) fn name(id: &str) -> String {
     if id.contains(':') { id.to_owned() } else { Account::stripe(None, id).as_str().to_owned() }
 }
 
-async fn one(store: &Store, id: &str) -> Result<Whole, Failed> {
+async fn one(store: &Store, id: &str) -> Result<StoredEvent, Failed> {
     let unknown = || {
         let fetch = "`grantsync events catch-up --since 30d` fetches what Stripe still lists";
         Failed::Sentence(format!("no event `{id}` is in the inbox; {fetch}"))
@@ -69,13 +69,13 @@ async fn one(store: &Store, id: &str) -> Result<Whole, Failed> {
     find(store, id).await?.ok_or_else(unknown)
 }
 
-pub(crate) async fn find(store: &Store, id: &str) -> Result<Option<Whole>, StoreError> {
+pub(crate) async fn find(store: &Store, id: &str) -> Result<Option<StoredEvent>, StoreError> {
     store.event(&name(id)).await
 }
 
 async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
     let of = wanted.account.as_deref().map(account).transpose()?;
-    let meant = Wanted {
+    let meant = Filter {
         accounts: of.into_iter().collect(),
         kind: wanted.kind,
         outcome: wanted.outcome.as_ref().map(books::name),
@@ -92,7 +92,7 @@ async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
     Ok(())
 }
 
-fn row(event: Seen) -> Vec<String> {
+fn row(event: ReceivedEvent) -> Vec<String> {
     let account = event.account.or_else(|| why(&event.outcome).map(str::to_owned));
     vec![absolute(event.received), event.id, event.kind, event.outcome, account.unwrap_or_default()]
 }
@@ -100,25 +100,26 @@ fn row(event: Seen) -> Vec<String> {
 /// What an event led to.
 pub(crate) struct Aftermath {
     pub(crate) account: Option<Account>,
-    pub(crate) standing: Option<store::worklist::Standing>,
-    pub(crate) steps: Vec<book::LedgerLine>,
+    pub(crate) standing: Option<store::worklist::AccountState>,
+    pub(crate) steps: Vec<ledger::LedgerRow>,
     pub(crate) parked: Vec<parked::Parked>,
 }
 
-pub(crate) async fn aftermath(store: &Store, event: &Seen) -> Result<Aftermath, StoreError> {
+pub(crate) async fn aftermath(store: &Store, event: &ReceivedEvent) -> Result<Aftermath, StoreError> {
     let account = event.account.as_deref().and_then(|account| Account::parse(account).ok());
     // what could not be read is parked under its own name
     let own = Account::parse(&event.id).ok().filter(|_| event.outcome == "unreadable");
     let parked = match account.clone().or(own) {
-        Some(of) => store.parked_like(&parked::Wanted { accounts: vec![of], ..parked::Wanted::default() }).await?,
+        Some(of) => store.parked_matching(&parked::Filter { accounts: vec![of], ..parked::Filter::default() }).await?,
         None => Vec::new(),
     };
     let Some(account) = account else {
         return Ok(Aftermath { account: None, standing: None, steps: Vec::new(), parked });
     };
-    let since = book::Wanted { account: Some(account.clone()), since: Some(event.received), ..book::Wanted::default() };
-    let steps = store.first_ledger_lines(&since, LED_TO).await?;
-    Ok(Aftermath { standing: store.standing(&account).await?, account: Some(account), steps, parked })
+    let since =
+        ledger::Filter { account: Some(account.clone()), since: Some(event.received), ..ledger::Filter::default() };
+    let steps = store.first_ledger_rows(&since, LED_TO).await?;
+    Ok(Aftermath { standing: store.account_state(&account).await?, account: Some(account), steps, parked })
 }
 
 async fn show(store: &Store, id: &str, as_json: bool) -> Result<(), Failed> {
@@ -152,8 +153,8 @@ async fn show(store: &Store, id: &str, as_json: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-fn told(event: &Whole, now: Timestamp) {
-    let Seen { id, kind, account, object, outcome, created, received } = &event.seen;
+fn told(event: &StoredEvent, now: Timestamp) {
+    let ReceivedEvent { id, kind, account, object, outcome, created, received } = &event.seen;
     let outcome = match why(outcome) {
         Some(why) => format!("{outcome}: {why}"),
         None => outcome.clone(),
@@ -172,8 +173,8 @@ fn told(event: &Whole, now: Timestamp) {
     ]);
 }
 
-fn shown_json(event: &Whole, led: &Aftermath) -> Value {
-    let Whole { seen, body } = event;
+fn shown_json(event: &StoredEvent, led: &Aftermath) -> Value {
+    let StoredEvent { seen, body } = event;
     json!({
         "id": seen.id,
         "type": seen.kind,
@@ -232,7 +233,10 @@ async fn replay(store: &Store, ids: &[String]) -> Result<(), Failed> {
 }
 
 /// Rings for the accounts of `events`. Answers whose they are, and a sentence for each that rings for nobody.
-pub(crate) async fn ring_again(store: &Store, events: &[Seen]) -> Result<(BTreeSet<Account>, Vec<String>), StoreError> {
+pub(crate) async fn ring_again(
+    store: &Store,
+    events: &[ReceivedEvent],
+) -> Result<(BTreeSet<Account>, Vec<String>), StoreError> {
     let (mut accounts, mut silent) = (BTreeSet::new(), Vec::new());
     for event in events {
         match event.account.as_deref().and_then(|account| Account::parse(account).ok()) {
@@ -240,7 +244,7 @@ pub(crate) async fn ring_again(store: &Store, events: &[Seen]) -> Result<(BTreeS
             None => silent.push(format!("`{}` rings for nobody: {}", event.id, why(&event.outcome).unwrap_or("-"))),
         }
     }
-    store.touch(accounts.iter().cloned().collect(), Urgency::Asked).await?;
+    store.enqueue(accounts.iter().cloned().collect(), Urgency::Asked).await?;
     Ok((accounts, silent))
 }
 

@@ -6,22 +6,22 @@ use entitlement::clock::Timestamp;
 use entitlement::decide::{Case, decide};
 use entitlement::entitle::entitle;
 use entitlement::explain::{explain, owed_alone};
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, User};
 use entitlement::plan::Plan;
-use entitlement::profile::{Profile, Shown};
+use entitlement::profile::{ActualLevel, Profile};
 use serde_json::{Value, json};
 use store::error::StoreError;
 use store::open::Store;
 use store::parked::Parked;
-use store::statuses::Known;
-use store::worklist::Standing;
-use store::{book, inbox, ordered, parked};
+use store::statuses::StoredStatus;
+use store::worklist::AccountState;
+use store::{audit, inbox, ledger, parked};
+use sync::controller::{App, Controller, PolicyMode};
 use sync::examine::{Examined, Learnt, Person};
-use sync::look::{App, Conduct, Sync};
 
 use crate::cli::books::Explain;
 use crate::commands::timeline::{self, Happening};
-use crate::commands::{account, customer, wording};
+use crate::commands::{account, parse_user, wording};
 use crate::failed::Failed;
 use crate::moments::both;
 use crate::ordering::no_app;
@@ -40,14 +40,14 @@ pub(crate) struct Told {
     case: Option<(Case, Plan)>,
     remembered: Remembered,
     timeline: Vec<Happening>,
-    conduct: Conduct,
+    policy_mode: PolicyMode,
 }
 
 /// What our own memory knows.
 struct Remembered {
-    standings: Vec<(Account, Option<Standing>)>,
+    standings: Vec<(Account, Option<AccountState>)>,
     /// Where the user stood at the last look.
-    status: Option<Known>,
+    status: Option<StoredStatus>,
     parked: Vec<Parked>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Fail
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
     let asked = match (&wanted.account, &wanted.user) {
         (Some(of), _) => Asked::Account(account(of)?),
-        (None, user) => Asked::User(customer(user.as_deref().unwrap_or_default())?),
+        (None, user) => Asked::User(parse_user(user.as_deref().unwrap_or_default())?),
     };
     let apps = chosen(&sync, wanted.app.as_deref()).map_err(Failed::Usage)?;
     let all = of_apps(&sync, &apps, &asked).await?;
@@ -73,7 +73,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Fail
         save_one(file, &all)?;
     }
     // whose it is was the question
-    if all.iter().any(|told| told.examined.customer().is_none() && told.examined.billing.is_ok()) {
+    if all.iter().any(|told| told.examined.user().is_none() && told.examined.billing.is_ok()) {
         Err(Failed::Sentence(unknown))
     } else {
         Ok(())
@@ -83,25 +83,25 @@ pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Fail
 /// Whom is asked about.
 pub(crate) enum Asked {
     Account(Account),
-    User(Customer),
+    User(User),
 }
 
 /// The app called `name`, or all of them.
-pub(crate) fn chosen<'a>(sync: &'a Sync, name: Option<&str>) -> Result<Vec<&'a App>, String> {
+pub(crate) fn chosen<'a>(sync: &'a Controller, name: Option<&str>) -> Result<Vec<&'a App>, String> {
     let Some(name) = name else { return Ok(sync.apps.iter().collect()) };
     let unknown = || no_app(name, sync.apps.iter().map(App::name));
     Ok(vec![sync.apps.iter().find(|app| app.name() == name).ok_or_else(unknown)?])
 }
 
 /// What is told of each of `apps`.
-pub(crate) async fn of_apps(sync: &Sync, apps: &[&App], asked: &Asked) -> Result<Vec<Told>, StoreError> {
+pub(crate) async fn of_apps(sync: &Controller, apps: &[&App], asked: &Asked) -> Result<Vec<Told>, StoreError> {
     let mut all = Vec::new();
     for app in apps {
         let examined = match asked {
             Asked::Account(account) => sync.examine(app, account).await?,
-            Asked::User(customer) => sync.examine_customer(app, customer).await?,
+            Asked::User(user) => sync.examine_customer(app, user).await?,
         };
-        all.push(gather(&sync.store, examined, sync.conduct).await?);
+        all.push(gather(&sync.store, examined, sync.policy_mode).await?);
     }
     Ok(all)
 }
@@ -120,20 +120,21 @@ fn save_one(file: &Path, all: &[Told]) -> Result<(), Failed> {
     save(file, told.case.as_ref().ok_or_else(unread)?.0.clone())
 }
 
-async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<Told, StoreError> {
+async fn gather(store: &Store, examined: Examined, policy_mode: PolicyMode) -> Result<Told, StoreError> {
     let accounts: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
-    let user = examined.customer().cloned();
+    let user = examined.user().cloned();
     let mut standings = Vec::new();
     for account in &accounts {
-        standings.push((account.clone(), store.standing(account).await?));
+        standings.push((account.clone(), store.account_state(account).await?));
     }
-    let events = inbox::Wanted { accounts: bells(&examined), ..inbox::Wanted::default() };
+    let events = inbox::Filter { accounts: bells(&examined), ..inbox::Filter::default() };
     let events = if events.accounts.is_empty() { Vec::new() } else { store.events(&events, MOST).await? };
     let (mut lines, mut orders, mut status) = (Vec::new(), Vec::new(), None);
     if let Some(user) = &user {
-        lines = store.ledger_lines(&book::Wanted { user: Some(user.clone()), ..book::Wanted::default() }, MOST).await?;
+        lines =
+            store.ledger_rows(&ledger::Filter { user: Some(user.clone()), ..ledger::Filter::default() }, MOST).await?;
         lines.reverse();
-        orders = store.order_lines(&ordered::Wanted { user: Some(user.clone()), behind: None }, MOST).await?;
+        orders = store.audit_entries(&audit::Filter { user: Some(user.clone()), behind: None }, MOST).await?;
         orders.reverse();
         status = store.status_of(user).await?;
     }
@@ -143,7 +144,7 @@ async fn gather(store: &Store, examined: Examined, conduct: Conduct) -> Result<T
         let plan = decide(&case);
         (case, plan)
     });
-    Ok(Told { examined, case, remembered: Remembered { standings, status, parked }, timeline, conduct })
+    Ok(Told { examined, case, remembered: Remembered { standings, status, parked }, timeline, policy_mode })
 }
 
 /// Whatever rang for the accounts: under their own names, or under that of something they were billed.
@@ -159,13 +160,13 @@ fn bells(examined: &Examined) -> Vec<Account> {
     bells
 }
 
-async fn parked_for(store: &Store, accounts: Vec<Account>, user: Option<Customer>) -> Result<Vec<Parked>, StoreError> {
+async fn parked_for(store: &Store, accounts: Vec<Account>, user: Option<User>) -> Result<Vec<Parked>, StoreError> {
     let mut all = Vec::new();
     if !accounts.is_empty() {
-        all = store.parked_like(&parked::Wanted { accounts, ..parked::Wanted::default() }).await?;
+        all = store.parked_matching(&parked::Filter { accounts, ..parked::Filter::default() }).await?;
     }
     if user.is_some() {
-        let of_user = store.parked_like(&parked::Wanted { user, ..parked::Wanted::default() }).await?;
+        let of_user = store.parked_matching(&parked::Filter { user, ..parked::Filter::default() }).await?;
         let known: Vec<i64> = all.iter().map(|parked| parked.id).collect();
         all.extend(of_user.into_iter().filter(|parked| !known.contains(&parked.id)));
     }
@@ -176,7 +177,7 @@ impl Told {
     /// Nobody is known, and nothing ever happened.
     pub(crate) fn is_nothing(&self) -> bool {
         let Remembered { standings, status, .. } = &self.remembered;
-        let is_linked = self.examined.customer().is_some() && !self.examined.accounts.is_empty();
+        let is_linked = self.examined.user().is_some() && !self.examined.accounts.is_empty();
         let is_remembered = status.is_some() || standings.iter().any(|(_, standing)| standing.is_some());
         !is_linked && !is_remembered && self.timeline.is_empty()
     }
@@ -225,19 +226,19 @@ impl Told {
 
     fn tell_who(&self) {
         match &self.examined.person {
-            Person::Known { customer, profile, .. } => {
+            Person::Known { user, profile, .. } => {
                 let profile = match profile {
                     Ok(profile) if profile.exists => ", with a profile at Adapty",
                     Ok(_) => ", who has no profile at Adapty yet",
                     Err(_) => "",
                 };
-                table::say(&format!("user {}{profile}", customer.as_str()));
+                table::say(&format!("user {}{profile}", user.as_str()));
             }
             Person::Nobody(why) => table::say(&format!("user unknown: {why}")),
         }
         for Learnt { account, origin } in &self.examined.accounts {
             let learnt = match origin.as_deref() {
-                Some(store::people::OPERATOR) => ", linked by an operator".to_owned(),
+                Some(store::links::OPERATOR) => ", linked by an operator".to_owned(),
                 Some(origin) => format!(", learnt from `{origin}`"),
                 None => String::new(),
             };
@@ -286,7 +287,7 @@ impl Told {
 
     fn tell_next(&self) {
         table::say("\nwhat happens next");
-        if self.conduct == Conduct::Observe {
+        if self.policy_mode == PolicyMode::Observe {
             table::say("  `policy.mode` is `observe`: nothing is written to Adapty");
         }
         for (account, standing) in &self.remembered.standings {
@@ -302,24 +303,24 @@ impl Told {
     pub(crate) fn as_json(&self) -> Value {
         let Examined { accounts, billing, rules, now, .. } = &self.examined;
         let alone = || billing.as_ref().ok().map(|billing| entitle(billing, rules, *now));
-        let verdict = self.case.as_ref().map(|(_, plan)| plan.verdict.clone()).or_else(alone);
+        let expected = self.case.as_ref().map(|(_, plan)| plan.expected.clone()).or_else(alone);
         let due = self.remembered.standings.iter().filter_map(|(_, standing)| standing.as_ref()?.due_at).min();
         let steps = self.case.as_ref().map(|(_, plan)| &plan.steps);
-        let look_again = self.case.as_ref().map_or(due, |(_, plan)| plan.look_again);
+        let look_again = self.case.as_ref().map_or(due, |(_, plan)| plan.sync_again_at);
         let standings = self.remembered.standings.iter();
         let next = standings.map(|(account, standing)| wording::standing_json(account, standing.as_ref()));
-        let remembered = |known: &Known| json!({ "as_of": known.as_of, "levels": known.status.levels });
+        let remembered = |known: &StoredStatus| json!({ "as_of": known.as_of, "levels": known.status.levels });
         let link = |learnt: &Learnt| json!({ "account": learnt.account, "origin": learnt.origin });
         json!({
-            "user": self.examined.customer().map(Customer::as_str),
+            "user": self.examined.user().map(User::as_str),
             "app": rules.destination,
             "accounts": accounts.iter().map(|learnt| &learnt.account).collect::<Vec<_>>(),
             "links": accounts.iter().map(link).collect::<Vec<_>>(),
             "profile_exists": self.profile().map(|profile| profile.exists),
             "unasked": self.unasked(),
-            "owed": verdict.as_ref().map(|verdict| &verdict.owed),
-            "withheld": verdict.as_ref().map(|verdict| &verdict.withheld),
-            "unsure": verdict.as_ref().map(|verdict| &verdict.unsure),
+            "owed": expected.as_ref().map(|expected| &expected.owed),
+            "withheld": expected.as_ref().map(|expected| &expected.withheld),
+            "unsure": expected.as_ref().map(|expected| &expected.unknown),
             "shown": self.profile().map(|profile| &profile.levels),
             "remembered": self.remembered.status.as_ref().map(remembered),
             "timeline": self.timeline,
@@ -331,10 +332,10 @@ impl Told {
     }
 }
 
-fn shown(shown: &Shown, now: Timestamp) -> String {
+fn shown(shown: &ActualLevel, now: Timestamp) -> String {
     let over = if shown.runs(now) { "" } else { ", which is over" };
     let store = shown.store.as_ref().map(|store| format!(", from {store}")).unwrap_or_default();
-    let transaction = shown.transaction.as_ref().map(|id| format!(", transaction {id}")).unwrap_or_default();
+    let transaction = shown.transaction_id.as_ref().map(|id| format!(", transaction {id}")).unwrap_or_default();
     format!("{} {}{over}{store}{transaction}", shown.level, wording::lasting(shown.until))
 }
 

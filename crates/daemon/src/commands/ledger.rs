@@ -1,14 +1,14 @@
 //! `ledger`: the book of steps.
 
 use entitlement::clock::Timestamp;
-use entitlement::plan::{Refund, Step, Transaction, Until};
+use entitlement::plan::{Refund, Sale, Step, Until};
 use serde_json::json;
-use store::book::{LedgerLine, Wanted};
+use store::audit::AuditEntry;
+use store::ledger::{Filter, LedgerRow};
 use store::open::Store;
-use store::ordered::OrderLine;
 
 use crate::cli::books::{self, Ledger, LedgerList};
-use crate::commands::{account, customer, wording};
+use crate::commands::{account, parse_user, wording};
 use crate::failed::Failed;
 use crate::moments::{absolute, both};
 use crate::settings::Settings;
@@ -25,14 +25,14 @@ pub(crate) async fn run(settings: &Settings, ledger: Ledger) -> Result<(), Faile
 }
 
 async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), Failed> {
-    let meant = Wanted {
-        user: wanted.user.as_deref().map(customer).transpose()?,
+    let meant = Filter {
+        user: wanted.user.as_deref().map(parse_user).transpose()?,
         account: wanted.account.as_deref().map(account).transpose()?,
         state: wanted.state.as_ref().map(books::name),
         since: wanted.since.map(|since| since.moment(clock::now())),
         behind: None,
     };
-    let lines = wiring::store(settings).await?.ledger_lines(&meant, wanted.limit).await?;
+    let lines = wiring::store(settings).await?.ledger_rows(&meant, wanted.limit).await?;
     if wanted.json {
         return table::json(&lines);
     }
@@ -41,7 +41,7 @@ async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), Failed> {
     Ok(())
 }
 
-fn row(line: &LedgerLine) -> Vec<String> {
+fn row(line: &LedgerRow) -> Vec<String> {
     vec![
         absolute(line.intended_at),
         wording::short(&line.key),
@@ -56,8 +56,8 @@ fn row(line: &LedgerLine) -> Vec<String> {
 
 async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), Failed> {
     let line = one(store, key).await?;
-    let next = store.ledger_lines_after(&line, NAMED).await?;
-    let order = store.order_behind(&line).await?;
+    let next = store.ledger_rows_after(&line, NAMED).await?;
+    let order = store.audit_entry_of(&line).await?;
     if as_json {
         let mut told = serde_json::to_value(&line).map_err(|error| Failed::because("writing JSON", error))?;
         told["next"] = json!(next.iter().map(|line| &line.key).collect::<Vec<_>>());
@@ -66,7 +66,7 @@ async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), Failed> {
     }
     let now = clock::now();
     let mut fields = about(&line, now);
-    let ordered = |order: &OrderLine| ("ordered", format!("{}, {}", wording::order(order), both(order.at, now)));
+    let ordered = |order: &AuditEntry| ("ordered", format!("{}, {}", wording::order(order), both(order.at, now)));
     fields.extend(order.as_ref().map(ordered));
     fields.push(("previous", line.previous.clone().unwrap_or_else(|| "none: the first of its chain".into())));
     let followers = next.iter().map(|next| ("next", format!("{} ({}, {})", next.key, wording::step(next), next.state)));
@@ -78,8 +78,8 @@ async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn one(store: &Store, key: &str) -> Result<LedgerLine, Failed> {
-    let mut found = store.ledger_lines_under(key, NAMED).await?;
+async fn one(store: &Store, key: &str) -> Result<LedgerRow, Failed> {
+    let mut found = store.ledger_rows_with_prefix(key, NAMED).await?;
     match found.len() {
         0 => Err(Failed::Sentence(format!("no step has a key that begins with `{key}`; see `grantsync ledger list`"))),
         1 => Ok(found.remove(0)),
@@ -90,26 +90,27 @@ async fn one(store: &Store, key: &str) -> Result<LedgerLine, Failed> {
     }
 }
 
-fn about(line: &LedgerLine, now: Timestamp) -> Vec<(&'static str, String)> {
+fn about(line: &LedgerRow, now: Timestamp) -> Vec<(&'static str, String)> {
     let mut fields = vec![("key", line.key.clone()), ("step", wording::step(line))];
     match wording::step_of(line) {
-        Some(Step::Grant(grant)) => {
+        Some(Step::GrantAccess(grant)) => {
             fields.extend(grant.starts_at.map(|at| ("starts", absolute(at))));
-            fields.extend(transaction(&grant.transaction));
+            fields.extend(transaction(&grant.sale));
             let sandbox = if grant.sandbox { ", as a sandbox purchase" } else { "" };
             fields.push(("store", format!("{}{sandbox}", grant.store)));
         }
-        Some(Step::Revoke(revoke)) => {
+        Some(Step::RevokeAccess(revoke)) => {
             let refund = if revoke.refund == Refund::Yes { "yes" } else { "no" };
             fields.push(("refund", refund.to_owned()));
         }
-        Some(Step::Describe(describe)) => {
-            fields
-                .extend(describe.details.iter().map(|(name, value)| ("tells", format!("{name} = {}", value.as_str()))));
+        Some(Step::SetAttributes(describe)) => {
+            fields.extend(
+                describe.attributes.iter().map(|(name, value)| ("tells", format!("{name} = {}", value.as_str()))),
+            );
             fields.extend(describe.gone.iter().map(|name| ("deletes", name.to_string())));
         }
-        Some(Step::Report(report)) => {
-            fields.extend(transaction(&report.grant.transaction));
+        Some(Step::ReportSale(report)) => {
+            fields.extend(transaction(&report.grant.sale));
             fields.push(("refund", if report.refunded_at.is_some() { "yes" } else { "no" }.to_owned()));
             fields.extend(report.ended_at.map(|at| ("ended", Until::At(at).to_string())));
         }
@@ -127,7 +128,7 @@ fn about(line: &LedgerLine, now: Timestamp) -> Vec<(&'static str, String)> {
     fields
 }
 
-fn transaction(of: &Transaction) -> [(&'static str, String); 4] {
+fn transaction(of: &Sale) -> [(&'static str, String); 4] {
     let price = of.price.as_ref().map(|price| format!("{} {}", price.major(), price.code()));
     [
         ("transaction", of.id.clone()),

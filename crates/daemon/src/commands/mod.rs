@@ -8,7 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod ledger;
 pub(crate) mod link;
 pub(crate) mod migrate;
-pub(crate) mod orders;
+pub(crate) mod overrides;
 pub(crate) mod parked;
 pub(crate) mod profile;
 pub(crate) mod reconcile;
@@ -17,7 +17,7 @@ pub(crate) mod status;
 mod timeline;
 pub(crate) mod wording;
 
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, User};
 
 use crate::failed::Failed;
 
@@ -27,6 +27,6 @@ pub(crate) fn account(text: &str) -> Result<Account, Failed> {
 }
 
 /// An app user as it was typed.
-pub(crate) fn customer(text: &str) -> Result<Customer, Failed> {
-    Customer::new(text).ok_or_else(|| Failed::Usage("the user id is empty".into()))
+pub(crate) fn parse_user(text: &str) -> Result<User, Failed> {
+    User::new(text).ok_or_else(|| Failed::Usage("the user id is empty".into()))
 }

@@ -2,7 +2,7 @@
 
 use entitlement::names::Account;
 use store::open::Store;
-use store::parked::{Parked as Row, Wanted, Which};
+use store::parked::{Filter, Parked as Row, Which};
 
 use crate::cli::books::{Chosen, Parked, ParkedList};
 use crate::commands::{account, wording};
@@ -40,8 +40,8 @@ fn which(chosen: Chosen) -> Which {
 
 async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), Failed> {
     let of = wanted.account.as_deref().map(account).transpose()?;
-    let meant = Wanted { kind: wanted.kind, accounts: of.into_iter().collect(), ..Wanted::default() };
-    let parked = wiring::store(settings).await?.parked_like(&meant).await?;
+    let meant = Filter { kind: wanted.kind, accounts: of.into_iter().collect(), ..Filter::default() };
+    let parked = wiring::store(settings).await?.parked_matching(&meant).await?;
     if wanted.json {
         return table::json(&parked);
     }
@@ -60,10 +60,10 @@ async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), Failed> {
 
 async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), Failed> {
     let unknown = || Failed::Sentence(format!("nothing is parked as {id}; see `grantsync parked list`"));
-    let parked = store.parked_thing(id).await?.ok_or_else(unknown)?;
+    let parked = store.parked_by_id(id).await?.ok_or_else(unknown)?;
     let account = Account::parse(&parked.account).ok();
     let standing = match &account {
-        Some(account) => store.standing(account).await?,
+        Some(account) => store.account_state(account).await?,
         None => None,
     };
     if as_json {

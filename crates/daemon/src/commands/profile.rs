@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use adapty::objects::{AccessLevel, Attribute, NonSubscription, Profile, Subscription};
 use entitlement::clock::Timestamp;
-use sync::look::App;
+use sync::controller::App;
 
-use crate::cli::Profile as Wanted;
-use crate::commands::{customer, explain};
+use crate::cli::Profile as Filter;
+use crate::commands::{explain, parse_user};
 use crate::failed::Failed;
 use crate::moments::absolute;
 use crate::settings::Settings;
 use crate::{table, wiring};
 
-pub(crate) async fn run(settings: &Settings, wanted: Wanted) -> Result<(), Failed> {
-    let user = customer(&wanted.user)?;
+pub(crate) async fn run(settings: &Settings, wanted: Filter) -> Result<(), Failed> {
+    let user = parse_user(&wanted.user)?;
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
     let mut found = Vec::new();

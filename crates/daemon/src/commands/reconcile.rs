@@ -1,6 +1,6 @@
 //! `reconcile`: a round now.
 
-use sync::round::{Difference, Doubled, Mend, Report};
+use sync::reconciliation::{Difference, Doubled, Reconciliation, Repair};
 
 use crate::cli::Reconcile;
 use crate::failed::Failed;
@@ -13,15 +13,15 @@ pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), Fa
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
     let observes = settings.policy.mode == Mode::Observe;
-    let mend = if wanted.report_only || observes { Mend::No } else { Mend::Yes };
+    let mend = if wanted.report_only || observes { Repair::No } else { Repair::Yes };
     let mut progress = Progress::new("accounts compared");
     let share = settings.bulk.share_percent;
     let bulk = sync.leaving_room(share);
-    let witness = wiring::witness(settings, &store)?;
-    let round = bulk.round(mend, witness.as_ref(), |far| progress.tell(far.accounts, None));
+    let store_reader = wiring::store_reader(settings, &store)?;
+    let round = bulk.reconcile(mend, store_reader.as_ref(), |far| progress.tell(far.accounts, None));
     let report = match mend {
-        Mend::Yes => working::with_workers(&sync, share, round).await?,
-        Mend::No => round.await,
+        Repair::Yes => working::with_workers(&sync, share, round).await?,
+        Repair::No => round.await,
     };
     let report = report.map_err(|error| Failed::because("going round all accounts", error))?;
     progress.end();
@@ -40,7 +40,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), Fa
     Ok(())
 }
 
-fn tell(report: &Report) {
+fn tell(report: &Reconciliation) {
     if !report.differences.is_empty() {
         let rows: Vec<Vec<String>> = report.differences.iter().map(row).collect();
         let heads = ["account", "user", "app", "level", "owed until", "shown until", "right until", "action", "reason"];
@@ -59,7 +59,7 @@ fn tell(report: &Report) {
     for failure in &report.failures {
         table::say(&format!("could not be compared: {failure}"));
     }
-    let Report { accounts, differences, repaired, failed, in_motion, .. } = report;
+    let Reconciliation { accounts, differences, repaired, failed, in_motion, .. } = report;
     let found = differences.len();
     table::say(&format!("{accounts} accounts compared: {found} differences, {repaired} repaired, {failed} failed"));
     if *in_motion > 0 {

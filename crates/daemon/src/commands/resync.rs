@@ -8,15 +8,15 @@ use entitlement::explain::explain;
 use entitlement::names::Account;
 use store::claim::Urgency;
 use store::open::Store;
-use store::record::Held;
-use store::turns::Task;
+use store::record::Fenced;
+use store::task_leases::Task;
 use stripe::walk::Walk;
 use sync::backfill::Backfill;
+use sync::controller::Controller;
 use sync::inspect::Inspected;
-use sync::look::Sync;
 
 use crate::cli::Resync;
-use crate::commands::{account, customer};
+use crate::commands::{account, parse_user};
 use crate::failed::Failed;
 use crate::progress::Progress;
 use crate::settings::Settings;
@@ -46,13 +46,13 @@ pub(crate) async fn run(settings: &Settings, resync: Resync) -> Result<(), Faile
     }
 }
 
-fn wired(settings: &Settings, store: &Store) -> Result<Sync, Failed> {
+fn wired(settings: &Settings, store: &Store) -> Result<Controller, Failed> {
     wiring::sync(settings, store, &wiring::upstreams(settings, store)?)
 }
 
 async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(), Failed> {
     let accounts = chosen(store, resync).await?;
-    store.touch(accounts.clone(), Urgency::Asked).await?;
+    store.enqueue(accounts.clone(), Urgency::Asked).await?;
     table::say(&format!("{} due to be looked at", counted(accounts.len())));
     if !resync.wait {
         return Ok(());
@@ -79,7 +79,7 @@ async fn chosen(store: &Store, resync: &Resync) -> Result<Vec<Account>, Failed> 
         // whatever leads to an account is followed by the look
         return Ok(vec![Account::stripe(None, subscription.trim_start_matches("stripe:"))]);
     }
-    let accounts = store.accounts_of(&customer(resync.user.as_deref().unwrap_or_default())?).await?;
+    let accounts = store.accounts_of(&parse_user(resync.user.as_deref().unwrap_or_default())?).await?;
     if accounts.is_empty() {
         return Err(Failed::Sentence("no account is linked to that user; see `grantsync parked list`".into()));
     }
@@ -94,7 +94,7 @@ fn counted(accounts: usize) -> String {
 async fn wait(store: &Store, account: &Account) -> Result<(), Failed> {
     let settled = async {
         loop {
-            let Some(standing) = store.standing(account).await? else {
+            let Some(standing) = store.account_state(account).await? else {
                 // it only led to an account, which was rung for
                 return Ok(());
             };
@@ -118,7 +118,7 @@ async fn wait(store: &Store, account: &Account) -> Result<(), Failed> {
 }
 
 /// What would be done for one account; nothing is written.
-async fn dry(sync: &Sync, account: &Account) -> Result<(), Failed> {
+async fn dry(sync: &Controller, account: &Account) -> Result<(), Failed> {
     let inspected = sync.inspect(account).await.map_err(|error| Failed::because("gathering the case", error))?;
     let cases = inspected.whole().map_err(|error| Failed::because("gathering the case", error))?;
     table::say(&format!("account {account}"));
@@ -127,7 +127,7 @@ async fn dry(sync: &Sync, account: &Account) -> Result<(), Failed> {
 }
 
 /// The backfill: everything that Stripe bills becomes due.
-async fn all(settings: &Settings, sync: &Sync, waits: bool) -> Result<(), Failed> {
+async fn all(settings: &Settings, sync: &Controller, waits: bool) -> Result<(), Failed> {
     let (bulk, share) = (sync.leaving_room(settings.bulk.share_percent), settings.bulk.share_percent);
     let turns = Turns { store: sync.store.clone(), owner: working::owner() };
     if let Some(begun) = sync.last_backfill().await?.filter(|last| last.finished_at.is_none()) {
@@ -146,7 +146,7 @@ async fn all(settings: &Settings, sync: &Sync, waits: bool) -> Result<(), Failed
 }
 
 /// Walks when it is our turn; the turn of one that was killed ends by itself in seconds.
-async fn in_turn(turns: &Turns, bulk: &Sync, progress: &mut Progress) -> Result<Backfill, Failed> {
+async fn in_turn(turns: &Turns, bulk: &Controller, progress: &mut Progress) -> Result<Backfill, Failed> {
     for _ in 0..TURN_TRIES {
         let walking = turns.take(Task::Backfill, bulk.backfill(|backfill| progress.tell(backfill.accounts, None)));
         if let Some(walked) = walking.await {
@@ -182,7 +182,7 @@ async fn summarise(store: &Store) -> Result<(), Failed> {
 }
 
 /// What a backfill would do; nothing is written.
-async fn all_dry(sync: &Sync) -> Result<(), Failed> {
+async fn all_dry(sync: &Controller) -> Result<(), Failed> {
     let (mut steps, mut accounts, mut unread) = (BTreeMap::<String, u64>::new(), 0_u64, 0_u64);
     let mut after = None;
     loop {
@@ -213,8 +213,9 @@ async fn all_dry(sync: &Sync) -> Result<(), Failed> {
 }
 
 /// Makes everything due for a request over HTTP; goes on in the background.
-pub(crate) async fn begin_all(sync: Sync, turns: Turns, percent: u32) -> Result<bool, Failed> {
-    let free = turns.store.take_turn(Task::Backfill, &turns.owner, Duration::from_secs(15)).await? == Held::Yes;
+pub(crate) async fn begin_all(sync: Controller, turns: Turns, percent: u32) -> Result<bool, Failed> {
+    let free =
+        turns.store.take_task_lease(Task::Backfill, &turns.owner, Duration::from_secs(15)).await? == Fenced::Written;
     if free {
         tokio::spawn(async move {
             let bulk = sync.leaving_room(percent);

@@ -1,14 +1,14 @@
 //! `status`: where a user stands.
 
 use crate::cli::Status;
-use crate::commands::customer;
+use crate::commands::parse_user;
 use crate::failed::Failed;
 use crate::settings::Settings;
 use crate::standing::{Level, Sources, Standing, Waiting};
 use crate::{table, wiring};
 
 pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), Failed> {
-    let user = customer(&wanted.user)?;
+    let user = parse_user(&wanted.user)?;
     if let Some(iaphub) = &settings.iaphub {
         iaphub.api_key.require()?;
     }

@@ -2,9 +2,9 @@
 
 use entitlement::clock::Timestamp;
 use serde::Serialize;
-use store::book::LedgerLine;
-use store::inbox::Seen;
-use store::ordered::OrderLine;
+use store::audit::AuditEntry;
+use store::inbox::ReceivedEvent;
+use store::ledger::LedgerRow;
 use store::parked::Parked;
 
 use crate::commands::wording;
@@ -14,7 +14,7 @@ use crate::moments::absolute;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Happening {
     pub(crate) at: Timestamp,
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntryKind,
     pub(crate) what: String,
     /// Of the event, the key of the step, or the number of the order or under which it is parked.
     pub(crate) id: String,
@@ -23,7 +23,7 @@ pub(crate) struct Happening {
 /// In the order of things that happen at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     Event,
     Ordered,
     Intended,
@@ -33,7 +33,7 @@ pub(crate) enum Kind {
     Parked,
 }
 
-impl Kind {
+impl EntryKind {
     fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",
@@ -51,13 +51,18 @@ impl Happening {
     pub(crate) fn line(&self) -> String {
         let Self { at, kind, what, id } = self;
         // events are asked for by their whole id, steps by the beginning of their key
-        let id = if *kind == Kind::Event { id.clone() } else { wording::short(id) };
+        let id = if *kind == EntryKind::Event { id.clone() } else { wording::short(id) };
         format!("{}  {:<9}  {what}  [{id}]", absolute(*at), kind.as_str())
     }
 }
 
 /// Events, orders, intentions, answers and what is parked, the oldest first.
-pub(crate) fn of(events: &[Seen], orders: &[OrderLine], lines: &[LedgerLine], parked: &[Parked]) -> Vec<Happening> {
+pub(crate) fn of(
+    events: &[ReceivedEvent],
+    orders: &[AuditEntry],
+    lines: &[LedgerRow],
+    parked: &[Parked],
+) -> Vec<Happening> {
     let mut all: Vec<Happening> = events.iter().map(event).collect();
     all.extend(orders.iter().map(ordered));
     all.extend(lines.iter().flat_map(|line| [Some(intended(line)), answered(line)]).flatten());
@@ -66,28 +71,33 @@ pub(crate) fn of(events: &[Seen], orders: &[OrderLine], lines: &[LedgerLine], pa
     all
 }
 
-fn event(event: &Seen) -> Happening {
+fn event(event: &ReceivedEvent) -> Happening {
     let object = event.object.as_ref().map(|object| format!(" `{object}`")).unwrap_or_default();
-    Happening { at: event.received, kind: Kind::Event, what: format!("{}{object}", event.kind), id: event.id.clone() }
+    Happening {
+        at: event.received,
+        kind: EntryKind::Event,
+        what: format!("{}{object}", event.kind),
+        id: event.id.clone(),
+    }
 }
 
-fn ordered(order: &OrderLine) -> Happening {
-    Happening { at: order.at, kind: Kind::Ordered, what: wording::order(order), id: order.id.to_string() }
+fn ordered(order: &AuditEntry) -> Happening {
+    Happening { at: order.at, kind: EntryKind::Ordered, what: wording::order(order), id: order.id.to_string() }
 }
 
-fn intended(line: &LedgerLine) -> Happening {
+fn intended(line: &LedgerRow) -> Happening {
     let mut what = format!("{}: {}", wording::step(line), line.because);
     if let (Some(due), Some(why)) = (line.due_at, &line.why) {
         what.push_str(&format!("; failed {} times ({why}), sent again at {}", line.attempts, absolute(due)));
     }
-    Happening { at: line.intended_at, kind: Kind::Intended, what, id: line.key.clone() }
+    Happening { at: line.intended_at, kind: EntryKind::Intended, what, id: line.key.clone() }
 }
 
-fn answered(line: &LedgerLine) -> Option<Happening> {
+fn answered(line: &LedgerRow) -> Option<Happening> {
     let kind = match line.state.as_str() {
-        "confirmed" => Kind::Confirmed,
-        "refused" => Kind::Refused,
-        "dropped" => Kind::Dropped,
+        "confirmed" => EntryKind::Confirmed,
+        "refused" => EntryKind::Refused,
+        "dropped" => EntryKind::Dropped,
         _ => return None,
     };
     let why = line.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -97,7 +107,7 @@ fn answered(line: &LedgerLine) -> Option<Happening> {
 
 fn parked(parked: &Parked) -> Happening {
     let what = format!("{}: {}", parked.kind, parked.reason);
-    Happening { at: parked.since, kind: Kind::Parked, what, id: parked.id.to_string() }
+    Happening { at: parked.since, kind: EntryKind::Parked, what, id: parked.id.to_string() }
 }
 
 #[cfg(test)]
@@ -110,8 +120,8 @@ mod tests {
         chrono::DateTime::from_timestamp(1_750_000_000 + seconds, 0).unwrap()
     }
 
-    fn seen(id: &str, received: i64) -> Seen {
-        Seen {
+    fn seen(id: &str, received: i64) -> ReceivedEvent {
+        ReceivedEvent {
             id: id.into(),
             kind: "invoice.paid".into(),
             account: None,
@@ -122,8 +132,8 @@ mod tests {
         }
     }
 
-    fn line(key: &str, state: &str, intended: i64, settled: Option<i64>) -> LedgerLine {
-        LedgerLine {
+    fn line(key: &str, state: &str, intended: i64, settled: Option<i64>) -> LedgerRow {
+        LedgerRow {
             seq: 1,
             key: key.into(),
             previous: None,
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn what_happened_is_told_in_order_and_causes_before_their_effects() {
         let lines = [line("k2", "intended", 5, None), line("k1", "confirmed", 3, Some(3))];
-        let order = OrderLine {
+        let order = AuditEntry {
             id: 7,
             user: "u-1".into(),
             app: "adapty".into(),

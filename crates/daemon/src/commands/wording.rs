@@ -2,42 +2,42 @@
 
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
-use entitlement::plan::{Refund, Step, Until, Word};
+use entitlement::plan::{Refund, SaleEvent, Step, Until};
 use serde_json::{Value, json};
-use store::book::LedgerLine;
-use store::ordered::OrderLine;
-use store::worklist::Standing;
+use store::audit::AuditEntry;
+use store::ledger::LedgerRow;
+use store::worklist::AccountState;
 
 use crate::moments::{absolute, both, relative};
 
 /// The step of a line, as it was written down.
-pub(crate) fn step_of(line: &LedgerLine) -> Option<Step> {
+pub(crate) fn step_of(line: &LedgerRow) -> Option<Step> {
     serde_json::from_value(line.step.clone()).ok()
 }
 
 /// `grant`, `revoke`, `describe` or `report`.
-pub(crate) fn kind_of(line: &LedgerLine) -> String {
+pub(crate) fn kind_of(line: &LedgerRow) -> String {
     line.step.as_object().and_then(|step| step.keys().next()).cloned().unwrap_or_default()
 }
 
 /// ``grant `premium` until 2026-12-20 10:00:00Z``
-pub(crate) fn step(line: &LedgerLine) -> String {
+pub(crate) fn step(line: &LedgerRow) -> String {
     let what = format!("{} `{}`", kind_of(line), line.subject);
     match step_of(line) {
-        Some(Step::Grant(grant)) => format!("{what} {}", lasting(grant.until)),
-        Some(Step::Revoke(revoke)) if revoke.refund == Refund::Yes => format!("{what} as a refund"),
-        Some(Step::Report(report)) => match report.word() {
-            Word::Sold => what,
-            Word::Refunded(_) => format!("{what} as a refund"),
-            Word::Ended(_) => format!("{what} as ended"),
+        Some(Step::GrantAccess(grant)) => format!("{what} {}", lasting(grant.until)),
+        Some(Step::RevokeAccess(revoke)) if revoke.refund == Refund::Yes => format!("{what} as a refund"),
+        Some(Step::ReportSale(report)) => match report.word() {
+            SaleEvent::Sold => what,
+            SaleEvent::Refunded(_) => format!("{what} as a refund"),
+            SaleEvent::Ended(_) => format!("{what} as ended"),
         },
-        Some(Step::Revoke(_) | Step::Describe(_)) | None => what,
+        Some(Step::RevokeAccess(_) | Step::SetAttributes(_)) | None => what,
     }
 }
 
 /// ``block `premium` in `adapty` by anna: fraud``
-pub(crate) fn order(of: &OrderLine) -> String {
-    let OrderLine { app, kind, subject, promotion, by, why, .. } = of;
+pub(crate) fn order(of: &AuditEntry) -> String {
+    let AuditEntry { app, kind, subject, promotion, by, why, .. } = of;
     let promotion = promotion.as_ref().map(|id| format!(" as `{id}`")).unwrap_or_default();
     let why = if why.is_empty() { String::new() } else { format!(": {why}") };
     format!("{kind} `{subject}`{promotion} in `{app}` by {by}{why}")
@@ -57,7 +57,7 @@ pub(crate) fn short(key: &str) -> String {
 }
 
 /// Where an account stands in the worklist, and what happens to it next.
-pub(crate) fn standing(account: &Account, standing: Option<&Standing>, now: Timestamp) -> Vec<String> {
+pub(crate) fn standing(account: &Account, standing: Option<&AccountState>, now: Timestamp) -> Vec<String> {
     let Some(standing) = standing else {
         return vec![format!("`{account}` is not on the worklist: nothing rang for it, or it only led to another")];
     };
@@ -74,7 +74,7 @@ pub(crate) fn standing(account: &Account, standing: Option<&Standing>, now: Time
 }
 
 /// The same as JSON.
-pub(crate) fn standing_json(account: &Account, standing: Option<&Standing>) -> Value {
+pub(crate) fn standing_json(account: &Account, standing: Option<&AccountState>) -> Value {
     match standing {
         None => json!({ "account": account, "due_at": null }),
         Some(standing) => json!({

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entitlement::details::DetailName;
+use entitlement::attributes::AttributeName;
 use stripe::facts::{FORMS, FactSource};
 
 use super::choice::choice;
@@ -33,7 +33,7 @@ pub(crate) struct Adapty {
     /// Country of a customer whose own is unknown, two letters; default `US`.
     pub(crate) default_country: String,
     /// What is told about users, and where at Stripe it stands: `[adapty.attributes]` and `[adapty.profile]`.
-    pub(crate) details: Vec<(DetailName, FactSource)>,
+    pub(crate) details: Vec<(AttributeName, FactSource)>,
     /// The longest value of an attribute that is told, in characters; default 30.
     pub(crate) attribute_length: u32,
 }
@@ -128,11 +128,11 @@ impl Adapty {
 }
 
 /// Every key of a section whose keys are names.
-fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(DetailName, FactSource)> {
+fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(AttributeName, FactSource)> {
     let mut details = Vec::new();
     for name in reader.keys_of(section) {
         let Some(place) = reader.text(&format!("{section}.{name}")) else { continue };
-        match (DetailName::parse(&format!("{prefix}{name}")), place.value.parse()) {
+        match (AttributeName::parse(&format!("{prefix}{name}")), place.value.parse()) {
             (Ok(name), Ok(source)) => details.push((name, source)),
             (Ok(_), Err(_)) => reader.refuse_value(&place, FORMS),
             (Err(error), _) => reader.refuse(&place, "under a name that Adapty does not take", &error.write()),

@@ -67,7 +67,7 @@ fn each_saved_case_decides_as_the_plan_beside_it_says() {
 fn what_is_explained_names_no_customer() {
     for (name, case) in saved() {
         let text = explain(&case, &decide(&case));
-        assert!(!text.contains(case.profile.customer.as_str()), "{name}");
+        assert!(!text.contains(case.profile.user.as_str()), "{name}");
         assert!(text.ends_with('\n') && text.contains("next look: "), "{name}");
     }
 }

@@ -5,31 +5,31 @@ use chrono::Duration;
 use super::*;
 use crate::clock::Timestamp;
 use crate::entitle::entitle;
-use crate::profile::{BARE, Shown};
-use crate::status::{Carried, LevelStatus, Status as Standing};
+use crate::profile::{ActualLevel, BARE};
+use crate::status::{Carried, LevelStatus, Status as SaleStatus};
 
-fn renewing(until: Timestamp) -> Shown {
-    Shown { will_renew: Some(true), ..foreign("gold", Until::At(until)) }
+fn renewing(until: Timestamp) -> ActualLevel {
+    ActualLevel { will_renew: Some(true), ..foreign("gold", Until::At(until)) }
 }
 
-fn showing(now: Timestamp, shown: Shown) -> Case {
+fn showing(now: Timestamp, shown: ActualLevel) -> Case {
     let mut case = of(now, []);
     case.profile.levels = vec![shown];
     case
 }
 
-fn standing(case: &Case) -> Standing {
-    Standing::of(case, &decide(case), Carried::Out)
+fn status(case: &Case) -> SaleStatus {
+    SaleStatus::of(case, &decide(case), Carried::Out)
 }
 
 #[test]
 fn a_right_of_another_store_is_looked_at_when_it_ends_and_ever_more_rarely_after() {
     let mut case = showing(day(3), renewing(day(5)));
     let plan = decide(&case);
-    assert_eq!((plan.look_again, plan.others_alone), (Some(day(5)), true));
+    assert_eq!((plan.sync_again_at, plan.waits_for_other_stores_only), (Some(day(5)), true));
     case.now = day(5);
     let mut looks = Vec::new();
-    while let Some(at) = decide(&case).look_again {
+    while let Some(at) = decide(&case).sync_again_at {
         looks.push((at - day(5)).num_seconds());
         case.now = at;
     }
@@ -38,14 +38,14 @@ fn a_right_of_another_store_is_looked_at_when_it_ends_and_ever_more_rarely_after
 
 #[test]
 fn what_ends_for_certain_or_never_or_is_nobodys_sale_wants_no_look() {
-    let ends = Shown { will_renew: Some(false), ..renewing(day(5)) };
-    let gift = Shown { store: Some(BARE.0.into()), ..renewing(day(5)) };
+    let ends = ActualLevel { will_renew: Some(false), ..renewing(day(5)) };
+    let gift = ActualLevel { store: Some(BARE.0.into()), ..renewing(day(5)) };
     let for_life = foreign("gold", Until::Lifetime);
     for shown in [ends, gift, for_life] {
-        assert_eq!(decide(&showing(day(3), shown.clone())).look_again, None, "{shown:?}");
+        assert_eq!(decide(&showing(day(3), shown.clone())).sync_again_at, None, "{shown:?}");
     }
     let nobody_says = foreign("gold", Until::At(day(5)));
-    assert_eq!(decide(&showing(day(3), nobody_says)).look_again, Some(day(5)));
+    assert_eq!(decide(&showing(day(3), nobody_says)).sync_again_at, Some(day(5)));
 }
 
 #[test]
@@ -53,40 +53,40 @@ fn a_look_of_ours_that_comes_first_is_not_for_others_alone() {
     let mut case = of(day(3), [first_month()]);
     case.profile.levels = vec![renewing(day(50))];
     let plan = decide(&case);
-    assert_eq!((plan.look_again, plan.others_alone), (Some(day(30) + hours(2)), false));
+    assert_eq!((plan.sync_again_at, plan.waits_for_other_stores_only), (Some(day(30) + hours(2)), false));
 }
 
 #[test]
 fn a_right_that_another_store_may_have_renewed_is_in_doubt_for_some_hours_and_locks_nobody_out() {
     let end = day(5);
-    let before = standing(&showing(day(3), renewing(end)));
+    let before = status(&showing(day(3), renewing(end)));
     assert!(!before.is_in_doubt(day(3), day(4)));
     assert!(before.is_in_doubt(day(3), end) && before.is_in_doubt(day(3), day(500)), "nobody looked since");
     // somebody looked, and the store does not show it yet
-    let late = standing(&showing(end + seconds(1), renewing(end)));
+    let late = status(&showing(end + seconds(1), renewing(end)));
     assert!(late.is_in_doubt(end + seconds(1), end + hours(5)) && !late.paywall(end + hours(5), true));
-    let over = standing(&showing(end + hours(6), renewing(end)));
+    let over = status(&showing(end + hours(6), renewing(end)));
     assert!(!over.is_in_doubt(end + hours(6), end + hours(6)) && over.paywall(end + hours(6), true));
     // its store says that nobody paid
-    let failed = Shown { billing_issue: true, ..renewing(end) };
-    assert!(standing(&showing(end + seconds(1), failed)).levels.is_empty());
+    let failed = ActualLevel { billing_issue: true, ..renewing(end) };
+    assert!(status(&showing(end + seconds(1), failed)).levels.is_empty());
 }
 
 #[test]
 fn what_ends_for_certain_is_in_no_doubt() {
-    let ends = Shown { will_renew: Some(false), ..renewing(day(5)) };
-    assert!(!standing(&showing(day(3), ends)).is_in_doubt(day(3), day(5) + Duration::seconds(1)));
+    let ends = ActualLevel { will_renew: Some(false), ..renewing(day(5)) };
+    assert!(!status(&showing(day(3), ends)).is_in_doubt(day(3), day(5) + Duration::seconds(1)));
 }
 
 fn seen(store: &str, until: Timestamp) -> LevelStatus {
-    let shown = Shown { store: Some(store.into()), level: level("premium"), ..renewing(until) };
-    standing(&showing(day(0), shown)).levels.remove(0)
+    let shown = ActualLevel { store: Some(store.into()), level: level("premium"), ..renewing(until) };
+    status(&showing(day(0), shown)).levels.remove(0)
 }
 
 fn unread(case: &Case, seen: LevelStatus) -> LevelStatus {
-    let verdict = entitle(&case.billing, &case.rules, case.now);
-    let seen = Standing { levels: vec![seen], double_subscription: false };
-    let mut status = Standing::unread(&verdict, &case.rules, seen);
+    let expected = entitle(&case.billing, &case.rules, case.now);
+    let seen = SaleStatus { levels: vec![seen], double_subscription: false };
+    let mut status = SaleStatus::unread(&expected, &case.rules, seen);
     assert_eq!(status.levels.len(), 1, "{status:?}");
     status.levels.remove(0)
 }
@@ -114,7 +114,7 @@ fn in_an_app_that_cannot_be_read_what_is_billed_counts_and_what_was_seen_there_s
 
 #[test]
 fn an_active_right_that_a_witness_shows_counts_before_one_that_is_over() {
-    let over = Standing { levels: vec![seen("stripe", day(5))], double_subscription: false };
+    let over = SaleStatus { levels: vec![seen("stripe", day(5))], double_subscription: false };
     let witnessed = LevelStatus { until: Some(Until::At(day(4))), ..seen("app_store", day(4)) };
     // the witness did not answer: what was to renew is taken to have renewed
     let told = over.beside(&[witnessed], true, &["stripe"], day(6));
@@ -123,7 +123,7 @@ fn an_active_right_that_a_witness_shows_counts_before_one_that_is_over() {
 
 #[test]
 fn only_what_a_store_of_apps_sold_is_a_second_sale() {
-    let web = Standing { levels: vec![seen("stripe", day(5))], double_subscription: false };
+    let web = SaleStatus { levels: vec![seen("stripe", day(5))], double_subscription: false };
     for (store, twice) in [("app_store", true), ("play_store", true), ("web", false), ("stripe", false)] {
         let told = web.clone().beside(&[seen(store, day(5))], false, &["stripe"], day(3));
         assert_eq!(told.double_subscription, twice, "{store}");

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::billing::Line;
-use crate::rules::Told;
+use crate::rules::Protocol;
 
 /// A subscription to two products, both paid since day 0.
 fn two() -> Subscription {
@@ -14,9 +14,9 @@ fn two() -> Subscription {
     two
 }
 
-fn telling(told: Told, case: Case) -> Case {
+fn telling(told: Protocol, case: Case) -> Case {
     let mut case = case;
-    case.rules.told = told;
+    case.rules.protocol = told;
     case
 }
 
@@ -31,17 +31,17 @@ fn replaced(invoices: &[&str]) -> Subscription {
 
 fn entered(case: &Case) -> Vec<[String; 2]> {
     let told = |step: &Step| match step {
-        Step::Grant(grant) => grant.transaction.standing.clone(),
-        Step::Revoke(revoke) => revoke.refunded.as_ref().and_then(|of| of.grant.transaction.standing.clone()),
-        Step::Describe(_) | Step::Report(_) => None,
+        Step::GrantAccess(grant) => grant.sale.status.clone(),
+        Step::RevokeAccess(revoke) => revoke.refunded.as_ref().and_then(|of| of.grant.sale.status.clone()),
+        Step::SetAttributes(_) | Step::ReportSale(_) => None,
     };
     let steps = decide(case).steps;
-    steps.iter().filter_map(|planned| told(&planned.step)).map(|standing| [standing.id, standing.original]).collect()
+    steps.iter().filter_map(|planned| told(&planned.step)).map(|status| [status.id, status.original]).collect()
 }
 
 #[test]
 fn a_payment_keeps_its_ids_when_more_invoices_are_read() {
-    let case = telling(Told::Standing, of(day(31), [replaced(&["in_2"])]));
+    let case = telling(Protocol::SalesAndAccess, of(day(31), [replaced(&["in_2"])]));
     assert_eq!(entered(&case), [["in_2", "sub_1"]]);
     let case = later(case, day(32), [replaced(&["in_1", "in_2"])]);
     assert_eq!(steps(&case), Vec::<String>::new());
@@ -55,15 +55,15 @@ fn a_payment_keeps_its_ids_when_more_invoices_are_read() {
 
 #[test]
 fn a_payment_keeps_its_ids_when_fewer_invoices_are_read() {
-    let case = telling(Told::Standing, of(day(31), [replaced(&["in_1", "in_2"])]));
+    let case = telling(Protocol::SalesAndAccess, of(day(31), [replaced(&["in_1", "in_2"])]));
     assert_eq!(entered(&case), [["in_2:si_2", "sub_1:si_2"]]);
     assert_eq!(steps(&later(case, day(32), [replaced(&["in_2"])])), Vec::<String>::new());
 }
 
 #[test]
 fn what_v2_told_of_each_product_is_not_told_again_by_v1() {
-    let case = later(telling(Told::Standing, of(day(3), [two()])), day(4), [two()]);
-    let mut case = telling(Told::Transaction, case);
+    let case = later(telling(Protocol::SalesAndAccess, of(day(3), [two()])), day(4), [two()]);
+    let mut case = telling(Protocol::AccessWithSale, case);
     assert_eq!(steps(&case), Vec::<String>::new());
     case.profile.levels.clear();
     assert_eq!(entered(&case), [["sub_1:si_2"; 2], ["sub_1"; 2]], "and again, if need be, under the ids of then");
@@ -71,9 +71,9 @@ fn what_v2_told_of_each_product_is_not_told_again_by_v1() {
 
 #[test]
 fn a_refund_of_what_v1_told_is_told_by_v2_under_the_ids_of_then() {
-    let case = later(telling(Told::Transaction, of(day(3), [two()])), day(4), [two()]);
+    let case = later(telling(Protocol::AccessWithSale, of(day(3), [two()])), day(4), [two()]);
     let mut refunded = two();
     refunded.invoices[0].money_back = refund(999);
-    let case = telling(Told::Standing, later(case, day(5), [refunded]));
+    let case = telling(Protocol::SalesAndAccess, later(case, day(5), [refunded]));
     assert_eq!(entered(&case), [["sub_1"; 2], ["sub_1"; 2]]);
 }

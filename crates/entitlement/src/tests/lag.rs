@@ -22,7 +22,7 @@ fn unanswered(mut case: Case) -> Case {
 #[test]
 fn an_intended_revoke_that_shows_is_settled() {
     let plan = decide(&unanswered(later(granted(), day(5), [paused()])));
-    assert_eq!((plan.seen.len(), plan.moot, plan.steps), (1, vec![], vec![]));
+    assert_eq!((plan.settled.len(), plan.dropped, plan.steps), (1, vec![], vec![]));
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_grant_that_nothing_older_can_have_made_is_settled_within_the_lag() {
     let stopping = Subscription { stops_at_period_end: true, ..first_month() };
     let case = unanswered(later(granted(), day(3) + seconds(5), [stopping]));
     let plan = decide(&case);
-    assert_eq!((plan.seen, plan.steps), (vec![case.ledger.entries[1].key.clone()], vec![]));
+    assert_eq!((plan.settled, plan.steps), (vec![case.ledger.entries[1].key.clone()], vec![]));
 }
 
 #[test]
@@ -38,13 +38,13 @@ fn a_grant_that_something_older_may_have_made_is_looked_at_after_the_lag() {
     let mut case = later(granted(), day(3) + seconds(5), [first_month()]);
     case.rules.catalog.0[0] = called(offering("month", "premium", None), "com.app.month");
     let plan = decide(&unanswered(case));
-    assert_eq!((plan.seen, plan.look_again), (vec![], Some(day(3) + seconds(30))));
+    assert_eq!((plan.settled, plan.sync_again_at), (vec![], Some(day(3) + seconds(30))));
 }
 
 #[test]
 fn a_grant_that_shows_needs_no_look_after_the_lag() {
     let case = later(granted(), day(3) + seconds(5), [first_month()]);
-    assert_eq!(decide(&case).look_again, Some(day(30) + hours(2)));
+    assert_eq!(decide(&case).sync_again_at, Some(day(30) + hours(2)));
 }
 
 #[test]
@@ -68,16 +68,16 @@ fn a_right_of_another_store_that_ends_with_ours_outlasts_it() {
 fn a_right_of_ours_that_ends_with_that_of_another_store_needs_no_look() {
     let mut case = later(granted(), day(5), [paused()]);
     let other = foreign("premium", Until::At(day(30) + hours(2)));
-    case.profile.levels = vec![crate::profile::Shown { will_renew: Some(false), ..other }];
-    assert_eq!((steps(&case), decide(&case).look_again), (vec![], None));
+    case.profile.levels = vec![crate::profile::ActualLevel { will_renew: Some(false), ..other }];
+    assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], None));
 }
 
 #[test]
 fn a_right_without_a_chain_is_ours_by_its_transaction_or_our_chain() {
     let mut case = later(of(day(31), [second_month(InvoiceStatus::Paid)]), day(32), [paused()]);
-    for (transaction, taken) in [("in_2", 1), ("sub_1", 1), ("2000000123", 0)] {
+    for (sale, taken) in [("in_2", 1), ("sub_1", 1), ("2000000123", 0)] {
         let shown = &mut case.profile.levels[0];
-        (shown.original, shown.transaction) = (None, Some(transaction.into()));
-        assert_eq!(steps(&case).len(), taken, "{transaction}");
+        (shown.original_transaction_id, shown.transaction_id) = (None, Some(sale.into()));
+        assert_eq!(steps(&case).len(), taken, "{sale}");
     }
 }

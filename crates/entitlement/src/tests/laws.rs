@@ -6,7 +6,7 @@ use chrono::Duration;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::RngSeed;
 
-use super::some::some_case;
+use super::arbitrary::some_case;
 use super::*;
 use crate::billing::Billing;
 use crate::clock::Timestamp;
@@ -27,24 +27,24 @@ fn config() -> ProptestConfig {
 /// The steps, without their reasons, and without the moment at which a refund or an end was learnt of, which is that of the look.
 fn writes(plan: &Plan) -> Vec<(StepKey, Step)> {
     let timeless = |step: &Step| match step.clone() {
-        Step::Revoke(mut revoke) => {
+        Step::RevokeAccess(mut revoke) => {
             revoke.refunded.iter_mut().for_each(|refunded| refunded.at = Timestamp::UNIX_EPOCH);
             // where nobody says when it ended, it has by now
-            for standing in revoke.ended.iter_mut().filter_map(|ended| ended.transaction.standing.as_mut()) {
-                (standing.stopped_at, standing.paid_until) = (None, Until::Lifetime);
+            for status in revoke.ended.iter_mut().filter_map(|ended| ended.sale.status.as_mut()) {
+                (status.stopped_at, status.paid_until) = (None, Until::Lifetime);
             }
-            Step::Revoke(revoke)
+            Step::RevokeAccess(revoke)
         }
-        Step::Grant(mut grant) => {
+        Step::GrantAccess(mut grant) => {
             grant.refunded.iter_mut().for_each(|refunded| refunded.at = Timestamp::UNIX_EPOCH);
-            Step::Grant(grant)
+            Step::GrantAccess(grant)
         }
-        Step::Report(report) => Step::Report(crate::plan::Report {
+        Step::ReportSale(report) => Step::ReportSale(crate::plan::ReportSale {
             refunded_at: report.refunded_at.map(|_| Timestamp::UNIX_EPOCH),
             ended_at: report.ended_at.map(|_| Timestamp::UNIX_EPOCH),
             ..report
         }),
-        step @ Step::Describe(_) => step,
+        step @ Step::SetAttributes(_) => step,
     };
     plan.steps.iter().map(|planned| (planned.key.clone(), timeless(&planned.step))).collect()
 }
@@ -68,8 +68,8 @@ fn shuffled(case: &Case, mut seed: u64) -> Case {
     shuffle(subscriptions, seed);
     shuffle(purchases, seed);
     shuffle(gaps, seed);
-    shuffle(&mut case.orders.promotions, seed);
-    shuffle(&mut case.orders.blocks, seed);
+    shuffle(&mut case.overrides.promotions, seed);
+    shuffle(&mut case.overrides.blocks, seed);
     shuffle(&mut case.ledger.entries, seed);
     shuffle(&mut case.profile.levels, seed);
     case
@@ -97,7 +97,7 @@ fn revoked(plan: &Plan) -> BTreeSet<&AccessLevel> {
     plan.steps
         .iter()
         .map(|of| &of.step)
-        .filter(|step| matches!(step, Step::Revoke(_)))
+        .filter(|step| matches!(step, Step::RevokeAccess(_)))
         .filter_map(Step::level)
         .collect()
 }
@@ -152,7 +152,7 @@ proptest! {
         let mut case = case;
         carry_out(&mut case);
         let after = decide(&case);
-        prop_assert_eq!((writes(&after), after.seen, after.moot), (vec![], vec![], vec![]));
+        prop_assert_eq!((writes(&after), after.settled, after.dropped), (vec![], vec![], vec![]));
     }
 
     #[test]
@@ -162,9 +162,9 @@ proptest! {
 
     #[test]
     fn more_paid_is_never_less_held(case in some_case()) {
-        let before = decide(&case).verdict;
+        let before = decide(&case).expected;
         for paid in more_paid(&case) {
-            let after = decide(&paid).verdict;
+            let after = decide(&paid).expected;
             for right in &before.owed {
                 let held = after.owed.iter().find(|other| other.level == right.level);
                 prop_assert!(held.is_some_and(|held| held.until >= right.until), "{right:?}\n{held:?}");
@@ -195,10 +195,10 @@ proptest! {
     #[test]
     fn until_the_next_look_the_answer_stays(case in some_case()) {
         let plan = decide(&case);
-        for now in between(&case, plan.look_again) {
+        for now in between(&case, plan.sync_again_at) {
             let then = decide(&Case { now, ..case.clone() });
-            prop_assert_eq!((writes(&then), &then.verdict.owed), (writes(&plan), &plan.verdict.owed), "at {}", now);
-            prop_assert_eq!(&then.seen, &plan.seen);
+            prop_assert_eq!((writes(&then), &then.expected.owed), (writes(&plan), &plan.expected.owed), "at {}", now);
+            prop_assert_eq!(&then.settled, &plan.settled);
         }
     }
 
@@ -208,7 +208,7 @@ proptest! {
         let levels: BTreeSet<_> = plan.steps.iter().map(|planned| planned.step.subject()).collect();
         prop_assert_eq!(levels.len(), plan.steps.len());
         prop_assert!(plan.steps.iter().all(|planned| planned.because.sentence().len() > 10));
-        prop_assert!(plan.look_again.is_none_or(|at| at > case.now));
+        prop_assert!(plan.sync_again_at.is_none_or(|at| at > case.now));
     }
 
     #[test]
@@ -222,7 +222,7 @@ proptest! {
 fn extreme(mut case: Case) -> Case {
     let policy = &mut case.rules.policy;
     (policy.past_due_grace, policy.renewal_slack, policy.profile_lag) = (i64::MAX, i64::MAX, i64::MAX);
-    case.profile.customer = crate::names::Customer::new("ann@example.com").unwrap();
+    case.profile.user = crate::names::User::new("ann@example.com").unwrap();
     for sub in &mut case.billing.subscriptions {
         sub.items[0].period.end = Timestamp::MAX_UTC;
         (sub.created, sub.started) = (Timestamp::MAX_UTC, Some(Timestamp::MAX_UTC));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::billing::{Discount, Line, Stop};
 use crate::ledger::Entry;
-use crate::rules::Told;
+use crate::rules::Protocol;
 
 fn granted() -> Case {
     later(of(day(3), [first_month()]), day(4), [first_month()])
@@ -36,7 +36,7 @@ fn an_intended_step_that_does_not_show_is_sent_under_the_same_key() {
     let case = intended(5);
     let plan = decide(&case);
     assert_eq!(plan.steps[0].key, case.ledger.entries[0].key);
-    assert_eq!((plan.seen.len(), plan.moot.len()), (0, 0));
+    assert_eq!((plan.settled.len(), plan.dropped.len()), (0, 0));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn an_intended_step_that_shows_is_settled_and_not_sent() {
     let mut case = intended(5);
     show(&mut case.profile, &case.ledger.entries[0].step.clone(), day(3));
     let plan = decide(&case);
-    assert_eq!((plan.seen.as_slice(), plan.steps.len()), ([case.ledger.entries[0].key.clone()].as_slice(), 0));
+    assert_eq!((plan.settled.as_slice(), plan.steps.len()), ([case.ledger.entries[0].key.clone()].as_slice(), 0));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_step_that_failed_waits_for_its_time() {
     let mut case = intended(5);
     *state(&mut case) = State::Intended { attempts: 2, due: day(4) };
     let plan = decide(&case);
-    assert_eq!((plan.steps, plan.look_again), (vec![], Some(day(4))));
+    assert_eq!((plan.steps, plan.sync_again_at), (vec![], Some(day(4))));
     assert_eq!(notes(&case), ["failed before; tried again at 2026-01-05T00:00:00Z"]);
     case.now = day(4);
     assert_eq!(decide(&case).steps[0].attempts, 2);
@@ -74,10 +74,10 @@ fn an_intended_step_that_is_no_longer_wanted_is_dropped_and_looked_after() {
     let mut case = intended(5);
     case.billing.subscriptions = vec![paused()];
     let plan = decide(&case);
-    assert_eq!((plan.moot.len(), plan.steps.len(), plan.look_again), (1, 0, Some(case.now + seconds(30))));
+    assert_eq!((plan.dropped.len(), plan.steps.len(), plan.sync_again_at), (1, 0, Some(case.now + seconds(30))));
     write_down(&mut case.ledger, &plan, case.now);
     case.now += seconds(10);
-    assert_eq!(decide(&case).look_again, Some(case.now + seconds(20)), "also when the first look was cut off");
+    assert_eq!(decide(&case).sync_again_at, Some(case.now + seconds(20)), "also when the first look was cut off");
     show(&mut case.profile, &case.ledger.entries[0].step.clone(), day(3));
     assert_eq!(steps(&case), ["revoke premium"], "it arrived after all");
 }
@@ -95,7 +95,7 @@ fn a_profile_that_lags_is_waited_for_and_then_believed() {
     case.profile.levels.clear();
     case.now = day(3) + seconds(29);
     assert_eq!((steps(&case), notes(&case)), (vec![], vec!["just written; the profile may lag".to_owned()]));
-    assert_eq!(decide(&case).look_again, Some(day(3) + seconds(30)));
+    assert_eq!(decide(&case).sync_again_at, Some(day(3) + seconds(30)));
     case.now = day(3) + seconds(30);
     let plan = decide(&case);
     assert_eq!(plan.steps.len(), 1);
@@ -110,7 +110,7 @@ fn a_profile_that_lags_behind_a_revoke_is_waited_for() {
     carry_out(&mut case);
     case.profile = before;
     case.now += seconds(10);
-    assert_eq!((steps(&case), decide(&case).look_again), (vec![], Some(day(4) + seconds(30))));
+    assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], Some(day(4) + seconds(30))));
     case.now += seconds(20);
     assert_eq!(steps(&case), ["revoke premium"]);
 }
@@ -127,8 +127,8 @@ fn a_profile_that_lags_does_not_prove_a_revoke() {
     write_down(&mut case.ledger, &plan, case.now);
     case.now += seconds(5);
     let again = decide(&case);
-    assert_eq!((again.seen.len(), again.steps[0].key.clone()), (0, plan.steps[0].key.clone()));
-    assert_eq!(again.look_again, Some(day(3) + seconds(30)));
+    assert_eq!((again.settled.len(), again.steps[0].key.clone()), (0, plan.steps[0].key.clone()));
+    assert_eq!(again.sync_again_at, Some(day(3) + seconds(30)));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_profile_that_lags_does_not_prove_a_grant_told_before() {
     let plan = decide(&case);
     write_down(&mut case.ledger, &plan, case.now);
     case.now += seconds(5);
-    assert_eq!((decide(&case).seen, decide(&case).steps.len()), (vec![], 1));
+    assert_eq!((decide(&case).settled, decide(&case).steps.len()), (vec![], 1));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn what_is_accepted_and_never_shown_is_written_ever_more_rarely() {
         case.profile.levels.clear();
         let sent = case.now;
         while decide(&case).steps.is_empty() {
-            case.now = decide(&case).look_again.unwrap();
+            case.now = decide(&case).sync_again_at.unwrap();
         }
         waits.push((case.now - sent).num_seconds());
     }
@@ -209,17 +209,17 @@ fn a_promotion_of_the_destination_is_not_paid_twice() {
 fn our_right_behind_that_of_another_store_is_looked_for_when_that_one_ends() {
     let mut case = later(granted(), day(5), [paused()]);
     case.profile.levels = vec![foreign("premium", Until::At(day(10)))];
-    assert_eq!((steps(&case), decide(&case).look_again), (vec![], Some(day(10))));
+    assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], Some(day(10))));
 }
 
 #[test]
 fn a_case_of_nobody_is_decided_alike() {
     let sent = later(granted(), day(5), [paused()]);
     let plan = decide(&sent.clone().anonymous());
-    assert_eq!((plan.steps.len(), plan.moot, plan.seen), (1, vec![], vec![]));
+    assert_eq!((plan.steps.len(), plan.dropped, plan.settled), (1, vec![], vec![]));
     assert_eq!(plan.steps[0].step, decide(&sent).steps[0].step);
     let settled = granted().anonymous();
-    assert_eq!((steps(&settled), settled.profile.customer.as_str()), (vec![], "nobody"));
+    assert_eq!((steps(&settled), settled.profile.user.as_str()), (vec![], "nobody"));
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_step_that_waits_is_waited_for_in_a_case_of_nobody_too() {
     write_down(&mut case.ledger, &plan, day(5));
     *state(&mut case) = State::Intended { attempts: 2, due: day(6) };
     let nobody = decide(&case.anonymous());
-    assert_eq!((nobody.steps, nobody.moot, nobody.look_again), (vec![], vec![], Some(day(6))));
+    assert_eq!((nobody.steps, nobody.dropped, nobody.sync_again_at), (vec![], vec![], Some(day(6))));
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_shorter_right_of_another_store_is_outlasted() {
 fn a_right_of_another_store_in_front_of_a_fresh_one_of_ours_is_waited_for() {
     let mut case = later(of(day(3), [first_month()]), day(3) + seconds(5), [paused()]);
     case.profile.levels = vec![foreign("premium", Until::At(day(10)))];
-    assert_eq!((steps(&case), decide(&case).look_again), (vec![], Some(day(3) + seconds(30))));
+    assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], Some(day(3) + seconds(30))));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_profile_that_names_no_transaction_is_ours_by_its_store() {
     let mut case = later(granted(), day(5), [paused()]);
     for (store, taken) in [(Some("stripe"), 1), (None, 0), (Some("app_store"), 0)] {
         let shown = &mut case.profile.levels[0];
-        (shown.original, shown.transaction, shown.store) = (None, None, store.map(Into::into));
+        (shown.original_transaction_id, shown.transaction_id, shown.store) = (None, None, store.map(Into::into));
         assert_eq!(steps(&case).len(), taken, "{store:?}");
     }
 }
@@ -268,7 +268,7 @@ fn a_profile_that_names_no_transaction_is_ours_by_its_store() {
 #[test]
 fn a_right_that_was_told_without_its_transaction_is_ours_by_the_destination_s_own_words() {
     let mut case = of(day(3), [first_month()]);
-    case.rules.told = Told::LevelOnly;
+    case.rules.protocol = Protocol::AccessOnly;
     let case = later(case, day(4), [first_month()]);
     assert!(case.profile.levels[0].is_bare(), "{:?}", case.profile);
     assert_eq!(decide(&case).steps, vec![], "what is shown is what was told");
@@ -281,11 +281,13 @@ fn a_right_that_was_told_without_its_transaction_is_ours_by_the_destination_s_ow
 
 #[test]
 fn another_way_of_telling_sends_nothing_again() {
-    for (told, then) in [(Told::Transaction, Told::LevelOnly), (Told::LevelOnly, Told::Transaction)] {
+    for (told, then) in
+        [(Protocol::AccessWithSale, Protocol::AccessOnly), (Protocol::AccessOnly, Protocol::AccessWithSale)]
+    {
         let mut case = of(day(3), [first_month()]);
-        case.rules.told = told;
+        case.rules.protocol = told;
         let mut case = later(case, day(4), [first_month()]);
-        case.rules.told = then;
+        case.rules.protocol = then;
         for now in [day(4), day(5)] {
             case.now = now;
             assert_eq!(decide(&case).steps, vec![], "{told:?} to {then:?}");
@@ -298,20 +300,20 @@ fn another_way_of_telling_sends_nothing_again() {
 #[test]
 fn what_vanished_is_told_again_in_the_way_of_today_and_can_be_taken_back() {
     for (told, then) in [
-        (Told::Transaction, Told::LevelOnly),
-        (Told::LevelOnly, Told::Transaction),
-        (Told::Transaction, Told::Standing),
+        (Protocol::AccessWithSale, Protocol::AccessOnly),
+        (Protocol::AccessOnly, Protocol::AccessWithSale),
+        (Protocol::AccessWithSale, Protocol::SalesAndAccess),
     ] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.told = told;
+        case.rules.protocol = told;
         let mut case = later(case, day(4), [first_month()]);
-        (case.rules.told, case.now) = (then, day(5));
+        (case.rules.protocol, case.now) = (then, day(5));
         case.profile.levels.clear();
         let plan = decide(&case);
-        let Step::Grant(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
+        let Step::GrantAccess(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
         assert_eq!(
-            (grant.is_bare(), grant.transaction.standing.is_some()),
-            (then == Told::LevelOnly, then == Told::Standing)
+            (grant.is_bare(), grant.sale.status.is_some()),
+            (then == Protocol::AccessOnly, then == Protocol::SalesAndAccess)
         );
         let ended = later(case, day(6), [paused()]);
         assert_eq!(steps(&ended), ["revoke premium"], "{told:?} to {then:?}");
@@ -320,9 +322,9 @@ fn what_vanished_is_told_again_in_the_way_of_today_and_can_be_taken_back() {
 
 #[test]
 fn a_gift_of_another_s_api_that_lasts_longer_is_neither_shortened_nor_taken() {
-    for told in [Told::Standing, Told::LevelOnly] {
+    for told in [Protocol::SalesAndAccess, Protocol::AccessOnly] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.told = told;
+        case.rules.protocol = told;
         let mut case = later(case, day(4), [first_month()]);
         let gift = &mut case.profile.levels[0];
         (gift.until, gift.store, gift.product) =
@@ -338,19 +340,19 @@ fn a_gift_of_another_s_api_that_lasts_longer_is_neither_shortened_nor_taken() {
 #[test]
 fn a_level_without_its_transaction_does_not_confirm_the_next_transaction() {
     let mut case = of(day(3), [first_month()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let mut case = later(case, day(4), [first_month()]);
     // the product brought nothing, so the level was granted beside
     let shown = &mut case.profile.levels[0];
     (shown.store, shown.product) = (Some("adapty".into()), Some("adapty_server_side_product".into()));
     case.now = day(5);
-    let Step::Grant(told) = case.ledger.entries[0].step.clone() else { panic!("{:?}", case.ledger) };
+    let Step::GrantAccess(told) = case.ledger.entries[0].step.clone() else { panic!("{:?}", case.ledger) };
     let mut next = told.clone();
-    next.transaction.id = "in_9".into();
+    next.sale.id = "in_9".into();
     let key = crate::key::StepKey::stored("another".into());
     let state = State::Intended { attempts: 0, due: day(4) };
-    case.ledger.entries.push(Entry { seq: 9, key, step: Step::Grant(next), state });
-    assert_eq!(decide(&case).seen, vec![], "nobody knows whether it arrived");
+    case.ledger.entries.push(Entry { seq: 9, key, step: Step::GrantAccess(next), state });
+    assert_eq!(decide(&case).settled, vec![], "nobody knows whether it arrived");
 }
 
 #[test]
@@ -358,19 +360,19 @@ fn each_product_of_a_subscription_has_a_transaction_of_its_own() {
     let mut two = first_month();
     two.items.push(item("si_2", "gold", period(0, 30)));
     let mut case = of(day(3), [two]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let plan = decide(&case);
-    let standings = plan.verdict.owed.iter().filter_map(|right| right.transaction.standing.as_ref());
-    let ids: Vec<[&str; 2]> = standings.map(|standing| [standing.id.as_str(), standing.original.as_str()]).collect();
+    let standings = plan.expected.owed.iter().filter_map(|right| right.sale.status.as_ref());
+    let ids: Vec<[&str; 2]> = standings.map(|status| [status.id.as_str(), status.original.as_str()]).collect();
     assert_eq!(ids, [["sub_1:si_2"; 2], ["sub_1"; 2]]);
-    assert!(plan.verdict.owed.iter().all(|right| right.transaction.id == "sub_1"), "it is one chain to us");
+    assert!(plan.expected.owed.iter().all(|right| right.sale.id == "sub_1"), "it is one chain to us");
 }
 
 #[test]
 fn a_country_that_is_not_known_any_more_tells_nothing_anew() {
     let at_home = || Subscription { country: Some("DE".into()), ..first_month() };
     let mut case = of(day(3), [at_home()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let case = later(case, day(4), [first_month()]);
     assert_eq!(decide(&case).steps, vec![]);
     let moved = Subscription { country: Some("FR".into()), ..first_month() };
@@ -380,24 +382,24 @@ fn a_country_that_is_not_known_any_more_tells_nothing_anew() {
 #[test]
 fn what_is_learnt_of_a_sale_after_its_first_word_tells_nothing_anew() {
     let mut case = of(day(3), [first_month()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let mut known = first_month();
     known.variation = Some("paywall".into());
     let discount = Discount { coupon: "SUMMER".into(), code: None };
     known.invoices[0].lines[0].discount = Some(discount);
     let mut case = later(case, day(4), [known.clone()]);
     assert_eq!(decide(&case).steps, vec![]);
-    case.rules.told = Told::Transaction;
+    case.rules.protocol = Protocol::AccessWithSale;
     assert_eq!(decide(&case).steps, vec![], "nor by the other way");
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), stop: None, ..known.clone() };
     let case = later(case, day(5), [stops.clone()]);
     let case = later(case, day(6), [Subscription { stop: Some(Stop::Asked), ..stops.clone() }]);
     assert_eq!(decide(&case).steps, vec![], "why it was stopped is told with the stop");
     let renewed = second_month(InvoiceStatus::Paid);
     let again = Subscription { stop: Some(Stop::Asked), variation: known.variation, ..renewed };
-    let Step::Grant(grant) = &decide(&later(case, day(31), [again])).steps[0].step else { panic!("no grant") };
-    assert_eq!(grant.transaction.standing.as_ref().unwrap().variation.as_deref(), Some("paywall"));
+    let Step::GrantAccess(grant) = &decide(&later(case, day(31), [again])).steps[0].step else { panic!("no grant") };
+    assert_eq!(grant.sale.status.as_ref().unwrap().variation.as_deref(), Some("paywall"));
 }
 
 #[test]
@@ -406,12 +408,12 @@ fn a_stop_is_told_with_its_reason_and_a_coupon_with_the_sale() {
     let discount = Discount { coupon: "SUMMER".into(), code: Some("promo_1".into()) };
     sub.invoices[0].lines[0].discount = Some(discount);
     let mut case = of(day(3), [sub.clone()]);
-    case.rules.told = Told::Standing;
-    assert_eq!(decide(&case).verdict.owed[0].transaction.offer, Some(Offer::Code("promo_1".into())));
+    case.rules.protocol = Protocol::SalesAndAccess;
+    assert_eq!(decide(&case).expected.owed[0].sale.offer, Some(Offer::Code("promo_1".into())));
     let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), stop: Some(Stop::Asked), ..sub };
     let plan = decide(&later(case, day(4), [stops]));
-    let standing = plan.verdict.owed[0].transaction.standing.as_ref().unwrap();
-    assert_eq!((plan.steps.len(), standing.stop), (1, Some(Stop::Asked)));
+    let status = plan.expected.owed[0].sale.status.as_ref().unwrap();
+    assert_eq!((plan.steps.len(), status.stop), (1, Some(Stop::Asked)));
 }
 
 #[test]
@@ -419,15 +421,14 @@ fn an_item_that_is_removed_leaves_the_others_their_ids() {
     let mut two = first_month();
     two.items.push(item("si_2", "gold", period(0, 30)));
     let mut case = of(day(3), [two.clone()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     two.items.remove(0);
     let mut case = later(case, day(4), [two]);
-    let gold = decide(&case).verdict.owed[0].transaction.standing.clone().unwrap();
+    let gold = decide(&case).expected.owed[0].sale.status.clone().unwrap();
     assert_eq!(gold.id, "sub_1:si_2");
     case.billing.subscriptions[0].items.push(item("si_0", "month", period(0, 30)));
     let plan = decide(&case);
-    let ids: Vec<_> =
-        plan.verdict.owed.iter().map(|right| right.transaction.standing.as_ref().unwrap().id.as_str()).collect();
+    let ids: Vec<_> = plan.expected.owed.iter().map(|right| right.sale.status.as_ref().unwrap().id.as_str()).collect();
     assert_eq!(ids, ["sub_1:si_2", "sub_1:si_0"]);
 }
 
@@ -439,7 +440,7 @@ fn what_concerns_a_subscription_concerns_each_of_its_products() {
     let (price, product, item) = (Some("gold".into()), Some("prod_gold".into()), Some("si_2".into()));
     two.invoices[0].lines.push(Line { price, product, item, ..line });
     let mut case = of(day(3), [two.clone()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let case = later(case, day(4), [two.clone()]);
     assert_eq!((case.profile.levels.len(), decide(&case).steps.len()), (2, 0));
     let mut simulated = case.clone();
@@ -454,11 +455,11 @@ fn what_concerns_a_subscription_concerns_each_of_its_products() {
 fn an_id_that_books_cannot_hold_is_known_again_when_they_show_it() {
     let session = format!("cs_live_{}", "a".repeat(58));
     let mut case = of(day(3), []);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     case.billing.purchases = vec![purchase(&session, "life", day(2))];
     carry_out(&mut case);
     let shown = &case.profile.levels[0];
-    assert!(shown.transaction.as_ref().is_some_and(|id| id.len() <= 50 && *id != session), "{shown:?}");
+    assert!(shown.transaction_id.as_ref().is_some_and(|id| id.len() <= 50 && *id != session), "{shown:?}");
     case.now = day(4);
     assert_eq!(decide(&case).steps, vec![]);
     case.billing.purchases[0].money_back = refund(2000);
@@ -468,7 +469,7 @@ fn an_id_that_books_cannot_hold_is_known_again_when_they_show_it() {
 #[test]
 fn a_refund_names_what_was_refunded() {
     let mut case = of(day(3), [first_month()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let case = later(case, day(30) + hours(1), [second_month(InvoiceStatus::Paid)]);
     let mut renewed = second_month(InvoiceStatus::Paid);
     let newest = renewed.invoices.iter_mut().max_by_key(|invoice| invoice.created).unwrap();
@@ -476,40 +477,40 @@ fn a_refund_names_what_was_refunded() {
     let (id, total) = (newest.id.clone(), newest.total.clone());
     let case = later(case, day(31), [renewed]);
     let plan = decide(&case);
-    let Step::Revoke(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
-    let refunded = &revoke.refunded.as_ref().unwrap().grant.transaction;
+    let Step::RevokeAccess(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
+    let refunded = &revoke.refunded.as_ref().unwrap().grant.sale;
     assert_eq!((&refunded.id, refunded.price.as_ref().map(|of| of.minor)), (&id, Some(total.minor)));
 }
 
 #[test]
 fn an_end_before_its_time_is_told_of_the_transaction_that_was_paid_for() {
     let ended = || Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
-    for told in [Told::Transaction, Told::Standing, Told::LevelOnly] {
+    for told in [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.told = told;
+        case.rules.protocol = told;
         let plan = decide(&later(case, day(5), [ended()]));
-        let Step::Revoke(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
-        let standing = revoke.ended.as_ref().and_then(|ended| ended.transaction.standing.as_ref());
-        let said = standing.map(|standing| (standing.renews, standing.stopped_at, standing.paid_until));
+        let Step::RevokeAccess(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
+        let status = revoke.ended.as_ref().and_then(|ended| ended.sale.status.as_ref());
+        let said = status.map(|status| (status.renews, status.stopped_at, status.paid_until));
         let expected = (false, Some(day(4)), Until::At(day(30) + hours(2)));
-        assert_eq!(said, (told == Told::Standing).then_some(expected), "{told:?}");
+        assert_eq!(said, (told == Protocol::SalesAndAccess).then_some(expected), "{told:?}");
     }
 }
 
 #[test]
 fn a_pause_is_no_end_that_is_told() {
     let mut case = of(day(3), [first_month()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let paused = Subscription { status: Status::Paused, ..first_month() };
     let plan = decide(&later(case, day(5), [paused]));
-    let Step::Revoke(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
+    let Step::RevokeAccess(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
     assert_eq!(revoke.ended, None);
 }
 
 #[test]
 fn a_refund_that_is_accepted_and_still_shown_is_told_ever_more_rarely() {
     let mut case = of(day(3), [first_month()]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     let mut refunded = first_month();
     refunded.invoices[0].money_back = refund(999);
     let mut case = later(case, day(4), [refunded]);
@@ -520,7 +521,7 @@ fn a_refund_that_is_accepted_and_still_shown_is_told_ever_more_rarely() {
         case.profile.levels.clone_from(&shown);
         let sent = case.now;
         while decide(&case).steps.is_empty() {
-            case.now = decide(&case).look_again.unwrap();
+            case.now = decide(&case).sync_again_at.unwrap();
         }
         waits.push((case.now - sent).num_seconds());
     }
@@ -530,7 +531,7 @@ fn a_refund_that_is_accepted_and_still_shown_is_told_ever_more_rarely() {
 #[test]
 fn a_customer_the_destination_does_not_know_is_granted_all_the_same() {
     let mut case = of(day(3), [first_month()]);
-    case.profile = Profile::absent(case.profile.customer);
+    case.profile = Profile::absent(case.profile.user);
     assert_eq!(steps(&case).len(), 1);
 }
 

@@ -1,5 +1,6 @@
 //! Builders, so that a test says only what it is about.
 
+use crate::attributes::AttributeLimits;
 use crate::billing::{
     Billing, Collection, Dispute, DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, MoneyBack, Period,
     Purchase, PurchaseLine, PurchaseState, Status, Subscription,
@@ -7,14 +8,13 @@ use crate::billing::{
 use crate::catalog::{Catalog, Listed, Offering, Sold, Term};
 use crate::clock::Timestamp;
 use crate::decide::{Case, decide};
-use crate::details::Limits;
 use crate::ledger::{Entry, Ledger, State};
 use crate::money::Money;
-use crate::names::{AccessLevel, Account, Customer, Mode};
-use crate::orders::Orders;
-use crate::plan::{Entitlement, Plan, Planned, Refund, Revoke, Step, Until, Word};
-use crate::profile::{BARE, Profile, Shown};
-use crate::rules::{Policy, Rules, Told};
+use crate::names::{AccessLevel, Account, Mode, User};
+use crate::overrides::Overrides;
+use crate::plan::{Entitlement, Plan, PlannedStep, Refund, RevokeAccess, SaleEvent, Step, Until};
+use crate::profile::{ActualLevel, BARE, Profile};
+use crate::rules::{Policy, Protocol, Rules};
 use chrono::Duration;
 
 /// Day `number` of the tests' year, at midnight.
@@ -60,26 +60,26 @@ pub(super) fn rules() -> Rules {
         offering("life", "premium", Some(Term::Lifetime)),
     ];
     Rules {
-        told: Told::Transaction,
+        protocol: Protocol::AccessWithSale,
         destination: "adapty".into(),
         mode: Mode::Live,
         store: "stripe".into(),
         catalog: Catalog(sold.to_vec()),
-        sourced: Vec::new(),
-        limits: Limits::default(),
+        sourced_attributes: Vec::new(),
+        limits: AttributeLimits::default(),
         policy: Policy::default(),
     }
 }
 
-pub(super) fn customer() -> Customer {
-    Customer::new("ann@example.com").unwrap()
+pub(super) fn user() -> User {
+    User::new("ann@example.com").unwrap()
 }
 
 /// A case with nothing in it, at `now`.
 pub(super) fn case(now: Timestamp) -> Case {
     let billing = Billing::empty(Mode::Live);
-    let profile = Profile { exists: true, ..Profile::absent(customer()) };
-    Case { billing, profile, ledger: Ledger::default(), orders: Orders::default(), rules: rules(), now }
+    let profile = Profile { exists: true, ..Profile::absent(user()) };
+    Case { billing, profile, ledger: Ledger::default(), overrides: Overrides::default(), rules: rules(), now }
 }
 
 /// A case of these subscriptions.
@@ -201,44 +201,44 @@ pub(super) fn dispute(state: DisputeState) -> MoneyBack {
 pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
     profile.exists = true;
     match step {
-        Step::Revoke(Revoke { level, .. }) => {
-            let end = |shown: &mut Shown| shown.until = shown.until.min(Until::At(now));
+        Step::RevokeAccess(RevokeAccess { level, .. }) => {
+            let end = |shown: &mut ActualLevel| shown.until = shown.until.min(Until::At(now));
             profile.levels.iter_mut().filter(|shown| &shown.level == level).for_each(end);
         }
-        Step::Grant(grant) => {
+        Step::GrantAccess(grant) => {
             profile.levels.retain(|shown| shown.level != grant.level);
             // without a transaction the destination fills in words of its own
             let told = |words: &str, own: &str| Some(if grant.is_bare() { own } else { words }.to_owned());
-            let transaction = &grant.transaction;
-            let entered = transaction.standing.as_ref().map(|standing| (&standing.id, &standing.original));
-            let (id, original) = entered.unwrap_or((&transaction.id, &transaction.original));
-            profile.levels.push(Shown {
+            let sale = &grant.sale;
+            let entered = sale.status.as_ref().map(|status| (&status.id, &status.original));
+            let (id, original) = entered.unwrap_or((&sale.id, &sale.original));
+            profile.levels.push(ActualLevel {
                 level: grant.level.clone(),
                 until: grant.until,
                 starts_at: grant.starts_at,
                 store: Some(grant.store.clone()),
-                product: told(&grant.transaction.product, BARE.1),
-                transaction: told(id, "its-own"),
-                original: told(original, "its-own"),
+                product: told(&grant.sale.product, BARE.1),
+                transaction_id: told(id, "its-own"),
+                original_transaction_id: told(original, "its-own"),
                 will_renew: None,
                 in_grace: false,
                 billing_issue: false,
             });
         }
-        Step::Describe(_) => {}
+        Step::SetAttributes(_) => {}
         // a refund takes what its transaction carries
-        Step::Report(report) if report.refunded_at.is_some() => {
-            let carried = |shown: &&mut Shown| {
-                shown.transaction.as_ref().is_some_and(|id| report.grant.transaction.is_shown_as(id))
+        Step::ReportSale(report) if report.refunded_at.is_some() => {
+            let carried = |shown: &&mut ActualLevel| {
+                shown.transaction_id.as_ref().is_some_and(|id| report.grant.sale.is_shown_as(id))
             };
             profile.levels.iter_mut().filter(carried).for_each(|shown| shown.until = shown.until.min(Until::At(now)));
         }
-        Step::Report(_) => {}
+        Step::ReportSale(_) => {}
     }
 }
 
 /// Writes a planned step down, as the store does: what was dropped is intended once more, the rest stays.
-pub(super) fn intend(ledger: &mut Ledger, planned: &Planned, now: Timestamp) {
+pub(super) fn intend(ledger: &mut Ledger, planned: &PlannedStep, now: Timestamp) {
     let state = State::Intended { attempts: 0, due: now };
     let next = ledger.entries.iter().map(|entry| entry.seq).max().unwrap_or(0) + 1;
     match ledger.entries.iter_mut().find(|entry| entry.key == planned.key) {
@@ -253,9 +253,9 @@ pub(super) fn intend(ledger: &mut Ledger, planned: &Planned, now: Timestamp) {
 /// Settles the entries that `plan` saw or dropped, and writes down its steps.
 pub(super) fn write_down(ledger: &mut Ledger, plan: &Plan, now: Timestamp) {
     for entry in ledger.entries.iter_mut().filter(|entry| matches!(entry.state, State::Intended { .. })) {
-        if plan.seen.contains(&entry.key) {
+        if plan.settled.contains(&entry.key) {
             entry.state = State::Confirmed { at: now };
-        } else if plan.moot.contains(&entry.key) {
+        } else if plan.dropped.contains(&entry.key) {
             entry.state = State::Dropped { at: now };
         }
     }
@@ -283,15 +283,15 @@ pub(super) fn later(mut case: Case, now: Timestamp, subscriptions: impl IntoIter
 }
 
 /// A right of the App Store on the profile.
-pub(super) fn foreign(name: &str, until: Until) -> Shown {
-    Shown {
+pub(super) fn foreign(name: &str, until: Until) -> ActualLevel {
+    ActualLevel {
         level: level(name),
         until,
         starts_at: None,
         store: Some("app_store".into()),
         product: Some("ios".into()),
-        transaction: Some("2000000123".into()),
-        original: Some("2000000001".into()),
+        transaction_id: Some("2000000123".into()),
+        original_transaction_id: Some("2000000001".into()),
         will_renew: None,
         in_grace: false,
         billing_issue: false,
@@ -300,7 +300,7 @@ pub(super) fn foreign(name: &str, until: Until) -> Shown {
 
 /// The one right that is owed.
 pub(super) fn owed(case: &Case) -> Entitlement {
-    let mut owed = decide(case).verdict.owed;
+    let mut owed = decide(case).expected.owed;
     assert_eq!(owed.len(), 1, "{owed:?}");
     owed.remove(0)
 }
@@ -313,9 +313,9 @@ pub(super) fn until(case: &Case) -> (Timestamp, String) {
 
 /// Nothing is owed, for these reasons.
 pub(super) fn withheld(case: &Case) -> Vec<String> {
-    let verdict = decide(case).verdict;
-    assert_eq!(verdict.owed, vec![]);
-    verdict.withheld.iter().map(|no| no.because.to_string()).collect()
+    let expected = decide(case).expected;
+    assert_eq!(expected.owed, vec![]);
+    expected.withheld.iter().map(|no| no.because.to_string()).collect()
 }
 
 /// The steps, as `grant premium until …` or `revoke premium (refund)`.
@@ -325,24 +325,24 @@ pub(super) fn steps(case: &Case) -> Vec<String> {
 
 fn step(step: &Step) -> String {
     match step {
-        Step::Grant(grant) => {
-            let transaction = &grant.transaction;
-            format!("grant {} until {} by {}", grant.level, grant.until, transaction.id)
+        Step::GrantAccess(grant) => {
+            let sale = &grant.sale;
+            format!("grant {} until {} by {}", grant.level, grant.until, sale.id)
         }
-        Step::Revoke(Revoke { level, refund: Refund::Yes, .. }) => format!("revoke {level} as refund"),
-        Step::Revoke(Revoke { level, refund: Refund::No, .. }) => format!("revoke {level}"),
-        Step::Report(report) => {
+        Step::RevokeAccess(RevokeAccess { level, refund: Refund::Yes, .. }) => format!("revoke {level} as refund"),
+        Step::RevokeAccess(RevokeAccess { level, refund: Refund::No, .. }) => format!("revoke {level}"),
+        Step::ReportSale(report) => {
             let word = match report.word() {
-                Word::Sold => "",
-                Word::Refunded(_) => " as refund",
-                Word::Ended(_) => " as ended",
+                SaleEvent::Sold => "",
+                SaleEvent::Refunded(_) => " as refund",
+                SaleEvent::Ended(_) => " as ended",
             };
-            format!("report {}{word}", report.grant.transaction.id)
+            format!("report {}{word}", report.grant.sale.id)
         }
-        Step::Describe(describe) => {
-            let details = describe.details.iter().map(|(name, value)| format!("{name}={}", value.as_str()));
+        Step::SetAttributes(describe) => {
+            let attributes = describe.attributes.iter().map(|(name, value)| format!("{name}={}", value.as_str()));
             let gone = describe.gone.iter().map(|name| format!("no {name}"));
-            format!("describe {}", details.chain(gone).collect::<Vec<_>>().join(" "))
+            format!("describe {}", attributes.chain(gone).collect::<Vec<_>>().join(" "))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The rules as sentences, laws, saved cases and a small world.
 
+mod arbitrary;
 mod cases;
 mod elsewhere;
 mod ids;
@@ -7,19 +8,18 @@ mod lag;
 mod laws;
 mod ledger_and_profile;
 mod make;
-mod orders;
+mod overrides;
 mod purchases;
 mod recalled;
 mod refunds;
 mod renewal;
 mod reports;
+mod sale_status;
 mod sales;
 mod saved;
 mod saved_more;
 mod several;
 mod simulation;
-mod some;
-mod standing;
 mod statuses;
 mod transactions;
 mod unknown;
@@ -31,7 +31,7 @@ use crate::billing::{
 use crate::decide::{Case, decide};
 use crate::ledger::State;
 use crate::names::{Account, Mode};
-use crate::plan::{Gives, Offer, Plan, Refund, Step, Until};
+use crate::plan::{MayGive, Offer, Plan, Refund, Step, Until};
 use crate::profile::Profile;
 use crate::rules::{Choice, TestClocks, Unpaid};
 use make::{

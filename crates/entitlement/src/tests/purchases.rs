@@ -15,9 +15,9 @@ fn a_purchase_for_life_never_ends() {
     let right = owed(&case);
     assert_eq!((right.until, right.will_renew), (Until::Lifetime, false));
     assert_eq!(right.because.to_string(), "bought once with `pi_1`, lasting for life");
-    assert_eq!((right.transaction.id.as_str(), right.transaction.original.as_str()), ("pi_1", "pi_1"));
+    assert_eq!((right.sale.id.as_str(), right.sale.original.as_str()), ("pi_1", "pi_1"));
     assert_eq!(steps(&case), ["grant premium until for life by pi_1"]);
-    assert_eq!(decide(&case).look_again, None);
+    assert_eq!(decide(&case).sync_again_at, None);
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn a_purchase_of_none_gives_nothing() {
 fn a_purchase_without_a_duration_is_for_a_human() {
     let plan = decide(&bought(1, [purchase("pi_1", "gold", day(0))]));
     assert_eq!(plan.steps, vec![]);
-    assert!(plan.verdict.unsure[0].because.to_string().contains("needs `duration`"));
-    assert_eq!(plan.verdict.unsure[0].gives, Gives::Level(level("gold")));
+    assert!(plan.expected.unknown[0].because.to_string().contains("needs `duration`"));
+    assert_eq!(plan.expected.unknown[0].may_give, MayGive::Level(level("gold")));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_purchase_for_life_outlasts_the_subscription_beside_it() {
 fn the_price_told_is_the_sum_of_the_lines_of_the_product() {
     let mut two = purchase("pi_1", "pass", day(0));
     two.lines.push(two.lines[0].clone());
-    assert_eq!(owed(&bought(1, [two])).transaction.price.unwrap().minor, 4000);
+    assert_eq!(owed(&bought(1, [two])).sale.price.unwrap().minor, 4000);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger};
-use crate::orders::Block;
-use crate::plan::{Report, Word};
+use crate::overrides::Block;
+use crate::plan::{ReportSale, SaleEvent};
 use crate::recalled::{holds_unread, is_as_left};
 
 /// Granted and remembered, a moment ago.
@@ -51,7 +51,7 @@ fn what_may_not_be_ours_is_read() {
     waiting.profile.levels.clear();
     assert!(!holds(&waiting), "what does not show yet is waited for");
     let mut blocked = granted();
-    blocked.orders.blocks.push(Block { level: level("premium"), by: "ops".into(), why: String::new() });
+    blocked.overrides.blocks.push(Block { level: level("premium"), by: "ops".into(), why: String::new() });
     assert!(!holds(&blocked));
 }
 
@@ -89,8 +89,8 @@ fn what_was_reported_or_dropped_within_the_lag_is_read_for() {
         case.ledger.entries[0].step = step.unwrap_or_else(|| case.ledger.entries[0].step.clone());
         is_left(&case, &key)
     };
-    let Step::Grant(grant) = case.ledger.entries[0].step.clone() else { panic!("a grant") };
-    let report = || Some(Step::Report(Report::of(grant.clone(), Word::Sold)));
+    let Step::GrantAccess(grant) = case.ledger.entries[0].step.clone() else { panic!("a grant") };
+    let report = || Some(Step::ReportSale(ReportSale::of(grant.clone(), SaleEvent::Sold)));
     let (lately, before) = (case.now - seconds(20), case.now - seconds(30));
     assert!(with(State::Confirmed { at: lately }, None) && !with(State::Confirmed { at: lately }, report()));
     assert!(with(State::Confirmed { at: before }, report()));

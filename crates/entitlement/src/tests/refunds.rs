@@ -16,7 +16,7 @@ fn after(back: MoneyBack) -> Case {
 fn a_full_refund_of_the_running_term_revokes_as_a_refund() {
     let case = after(refund(999));
     assert_eq!(withheld(&case), ["`in_1` was refunded in full"]);
-    assert_eq!(decide(&case).verdict.withheld[0].refund, Refund::Yes);
+    assert_eq!(decide(&case).expected.withheld[0].refund, Refund::Yes);
     assert_eq!(steps(&case), ["revoke premium as refund"]);
 }
 
@@ -85,7 +85,7 @@ fn warnings_and_states_newer_than_us_take_nothing() {
     let alarm = "the dispute of `in_1` has the status `appeal`, which this version does not know".to_owned();
     for (state, alarms) in [(DisputeState::Warning, vec![]), (unknown, vec![alarm])] {
         let plan = decide(&after(dispute(state)));
-        let said: Vec<_> = plan.verdict.alarms.iter().map(ToString::to_string).collect();
+        let said: Vec<_> = plan.expected.alarms.iter().map(ToString::to_string).collect();
         assert_eq!((plan.steps, said), (vec![], alarms));
     }
 }

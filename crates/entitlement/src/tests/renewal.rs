@@ -27,7 +27,7 @@ fn a_draft_older_than_the_slack_holds_nothing() {
 fn a_paid_renewal_is_a_transaction_of_its_own() {
     let case = later(of(day(3), [first_month()]), day(30) + hours(1), [second_month(InvoiceStatus::Paid)]);
     assert_eq!(steps(&case), ["grant premium until 2026-03-02T02:00:00Z by in_2"]);
-    assert_eq!(owed(&case).transaction.original, "sub_1");
+    assert_eq!(owed(&case).sale.original, "sub_1");
 }
 
 #[test]
@@ -44,16 +44,16 @@ fn a_failed_renewal_has_grace_from_the_start_of_the_unpaid_period() {
     let right = owed(&case);
     let sentence = "the payment of `sub_1` failed; grace since the unpaid period began at 2026-01-31T00:00:00Z";
     assert_eq!(until(&case), (day(33), sentence.into()));
-    assert_eq!((right.in_grace, right.will_renew, right.transaction.id.as_str()), (true, true, "sub_1"));
+    assert_eq!((right.in_grace, right.will_renew, right.sale.id.as_str()), (true, true, "sub_1"));
     assert_eq!(steps(&case), ["grant premium until 2026-02-03T00:00:00Z by sub_1"]);
-    assert_eq!(decide(&case).look_again, Some(day(33)));
+    assert_eq!(decide(&case).sync_again_at, Some(day(33)));
 }
 
 #[test]
 fn grace_ends_by_itself() {
     let case = later(of(day(31), [past_due(InvoiceStatus::Open)]), day(33), [past_due(InvoiceStatus::Open)]);
     assert_eq!(withheld(&case), ["what `sub_1` covers was over at 2026-02-03T00:00:00Z"]);
-    assert_eq!((steps(&case), decide(&case).look_again), (vec![], None));
+    assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], None));
 }
 
 #[test]
@@ -112,9 +112,9 @@ fn a_trial_becomes_paid_as_a_renewal() {
     (paid.status, paid.items[0].period) = (Status::Active, period(7, 37));
     paid.invoices.push(invoice("in_2", InvoiceReason::SubscriptionCycle, InvoiceStatus::Paid, "month", period(7, 37)));
     let case = later(of(day(1), [trial()]), day(7) + hours(1), [paid]);
-    let transaction = owed(&case).transaction;
+    let sale = owed(&case).sale;
     assert_eq!(steps(&case), ["grant premium until 2026-02-07T02:00:00Z by in_2"]);
-    assert_eq!((transaction.price.unwrap().minor, transaction.offer), (999, None));
+    assert_eq!((sale.price.unwrap().minor, sale.offer), (999, None));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn a_year_that_replaces_a_month_is_not_held_before_it_is_paid() {
     let failed = Subscription { status: Status::PastDue, ..upgrade(InvoiceStatus::Open) };
     assert_eq!(until(&of(day(10), [failed])).0, day(13));
     let paid = of(day(10), [upgrade(InvoiceStatus::Paid)]);
-    assert_eq!((until(&paid).0, owed(&paid).transaction.id.as_str()), (day(375) + hours(2), "in_2"));
+    assert_eq!((until(&paid).0, owed(&paid).sale.id.as_str()), (day(375) + hours(2), "in_2"));
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use super::*;
 use crate::key::StepKey;
 use crate::ledger::Entry;
-use crate::orders::Block;
-use crate::plan::{Grant, Transaction};
-use crate::rules::Told;
+use crate::overrides::Block;
+use crate::plan::{GrantAccess, Sale};
+use crate::rules::Protocol;
 
-fn standing(case: Case) -> Case {
+fn status(case: Case) -> Case {
     let mut case = case;
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     case
 }
 
@@ -39,7 +39,7 @@ fn what_is_paid_for_is_reported_while_the_right_of_another_store_lasts_longer() 
     let mut case = of(day(3), [first_month()]);
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     assert_eq!(steps(&case), Vec::<String>::new());
-    let case = standing(case);
+    let case = status(case);
     assert_eq!(done(&case), (vec!["report sub_1".to_owned()], true));
     let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), ..first_month() };
     assert_eq!(steps(&later(case.clone(), day(5), [stops])), ["report sub_1"], "and whatever becomes of it");
@@ -53,23 +53,23 @@ fn what_a_fresh_promotion_keeps_unsaid_is_reported_once_the_profile_cannot_lag()
     let paid = invoice("in_1", InvoiceReason::SubscriptionCreate, InvoiceStatus::Paid, "gold", period(0, 30));
     gold.invoices.push(paid);
     let mut case =
-        standing(of(day(3), [gold, Subscription { id: "sub_2".into(), ..sub("sub_2", "other", period(0, 30)) }]));
-    let promotion = Grant {
+        status(of(day(3), [gold, Subscription { id: "sub_2".into(), ..sub("sub_2", "other", period(0, 30)) }]));
+    let promotion = GrantAccess {
         level: level("gold"),
         until: Until::Lifetime,
         starts_at: None,
         store: "adapty".into(),
-        transaction: Transaction::of_promotion("promo"),
+        sale: Sale::of_promotion("promo"),
         sandbox: false,
         refunded: None,
     };
-    let (step, at) = (Step::Grant(promotion), case.now - chrono::Duration::seconds(1));
+    let (step, at) = (Step::GrantAccess(promotion), case.now - chrono::Duration::seconds(1));
     let key = StepKey::stored("promo".into());
     case.ledger.entries.push(Entry { seq: 1, key, step, state: State::Confirmed { at } });
     case.profile.levels = vec![foreign("gold", Until::Lifetime)];
     let plan = decide(&case);
     assert_eq!(plan.steps, vec![]);
-    let after_lag = plan.look_again.unwrap();
+    let after_lag = plan.sync_again_at.unwrap();
     assert!(after_lag <= case.now + seconds(30), "{after_lag}");
     case.now = after_lag;
     assert_eq!(steps(&case), ["report sub_1"]);
@@ -77,13 +77,13 @@ fn what_a_fresh_promotion_keeps_unsaid_is_reported_once_the_profile_cannot_lag()
 
 #[test]
 fn a_report_makes_nothing_ours() {
-    let mut case = standing(of(day(3), [first_month()]));
+    let mut case = status(of(day(3), [first_month()]));
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     let case = later(case, day(5), [ended(first_month(), 4)]);
     assert_eq!(done(&case), (vec!["report sub_1".to_owned()], true), "nothing is revoked");
-    let Step::Report(report) = &decide(&case).steps[0].step else { panic!("a report") };
-    let standing = report.grant.transaction.standing.as_ref().unwrap();
-    assert_eq!((standing.renews, standing.stopped_at), (false, Some(day(4))));
+    let Step::ReportSale(report) = &decide(&case).steps[0].step else { panic!("a report") };
+    let status = report.grant.sale.status.as_ref().unwrap();
+    assert_eq!((status.renews, status.stopped_at), (false, Some(day(4))));
     // and told back where it was a mistake
     let back = later(case, day(6), [first_month()]);
     assert_eq!(done(&back), (vec!["report sub_1".to_owned()], true));
@@ -91,7 +91,7 @@ fn a_report_makes_nothing_ours() {
 
 #[test]
 fn an_end_that_nobody_dates_is_the_same_news_at_every_look() {
-    let mut case = standing(of(day(3), [first_month()]));
+    let mut case = status(of(day(3), [first_month()]));
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     let undated = Subscription { status: Status::Canceled, ..first_month() };
     let (early, late) = (later(case.clone(), day(5), [undated.clone()]), later(case, day(6), [undated]));
@@ -102,7 +102,7 @@ fn an_end_that_nobody_dates_is_the_same_news_at_every_look() {
 
 #[test]
 fn of_a_chain_that_is_over_the_former_terms_stay_as_they_were_told() {
-    let case = standing(of(day(3), [first_month()]));
+    let case = status(of(day(3), [first_month()]));
     let renewed = || second_month(InvoiceStatus::Paid);
     let case = later(case, day(30) + hours(1), [renewed()]);
     let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(40)), ..renewed() };
@@ -120,15 +120,15 @@ fn of_two_subscriptions_to_one_level_both_are_reported_and_the_longer_opens_it()
     let case = of(day(3), [first_month(), longer]);
     assert_eq!(steps(&case), ["grant premium until 2026-02-10T02:00:00Z by sub_2"]);
     let expected = ["report sub_1", "grant premium until 2026-02-10T02:00:00Z by sub_2"];
-    assert_eq!(done(&standing(case)), (expected.map(str::to_owned).to_vec(), true));
+    assert_eq!(done(&status(case)), (expected.map(str::to_owned).to_vec(), true));
 }
 
 #[test]
 fn a_refund_after_the_end_is_reported() {
-    let case = later(standing(of(day(3), [first_month()])), day(5), [ended(first_month(), 4)]);
+    let case = later(status(of(day(3), [first_month()])), day(5), [ended(first_month(), 4)]);
     let case = later(case, day(6), [ended(refunded(first_month()), 4)]);
     assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned()], true));
-    let Step::Report(report) = &decide(&case).steps[0].step else { panic!("a report") };
+    let Step::ReportSale(report) = &decide(&case).steps[0].step else { panic!("a report") };
     assert_eq!(
         (report.refunded_at, decide(&case).steps[0].because.to_string()),
         (Some(day(6)), "`in_1` was refunded in full".into())
@@ -141,33 +141,33 @@ fn what_still_carries_one_level_is_not_told_as_refunded_when_another_is_blocked(
     let mut more = invoice("in_more", InvoiceReason::Manual, InvoiceStatus::Paid, "month", period(0, 30));
     more.money_back = refund(999);
     sub.invoices.push(more);
-    let mut case = standing(of(day(3), [sub]));
+    let mut case = status(of(day(3), [sub]));
     case.rules.catalog.0.push(offering("month", "gold", None));
     carry_out(&mut case);
     case.now = day(4);
-    case.orders.blocks.push(Block { level: level("premium"), by: "ops".into(), why: String::new() });
+    case.overrides.blocks.push(Block { level: level("premium"), by: "ops".into(), why: String::new() });
     assert_eq!(done(&case), (vec!["revoke premium".to_owned()], true));
-    let Step::Revoke(revoke) = &decide(&case).steps[0].step else { panic!("a revoke") };
+    let Step::RevokeAccess(revoke) = &decide(&case).steps[0].step else { panic!("a revoke") };
     assert_eq!(revoke.refunded, None);
 }
 
 #[test]
 fn a_refund_is_reported_when_another_right_keeps_the_level() {
-    let case = later(standing(of(day(3), [first_month()])), day(4), [refunded(first_month()), other(first_month())]);
+    let case = later(status(of(day(3), [first_month()])), day(4), [refunded(first_month()), other(first_month())]);
     let expected = ["report sub_1 as refund", "grant premium until 2026-01-31T02:00:00Z by sub_2"];
     assert_eq!(done(&case), (expected.map(str::to_owned).to_vec(), true));
 }
 
 #[test]
 fn a_refund_is_reported_when_another_store_stands_in_front() {
-    let mut case = later(standing(of(day(3), [first_month()])), day(4), [refunded(first_month())]);
+    let mut case = later(status(of(day(3), [first_month()])), day(4), [refunded(first_month())]);
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned()], true));
 }
 
 #[test]
 fn a_refund_of_a_former_term_is_reported_and_takes_nothing() {
-    let case = standing(of(day(3), [first_month()]));
+    let case = status(of(day(3), [first_month()]));
     let case = later(case, day(30) + hours(1), [second_month(InvoiceStatus::Paid)]);
     let mut back = second_month(InvoiceStatus::Paid);
     back.invoices[0].money_back = refund(999);
@@ -180,7 +180,7 @@ fn a_refund_of_a_former_term_is_reported_and_takes_nothing() {
 #[test]
 fn what_was_refunded_and_is_owed_after_all_is_reported_as_sold() {
     let both = || vec![first_month(), other(first_month())];
-    let case = later(standing(of(day(3), both())), day(4), [refunded(first_month()), other(first_month())]);
+    let case = later(status(of(day(3), both())), day(4), [refunded(first_month()), other(first_month())]);
     let mut case = later(case, day(5), both());
     assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
     carry_out(&mut case);
@@ -189,29 +189,29 @@ fn what_was_refunded_and_is_owed_after_all_is_reported_as_sold() {
 
 #[test]
 fn a_refund_that_policy_keeps_and_what_nobody_was_told_of_are_not_reported() {
-    let never = standing(of(day(3), [refunded(first_month())]));
+    let never = status(of(day(3), [refunded(first_month())]));
     assert_eq!(steps(&never), Vec::<String>::new());
-    let mut kept = later(standing(of(day(3), [first_month()])), day(4), [refunded(first_month())]);
+    let mut kept = later(status(of(day(3), [first_month()])), day(4), [refunded(first_month())]);
     kept.rules.policy.full_refund = Choice::Keep;
     assert_eq!(steps(&kept), Vec::<String>::new());
 }
 
 #[test]
 fn a_report_that_failed_waits_and_one_that_is_not_wanted_any_more_is_dropped() {
-    let mut case = standing(of(day(3), [first_month()]));
+    let mut case = status(of(day(3), [first_month()]));
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     let plan = carry_out(&mut case);
     let due = day(3) + hours(1);
     case.ledger.entries[0].state = State::Intended { attempts: 2, due };
     let waits = decide(&case);
-    assert_eq!((waits.steps, waits.moot, waits.look_again), (vec![], vec![], Some(due)));
-    case.rules.told = Told::Transaction;
-    assert_eq!(decide(&case).moot, [plan.steps[0].key.clone()]);
+    assert_eq!((waits.steps, waits.dropped, waits.sync_again_at), (vec![], vec![], Some(due)));
+    case.rules.protocol = Protocol::AccessWithSale;
+    assert_eq!(decide(&case).dropped, [plan.steps[0].key.clone()]);
 }
 
 #[test]
 fn what_is_unsure_is_not_reported() {
-    let mut case = standing(of(day(3), [first_month()]));
+    let mut case = status(of(day(3), [first_month()]));
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     case.billing.gaps.push(Gap { about: About::Everything, what: "half of it".into() });
     assert_eq!(steps(&case), Vec::<String>::new());
@@ -219,12 +219,12 @@ fn what_is_unsure_is_not_reported() {
 
 #[test]
 fn a_refund_is_told_of_the_product_that_was_told_whatever_the_catalog_says_today() {
-    let mut case = later(standing(of(day(3), [first_month()])), day(5), [refunded(first_month())]);
+    let mut case = later(status(of(day(3), [first_month()])), day(5), [refunded(first_month())]);
     for entry in &mut case.ledger.entries {
-        let Step::Grant(grant) = &mut entry.step else { continue };
-        grant.transaction.product = "prod_before".into();
+        let Step::GrantAccess(grant) = &mut entry.step else { continue };
+        grant.sale.product = "prod_before".into();
     }
-    let Step::Revoke(revoke) = decide(&case).steps.remove(0).step else { panic!("a revoke") };
-    assert_eq!(revoke.refunded.unwrap().grant.transaction.product, "prod_before");
+    let Step::RevokeAccess(revoke) = decide(&case).steps.remove(0).step else { panic!("a revoke") };
+    assert_eq!(revoke.refunded.unwrap().grant.sale.product, "prod_before");
     assert_eq!(done(&case), (vec!["revoke premium as refund".to_owned()], true));
 }

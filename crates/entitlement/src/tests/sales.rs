@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::names::AccessLevel;
-use crate::orders::{Block, Promotion};
-use crate::plan::Word;
-use crate::rules::Told;
+use crate::overrides::{Block, PromotionalGrant};
+use crate::plan::SaleEvent;
+use crate::rules::Protocol;
 
 fn sales(case: Case) -> Case {
     let mut case = case;
-    (case.rules.told, case.rules.destination) = (Told::Sales, "iaphub".into());
+    (case.rules.protocol, case.rules.destination) = (Protocol::SalesOnly, "iaphub".into());
     (case.profile.levels, case.profile.exists) = (vec![], false);
     case
 }
@@ -18,7 +18,7 @@ fn told(case: &Case) -> Vec<String> {
     let mut after = case.clone();
     carry_out(&mut after);
     let left = decide(&after);
-    assert_eq!((left.steps, left.moot), (vec![], vec![]));
+    assert_eq!((left.steps, left.dropped), (vec![], vec![]));
     steps(case)
 }
 
@@ -44,8 +44,8 @@ fn other_product(id: &str) -> Subscription {
     sub
 }
 
-fn ended_at(case: &Case) -> Word {
-    let Step::Report(report) = &decide(case).steps[0].step else { panic!("a report") };
+fn ended_at(case: &Case) -> SaleEvent {
+    let Step::ReportSale(report) = &decide(case).steps[0].step else { panic!("a report") };
     report.word()
 }
 
@@ -71,7 +71,7 @@ fn a_cancellation_changes_its_sale_and_the_end_is_told_once_it_came() {
     assert_eq!(told(&case), ["report sub_1"]);
     let over = later(case, day(31), [canceled(stops(first_month()), 30)]);
     assert_eq!(told(&over), ["report sub_1 as ended"]);
-    assert_eq!(ended_at(&over), Word::Ended(day(30)), "as it was told");
+    assert_eq!(ended_at(&over), SaleEvent::Ended(day(30)), "as it was told");
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn an_end_before_its_time_is_told_of_the_last_sale_of_the_chain() {
     let case = later(sales(of(day(3), [first_month()])), day(30) + hours(1), [second_month(InvoiceStatus::Paid)]);
     let case = later(case, day(40), [canceled(second_month(InvoiceStatus::Paid), 39)]);
     assert_eq!(told(&case), ["report in_2 as ended"]);
-    assert_eq!(ended_at(&case), Word::Ended(day(39)), "when it did, not when we looked");
+    assert_eq!(ended_at(&case), SaleEvent::Ended(day(39)), "when it did, not when we looked");
     assert!(decide(&case).steps[0].because.to_string().contains("ended"), "{:?}", decide(&case).steps);
 }
 
@@ -89,7 +89,7 @@ fn grace_is_told_and_that_it_ran_out() {
     let case = later(sales(of(day(3), [first_month()])), day(31), [unpaid()]);
     assert_eq!(told(&case), ["report sub_1"]);
     let over = later(case, day(40), [unpaid()]);
-    assert_eq!((told(&over), ended_at(&over)), (vec!["report sub_1 as ended".to_owned()], Word::Ended(day(33))));
+    assert_eq!((told(&over), ended_at(&over)), (vec!["report sub_1 as ended".to_owned()], SaleEvent::Ended(day(33))));
     let paid = later(over, day(41), [second_month(InvoiceStatus::Paid)]);
     assert_eq!(told(&paid), ["report in_2"]);
 }
@@ -148,7 +148,7 @@ fn another_product_ends_the_former_unless_it_goes_on_under_its_id() {
 #[test]
 fn what_an_operator_orders_is_no_sale() {
     let mut case = sales(of(day(3), [first_month()]));
-    let promotion = |level: AccessLevel| Promotion {
+    let promotion = |level: AccessLevel| PromotionalGrant {
         id: "promo_1".into(),
         level,
         until: Until::Lifetime,
@@ -156,8 +156,8 @@ fn what_an_operator_orders_is_no_sale() {
         why: String::new(),
         ended: false,
     };
-    case.orders.promotions = vec![promotion(level("premium")), promotion(level("gold"))];
-    case.orders.blocks = vec![Block { level: level("premium"), by: "ops".into(), why: String::new() }];
+    case.overrides.promotions = vec![promotion(level("premium")), promotion(level("gold"))];
+    case.overrides.blocks = vec![Block { level: level("premium"), by: "ops".into(), why: String::new() }];
     assert_eq!(told(&case), ["report sub_1"]);
 }
 
@@ -171,9 +171,9 @@ fn an_end_that_failed_waits_under_its_key_and_is_dropped_when_the_sale_goes_on()
     entry.state = State::Intended { attempts: 2, due };
     case.now = day(5) + seconds(30);
     let waits = decide(&case);
-    assert_eq!((waits.steps, waits.moot, waits.look_again), (vec![], vec![], Some(due)));
+    assert_eq!((waits.steps, waits.dropped, waits.sync_again_at), (vec![], vec![], Some(due)));
     case.now = due;
     assert_eq!(decide(&case).steps[0].key, key);
     case.billing.subscriptions = vec![first_month()];
-    assert_eq!(decide(&case).moot, [key]);
+    assert_eq!(decide(&case).dropped, [key]);
 }

@@ -23,7 +23,7 @@ fn ended(sub: Subscription, at: i64) -> Subscription {
 fn the_longest_right_of_a_level_wins() {
     let case = of(day(12), [first_month(), second("month", 10, 40)]);
     assert_eq!(steps(&case), ["grant premium until 2026-02-10T02:00:00Z by sub_2"]);
-    assert_eq!(decide(&case).look_again, Some(day(30) + hours(2)), "the shorter one ends first");
+    assert_eq!(decide(&case).sync_again_at, Some(day(30) + hours(2)), "the shorter one ends first");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn levels_are_settled_each_for_itself() {
 fn items_of_one_subscription_have_their_own_periods() {
     let mut sub = first_month();
     sub.items.push(item("si_2", "gold", period(0, 365)));
-    let ends: Vec<_> = decide(&of(day(1), [sub])).verdict.owed.iter().map(|right| right.until).collect();
+    let ends: Vec<_> = decide(&of(day(1), [sub])).expected.owed.iter().map(|right| right.until).collect();
     assert_eq!(ends, [Until::At(day(365) + hours(2)), Until::At(day(30) + hours(2))]);
 }
 
@@ -63,7 +63,7 @@ fn an_upgrade_keeps_the_chain_and_ends_the_old_level() {
     let case = later(of(day(3), [first_month()]), day(10), [upgraded]);
     assert_eq!(steps(&case), ["grant gold until 2026-01-31T02:00:00Z by in_2", "revoke premium"]);
     let plan = decide(&case);
-    assert_eq!(plan.verdict.owed[0].transaction.original, "sub_1");
+    assert_eq!(plan.expected.owed[0].sale.original, "sub_1");
     assert_eq!(plan.steps[1].because.to_string(), "nothing that is billed gives this level any more");
 }
 
@@ -84,7 +84,7 @@ fn the_same_subscription_read_through_two_accounts_counts_once() {
 fn of_equal_rights_the_choice_is_stable() {
     let other = Subscription { id: "sub_0".into(), ..first_month() };
     let case = of(day(3), [first_month(), other.clone()]);
-    assert_eq!(owed(&case).transaction.original, "sub_0");
+    assert_eq!(owed(&case).sale.original, "sub_0");
     assert_eq!(decide(&case), decide(&of(day(3), [other, first_month()])));
 }
 
@@ -109,7 +109,7 @@ fn merged_billing_is_what_both_accounts_are_billed() {
 fn of_two_entries_for_one_price_and_level_the_first_counts() {
     let mut case = of(day(3), [first_month()]);
     case.rules.catalog.0.push(called(offering("month", "premium", None), "com.app.month"));
-    assert_eq!(owed(&case).transaction.product, "prod_month");
+    assert_eq!(owed(&case).sale.product, "prod_month");
 }
 
 #[test]

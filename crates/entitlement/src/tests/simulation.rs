@@ -10,10 +10,10 @@ use crate::clock::Timestamp;
 use crate::decide::{Case, decide};
 use crate::failure::{Class, Failure};
 use crate::ledger::State;
-use crate::plan::{Plan, Planned, Step};
+use crate::plan::{Plan, PlannedStep, Step};
 use crate::profile::Profile;
 use crate::retry::{self, Next};
-use crate::rules::Told;
+use crate::rules::Protocol;
 
 /// One customer, with the daemon that looks after them.
 struct World {
@@ -42,7 +42,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut book = case(day(0));
         if seed % 2 == 1 {
-            book.rules.told = Told::Standing;
+            book.rules.protocol = Protocol::SalesAndAccess;
         }
         let history = vec![(day(-1), book.profile.clone())];
         let (dice, life) = (Dice::new(seed), Life::new());
@@ -112,7 +112,7 @@ impl World {
         self.settle(&plan, &answers);
     }
 
-    fn send(&mut self, planned: &Planned) -> Answer {
+    fn send(&mut self, planned: &PlannedStep) -> Answer {
         let entry = self.book.ledger.entries.iter().find(|entry| entry.key == planned.key);
         let intended = entry.is_some_and(|entry| matches!(entry.state, State::Intended { .. }));
         assert!(intended, "seed {}: sent without being intended: {planned:?}", self.seed);
@@ -127,7 +127,7 @@ impl World {
     }
 
     fn settle(&mut self, plan: &Plan, answers: &[Answer]) {
-        self.due = plan.look_again;
+        self.due = plan.sync_again_at;
         for (planned, answer) in plan.steps.iter().zip(answers) {
             let attempts = planned.attempts + 1;
             let state = match answer {
@@ -157,15 +157,15 @@ impl World {
         let case =
             Case { billing: self.life.billing.clone(), profile: self.profile(0), now: self.now, ..self.book.clone() };
         let plan = decide(&case);
-        assert!(plan.steps.is_empty() && plan.seen.is_empty() && plan.moot.is_empty(), "seed {seed}: {plan:#?}");
+        assert!(plan.steps.is_empty() && plan.settled.is_empty() && plan.dropped.is_empty(), "seed {seed}: {plan:#?}");
         let open = case.ledger.entries.iter().any(|entry| matches!(entry.state, State::Intended { .. }));
         assert!(!open && self.due.is_none_or(|due| due > self.now), "seed {seed}: work is left");
-        let woken = plan.look_again.is_none_or(|at| self.due.is_some_and(|due| due <= at));
-        assert!(woken, "seed {seed}: nobody looks at {:?}", plan.look_again);
+        let woken = plan.sync_again_at.is_none_or(|at| self.due.is_some_and(|due| due <= at));
+        assert!(woken, "seed {seed}: nobody looks at {:?}", plan.sync_again_at);
         let mut shown: Vec<_> = case.profile.levels.iter().filter(|of| of.runs(self.now)).collect();
         shown.sort_by(|a, b| a.level.cmp(&b.level));
         let shown: Vec<_> = shown.iter().map(|of| (&of.level, of.until)).collect();
-        let owed: Vec<_> = plan.verdict.owed.iter().map(|right| (&right.level, right.until)).collect();
+        let owed: Vec<_> = plan.expected.owed.iter().map(|right| (&right.level, right.until)).collect();
         assert_eq!(shown, owed, "seed {seed}");
     }
 }
@@ -190,7 +190,7 @@ fn live(seed: u64) -> usize {
         world.passes(Duration::days(11));
         world.is_settled();
     }
-    let reports = world.book.ledger.entries.iter().filter(|entry| matches!(entry.step, Step::Report(_)));
+    let reports = world.book.ledger.entries.iter().filter(|entry| matches!(entry.step, Step::ReportSale(_)));
     reports.count()
 }
 

@@ -13,7 +13,7 @@ fn a_paid_month_is_held_to_its_end_and_the_slack() {
     assert_eq!(until(&case), (day(30) + hours(2), "`sub_1` is paid to 2026-01-31T00:00:00Z and renews".into()));
     assert_eq!((right.will_renew, right.in_grace, right.starts_at), (true, false, Some(day(0))));
     assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
-    assert_eq!(decide(&case).look_again, Some(day(30) + hours(2)));
+    assert_eq!(decide(&case).sync_again_at, Some(day(30) + hours(2)));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_right_that_ran_out_by_itself_needs_no_revoke() {
     let ended = Subscription { ended_at: Some(day(30)), ..with(Status::Canceled) };
     let stopping = Subscription { stops_at_period_end: true, ..first_month() };
     let case = later(of(day(3), [stopping]), day(30), [ended]);
-    assert_eq!((steps(&case), decide(&case).look_again), (vec![], None));
+    assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], None));
 }
 
 #[test]

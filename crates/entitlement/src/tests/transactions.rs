@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::billing::{Invoice, Line};
-use crate::rules::Told;
+use crate::rules::Protocol;
 
 fn told(sub: Subscription) -> (String, Option<i64>, Option<Offer>) {
-    let transaction = owed(&of(day(31), [sub])).transaction;
-    assert_eq!(transaction.original, "sub_1");
-    (transaction.id, transaction.price.map(|price| price.minor), transaction.offer)
+    let sale = owed(&of(day(31), [sub])).sale;
+    assert_eq!(sale.original, "sub_1");
+    (sale.id, sale.price.map(|price| price.minor), sale.offer)
 }
 
 fn credit(invoice: &Invoice, amount: i64) -> Line {
@@ -27,22 +27,22 @@ fn the_first_term_carries_the_chains_own_id_and_each_later_one_its_invoice() {
 
 #[test]
 fn a_trial_is_free_and_says_so() {
-    let transaction = owed(&of(day(1), [trial()])).transaction;
-    assert_eq!((transaction.id.as_str(), transaction.original.as_str()), ("sub_1", "sub_1"));
-    assert_eq!((transaction.price.unwrap().minor, transaction.offer), (0, Some(Offer::FreeTrial)));
+    let sale = owed(&of(day(1), [trial()])).sale;
+    assert_eq!((sale.id.as_str(), sale.original.as_str()), ("sub_1", "sub_1"));
+    assert_eq!((sale.price.unwrap().minor, sale.offer), (0, Some(Offer::FreeTrial)));
 }
 
 #[test]
 fn a_trial_without_an_invoice_is_free_too() {
-    let transaction = owed(&of(day(1), [Subscription { invoices: vec![], ..trial() }])).transaction;
-    assert_eq!(transaction.price.map(|price| price.minor), Some(0));
+    let sale = owed(&of(day(1), [Subscription { invoices: vec![], ..trial() }])).sale;
+    assert_eq!(sale.price.map(|price| price.minor), Some(0));
 }
 
 #[test]
 fn a_trial_that_was_over_before_or_came_after_is_no_offer_of_the_first_term() {
     for trial in [period(-7, 0), period(10, 17)] {
-        let transaction = owed(&of(day(20), [Subscription { trial: Some(trial), ..first_month() }])).transaction;
-        assert_eq!((transaction.price.unwrap().minor, transaction.offer), (999, None));
+        let sale = owed(&of(day(20), [Subscription { trial: Some(trial), ..first_month() }])).sale;
+        assert_eq!((sale.price.unwrap().minor, sale.offer), (999, None));
     }
 }
 
@@ -106,15 +106,15 @@ fn a_line_that_names_no_product_is_known_by_its_price() {
 #[test]
 fn the_catalog_may_name_the_product() {
     let mut case = of(day(3), [first_month()]);
-    assert_eq!(owed(&case).transaction.product, "prod_month");
+    assert_eq!(owed(&case).sale.product, "prod_month");
     case.rules.catalog.0[0] = called(offering("month", "premium", None), "com.app.month");
-    let transaction = owed(&case).transaction;
-    assert_eq!((transaction.product.as_str(), transaction.base_plan.as_str()), ("com.app.month", "month"));
+    let sale = owed(&case).sale;
+    assert_eq!((sale.product.as_str(), sale.base_plan.as_str()), ("com.app.month", "month"));
 }
 
 /// What each level is told to have cost.
 fn prices(case: &Case) -> Vec<Option<i64>> {
-    decide(case).verdict.owed.iter().map(|right| right.transaction.price.as_ref().map(|price| price.minor)).collect()
+    decide(case).expected.owed.iter().map(|right| right.sale.price.as_ref().map(|price| price.minor)).collect()
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn two_prices_of_one_product_are_one_sale_under_one_id_and_each_its_own_under_tw
     sub.invoices[0].lines = vec![line(999, "si_1", "month"), line(1999, "si_2", "gold"), setup];
     let mut case = of(day(3), [sub]);
     assert_eq!(prices(&case), [Some(3098); 2]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     assert_eq!(prices(&case), [Some(1999), Some(1099)]);
 }
 
@@ -139,7 +139,7 @@ fn an_entry_that_sells_the_same_under_another_name_sells_it_for_nothing() {
     let mut case = of(day(3), [first_month()]);
     case.rules.catalog.0.push(called(offering("month", "ads_free", None), "com.app.ads"));
     assert_eq!(prices(&case), [Some(0), Some(999)]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     assert_eq!(prices(&case), [None, Some(999)], "it is no sale of its own");
 }
 
@@ -152,7 +152,7 @@ fn two_lines_of_one_product_bought_once_are_told_with_their_own_amounts() {
     case.rules.catalog.0.push(offering("zoo", "zoo", Some(crate::catalog::Term::Lifetime)));
     case.billing.purchases = vec![bought];
     assert_eq!(prices(&case), [Some(2300); 2]);
-    case.rules.told = Told::Standing;
+    case.rules.protocol = Protocol::SalesAndAccess;
     assert_eq!(prices(&case), [Some(2000), Some(300)]);
 }
 

@@ -1,7 +1,7 @@
 //! Unknown is not no.
 
 use super::*;
-use crate::plan::Verdict;
+use crate::plan::Expected;
 
 /// A month that was granted, and what is billed a day later.
 fn next_day(sub: Subscription) -> Case {
@@ -42,14 +42,14 @@ fn ignoring(mut case: Case) -> Case {
 #[test]
 fn a_price_that_is_ignored_is_no_doubt_and_gives_nothing() {
     let alone = decide(&ignoring(of(day(3), [sub("sub_2", "seat", period(0, 30))])));
-    assert_eq!((alone.steps, alone.verdict), (vec![], Verdict::default()));
+    assert_eq!((alone.steps, alone.expected), (vec![], Expected::default()));
     let mut refunded = first_month();
     refunded.invoices[0].money_back = refund(999);
     for (price, taken) in [("seat", 1), ("other", 0)] {
         let beside = sub("sub_2", price, period(0, 30));
         let both = ignoring(of(day(3), [first_month(), beside.clone()]));
         let plan = decide(&later(both, day(4), [refunded.clone(), beside]));
-        assert_eq!((plan.steps.len(), plan.verdict.unsure.len()), (taken, 1 - taken), "{price}");
+        assert_eq!((plan.steps.len(), plan.expected.unknown.len()), (taken, 1 - taken), "{price}");
     }
 }
 
@@ -58,14 +58,14 @@ fn an_item_that_is_ignored_leaves_the_others_of_its_subscription_alone() {
     let mut both = first_month();
     both.items.push(item("si_2", "seat", period(0, 30)));
     let case = ignoring(of(day(3), [both]));
-    assert_eq!(decide(&case).verdict, decide(&of(day(3), [first_month()])).verdict);
+    assert_eq!(decide(&case).expected, decide(&of(day(3), [first_month()])).expected);
 }
 
 #[test]
 fn a_purchase_that_is_ignored_is_no_doubt_and_gives_nothing() {
     let mut case = ignoring(case(day(1)));
     case.billing.purchases.push(purchase("pi_1", "book", day(0)));
-    assert_eq!(decide(&case).verdict, Verdict::default());
+    assert_eq!(decide(&case).expected, Expected::default());
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn refunds_that_could_not_be_read_only_alarm() {
     let mut case = of(day(3), [first_month()]);
     case.billing.gaps.push(Gap { about: About::MoneyBack, what: "refunds".into() });
     let plan = decide(&case);
-    assert_eq!((plan.steps.len(), plan.verdict.alarms.len()), (1, 1));
+    assert_eq!((plan.steps.len(), plan.expected.alarms.len()), (1, 1));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_invoice_status_newer_than_us_keeps_what_was_granted() {
         let unknown = InvoiceStatus::Unknown("frozen".into());
         let sub = Subscription { status, ..second_month(unknown) };
         let case = later(of(day(31), [second_month(InvoiceStatus::Paid)]), day(32), [sub]);
-        assert_eq!((steps(&case), decide(&case).verdict.owed), (vec![], vec![]));
+        assert_eq!((steps(&case), decide(&case).expected.owed), (vec![], vec![]));
     }
 }
 
@@ -146,7 +146,7 @@ fn an_unknown_chain_shortens_nothing_but_another_may_extend() {
 fn simulated_time_counts_only_when_allowed() {
     let mut case = of(day(3), [Subscription { on_test_clock: true, ..first_month() }]);
     let sentence = "`sub_1` lives on a test clock; allow it with `policy.test_clocks = \"allow\"`";
-    assert_eq!((steps(&case), decide(&case).verdict.unsure[0].because.to_string()), (vec![], sentence.to_owned()));
+    assert_eq!((steps(&case), decide(&case).expected.unknown[0].because.to_string()), (vec![], sentence.to_owned()));
     case.rules.policy.test_clocks = TestClocks::Allow;
     assert_eq!(steps(&case).len(), 1);
 }
@@ -155,7 +155,7 @@ fn simulated_time_counts_only_when_allowed() {
 fn the_other_mode_changes_nothing() {
     let mut case = next_day(first_month());
     case.billing.mode = Mode::Test;
-    assert_eq!((steps(&case), decide(&case).verdict.owed), (vec![], vec![]));
+    assert_eq!((steps(&case), decide(&case).expected.owed), (vec![], vec![]));
     assert_eq!(notes(&case), ["kept as it is, since what is billed is of the other mode (test or live) than the key"]);
 }
 
@@ -163,6 +163,6 @@ fn the_other_mode_changes_nothing() {
 fn test_mode_grants_are_sandbox_grants() {
     let mut case = of(day(3), [first_month()]);
     (case.billing.mode, case.rules.mode) = (Mode::Test, Mode::Test);
-    let Step::Grant(grant) = decide(&case).steps.remove(0).step else { panic!("a grant") };
+    let Step::GrantAccess(grant) = decide(&case).steps.remove(0).step else { panic!("a grant") };
     assert!(grant.sandbox);
 }

@@ -1,13 +1,13 @@
 //! Claims: at most so many, the oldest first, one a customer.
 
-use super::make::{account, at, claim, claimed, done, failed, held, memory, now, pass, settle, touch, user};
+use super::make::{account, at, claim, claimed, done, failed, held, memory, now, pass, settle, enqueue, user};
 use crate::claim::Urgency;
 use crate::open::Store;
-use crate::people::{Link, Linked, OPERATOR};
-use crate::record::Ending;
+use crate::links::{Link, Linked, OPERATOR};
+use crate::record::SyncEnding;
 
 async fn link(store: &Store, id: &str, to: &str) {
-    let link = Link { account: account(id), customer: user(to), origin: OPERATOR.into() };
+    let link = Link { account: account(id), user: user(to), origin: OPERATOR.into() };
     assert_eq!(store.link(link, None).await.unwrap(), Linked::Done);
 }
 
@@ -15,7 +15,7 @@ async fn link(store: &Store, id: &str, to: &str) {
 async fn a_claim_gives_at_most_its_limit_and_the_oldest_first() {
     let store = memory().await;
     for id in ["c", "a", "b"] {
-        touch(&store, id).await;
+        enqueue(&store, id).await;
         pass(1);
     }
     assert_eq!(claimed(&store, "x", 2).await, ["c", "a"]);
@@ -26,17 +26,17 @@ async fn a_claim_gives_at_most_its_limit_and_the_oldest_first() {
 #[tokio::test]
 async fn a_claim_tells_the_generation_and_the_first_bell_not_yet_answered() {
     let store = memory().await;
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
     pass(5);
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
     let found = claim(&store, "a", 1).await;
     let first = &found.claims[0];
-    assert_eq!((first.generation, first.rung_at), (2, Some(at(0))));
-    assert_eq!((first.customer.clone(), first.attempts), (None, 0));
+    assert_eq!((first.generation, first.triggered_at), (2, Some(at(0))));
+    assert_eq!((first.user.clone(), first.attempts), (None, 0));
     settle(&store, first, done()).await;
     pass(5);
     let next = held(&store, "1").await;
-    assert_eq!((next.generation, next.rung_at), (3, Some(at(10))));
+    assert_eq!((next.generation, next.triggered_at), (3, Some(at(10))));
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_second_claim_passes_over_a_customer_who_is_held() {
     let store = memory().await;
     link(&store, "a", "u-1").await;
     let first = claim(&store, "x", 1).await.claims.remove(0);
-    assert_eq!(first.customer, Some(user("u-1")));
+    assert_eq!(first.user, Some(user("u-1")));
     pass(1);
     link(&store, "b", "u-1").await;
     assert_eq!(claimed(&store, "y", 10).await, [""; 0]);
@@ -82,35 +82,35 @@ async fn a_fresh_account_goes_before_a_bulk_one_of_the_same_customer() {
         let claim = claim(&store, id, 1).await.claims.remove(0);
         settle(&store, &claim, done()).await;
     }
-    store.touch(vec![account("a")], Urgency::Bulk).await.unwrap();
+    store.enqueue(vec![account("a")], Urgency::Bulk).await.unwrap();
     pass(1);
-    touch(&store, "b").await;
+    enqueue(&store, "b").await;
     assert_eq!(claimed(&store, "x", 10).await, ["b"]);
 }
 
 #[tokio::test]
 async fn accounts_of_nobody_do_not_exclude_each_other() {
     let store = memory().await;
-    store.touch(vec![account("a"), account("b")], Urgency::Fresh).await.unwrap();
+    store.enqueue(vec![account("a"), account("b")], Urgency::Fresh).await.unwrap();
     assert_eq!(claim(&store, "x", 10).await.claims.len(), 2);
 }
 
 #[tokio::test]
 async fn what_somebody_asks_for_is_asked_for_until_a_look_comes_to_its_end() {
     let store = memory().await;
-    touch(&store, "1").await;
-    store.touch(vec![account("1")], Urgency::Asked).await.unwrap();
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
+    store.enqueue(vec![account("1")], Urgency::Asked).await.unwrap();
+    enqueue(&store, "1").await;
     let asked = held(&store, "1").await;
     assert_eq!(asked.urgency, Urgency::Asked, "bells before and after make no difference");
     settle(&store, &asked, failed(now())).await;
     let again = held(&store, "1").await;
     assert_eq!(again.urgency, Urgency::Asked, "it failed");
     settle(&store, &again, done()).await;
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
     let bell = held(&store, "1").await;
-    assert_eq!((bell.urgency, bell.is_of_a_bell(), again.is_of_a_bell()), (Urgency::Fresh, true, false));
-    store.touch(vec![account("1")], Urgency::Asked).await.unwrap();
+    assert_eq!((bell.urgency, bell.is_from_event(), again.is_from_event()), (Urgency::Fresh, true, false));
+    store.enqueue(vec![account("1")], Urgency::Asked).await.unwrap();
     settle(&store, &bell, done()).await;
     assert_eq!(held(&store, "1").await.urgency, Urgency::Asked, "it was asked for during the look");
 }
@@ -118,21 +118,21 @@ async fn what_somebody_asks_for_is_asked_for_until_a_look_comes_to_its_end() {
 #[tokio::test]
 async fn an_account_whose_time_has_come_is_due_without_a_bell() {
     let store = memory().await;
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
     let bell = held(&store, "1").await;
-    settle(&store, &bell, Ending::Done { next: Some(at(5)), parked: Vec::new() }).await;
+    settle(&store, &bell, SyncEnding::Done { next: Some(at(5)), parked: Vec::new() }).await;
     pass(5);
     let due = claim(&store, "a", 1).await.claims.remove(0);
-    assert_eq!((bell.is_of_a_bell(), due.is_of_a_bell()), (true, false));
-    settle(&store, &due, Ending::Done { next: Some(at(10)), parked: Vec::new() }).await;
+    assert_eq!((bell.is_from_event(), due.is_from_event()), (true, false));
+    settle(&store, &due, SyncEnding::Done { next: Some(at(10)), parked: Vec::new() }).await;
     pass(10);
-    assert!(!held(&store, "1").await.is_of_a_bell(), "also where a bell rings before it is claimed");
+    assert!(!held(&store, "1").await.is_from_event(), "also where a bell rings before it is claimed");
 }
 
 #[tokio::test]
 async fn a_bell_does_not_hide_that_a_round_asked() {
     let store = memory().await;
-    store.touch(vec![account("1")], Urgency::Bulk).await.unwrap();
-    touch(&store, "1").await;
+    store.enqueue(vec![account("1")], Urgency::Bulk).await.unwrap();
+    enqueue(&store, "1").await;
     assert_eq!(held(&store, "1").await.urgency, Urgency::Asked);
 }

@@ -3,14 +3,14 @@
 use super::make::{account, at, claimed, event, is_pending, memory, memory_with_seats, parked, pass, ring};
 use crate::claim::Urgency;
 use crate::event::{Event, Kept, Outcome};
-use crate::inbox::{KindLike, Seen, Wanted};
+use crate::inbox::{KindLike, ReceivedEvent, Filter};
 
 #[tokio::test]
 async fn an_event_is_kept_once() {
     let store = memory().await;
     assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::New);
     assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::Duplicate);
-    assert_eq!(store.events(&Wanted::default(), 10).await.unwrap().len(), 1);
+    assert_eq!(store.events(&Filter::default(), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -18,8 +18,8 @@ async fn an_event_is_kept_once_also_when_one_batch_holds_it_twice() {
     let store = memory().await;
     let both = tokio::join!(ring(&store, event("evt_1", "1")), ring(&store, event("evt_1", "1")));
     assert_eq!(both, (Kept::New, Kept::Duplicate));
-    assert_eq!(store.events(&Wanted::default(), 10).await.unwrap().len(), 1);
-    assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 1);
+    assert_eq!(store.events(&Filter::default(), 10).await.unwrap().len(), 1);
+    assert_eq!(store.account_state(&account("1")).await.unwrap().unwrap().generation, 1);
 }
 
 #[tokio::test]
@@ -29,8 +29,8 @@ async fn a_duplicate_rings_nothing() {
     assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::Duplicate);
     // also not for the account that its second telling names
     assert_eq!(ring(&store, event("evt_1", "2")).await, Kept::Duplicate);
-    assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 1);
-    assert!(store.standing(&account("2")).await.unwrap().is_none());
+    assert_eq!(store.account_state(&account("1")).await.unwrap().unwrap().generation, 1);
+    assert!(store.account_state(&account("2")).await.unwrap().is_none());
     assert_eq!(store.backlog().await.unwrap().due, 1);
 }
 
@@ -41,7 +41,7 @@ async fn a_burst_is_one_due_account_whose_generation_counts_the_bells() {
         ring(&store, event(&format!("evt_{number}"), "1")).await;
         pass(1);
     }
-    assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 5);
+    assert_eq!(store.account_state(&account("1")).await.unwrap().unwrap().generation, 5);
     let backlog = store.backlog().await.unwrap();
     assert_eq!((backlog.due, backlog.oldest), (1, Some(at(0))), "it is due since the first bell");
     assert_eq!(claimed(&store, "a", 10).await, ["1"]);
@@ -52,7 +52,7 @@ async fn bells_that_one_batch_takes_make_one_due_account_too() {
     let store = memory().await;
     let (first, second) = (event("evt_1", "1"), event("evt_2", "1"));
     assert_eq!(tokio::join!(ring(&store, first), ring(&store, second)), (Kept::New, Kept::New));
-    assert!(store.standing(&account("1")).await.unwrap().unwrap().generation >= 1);
+    assert!(store.account_state(&account("1")).await.unwrap().unwrap().generation >= 1);
     assert_eq!(store.backlog().await.unwrap().due, 1);
 }
 
@@ -62,7 +62,7 @@ async fn an_event_of_nobody_or_of_the_other_mode_is_kept_and_rings_nothing() {
     for (id, outcome) in [("evt_1", Outcome::Nobody), ("evt_2", Outcome::OtherMode)] {
         ring(&store, Event { outcome, ..event(id, "1") }).await;
     }
-    let kept: Vec<String> = store.events(&Wanted::default(), 10).await.unwrap().into_iter().map(|seen| seen.outcome).collect();
+    let kept: Vec<String> = store.events(&Filter::default(), 10).await.unwrap().into_iter().map(|seen| seen.outcome).collect();
     assert_eq!(kept, ["other_mode", "nobody"]);
     assert_eq!((store.backlog().await.unwrap().due, parked(&store).await), (0, Vec::new()));
 }
@@ -74,9 +74,9 @@ async fn events_are_listed_newest_first_to_the_limit_and_by_account() {
         ring(&store, event(id, of)).await;
         pass(1);
     }
-    let ids = |seen: Vec<Seen>| seen.into_iter().map(|seen| seen.id).collect::<Vec<_>>();
-    assert_eq!(ids(store.events(&Wanted::default(), 2).await.unwrap()), ["stripe:evt_3", "stripe:evt_2"]);
-    let of = |ids: &[&str]| Wanted { accounts: ids.iter().map(|id| account(id)).collect(), ..Wanted::default() };
+    let ids = |seen: Vec<ReceivedEvent>| seen.into_iter().map(|seen| seen.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.events(&Filter::default(), 2).await.unwrap()), ["stripe:evt_3", "stripe:evt_2"]);
+    let of = |ids: &[&str]| Filter { accounts: ids.iter().map(|id| account(id)).collect(), ..Filter::default() };
     assert_eq!(ids(store.events(&of(&["1"]), 9).await.unwrap()), ["stripe:evt_3", "stripe:evt_1"]);
     assert_eq!(ids(store.events(&of(&["2", "3", "1"]), 2).await.unwrap()), ["stripe:evt_3", "stripe:evt_2"]);
     let first = store.events(&of(&["2"]), 9).await.unwrap().remove(0);
@@ -93,11 +93,11 @@ async fn events_are_chosen_by_type_outcome_and_time() {
         ring(&store, Event { kind: kind.into(), outcome, ..event(&id, "1") }).await;
         pass(1);
     }
-    let ids = async |wanted: Wanted| {
+    let ids = async |wanted: Filter| {
         let seen = store.events(&wanted, 9).await.unwrap();
         seen.into_iter().map(|seen| seen.id.trim_start_matches("stripe:evt_").to_owned()).collect::<Vec<_>>()
     };
-    let kind = |kind| Wanted { kind: Some(kind), ..Wanted::default() };
+    let kind = |kind| Filter { kind: Some(kind), ..Filter::default() };
     let exactly = |text: &str| kind(KindLike::Exactly(text.into()));
     let beginning = |text: &str| kind(KindLike::Beginning(text.into()));
     assert_eq!(ids(exactly("invoice.paid")).await, ["3", "1"], "thin events too");
@@ -107,10 +107,10 @@ async fn events_are_chosen_by_type_outcome_and_time() {
     assert_eq!(ids(beginning("v1.")).await, ["3"]);
     assert_eq!(ids(beginning("invoice_")).await, [""; 0], "`_` stands for itself");
     assert_eq!(ids(beginning("")).await, ["4", "3", "2", "1"]);
-    assert_eq!(ids(Wanted { outcome: Some("nobody".into()), ..Wanted::default() }).await, ["4"]);
-    assert_eq!(ids(Wanted { since: Some(at(2)), ..Wanted::default() }).await, ["4", "3"]);
-    let all = Wanted { accounts: vec![account("1")], since: Some(at(1)), ..exactly("invoice.paid") };
-    assert_eq!(ids(Wanted { outcome: Some("rung".into()), ..all }).await, ["3"]);
+    assert_eq!(ids(Filter { outcome: Some("nobody".into()), ..Filter::default() }).await, ["4"]);
+    assert_eq!(ids(Filter { since: Some(at(2)), ..Filter::default() }).await, ["4", "3"]);
+    let all = Filter { accounts: vec![account("1")], since: Some(at(1)), ..exactly("invoice.paid") };
+    assert_eq!(ids(Filter { outcome: Some("rung".into()), ..all }).await, ["3"]);
 }
 
 #[tokio::test]
@@ -129,20 +129,20 @@ async fn one_event_is_read_with_its_body_where_it_is_kept() {
 #[tokio::test]
 async fn seats_are_bounded_and_free_again_after_the_write() {
     let store = memory_with_seats(2).await;
-    let (first, second) = (store.seat().unwrap(), store.seat().unwrap());
-    assert!(!store.has_seats() && store.seat().is_none());
+    let (first, second) = (store.slot().unwrap(), store.slot().unwrap());
+    assert!(!store.has_slots() && store.slot().is_none());
     drop(second);
-    assert!(store.has_seats(), "one that was not used is free again");
-    let second = store.seat().unwrap();
-    first.ring(event("evt_1", "1")).await.unwrap();
-    assert!(store.seat().is_some());
+    assert!(store.has_slots(), "one that was not used is free again");
+    let second = store.slot().unwrap();
+    first.record(event("evt_1", "1")).await.unwrap();
+    assert!(store.slot().is_some());
     // the client gave up: the seat is taken until the writer is done, and the event is kept
-    let mut given_up = Box::pin(second.ring(event("evt_2", "1")));
+    let mut given_up = Box::pin(second.record(event("evt_2", "1")));
     assert!(is_pending(&mut given_up).await);
     drop(given_up);
-    store.touch(vec![account("2")], Urgency::Fresh).await.unwrap();
-    assert_eq!(store.events(&Wanted::default(), 9).await.unwrap().len(), 2);
-    assert_eq!((store.seat().is_some(), store.has_seats()), (true, true));
+    store.enqueue(vec![account("2")], Urgency::Fresh).await.unwrap();
+    assert_eq!(store.events(&Filter::default(), 9).await.unwrap().len(), 2);
+    assert_eq!((store.slot().is_some(), store.has_slots()), (true, true));
 }
 
 #[tokio::test]

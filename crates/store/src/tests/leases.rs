@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::make::{
     SPAN, account, again, at, claim, claimed, done, entries, finding, found, held, intend, memory, now, parked, pass,
-    sent, settle, settle_sent, state, touch,
+    sent, settle, settle_sent, state, enqueue,
 };
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::record::{Held, Kind, Outcomes, SentOutcome, Tries};
+use crate::record::{Fenced, AttentionKind, Outcomes, StepOutcome, Attempts};
 
 async fn renew(store: &Store, claim: &Claim, span: Duration) {
     store.renew(vec![(claim.account.clone(), claim.lease.clone())], span).await.unwrap();
@@ -17,13 +17,13 @@ async fn renew(store: &Store, claim: &Claim, span: Duration) {
 #[tokio::test]
 async fn a_lease_runs_out_after_its_span_and_another_claim_gets_the_account() {
     let store = memory().await;
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
     claim(&store, "a", 1).await;
     pass(7);
     assert_eq!(claimed(&store, "b", 1).await, [""; 0]);
-    assert!(store.standing(&account("1")).await.unwrap().unwrap().leased);
+    assert!(store.account_state(&account("1")).await.unwrap().unwrap().leased);
     pass(1);
-    assert!(!store.standing(&account("1")).await.unwrap().unwrap().leased);
+    assert!(!store.account_state(&account("1")).await.unwrap().unwrap().leased);
     assert_eq!(claimed(&store, "b", 1).await, ["1"]);
 }
 
@@ -36,7 +36,7 @@ async fn a_renewed_lease_does_not_run_out() {
         renew(&store, &claim, SPAN).await;
         assert_eq!(claimed(&store, "b", 1).await, [""; 0]);
     }
-    assert_eq!(settle(&store, &claim, done()).await, Held::Yes);
+    assert_eq!(settle(&store, &claim, done()).await, Fenced::Written);
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_renewal_of_zero_gives_the_account_back() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     renew(&store, &claim, Duration::ZERO).await;
-    assert_eq!(settle(&store, &claim, done()).await, Held::Lost);
+    assert_eq!(settle(&store, &claim, done()).await, Fenced::LeaseLost);
     assert_eq!(claimed(&store, "b", 1).await, ["1"]);
 }
 
@@ -56,9 +56,9 @@ async fn a_lease_that_another_took_over_cannot_be_renewed() {
     let second = claim(&store, "b", 1).await.claims.remove(0);
     renew(&store, &first, Duration::ZERO).await;
     assert_eq!(claimed(&store, "c", 1).await, [""; 0]);
-    assert_eq!(settle(&store, &second, done()).await, Held::Yes);
+    assert_eq!(settle(&store, &second, done()).await, Fenced::Written);
     renew(&store, &first, SPAN).await;
-    assert!(!store.standing(&account("1")).await.unwrap().unwrap().leased);
+    assert!(!store.account_state(&account("1")).await.unwrap().unwrap().leased);
 }
 
 #[tokio::test]
@@ -67,25 +67,25 @@ async fn a_lease_that_ran_out_and_nobody_took_is_held_again_by_its_renewal() {
     let claim = held(&store, "1").await;
     pass(20);
     renew(&store, &claim, SPAN).await;
-    assert_eq!(settle(&store, &claim, done()).await, Held::Yes);
+    assert_eq!(settle(&store, &claim, done()).await, Fenced::Written);
 }
 
 #[tokio::test]
 async fn a_settlement_under_a_lost_lease_writes_nothing() {
     let store = memory().await;
     let lost = held(&store, "1").await;
-    assert_eq!(intend(&store, &lost, &["k"]).await, Held::Yes);
+    assert_eq!(intend(&store, &lost, &["k"]).await, Fenced::Written);
     pass(8);
     let before = state(&store, "k").await;
     let second = claim(&store, "b", 1).await.claims.remove(0);
-    assert_eq!(settle_sent(&store, &lost, vec![sent("k", SentOutcome::Confirmed)]).await, Held::Lost);
-    let ending = found(vec![finding(Kind::UnmappedPrice, "price_1")]);
-    assert_eq!(settle(&store, &lost, ending).await, Held::Lost);
+    assert_eq!(settle_sent(&store, &lost, vec![sent("k", StepOutcome::Confirmed)]).await, Fenced::LeaseLost);
+    let ending = found(vec![finding(AttentionKind::UnmappedPrice, "price_1")]);
+    assert_eq!(settle(&store, &lost, ending).await, Fenced::LeaseLost);
     assert_eq!(state(&store, "k").await, before);
     assert_eq!(parked(&store).await, []);
-    let standing = store.standing(&account("1")).await.unwrap().unwrap();
+    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
     assert_eq!((standing.leased, standing.settled_at, standing.due_at), (true, None, Some(at(0))));
-    assert_eq!(settle(&store, &second, done()).await, Held::Yes);
+    assert_eq!(settle(&store, &second, done()).await, Fenced::Written);
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_settlement_under_a_lease_that_merely_ran_out_writes_nothing_too() {
     let store = memory().await;
     let lost = held(&store, "1").await;
     pass(8);
-    assert_eq!(settle(&store, &lost, done()).await, Held::Lost);
+    assert_eq!(settle(&store, &lost, done()).await, Fenced::LeaseLost);
     assert_eq!(claimed(&store, "b", 1).await, ["1"]);
 }
 
@@ -102,9 +102,9 @@ async fn an_intent_under_a_lost_lease_writes_nothing() {
     let store = memory().await;
     let lost = held(&store, "1").await;
     pass(8);
-    assert_eq!(intend(&store, &lost, &["k"]).await, Held::Lost);
+    assert_eq!(intend(&store, &lost, &["k"]).await, Fenced::LeaseLost);
     claim(&store, "b", 1).await;
-    assert_eq!(intend(&store, &lost, &["k"]).await, Held::Lost);
+    assert_eq!(intend(&store, &lost, &["k"]).await, Fenced::LeaseLost);
     assert_eq!(entries(&store).await, []);
 }
 
@@ -119,13 +119,13 @@ async fn outcomes_before_the_end_are_fenced_as_well() {
         sent: vec![sent(key, outcome)],
         statuses: Vec::new(),
     };
-    let close = |key| store.close(outcomes(key, SentOutcome::Confirmed));
-    assert_eq!(close("k").await.unwrap(), Held::Yes);
+    let close = |key| store.close(outcomes(key, StepOutcome::Confirmed));
+    assert_eq!(close("k").await.unwrap(), Fenced::Written);
     pass(8);
     let before = state(&store, "l").await;
-    assert_eq!(close("l").await.unwrap(), Held::Lost);
-    let late = outcomes("l", again(now(), Tries::Counted));
-    assert_eq!(store.close(late).await.unwrap(), Held::Lost);
+    assert_eq!(close("l").await.unwrap(), Fenced::LeaseLost);
+    let late = outcomes("l", again(now(), Attempts::Counted));
+    assert_eq!(store.close(late).await.unwrap(), Fenced::LeaseLost);
     assert_eq!(state(&store, "l").await, before);
 }
 
@@ -141,6 +141,6 @@ async fn one_lost_lease_does_not_cost_its_neighbours_in_the_batch_theirs() {
         intend(&store, &also, &["k"]),
         intend(&store, &lost, &["l"])
     );
-    assert_eq!(all, (Held::Yes, Held::Lost, Held::Yes, Held::Lost));
+    assert_eq!(all, (Fenced::Written, Fenced::LeaseLost, Fenced::Written, Fenced::LeaseLost));
     assert_eq!(entries(&store).await.len(), 1);
 }

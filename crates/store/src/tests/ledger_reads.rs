@@ -3,26 +3,26 @@
 use entitlement::key::StepKey;
 use entitlement::ledger::State;
 use entitlement::names::Mode;
-use entitlement::plan::Planned;
+use entitlement::plan::PlannedStep;
 
 use super::make::{
     account, at, done, entries, held, intent, look, memory, now, pass, planned, refused, sent, settle, settlement, user,
 };
-use crate::book::Wanted;
+use crate::ledger::Filter;
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::record::{Held, Intent, Outcomes, SentOutcome, Settlement};
+use crate::record::{Fenced, Intent, Outcomes, StepOutcome, Settlement};
 
 /// Intends and confirms a step on `level` under the look `claim`.
 async fn confirm(store: &Store, claim: &Claim, key: &str, level: &str) {
-    assert_eq!(store.intend(intent(claim, vec![planned(key, level)])).await.unwrap(), Held::Yes);
+    assert_eq!(store.intend(intent(claim, vec![planned(key, level)])).await.unwrap(), Fenced::Written);
     let outcomes = Outcomes {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
-        sent: vec![sent(key, SentOutcome::Confirmed)],
+        sent: vec![sent(key, StepOutcome::Confirmed)],
         statuses: Vec::new(),
     };
-    assert_eq!(store.close(outcomes).await.unwrap(), Held::Yes);
+    assert_eq!(store.close(outcomes).await.unwrap(), Fenced::Written);
 }
 
 #[tokio::test]
@@ -64,10 +64,10 @@ async fn test_and_live_entries_users_and_destinations_do_not_mix() {
     let claim = held(&store, "1").await;
     let of = |key| intent(&claim, vec![planned(key, "premium")]);
     let (live, test) = (of("live"), Intent { mode: Mode::Test, ..of("test") });
-    let other = Intent { customer: user("u-2"), ..of("other") };
+    let other = Intent { user: user("u-2"), ..of("other") };
     let elsewhere = Intent { destination: "elsewhere".into(), ..of("elsewhere") };
     for intent in [live, test, other, elsewhere] {
-        assert_eq!(store.intend(intent).await.unwrap(), Held::Yes);
+        assert_eq!(store.intend(intent).await.unwrap(), Fenced::Written);
     }
     let reads = [("live", "u-1", "adapty", Mode::Live), ("test", "u-1", "adapty", Mode::Test)];
     let more = [("other", "u-2", "adapty", Mode::Live), ("elsewhere", "u-1", "elsewhere", Mode::Live)];
@@ -93,14 +93,14 @@ async fn lines_are_listed_newest_first_to_the_limit_and_by_user() {
     let store = memory().await;
     for (id, key, whose) in [("1", "a", "u-1"), ("2", "b", "u-2"), ("3", "c", "u-1")] {
         let claim = held(&store, id).await;
-        let intent = Intent { customer: user(whose), ..intent(&claim, vec![planned(key, "premium")]) };
+        let intent = Intent { user: user(whose), ..intent(&claim, vec![planned(key, "premium")]) };
         store.intend(intent).await.unwrap();
         settle(&store, &claim, done()).await;
         pass(1);
     }
     let keys = async |whose: Option<&str>, limit| {
-        let wanted = Wanted { user: whose.map(user), ..Wanted::default() };
-        let lines = store.ledger_lines(&wanted, limit).await.unwrap();
+        let wanted = Filter { user: whose.map(user), ..Filter::default() };
+        let lines = store.ledger_rows(&wanted, limit).await.unwrap();
         lines.into_iter().map(|line| line.key).collect::<Vec<_>>()
     };
     assert_eq!(keys(None, 2).await, ["c", "b"]);
@@ -111,24 +111,24 @@ async fn lines_are_listed_newest_first_to_the_limit_and_by_user() {
 #[tokio::test]
 async fn lines_are_chosen_by_account_state_and_time() {
     let store = memory().await;
-    for (id, key, outcome) in [("1", "a", SentOutcome::Confirmed), ("2", "b", refused()), ("1", "c", refused())] {
+    for (id, key, outcome) in [("1", "a", StepOutcome::Confirmed), ("2", "b", refused()), ("1", "c", refused())] {
         look(&store, id, key, outcome).await;
         pass(1);
     }
     let open = held(&store, "2").await;
     store.intend(intent(&open, vec![planned("d", "premium")])).await.unwrap();
-    let keys = async |wanted: Wanted| {
-        let newest = store.ledger_lines(&wanted, 9).await.unwrap();
-        let first = store.first_ledger_lines(&wanted, 9).await.unwrap();
+    let keys = async |wanted: Filter| {
+        let newest = store.ledger_rows(&wanted, 9).await.unwrap();
+        let first = store.first_ledger_rows(&wanted, 9).await.unwrap();
         assert!(newest.iter().rev().map(|line| &line.key).eq(first.iter().map(|line| &line.key)));
         newest.into_iter().map(|line| line.key).collect::<Vec<_>>()
     };
-    assert_eq!(keys(Wanted { account: Some(account("1")), ..Wanted::default() }).await, ["c", "a"]);
-    assert_eq!(keys(Wanted { state: Some("refused".into()), ..Wanted::default() }).await, ["c", "b"]);
-    assert_eq!(keys(Wanted { since: Some(at(2)), ..Wanted::default() }).await, ["d", "c"]);
-    let all = Wanted { account: Some(account("2")), user: Some(user("u-1")), ..Wanted::default() };
-    assert_eq!(keys(Wanted { state: Some("intended".into()), since: Some(at(1)), ..all }).await, ["d"]);
-    let lines = store.first_ledger_lines(&Wanted::default(), 9).await.unwrap();
+    assert_eq!(keys(Filter { account: Some(account("1")), ..Filter::default() }).await, ["c", "a"]);
+    assert_eq!(keys(Filter { state: Some("refused".into()), ..Filter::default() }).await, ["c", "b"]);
+    assert_eq!(keys(Filter { since: Some(at(2)), ..Filter::default() }).await, ["d", "c"]);
+    let all = Filter { account: Some(account("2")), user: Some(user("u-1")), ..Filter::default() };
+    assert_eq!(keys(Filter { state: Some("intended".into()), since: Some(at(1)), ..all }).await, ["d"]);
+    let lines = store.first_ledger_rows(&Filter::default(), 9).await.unwrap();
     let times = lines.iter().map(|line| (line.due_at, line.settled_at)).collect::<Vec<_>>();
     assert_eq!((times[0], times[3]), ((None, Some(at(0))), (Some(at(3)), None)), "either is due or settled");
 }
@@ -137,7 +137,7 @@ async fn lines_are_chosen_by_account_state_and_time() {
 async fn lines_are_found_by_the_beginning_of_their_key_and_along_their_chain() {
     let store = memory().await;
     let claim = held(&store, "1").await;
-    let after = |key: &str, level: &str, previous: &str| Planned {
+    let after = |key: &str, level: &str, previous: &str| PlannedStep {
         previous: Some(StepKey::stored(previous.to_owned())),
         ..planned(key, level)
     };
@@ -146,16 +146,16 @@ async fn lines_are_found_by_the_beginning_of_their_key_and_along_their_chain() {
     store.intend(intent(&claim, steps)).await.unwrap();
     store.intend(intent(&claim, vec![after("ab09", "gold", "abcd01ff")])).await.unwrap();
     let under = async |beginning: &str| {
-        let lines = store.ledger_lines_under(beginning, 9).await.unwrap();
+        let lines = store.ledger_rows_with_prefix(beginning, 9).await.unwrap();
         lines.into_iter().map(|line| line.key).collect::<Vec<_>>()
     };
     assert_eq!(under("abcd0").await, ["abcd02", "abcd01ff"]);
     assert_eq!(under("abcd01ff").await, ["abcd01ff"]);
     assert_eq!(under("abcd01ff0").await, [""; 0]);
     assert_eq!(under("f").await, [""; 0]);
-    assert_eq!(store.ledger_lines_under("ab", 2).await.unwrap().len(), 2);
-    let first = store.ledger_lines_under("abcd01ff", 1).await.unwrap().remove(0);
-    let next = store.ledger_lines_after(&first, 9).await.unwrap();
+    assert_eq!(store.ledger_rows_with_prefix("ab", 2).await.unwrap().len(), 2);
+    let first = store.ledger_rows_with_prefix("abcd01ff", 1).await.unwrap().remove(0);
+    let next = store.ledger_rows_after(&first, 9).await.unwrap();
     let next: Vec<_> = next.iter().map(|line| (line.key.as_str(), line.previous.as_deref())).collect();
     assert_eq!(next, [("abcd02", Some("abcd01ff")), ("abcdef", Some("abcd01ff"))], "of the same subject");
     assert_eq!(first.previous, None);
@@ -166,9 +166,9 @@ async fn an_intent_and_the_settlement_of_its_neighbour_share_a_batch() {
     let store = memory().await;
     let (one, two) = (held(&store, "1").await, held(&store, "2").await);
     store.intend(intent(&one, vec![planned("a", "premium")])).await.unwrap();
-    let end = Settlement { sent: vec![sent("a", SentOutcome::Confirmed)], ..settlement(&one, done()) };
+    let end = Settlement { sent: vec![sent("a", StepOutcome::Confirmed)], ..settlement(&one, done()) };
     let both = tokio::join!(store.settle(end), store.intend(intent(&two, vec![planned("b", "premium")])));
-    assert_eq!((both.0.unwrap(), both.1.unwrap()), (Held::Yes, Held::Yes));
+    assert_eq!((both.0.unwrap(), both.1.unwrap()), (Fenced::Written, Fenced::Written));
     let states: Vec<State> = entries(&store).await.into_iter().map(|entry| entry.state).collect();
     assert_eq!(states, [State::Confirmed { at: now() }, State::Intended { attempts: 0, due: now() }]);
 }

@@ -12,8 +12,8 @@ use cluster::database::Database;
 use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, State};
-use entitlement::names::{AccessLevel, Account, Customer, Mode};
-use entitlement::plan::{Planned, Refund, Revoke, Step};
+use entitlement::names::{AccessLevel, Account, User, Mode};
+use entitlement::plan::{PlannedStep, Refund, RevokeAccess, Step};
 use entitlement::reason::Reason;
 use tempfile::TempDir;
 
@@ -22,7 +22,7 @@ use crate::connection::{Pool, Time};
 use crate::event::{Event, Kept, Outcome};
 use crate::open::{Options, Store};
 use crate::tests::Kind;
-use crate::record::{self, Ending, Finding, Held, Intent, Sent, SentOutcome, Settlement, Tries};
+use crate::record::{self, SyncEnding, Attention, Fenced, Intent, StepResult, StepOutcome, Settlement, Attempts};
 
 /// How long the tests lease.
 pub(super) const SPAN: Duration = Duration::from_secs(8);
@@ -121,8 +121,8 @@ pub(super) fn account(id: &str) -> Account {
     Account::stripe(None, &format!("cus_{id}"))
 }
 
-pub(super) fn user(id: &str) -> Customer {
-    Customer::new(id).unwrap()
+pub(super) fn user(id: &str) -> User {
+    User::new(id).unwrap()
 }
 
 /// An event that rings for the account `of`.
@@ -138,12 +138,12 @@ pub(super) fn event(id: &str, of: &str) -> Event {
 }
 
 pub(super) async fn ring(store: &Store, event: Event) -> Kept {
-    store.seat().unwrap().ring(event).await.unwrap()
+    store.slot().unwrap().record(event).await.unwrap()
 }
 
 /// Rings for an account as a bell without an event.
-pub(super) async fn touch(store: &Store, id: &str) {
-    store.touch(vec![account(id)], Urgency::Fresh).await.unwrap();
+pub(super) async fn enqueue(store: &Store, id: &str) {
+    store.enqueue(vec![account(id)], Urgency::Fresh).await.unwrap();
 }
 
 /// Claims up to `limit` accounts as process `owner`.
@@ -159,92 +159,92 @@ pub(super) async fn claimed(store: &Store, owner: &str, limit: usize) -> Vec<Str
 
 /// Rings for one account and claims it.
 pub(super) async fn held(store: &Store, id: &str) -> Claim {
-    touch(store, id).await;
+    enqueue(store, id).await;
     let mut found = claim(store, &format!("holder of {id}"), 1).await;
     assert_eq!(found.claims.len(), 1, "{id} can be claimed");
     found.claims.remove(0)
 }
 
 /// The end of the look that `claim` began.
-pub(super) fn settlement(claim: &Claim, ending: Ending) -> Settlement {
+pub(super) fn settlement(claim: &Claim, ending: SyncEnding) -> Settlement {
     let Claim { account, lease, generation, .. } = claim.clone();
     Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending }
 }
 
-pub(super) async fn settle(store: &Store, claim: &Claim, ending: Ending) -> Held {
+pub(super) async fn settle(store: &Store, claim: &Claim, ending: SyncEnding) -> Fenced {
     store.settle(settlement(claim, ending)).await.unwrap()
 }
 
 /// An end at which nothing is left.
-pub(super) fn done() -> Ending {
-    Ending::Done { next: None, parked: Vec::new() }
+pub(super) fn done() -> SyncEnding {
+    SyncEnding::Done { next: None, parked: Vec::new() }
 }
 
-pub(super) fn found(parked: Vec<Finding>) -> Ending {
-    Ending::Done { next: None, parked }
+pub(super) fn found(parked: Vec<Attention>) -> SyncEnding {
+    SyncEnding::Done { next: None, parked }
 }
 
-pub(super) fn failed(next: Timestamp) -> Ending {
-    Ending::Failed { next, why: "stripe does not answer".into(), parked: Vec::new() }
+pub(super) fn failed(next: Timestamp) -> SyncEnding {
+    SyncEnding::Failed { next, why: "stripe does not answer".into(), parked: Vec::new() }
 }
 
-pub(super) fn finding(kind: record::Kind, subject: &str) -> Finding {
+pub(super) fn finding(kind: record::AttentionKind, subject: &str) -> Attention {
     let (reason, hint) = ("it is so".to_owned(), "mend it".to_owned());
-    Finding { kind, customer: None, subject: subject.to_owned(), reason, hint }
+    Attention { kind, user: None, subject: subject.to_owned(), reason, hint }
 }
 
 /// A step on `level`, known as `key`.
-pub(super) fn planned(key: &str, level: &str) -> Planned {
-    Planned {
+pub(super) fn planned(key: &str, level: &str) -> PlannedStep {
+    PlannedStep {
         key: StepKey::stored(key.to_owned()),
         previous: None,
-        step: Step::Revoke(Revoke { level: AccessLevel(level.to_owned()), refund: Refund::No, refunded: None, ended: None }),
+        step: Step::RevokeAccess(RevokeAccess { level: AccessLevel(level.to_owned()), refund: Refund::No, refunded: None, ended: None }),
         because: Reason::NothingGivesIt,
         attempts: 0,
     }
 }
 
 /// The intention of a look to take `steps` for the user u-1 in live mode.
-pub(super) fn intent(claim: &Claim, steps: Vec<Planned>) -> Intent {
+pub(super) fn intent(claim: &Claim, steps: Vec<PlannedStep>) -> Intent {
     Intent {
         account: claim.account.clone(),
-        customer: user("u-1"),
+        user: user("u-1"),
         lease: claim.lease.clone(),
         destination: "adapty".into(),
         mode: Mode::Live,
         steps,
-        seen: Vec::new(),
-        moot: Vec::new(),
+        settled: Vec::new(),
+        dropped: Vec::new(),
     }
 }
 
-pub(super) async fn intend(store: &Store, claim: &Claim, keys: &[&str]) -> Held {
+pub(super) async fn intend(store: &Store, claim: &Claim, keys: &[&str]) -> Fenced {
     let steps = keys.iter().map(|key| planned(key, "premium")).collect();
     store.intend(intent(claim, steps)).await.unwrap()
 }
 
-pub(super) fn sent(key: &str, outcome: SentOutcome) -> Sent {
-    Sent { key: StepKey::stored(key.to_owned()), outcome }
+pub(super) fn sent(key: &str, outcome: StepOutcome) -> StepResult {
+    StepResult { key: StepKey::stored(key.to_owned()), outcome }
 }
 
-pub(super) fn again(due: Timestamp, tries: Tries) -> SentOutcome {
-    SentOutcome::Again { due, why: "it did not answer".into(), tries }
+pub(super) fn again(due: Timestamp, tries: Attempts) -> StepOutcome {
+    StepOutcome::Again { due, why: "it did not answer".into(), tries }
 }
 
-pub(super) fn refused() -> SentOutcome {
-    SentOutcome::Refused { why: "400: no".into() }
+pub(super) fn refused() -> StepOutcome {
+    StepOutcome::Refused { why: "400: no".into() }
 }
 
 /// Ends the look with what became of its steps.
-pub(super) async fn settle_sent(store: &Store, claim: &Claim, sent: Vec<Sent>) -> Held {
+pub(super) async fn settle_sent(store: &Store, claim: &Claim, sent: Vec<StepResult>) -> Fenced {
     store.settle(Settlement { sent, ..settlement(claim, done()) }).await.unwrap()
 }
 
 /// A whole look at `id` that intends one step and ends with `outcome` of it.
-pub(super) async fn look(store: &Store, id: &str, key: &str, outcome: SentOutcome) {
+pub(super) async fn look(store: &Store, id: &str, key: &str, outcome: StepOutcome) {
     let claim = held(store, id).await;
-    assert_eq!(intend(store, &claim, &[key]).await, Held::Yes);
-    assert_eq!(settle_sent(store, &claim, vec![sent(key, outcome)]).await, Held::Yes);
+    assert_eq!(intend(store, &claim, &[key]).await, Fenced::Written);
+    assert_eq!(settle_sent(store, &claim, vec![sent(key, outcome)]).await, Fenced::Written);
 }
 
 /// The live entries of the user u-1, oldest first.

@@ -18,20 +18,20 @@ macro_rules! suite {
         mod $name {
             const KIND: super::Kind = $kind;
 
-            mod book;
             mod claims;
             mod inbox;
             mod leases;
+            mod ledger;
             mod ledger_reads;
             mod limits;
+            mod links;
             mod make;
-            mod orders;
+            mod overrides;
             mod parked;
-            mod people;
             mod plans;
             mod retention;
             mod settling;
-            mod turns;
+            mod task_leases;
             mod walk;
             mod worklist;
             mod writer;

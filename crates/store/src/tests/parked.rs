@@ -8,14 +8,14 @@ use super::make::{
 };
 use crate::event::{Event, Outcome};
 use crate::open::Store;
-use crate::parked::{Wanted, Which};
-use crate::record::{Ending, Finding, Held, Kind, Settlement};
+use crate::parked::{Filter, Which};
+use crate::record::{SyncEnding, Attention, Fenced, AttentionKind, Settlement};
 
 /// A look at `id` that parks a price nobody mapped for each of `subjects`.
 async fn parks(store: &Store, id: &str, subjects: &[&str]) {
     let claim = held(store, id).await;
-    let findings = subjects.iter().map(|subject| finding(Kind::UnmappedPrice, subject)).collect();
-    assert_eq!(settle(store, &claim, found(findings)).await, Held::Yes);
+    let findings = subjects.iter().map(|subject| finding(AttentionKind::UnmappedPrice, subject)).collect();
+    assert_eq!(settle(store, &claim, found(findings)).await, Fenced::Written);
 }
 
 async fn subjects(store: &Store) -> Vec<String> {
@@ -43,11 +43,11 @@ async fn a_thing_found_again_is_told_in_its_newest_words() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
     let claim = held(&store, "1").await;
-    let newer = Finding {
-        customer: Some(user("u-1")),
+    let newer = Attention {
+        user: Some(user("u-1")),
         reason: "now so".into(),
         hint: "mend that".into(),
-        ..finding(Kind::UnmappedPrice, "a")
+        ..finding(AttentionKind::UnmappedPrice, "a")
     };
     settle(&store, &claim, found(vec![newer])).await;
     let row = store.parked().await.unwrap().remove(0);
@@ -58,15 +58,15 @@ async fn a_thing_found_again_is_told_in_its_newest_words() {
 async fn a_look_that_did_some_of_its_work_parks_that_beside_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
-    let finding = |subject| vec![finding(Kind::RefusedStep, subject)];
+    let finding = |subject| vec![finding(AttentionKind::RefusedStep, subject)];
     let claim = held(&store, "1").await;
-    let ending = Ending::Failed { next: at(60), why: "one app does not answer".into(), parked: finding("b") };
-    assert_eq!(settle(&store, &claim, ending).await, Held::Yes);
+    let ending = SyncEnding::Failed { next: at(60), why: "one app does not answer".into(), parked: finding("b") };
+    assert_eq!(settle(&store, &claim, ending).await, Fenced::Written);
     assert_eq!(subjects(&store).await, ["a", "b"]);
     let claim = held(&store, "1").await;
-    assert_eq!(settle(&store, &claim, Ending::Partly { next: Some(at(90)), parked: finding("c"), trouble: None }).await, Held::Yes);
+    assert_eq!(settle(&store, &claim, SyncEnding::Partly { next: Some(at(90)), parked: finding("c"), trouble: None }).await, Fenced::Written);
     assert_eq!(subjects(&store).await, ["a", "b", "c"]);
-    let standing = store.standing(&account("1")).await.unwrap().unwrap();
+    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
     assert_eq!((standing.due_at, standing.trouble), (Some(at(90)), None), "what may be tried again is due, and nothing fails");
     parks(&store, "1", &[]).await;
     assert_eq!(subjects(&store).await, [""; 0]);
@@ -76,7 +76,7 @@ async fn a_look_that_did_some_of_its_work_parks_that_beside_what_is_parked() {
 async fn a_look_that_failed_or_yielded_leaves_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
-    for ending in [failed(now()), Ending::Yielded { next: now() }] {
+    for ending in [failed(now()), SyncEnding::Yielded { next: now() }] {
         let claim = held(&store, "1").await;
         settle(&store, &claim, ending).await;
         assert_eq!(subjects(&store).await, ["a"]);
@@ -88,7 +88,7 @@ async fn a_look_given_up_adds_to_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
     let claim = held(&store, "1").await;
-    settle(&store, &claim, Ending::GivenUp(finding(Kind::LookFailed, "stripe:cus_1"))).await;
+    settle(&store, &claim, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "stripe:cus_1"))).await;
     assert_eq!(subjects(&store).await, ["a", "stripe:cus_1"]);
     let counts = store.parked_counts().await.unwrap();
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("look_failed".into(), 1), ("unmapped_price".into(), 1)]);
@@ -117,13 +117,13 @@ async fn what_was_dropped_stays_dropped_while_it_is_found() {
 async fn parked_things_are_chosen_by_id_by_kind_or_all() {
     let store = memory().await;
     let claim = held(&store, "1").await;
-    let kinds = [Kind::UnmappedPrice, Kind::UnknownState, Kind::NotShown, Kind::UnknownCustomer];
+    let kinds = [AttentionKind::UnmappedPrice, AttentionKind::UnknownState, AttentionKind::NotShown, AttentionKind::UnknownUser];
     settle(&store, &claim, found(kinds.map(|kind| finding(kind, "x")).to_vec())).await;
     let why = || "so".to_owned();
     let first = store.parked().await.unwrap()[0].id;
     assert_eq!(store.drop_parked(Which::Ids(vec![first, 4711]), why()).await.unwrap(), 1);
-    assert_eq!(store.drop_parked(Which::Kind(Kind::NotShown), why()).await.unwrap(), 1);
-    assert_eq!(store.drop_parked(Which::Kind(Kind::NotShown), why()).await.unwrap(), 0);
+    assert_eq!(store.drop_parked(Which::Kind(AttentionKind::NotShown), why()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Which::Kind(AttentionKind::NotShown), why()).await.unwrap(), 0);
     assert_eq!(store.drop_parked(Which::All, why()).await.unwrap(), 2);
     assert_eq!(parked(&store).await, []);
 }
@@ -134,19 +134,19 @@ async fn parked_things_are_listed_by_kind_account_and_user() {
     parks(&store, "1", &["a", "b"]).await;
     parks(&store, "2", &["a"]).await;
     let claim = held(&store, "3").await;
-    let of_user = Finding { customer: Some(user("u-1")), ..finding(Kind::NotShown, "premium") };
+    let of_user = Attention { user: Some(user("u-1")), ..finding(AttentionKind::NotShown, "premium") };
     settle(&store, &claim, found(vec![of_user])).await;
-    let listed = async |wanted: Wanted| {
-        let rows = store.parked_like(&wanted).await.unwrap();
+    let listed = async |wanted: Filter| {
+        let rows = store.parked_matching(&wanted).await.unwrap();
         rows.into_iter().map(|row| format!("{} {}", row.account, row.subject)).collect::<Vec<_>>()
     };
-    let of = |ids: &[&str]| Wanted { accounts: ids.iter().map(|id| account(id)).collect(), ..Wanted::default() };
+    let of = |ids: &[&str]| Filter { accounts: ids.iter().map(|id| account(id)).collect(), ..Filter::default() };
     assert_eq!(listed(of(&["1"])).await, ["stripe:cus_1 a", "stripe:cus_1 b"]);
     assert_eq!(listed(of(&["2", "3"])).await, ["stripe:cus_2 a", "stripe:cus_3 premium"]);
-    assert_eq!(listed(Wanted { kind: Some(Kind::NotShown), ..Wanted::default() }).await, ["stripe:cus_3 premium"]);
-    assert_eq!(listed(Wanted { user: Some(user("u-1")), ..Wanted::default() }).await, ["stripe:cus_3 premium"]);
-    assert_eq!(listed(Wanted { kind: Some(Kind::NotShown), ..of(&["1"]) }).await, [""; 0]);
-    assert_eq!(listed(Wanted::default()).await.len(), 4);
+    assert_eq!(listed(Filter { kind: Some(AttentionKind::NotShown), ..Filter::default() }).await, ["stripe:cus_3 premium"]);
+    assert_eq!(listed(Filter { user: Some(user("u-1")), ..Filter::default() }).await, ["stripe:cus_3 premium"]);
+    assert_eq!(listed(Filter { kind: Some(AttentionKind::NotShown), ..of(&["1"]) }).await, [""; 0]);
+    assert_eq!(listed(Filter::default()).await.len(), 4);
 }
 
 #[tokio::test]
@@ -154,11 +154,11 @@ async fn one_parked_thing_is_read_also_when_it_was_dropped() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
     let id = store.parked().await.unwrap()[0].id;
-    assert_eq!(store.parked_thing(id).await.unwrap().unwrap().dropped, None);
+    assert_eq!(store.parked_by_id(id).await.unwrap().unwrap().dropped, None);
     store.drop_parked(Which::Ids(vec![id]), "known".into()).await.unwrap();
-    let row = store.parked_thing(id).await.unwrap().unwrap();
+    let row = store.parked_by_id(id).await.unwrap().unwrap();
     assert_eq!((row.subject.as_str(), row.dropped.as_deref()), ("a", Some("known")));
-    assert!(store.parked_thing(id + 1).await.unwrap().is_none());
+    assert!(store.parked_by_id(id + 1).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -182,14 +182,14 @@ async fn a_release_touches_the_account_and_reopens_its_refused_step() {
     look(&store, "1", "k", refused()).await;
     look(&store, "2", "l", refused()).await;
     let held = held(&store, "1").await;
-    settle(&store, &held, found(vec![finding(Kind::RefusedStep, "k")])).await;
+    settle(&store, &held, found(vec![finding(AttentionKind::RefusedStep, "k")])).await;
     pass(5);
-    assert_eq!(store.release(Which::Kind(Kind::RefusedStep)).await.unwrap(), 1);
+    assert_eq!(store.release(Which::Kind(AttentionKind::RefusedStep)).await.unwrap(), 1);
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(5) });
     assert!(matches!(state(&store, "l").await, State::Refused { .. }), "it was not parked");
     let next = claim(&store, "a", 9).await.claims.remove(0);
-    assert_eq!((next.account.clone(), next.rung_at), (account("1"), Some(at(5))));
-    assert_eq!(intend(&store, &next, &["k"]).await, Held::Yes);
+    assert_eq!((next.account.clone(), next.triggered_at), (account("1"), Some(at(5))));
+    assert_eq!(intend(&store, &next, &["k"]).await, Fenced::Written);
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn a_release_of_an_event_that_cannot_be_read_releases_nothing() {
     ring(&store, Event { outcome, ..event("evt_1", "1") }).await;
     assert_eq!(store.release(Which::All).await.unwrap(), 0);
     assert_eq!(store.backlog().await.unwrap().due, 0);
-    assert_eq!(store.drop_parked(Which::Kind(Kind::UnreadableEvent), "seen".into()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Which::Kind(AttentionKind::UnreadableEvent), "seen".into()).await.unwrap(), 1);
     assert_eq!(parked(&store).await, []);
 }
 
@@ -209,9 +209,9 @@ async fn looks_that_end_in_one_batch_park_each_its_own() {
     parks(&store, "1", &["a"]).await;
     parks(&store, "2", &["a"]).await;
     let (one, two) = (held(&store, "1").await, held(&store, "2").await);
-    let second = settlement(&two, found(vec![finding(Kind::UnmappedPrice, "b")]));
+    let second = settlement(&two, found(vec![finding(AttentionKind::UnmappedPrice, "b")]));
     let (first, second) = tokio::join!(settle(&store, &one, done()), store.settle(second));
-    assert_eq!((first, second.unwrap()), (Held::Yes, Held::Yes));
+    assert_eq!((first, second.unwrap()), (Fenced::Written, Fenced::Written));
     let rows = store.parked().await.unwrap();
     let rows: Vec<_> = rows.iter().map(|row| (row.account.as_str(), row.subject.as_str())).collect();
     assert_eq!(rows, [("stripe:cus_2", "b")]);
@@ -222,9 +222,9 @@ async fn a_step_refused_by_the_look_that_parks_it_is_both_in_one_write() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     intend(&store, &claim, &["k"]).await;
-    let ending = found(vec![finding(Kind::RefusedStep, "k")]);
+    let ending = found(vec![finding(AttentionKind::RefusedStep, "k")]);
     let end = Settlement { sent: vec![sent("k", refused())], ..settlement(&claim, ending) };
-    assert_eq!(store.settle(end).await.unwrap(), Held::Yes);
+    assert_eq!(store.settle(end).await.unwrap(), Fenced::Written);
     assert_eq!(subjects(&store).await, ["k"]);
     assert_eq!(state(&store, "k").await, State::Refused { at: at(0), why: "400: no".into() });
 }

@@ -7,13 +7,13 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::make::{
     Memory, SPAN, account, claim, event, finding, found, held, intend, intent, memory, planned, ring, sent, settlement,
-    touch, user,
+    enqueue, user,
 };
 use crate::claim::{Lease, Room, Urgency};
 use crate::connection::Pool;
 use crate::event::Outcome;
-use crate::people::Link;
-use crate::record::{Ending, Kind, Outcomes, SentOutcome, Settlement};
+use crate::links::Link;
+use crate::record::{SyncEnding, AttentionKind, Outcomes, StepOutcome, Settlement};
 use crate::statement::SAID;
 
 /// Tables that grow with users, events or years; and what statements call them.
@@ -57,23 +57,23 @@ async fn live(store: &Memory) {
     ring(store, event("evt_1", "1")).await;
     let unreadable = Outcome::Unreadable { reason: "no type".into() };
     ring(store, crate::event::Event { outcome: unreadable, body: Some("{}".into()), ..event("evt_2", "1") }).await;
-    store.touch(vec![account("2")], Urgency::Bulk).await.unwrap();
+    store.enqueue(vec![account("2")], Urgency::Bulk).await.unwrap();
     let claimed = claim(store, "a", 1).await.claims.remove(0);
     store.renew(vec![(claimed.account.clone(), claimed.lease.clone())], SPAN).await.unwrap();
-    let link = Link { account: account("1"), customer: user("u-1"), origin: "subscription.metadata.user".into() };
+    let link = Link { account: account("1"), user: user("u-1"), origin: "subscription.metadata.user".into() };
     store.link(link, Some(claimed.lease.clone())).await.unwrap();
     let mut intended = intent(&claimed, vec![planned("k1", "premium")]);
     store.intend(intended.clone()).await.unwrap();
-    let outcomes = vec![sent("k1", SentOutcome::Confirmed)];
+    let outcomes = vec![sent("k1", StepOutcome::Confirmed)];
     let Settlement { account: of, lease, .. } = settlement(&claimed, found(Vec::new()));
     store.close(Outcomes { account: of, lease, sent: outcomes, statuses: Vec::new() }).await.unwrap();
-    (intended.seen, intended.moot) = (vec![planned("k2", "gold").key], vec![planned("k3", "gold").key]);
+    (intended.settled, intended.dropped) = (vec![planned("k2", "gold").key], vec![planned("k3", "gold").key]);
     store.intend(intended).await.unwrap();
-    let parked = found(vec![finding(Kind::UnmappedPrice, "price_1")]);
+    let parked = found(vec![finding(AttentionKind::UnmappedPrice, "price_1")]);
     let statuses = vec![(user("u-1"), entitlement::status::Status::default())];
     store.settle(Settlement { statuses, ..settlement(&claimed, parked) }).await.unwrap();
-    for ending in [Ending::Forgotten, Ending::GivenUp(finding(Kind::LookFailed, "x"))] {
-        touch(store, "1").await;
+    for ending in [SyncEnding::Forgotten, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "x"))] {
+        enqueue(store, "1").await;
         let claimed = store.claim(Lease::new("b", 2), Room::of(8), SPAN).await.unwrap();
         for claim in &claimed.claims {
             store.settle(settlement(claim, ending.clone())).await.unwrap();
@@ -86,13 +86,13 @@ async fn live(store: &Memory) {
 /// What a look and a page view read.
 async fn read(store: &Memory) {
     store.link_of(&account("1")).await.unwrap();
-    store.around(&account("1")).await.unwrap();
+    store.account_context(&account("1")).await.unwrap();
     store.accounts_of(&user("u-1")).await.unwrap();
-    store.told(&user("u-1"), "adapty", Mode::Live).await.unwrap();
+    store.ledger_and_overrides(&user("u-1"), "adapty", Mode::Live).await.unwrap();
     store.status_of(&user("u-1")).await.unwrap();
-    store.witnessed(&user("u-1")).await.unwrap();
+    store.store_purchases(&user("u-1")).await.unwrap();
     store.parked_for(&account("1")).await.unwrap();
-    store.standing(&account("1")).await.unwrap();
+    store.account_state(&account("1")).await.unwrap();
     store.event("stripe:evt_1").await.unwrap();
     store.backlog().await.unwrap();
 }

@@ -8,19 +8,19 @@ use entitlement::plan::Until;
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use super::make::{
-    SPAN, account, claimed, done, entries, event, held, look, memory, now, options, pass, refused, ring, settle, touch,
+    SPAN, account, claimed, done, entries, event, held, look, memory, now, options, pass, refused, ring, settle, enqueue,
     user,
 };
 use crate::claim::{Claim, Lease, Room, Urgency};
 use crate::error::OpenError;
 use crate::event::Kept;
-use crate::inbox::Wanted;
+use crate::inbox::Filter;
 use crate::import::{self, ImportError, Progress};
-use crate::orders::{Order, Ordered, What};
+use crate::overrides::{OverrideRequest, OverrideOutcome, OverrideAction};
 use crate::limits::Held;
 use crate::open::Store;
-use crate::people::{Link, Linked};
-use crate::record::SentOutcome;
+use crate::links::{Link, Linked};
+use crate::record::StepOutcome;
 
 async fn claim(store: &Store, owner: String, limit: usize) -> Vec<Claim> {
     store.claim(Lease::new(&owner, 1), Room::of(limit), SPAN).await.unwrap().claims
@@ -62,8 +62,8 @@ async fn no_account_is_claimed_twice_and_no_customer_by_two() {
     let mut all = Vec::new();
     for number in 0..60 {
         let id = number.to_string();
-        let customer = user(&format!("u-{}", number % 20));
-        let link = Link { account: account(&id), customer, origin: "operator".into() };
+        let user = user(&format!("u-{}", number % 20));
+        let link = Link { account: account(&id), user, origin: "operator".into() };
         first.link(link, None).await.unwrap();
         all.push(account(&id));
     }
@@ -82,9 +82,9 @@ async fn no_account_is_claimed_twice_and_no_customer_by_two() {
             claims_now.extend(claims.await.unwrap().into_iter().map(|claim| (number, claim)));
         }
         let accounts: BTreeSet<_> = claims_now.iter().map(|(_, claim)| claim.account.clone()).collect();
-        let customers: BTreeSet<_> =
-            claims_now.iter().map(|(_, claim)| claim.customer.clone().unwrap().as_str().to_owned()).collect();
-        assert_eq!((accounts.len(), customers.len()), (claims_now.len(), claims_now.len()), "round {round}");
+        let users: BTreeSet<_> =
+            claims_now.iter().map(|(_, claim)| claim.user.clone().unwrap().as_str().to_owned()).collect();
+        assert_eq!((accounts.len(), users.len()), (claims_now.len(), claims_now.len()), "round {round}");
         for (number, claim) in claims_now {
             assert!(looked.insert(claim.account.clone()), "{} came twice", claim.account);
             settle(&stores[number], &claim, done()).await;
@@ -105,7 +105,7 @@ async fn of_two_processes_that_learn_the_same_customer_at_once_one_is_told_to_wa
         let (one, two) = (held(&first, &a).await, held(&first, &b).await);
         let link = |claim: &Claim| Link {
             account: claim.account.clone(),
-            customer: user(&format!("u-{round}")),
+            user: user(&format!("u-{round}")),
             origin: "subscription.metadata.customer_user_id".into(),
         };
         let (left, right) = tokio::join!(
@@ -129,7 +129,7 @@ async fn the_same_event_at_two_processes_is_new_once() {
         assert_ne!(one, two);
         assert!([one, two].contains(&Kept::New));
     }
-    assert_eq!(first.standing(&account("1")).await.unwrap().unwrap().generation, 50);
+    assert_eq!(first.account_state(&account("1")).await.unwrap().unwrap().generation, 50);
 }
 
 #[tokio::test]
@@ -138,9 +138,9 @@ async fn a_bell_in_one_process_wakes_another_that_listens() {
     let second = first.again().await;
     let _held = second.listen();
     // it rings once when it has begun to listen
-    second.rung().await;
-    touch(&first, "1").await;
-    tokio::time::timeout(Duration::from_secs(10), second.rung()).await.expect("it is woken");
+    second.triggered().await;
+    enqueue(&first, "1").await;
+    tokio::time::timeout(Duration::from_secs(10), second.triggered()).await.expect("it is woken");
     assert_eq!(claimed(&second, "b", 1).await, ["1"]);
 }
 
@@ -149,7 +149,7 @@ async fn a_pause_that_one_process_met_is_told_to_the_others() {
     let first = memory().await;
     let second = first.again().await;
     let mut told = second.listen();
-    second.rung().await;
+    second.triggered().await;
     let held = Held { limit: "stripe:0123".into(), seconds: 30 };
     first.hold(held.clone()).await.unwrap();
     let heard = tokio::time::timeout(Duration::from_secs(10), told.recv()).await.expect("it is told");
@@ -159,15 +159,15 @@ async fn a_pause_that_one_process_met_is_told_to_the_others() {
 #[tokio::test]
 async fn a_connection_that_is_cut_is_made_anew_and_nothing_is_assumed() {
     let memory = memory().await;
-    touch(&memory, "1").await;
+    enqueue(&memory, "1").await;
     memory
         .tamper("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
         .await;
     // the first may find the connection gone
-    let refused = memory.touch(vec![account("2")], Urgency::Fresh).await.is_err();
-    touch(&memory, "3").await;
+    let refused = memory.enqueue(vec![account("2")], Urgency::Fresh).await.is_err();
+    enqueue(&memory, "3").await;
     memory.answers().await.unwrap();
-    assert_eq!(memory.standing(&account("2")).await.unwrap().is_none(), refused);
+    assert_eq!(memory.account_state(&account("2")).await.unwrap().is_none(), refused);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn text_that_postgresql_cannot_hold_is_kept_as_far_as_it_can_be() {
     let mut odd = event("evt_1", "1");
     odd.kind = "invoice\0paid".into();
     assert_eq!(ring(&memory, odd).await, Kept::New);
-    assert_eq!(memory.events(&Wanted::default(), 1).await.unwrap()[0].kind, "invoice\u{fffd}paid");
+    assert_eq!(memory.events(&Filter::default(), 1).await.unwrap()[0].kind, "invoice\u{fffd}paid");
 }
 
 #[tokio::test]
@@ -197,16 +197,16 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     let url = format!("sqlite:{}", directory.path().join("grantsync.db").display());
     let old = Store::open(options(url.clone(), 4000)).await.unwrap();
     for number in 0..2500 {
-        old.seat_when_free().await.unwrap().ring(event(&format!("evt_{number}"), &(number % 900).to_string())).await.unwrap();
+        old.slot_when_free().await.unwrap().record(event(&format!("evt_{number}"), &(number % 900).to_string())).await.unwrap();
     }
-    look(&old, "buyer", "k1", SentOutcome::Confirmed).await;
+    look(&old, "buyer", "k1", StepOutcome::Confirmed).await;
     look(&old, "buyer", "k2", refused()).await;
-    let link = Link { account: account("buyer"), customer: user("u-1"), origin: "operator".into() };
+    let link = Link { account: account("buyer"), user: user("u-1"), origin: "operator".into() };
     old.link(link, None).await.unwrap();
-    let what = What::Promote { level: AccessLevel("premium".into()), until: Until::Lifetime, request: Some("r".into()) };
+    let what = OverrideAction::Grant { level: AccessLevel("premium".into()), until: Until::Lifetime, request: Some("r".into()) };
     let (by, why) = ("ops".to_owned(), String::new());
-    let order = Order { customer: user("u-1"), destination: "adapty".into(), what, by, why };
-    assert_eq!(old.order(order.clone()).await.unwrap(), Ordered::Given(1));
+    let order = OverrideRequest { user: user("u-1"), destination: "adapty".into(), what, by, why };
+    assert_eq!(old.order(order.clone()).await.unwrap(), OverrideOutcome::Granted(1));
     old.keep_note("catch_up", "2026-01-01T00:00:00Z".into()).await.unwrap();
     let new = cluster::database::Database::fresh().await.unwrap();
     // stopped in the middle: what is told panics, as a killed process would end
@@ -223,16 +223,16 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     assert!(done.iter().all(|table| table.copied >= table.of), "{done:?}");
     let store = Store::open(options(new.url().to_owned(), 64)).await.unwrap();
     assert_eq!(ring(&store, event("evt_7", "7")).await, Kept::Duplicate);
-    assert_eq!(store.order_lines(&Default::default(), 9).await.unwrap(), old.order_lines(&Default::default(), 9).await.unwrap());
+    assert_eq!(store.audit_entries(&Default::default(), 9).await.unwrap(), old.audit_entries(&Default::default(), 9).await.unwrap());
     assert_eq!(store.note("catch_up").await.unwrap().as_deref(), Some("2026-01-01T00:00:00Z"));
-    assert_eq!(store.link_of(&account("buyer")).await.unwrap().unwrap().customer, user("u-1"));
+    assert_eq!(store.link_of(&account("buyer")).await.unwrap().unwrap().user, user("u-1"));
     assert_eq!(entries(&store).await, entries(&old).await);
-    look(&store, "buyer", "k3", SentOutcome::Confirmed).await;
+    look(&store, "buyer", "k3", StepOutcome::Confirmed).await;
     assert_eq!(entries(&store).await.last().unwrap().seq, 3, "it is numbered on");
-    assert_eq!(store.order(order.clone()).await.unwrap(), Ordered::GivenBefore { id: 1, until: Until::Lifetime, ended: false });
-    let What::Promote { level, until, .. } = order.what.clone() else { panic!("a promotion") };
-    let another = Order { what: What::Promote { level, until, request: None }, ..order };
-    let Ordered::Given(number) = store.order(another).await.unwrap() else { panic!("it was not given") };
+    assert_eq!(store.order(order.clone()).await.unwrap(), OverrideOutcome::GrantedBefore { id: 1, until: Until::Lifetime, ended: false });
+    let OverrideAction::Grant { level, until, .. } = order.what.clone() else { panic!("a promotion") };
+    let another = OverrideRequest { what: OverrideAction::Grant { level, until, request: None }, ..order };
+    let OverrideOutcome::Granted(number) = store.order(another).await.unwrap() else { panic!("it was not given") };
     assert!(number > 1, "{number}");
     // and once more, with nothing left to do
     import::copy(&url, new.url(), now, drop).await.unwrap();
@@ -245,7 +245,7 @@ async fn a_copy_into_a_database_with_rows_of_its_own_or_from_one_in_use_is_refus
     let old = Store::open(options(url.clone(), 8)).await.unwrap();
     let claim = held(&old, "1").await;
     let target = memory().await;
-    touch(&target, "2").await;
+    enqueue(&target, "2").await;
     let error = import::copy(&url, &target.url(), now, drop).await.unwrap_err();
     assert!(matches!(error, ImportError::InUse { leased: 1 }), "{error}");
     settle(&old, &claim, done()).await;

@@ -1,10 +1,10 @@
 //! What is forgotten in time, and what never is.
 
 use super::make::{account, at, entries, event, look, memory, now, pass, planned, refused, ring, settle_sent};
-use crate::inbox::Wanted;
+use crate::inbox::Filter;
 use crate::limits::Ask;
 use crate::open::Store;
-use crate::record::SentOutcome;
+use crate::record::StepOutcome;
 use crate::retention::{Old, Swept};
 
 /// Sweeps until nothing is left to sweep; answers how many rows went, in how many batches.
@@ -28,7 +28,7 @@ async fn events_older_than_the_limit_go_and_the_others_stay() {
     pass(100);
     ring(&store, event("evt_new", "1")).await;
     assert_eq!(sweep(&store, Old::Inbox, 100).await, (1, 1));
-    let left = store.events(&Wanted { accounts: vec![account("1")], ..Wanted::default() }, 9).await.unwrap();
+    let left = store.events(&Filter { accounts: vec![account("1")], ..Filter::default() }, 9).await.unwrap();
     assert_eq!(left.iter().map(|seen| seen.id.as_str()).collect::<Vec<_>>(), ["stripe:evt_new"]);
 }
 
@@ -39,7 +39,7 @@ async fn the_inbox_is_swept_in_small_batches() {
         let rings = (0..500).map(|number| {
             let event = event(&format!("evt_{batch}_{number}"), "1");
             let store = Store::clone(&store);
-            tokio::spawn(async move { store.seat_when_free().await.unwrap().ring(event).await.unwrap() })
+            tokio::spawn(async move { store.slot_when_free().await.unwrap().record(event).await.unwrap() })
         });
         for ring in rings.collect::<Vec<_>>() {
             ring.await.unwrap();
@@ -52,7 +52,7 @@ async fn the_inbox_is_swept_in_small_batches() {
 async fn of_a_chain_the_last_confirmed_entry_stays_and_what_came_after_it() {
     let store = memory().await;
     for key in ["first", "second"] {
-        look(&store, "1", key, SentOutcome::Confirmed).await;
+        look(&store, "1", key, StepOutcome::Confirmed).await;
         pass(10);
     }
     look(&store, "1", "third", refused()).await;
@@ -64,10 +64,10 @@ async fn of_a_chain_the_last_confirmed_entry_stays_and_what_came_after_it() {
 #[tokio::test]
 async fn an_entry_that_is_young_or_open_stays() {
     let store = memory().await;
-    look(&store, "1", "old", SentOutcome::Confirmed).await;
+    look(&store, "1", "old", StepOutcome::Confirmed).await;
     pass(100);
-    look(&store, "1", "young", SentOutcome::Confirmed).await;
-    look(&store, "1", "younger", SentOutcome::Confirmed).await;
+    look(&store, "1", "young", StepOutcome::Confirmed).await;
+    look(&store, "1", "younger", StepOutcome::Confirmed).await;
     assert_eq!(sweep(&store, Old::Ledger { after: 0 }, 50).await, (1, 1));
     assert_eq!(keys(&store).await, ["young", "younger"]);
     let open = super::make::held(&store, "1").await;

@@ -5,15 +5,15 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::make::{
-    SPAN, account, at as moment, claim, done, event, held, memory, now, options, pass, ring, settle, touch,
+    SPAN, account, at as moment, claim, done, event, held, memory, now, options, pass, ring, settle, enqueue,
 };
 use crate::claim::{Claim, Lease, Room, Urgency};
 use crate::connection::Pool;
 use crate::error::{OpenError, StoreError};
 use crate::event::Kept;
-use crate::inbox::Wanted;
+use crate::inbox::Filter;
 use crate::open::{Options, Store};
-use crate::record::Ending;
+use crate::record::SyncEnding;
 
 fn at(file: &std::path::Path) -> Options {
     options(format!("sqlite:{}", file.display()), 8)
@@ -25,7 +25,7 @@ async fn what_was_written_is_there_when_the_file_is_opened_again() {
     ring(&memory, event("evt_1", "1")).await;
     let again = memory.again().await;
     assert_eq!(ring(&again, event("evt_1", "1")).await, Kept::Duplicate);
-    assert_eq!(again.standing(&account("1")).await.unwrap().unwrap().generation, 1);
+    assert_eq!(again.account_state(&account("1")).await.unwrap().unwrap().generation, 1);
 }
 
 #[tokio::test]
@@ -64,14 +64,14 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
     let trigger = "CREATE TRIGGER no_bad_events BEFORE INSERT ON inbox WHEN new.id = 'stripe:evt_bad'
                    BEGIN SELECT raise(ABORT, 'not that one'); END";
     memory.tamper(trigger).await;
-    let bad = memory.seat().unwrap().ring(event("evt_bad", "2"));
+    let bad = memory.slot().unwrap().record(event("evt_bad", "2"));
     let (first, bad, second) =
         tokio::join!(ring(&memory, event("evt_1", "1")), bad, ring(&memory, event("evt_2", "3")));
     assert_eq!((first, second), (Kept::New, Kept::New));
     assert!(matches!(bad, Err(StoreError::Refused(why)) if why.contains("not that one")));
-    assert_eq!(memory.events(&Wanted::default(), 9).await.unwrap().len(), 2);
-    assert!(memory.standing(&account("2")).await.unwrap().is_none(), "nothing of the refused one is there");
-    assert!(memory.has_seats());
+    assert_eq!(memory.events(&Filter::default(), 9).await.unwrap().len(), 2);
+    assert!(memory.account_state(&account("2")).await.unwrap().is_none(), "nothing of the refused one is there");
+    assert!(memory.has_slots());
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn an_account_is_claimed_with_the_bell_that_makes_it_due() {
         // it has found nothing by then
         store.note("x").await.unwrap();
         ring(&store, event("evt_1", "1")).await;
-        store.standing(&account("1")).await.unwrap().unwrap().leased
+        store.account_state(&account("1")).await.unwrap().unwrap().leased
     };
     let (claims, leased) = tokio::join!(claimed_when_due(&store, NEVER, &stop), rings);
     assert_eq!(claims.iter().map(|claim| &claim.account).collect::<Vec<_>>(), [&account("1")]);
@@ -142,11 +142,11 @@ async fn whoever_waits_for_something_to_claim_is_told_of_the_stop() {
 async fn what_becomes_due_by_itself_or_through_another_process_is_claimed_soon() {
     let (store, stop) = (memory().await, CancellationToken::new());
     let first = held(&store, "1").await;
-    settle(&store, &first, Ending::Done { next: Some(moment(100)), parked: Vec::new() }).await;
+    settle(&store, &first, SyncEnding::Done { next: Some(moment(100)), parked: Vec::new() }).await;
     pass(100);
     assert_eq!(claimed_when_due(&store, NEVER, &stop).await.len(), 1);
     let again = store.again().await;
-    let other = touch(&again, "2");
+    let other = enqueue(&again, "2");
     let (claims, ()) = tokio::join!(claimed_when_due(&store, Duration::from_millis(5), &stop), other);
     assert_eq!(claims.iter().map(|claim| &claim.account).collect::<Vec<_>>(), [&account("2")]);
 }
@@ -154,7 +154,7 @@ async fn what_becomes_due_by_itself_or_through_another_process_is_claimed_soon()
 #[tokio::test]
 async fn after_a_claim_that_left_some_the_next_finds_them() {
     let (store, stop) = (memory().await, CancellationToken::new());
-    store.touch(vec![account("1"), account("2")], Urgency::Bulk).await.unwrap();
+    store.enqueue(vec![account("1"), account("2")], Urgency::Bulk).await.unwrap();
     let room = Room { all: 8, bulk: 1 };
     for number in 1..3 {
         let claimed = store.claim_when_due(Lease::new("a", number), room, SPAN, NEVER, &stop).await.unwrap();

@@ -5,12 +5,12 @@ use entitlement::plan::Until;
 use entitlement::status::{LevelStatus, Status};
 
 use super::make::{
-    SPAN, account, at, claim, done, failed, finding, held, memory, pass, settle, settlement, touch, user,
+    SPAN, account, at, claim, done, failed, finding, held, memory, pass, settle, settlement, enqueue, user,
 };
 use crate::claim::{Lease, Room, Urgency};
 use crate::open::Store;
-use crate::people::Link;
-use crate::record::{Ending, Held, Kind, Settlement};
+use crate::links::Link;
+use crate::record::{SyncEnding, Fenced, AttentionKind, Settlement};
 
 fn standing(until: i64) -> Status {
     let level = LevelStatus {
@@ -28,11 +28,11 @@ fn standing(until: i64) -> Status {
 
 /// A look at `id` of u-1 that saw where they stand.
 async fn seen(store: &Store, id: &str, status: Status) {
-    let link = Link { account: account(id), customer: user("u-1"), origin: "operator".into() };
+    let link = Link { account: account(id), user: user("u-1"), origin: "operator".into() };
     store.link(link, None).await.unwrap();
     let claim = claim(store, "a", 1).await.claims.remove(0);
     let settlement = Settlement { statuses: vec![(user("u-1"), status)], ..settlement(&claim, done()) };
-    assert_eq!(store.settle(settlement).await.unwrap(), Held::Yes);
+    assert_eq!(store.settle(settlement).await.unwrap(), Fenced::Written);
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_user_whose_account_is_overdue_or_fails_is_told_since_when() {
     let store = memory().await;
     seen(&store, "1", standing(100)).await;
     pass(10);
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
     pass(10);
     let overdue = async || store.status_of(&user("u-1")).await.unwrap().unwrap().overdue_since;
     assert_eq!(overdue().await, Some(at(10)));
@@ -67,18 +67,18 @@ async fn a_look_that_was_given_up_or_did_not_see_all_is_overdue_at_once_until_a_
     pass(10);
     let overdue = async || store.status_of(&user("u-1")).await.unwrap().unwrap().overdue_since;
     let look = async |ending| {
-        touch(&store, "1").await;
+        enqueue(&store, "1").await;
         let claim = claim(&store, "a", 1).await.claims.remove(0);
-        assert_eq!(settle(&store, &claim, ending).await, Held::Yes);
+        assert_eq!(settle(&store, &claim, ending).await, Fenced::Written);
     };
-    look(Ending::GivenUp(finding(Kind::LookFailed, "1"))).await;
+    look(SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "1"))).await;
     assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
-    touch(&store, "1").await;
+    enqueue(&store, "1").await;
     assert_eq!(overdue().await, Some(at(10)), "since the bell");
     let trouble = Some("an app could not be served".to_owned());
-    look(Ending::Partly { next: Some(at(5000)), parked: Vec::new(), trouble }).await;
+    look(SyncEnding::Partly { next: Some(at(5000)), parked: Vec::new(), trouble }).await;
     assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
-    look(Ending::Partly { next: None, parked: Vec::new(), trouble: None }).await;
+    look(SyncEnding::Partly { next: None, parked: Vec::new(), trouble: None }).await;
     assert_eq!(overdue().await, None);
     look(done()).await;
     assert_eq!(overdue().await, None);
@@ -90,7 +90,7 @@ async fn of_one_user_seen_by_two_looks_at_once_one_status_is_kept() {
     let (one, two) = (held(&store, "1").await, held(&store, "2").await);
     let end = |claim, until| Settlement { statuses: vec![(user("u-1"), standing(until))], ..settlement(claim, done()) };
     let (first, second) = tokio::join!(store.settle(end(&one, 1)), store.settle(end(&two, 2)));
-    assert_eq!((first.unwrap(), second.unwrap()), (Held::Yes, Held::Yes));
+    assert_eq!((first.unwrap(), second.unwrap()), (Fenced::Written, Fenced::Written));
     let known = store.status_of(&user("u-1")).await.unwrap().unwrap().status;
     assert!(known == standing(1) || known == standing(2), "{known:?}");
 }
@@ -101,7 +101,7 @@ async fn a_status_under_a_lost_lease_is_not_kept() {
     let lost = held(&store, "1").await;
     pass(8);
     let settlement = Settlement { statuses: vec![(user("u-1"), standing(1))], ..settlement(&lost, done()) };
-    assert_eq!(store.settle(settlement).await.unwrap(), Held::Lost);
+    assert_eq!(store.settle(settlement).await.unwrap(), Fenced::LeaseLost);
     assert_eq!(store.status_of(&user("u-1")).await.unwrap(), None);
 }
 
@@ -109,12 +109,12 @@ async fn a_status_under_a_lost_lease_is_not_kept() {
 async fn accounts_are_walked_over_by_name_page_by_page() {
     let store = memory().await;
     for id in ["c", "a", "b"] {
-        touch(&store, id).await;
+        enqueue(&store, id).await;
     }
-    let first = store.accounts_behind(None, 2).await.unwrap();
+    let first = store.accounts_after(None, 2).await.unwrap();
     assert_eq!(first, [account("a"), account("b")]);
-    assert_eq!(store.accounts_behind(first.last(), 2).await.unwrap(), [account("c")]);
-    assert_eq!(store.unheard_of(&[account("x"), account("a")]).await.unwrap(), [account("x")]);
+    assert_eq!(store.accounts_after(first.last(), 2).await.unwrap(), [account("c")]);
+    assert_eq!(store.unknown_accounts(&[account("x"), account("a")]).await.unwrap(), [account("x")]);
 }
 
 #[tokio::test]
@@ -135,9 +135,9 @@ async fn whoever_works_is_counted_until_they_fall_silent() {
 async fn of_what_is_in_bulk_no_more_is_claimed_than_there_is_room_for() {
     let store = memory().await;
     let bulk: Vec<_> = (0..9).map(|number| account(&format!("bulk{number}"))).collect();
-    store.touch(bulk, Urgency::Bulk).await.unwrap();
+    store.enqueue(bulk, Urgency::Bulk).await.unwrap();
     pass(1);
-    touch(&store, "fresh").await;
+    enqueue(&store, "fresh").await;
     let room = Room { all: 5, bulk: 2 };
     let claims = store.claim(Lease::new("a", 1), room, SPAN).await.unwrap().claims;
     let urgencies: Vec<_> = claims.iter().map(|claim| claim.urgency).collect();

@@ -1,36 +1,36 @@
 //! What becomes due, and in which order.
 
-use super::make::{account, at, claim, claimed, done, failed, finding, held, memory, now, pass, settle, touch};
+use super::make::{account, at, claim, claimed, done, failed, finding, held, memory, now, pass, settle, enqueue};
 use crate::claim::Urgency;
-use crate::record::{Ending, Held, Kind};
+use crate::record::{SyncEnding, Fenced, AttentionKind};
 
 #[tokio::test]
 async fn fresh_goes_before_again_and_again_before_bulk() {
     let store = memory().await;
     let claim = held(&store, "again").await;
-    settle(&store, &claim, Ending::Done { next: Some(at(1)), parked: Vec::new() }).await;
-    store.touch(vec![account("bulk")], Urgency::Bulk).await.unwrap();
+    settle(&store, &claim, SyncEnding::Done { next: Some(at(1)), parked: Vec::new() }).await;
+    store.enqueue(vec![account("bulk")], Urgency::Bulk).await.unwrap();
     pass(5);
-    touch(&store, "fresh").await;
+    enqueue(&store, "fresh").await;
     assert_eq!(claimed(&store, "a", 10).await, ["fresh", "again", "bulk"]);
 }
 
 #[tokio::test]
 async fn a_bulk_touch_does_not_make_a_fresh_account_bulk() {
     let store = memory().await;
-    store.touch(vec![account("bulk")], Urgency::Bulk).await.unwrap();
+    store.enqueue(vec![account("bulk")], Urgency::Bulk).await.unwrap();
     pass(1);
-    touch(&store, "fresh").await;
-    store.touch(vec![account("fresh")], Urgency::Bulk).await.unwrap();
+    enqueue(&store, "fresh").await;
+    store.enqueue(vec![account("fresh")], Urgency::Bulk).await.unwrap();
     assert_eq!(claimed(&store, "a", 10).await, ["fresh", "bulk"]);
 }
 
 #[tokio::test]
 async fn a_bell_makes_a_bulk_account_fresh() {
     let store = memory().await;
-    store.touch(vec![account("a"), account("b")], Urgency::Bulk).await.unwrap();
+    store.enqueue(vec![account("a"), account("b")], Urgency::Bulk).await.unwrap();
     pass(1);
-    touch(&store, "b").await;
+    enqueue(&store, "b").await;
     assert_eq!(claimed(&store, "x", 10).await, ["b", "a"]);
 }
 
@@ -38,12 +38,12 @@ async fn a_bell_makes_a_bulk_account_fresh() {
 async fn a_bell_makes_an_account_due_that_waits_for_later() {
     let store = memory().await;
     let held = held(&store, "1").await;
-    settle(&store, &held, Ending::Done { next: Some(at(3600)), parked: Vec::new() }).await;
+    settle(&store, &held, SyncEnding::Done { next: Some(at(3600)), parked: Vec::new() }).await;
     assert_eq!(store.backlog().await.unwrap().due, 0);
     assert_eq!(claim(&store, "a", 1).await.next_due, Some(at(3600)));
     pass(10);
-    touch(&store, "1").await;
-    let standing = store.standing(&account("1")).await.unwrap().unwrap();
+    enqueue(&store, "1").await;
+    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
     assert_eq!((standing.due_at, standing.generation), (Some(at(10)), 2));
     assert_eq!(claimed(&store, "a", 1).await, ["1"]);
 }
@@ -51,11 +51,11 @@ async fn a_bell_makes_an_account_due_that_waits_for_later() {
 #[tokio::test]
 async fn a_later_bell_does_not_make_an_account_wait_longer() {
     let store = memory().await;
-    touch(&store, "first").await;
+    enqueue(&store, "first").await;
     pass(1);
-    touch(&store, "second").await;
+    enqueue(&store, "second").await;
     pass(1);
-    touch(&store, "first").await;
+    enqueue(&store, "first").await;
     assert_eq!(claimed(&store, "a", 1).await, ["first"]);
 }
 
@@ -70,7 +70,7 @@ async fn failing_since_is_set_once_and_cleared_by_a_look_that_ends_well() {
         pass(60);
     }
     let claim = held(&store, "1").await;
-    assert!(!claim.is_tired(now()) && claim.is_tired(at(4 * 86_400)));
+    assert!(!claim.has_exhausted_retries(now()) && claim.has_exhausted_retries(at(4 * 86_400)));
     settle(&store, &claim, done()).await;
     let claim = held(&store, "1").await;
     assert_eq!((claim.attempts, claim.failing_since), (0, None));
@@ -82,8 +82,8 @@ async fn a_look_given_up_rests_until_the_next_bell_and_has_its_patience_again() 
     let claim = held(&store, "1").await;
     settle(&store, &claim, failed(now())).await;
     let claim = held(&store, "1").await;
-    settle(&store, &claim, Ending::GivenUp(finding(Kind::LookFailed, "stripe:cus_1"))).await;
-    let standing = store.standing(&account("1")).await.unwrap().unwrap();
+    settle(&store, &claim, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "stripe:cus_1"))).await;
+    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
     assert_eq!((standing.due_at, standing.trouble.as_deref()), (None, Some("it is so")));
     let claim = held(&store, "1").await;
     assert_eq!(claim.failing_since, None);
@@ -92,7 +92,7 @@ async fn a_look_given_up_rests_until_the_next_bell_and_has_its_patience_again() 
 #[tokio::test]
 async fn a_failed_look_tells_its_trouble_until_a_bell_or_a_good_end() {
     let store = memory().await;
-    let trouble = async || store.standing(&account("1")).await.unwrap().unwrap().trouble;
+    let trouble = async || store.account_state(&account("1")).await.unwrap().unwrap().trouble;
     let first = held(&store, "1").await;
     settle(&store, &first, failed(at(60))).await;
     assert_eq!(trouble().await.as_deref(), Some("stripe does not answer"));
@@ -102,7 +102,7 @@ async fn a_failed_look_tells_its_trouble_until_a_bell_or_a_good_end() {
     pass(60);
     let found = claim(&store, "a", 1).await;
     settle(&store, &found.claims[0], done()).await;
-    let standing = store.standing(&account("1")).await.unwrap().unwrap();
+    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
     assert_eq!((standing.trouble, standing.settled_at, standing.leased), (None, Some(at(60)), false));
 }
 
@@ -110,10 +110,10 @@ async fn a_failed_look_tells_its_trouble_until_a_bell_or_a_good_end() {
 async fn a_look_that_yields_is_no_failure_and_still_answers_its_bell() {
     let store = memory().await;
     let first = held(&store, "1").await;
-    assert_eq!(settle(&store, &first, Ending::Yielded { next: at(1) }).await, Held::Yes);
+    assert_eq!(settle(&store, &first, SyncEnding::Yielded { next: at(1) }).await, Fenced::Written);
     pass(1);
     let found = claim(&store, "a", 1).await;
-    assert_eq!((found.claims[0].attempts, found.claims[0].rung_at), (0, Some(at(0))));
+    assert_eq!((found.claims[0].attempts, found.claims[0].triggered_at), (0, Some(at(0))));
     assert_eq!(found.claims[0].failing_since, None);
 }
 
@@ -123,7 +123,7 @@ async fn retrying_all_makes_waiting_looks_due_and_leaves_what_rests() {
     let claim = held(&store, "failed").await;
     settle(&store, &claim, failed(at(3600))).await;
     let claim = held(&store, "well").await;
-    settle(&store, &claim, Ending::Done { next: Some(at(3600)), parked: Vec::new() }).await;
+    settle(&store, &claim, SyncEnding::Done { next: Some(at(3600)), parked: Vec::new() }).await;
     store.retry_all().await.unwrap();
     assert_eq!(claimed(&store, "a", 10).await, ["failed"]);
 }
@@ -131,7 +131,7 @@ async fn retrying_all_makes_waiting_looks_due_and_leaves_what_rests() {
 #[tokio::test]
 async fn an_account_that_was_never_touched_stands_nowhere() {
     let store = memory().await;
-    assert!(store.standing(&account("1")).await.unwrap().is_none());
+    assert!(store.account_state(&account("1")).await.unwrap().is_none());
     let found = claim(&store, "a", 1).await;
     assert_eq!((found.claims.len(), found.next_due), (0, None));
     let backlog = store.backlog().await.unwrap();

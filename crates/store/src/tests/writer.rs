@@ -15,11 +15,11 @@ fn nonsense() -> Account {
 #[tokio::test]
 async fn a_write_that_cannot_be_answered_does_not_refuse_its_neighbours() {
     let store = memory().await;
-    store.touch(vec![nonsense()], Urgency::Fresh).await.unwrap();
+    store.enqueue(vec![nonsense()], Urgency::Fresh).await.unwrap();
     let claim = store.claim(Lease::new("a", 1), Room::of(9), SPAN);
-    let touch = store.touch(vec![account("1")], Urgency::Fresh);
+    let enqueue = store.enqueue(vec![account("1")], Urgency::Fresh);
     let (kept, touched, note, claimed) =
-        tokio::join!(ring(&store, event("evt_1", "2")), touch, store.keep_note("n", "1".into()), claim);
+        tokio::join!(ring(&store, event("evt_1", "2")), enqueue, store.keep_note("n", "1".into()), claim);
     assert_eq!(kept, Kept::New);
     assert!(touched.is_ok() && note.is_ok());
     assert!(matches!(claimed, Err(StoreError::Refused(why)) if why.contains("worklist")));
@@ -43,8 +43,8 @@ async fn more_writes_than_one_transaction_takes_are_all_answered() {
     let store = memory_with_seats(2000).await;
     let rings: Vec<_> = (0..1200)
         .map(|number| {
-            let (seat, event) = (store.seat().unwrap(), event(&format!("evt_{number}"), &number.to_string()));
-            tokio::spawn(seat.ring(event))
+            let (slot, event) = (store.slot().unwrap(), event(&format!("evt_{number}"), &number.to_string()));
+            tokio::spawn(slot.record(event))
         })
         .collect();
     for ring in rings {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use adapty::adapty::Adapty;
 use entitlement::failure::Class;
-use entitlement::names::Customer;
+use entitlement::names::User;
 use wire::limit::LimitBy;
 
 use crate::commands::check::finding::{Area, Finding, error, ok, unchecked};
@@ -30,11 +30,11 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     if app.secret_key.present().is_none() {
         return vec![unchecked(Area::Adapty, "there is no Adapty key")];
     }
-    let (adapty, customer) = match reader(app) {
+    let (adapty, user) = match reader(app) {
         Ok(adapty) => adapty,
         Err(failed) => return vec![error(Area::Adapty, failed.text(), "mend `[adapty]` in the settings")],
     };
-    match adapty.profile(&customer).await {
+    match adapty.profile(&user).await {
         Ok(_) => vec![ok(Area::Adapty, format!("the key works (API {})", app.api)), levels(settings, app)],
         Err(failure) if failure.class == Class::Credentials => {
             let mend = "copy the app's secret key again (App settings → General); it begins with `secret_`";
@@ -47,10 +47,10 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     }
 }
 
-fn reader(app: &App) -> Result<(Adapty, Customer), Failed> {
+fn reader(app: &App) -> Result<(Adapty, User), Failed> {
     let api = wiring::adapty_api(app);
     let upstream = wiring::adapty(app, &wiring::client()?, LimitBy::Own)?;
-    let nobody = Customer::new(NOBODY).ok_or_else(|| Failed::Sentence("nobody has no name".into()))?;
+    let nobody = User::new(NOBODY).ok_or_else(|| Failed::Sentence("nobody has no name".into()))?;
     Ok((Adapty::new(upstream, api), nobody))
 }
 

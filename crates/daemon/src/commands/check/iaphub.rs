@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entitlement::failure::Class;
-use entitlement::names::Customer;
+use entitlement::names::User;
 use wire::limit::LimitBy;
 
 use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
@@ -20,7 +20,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
         return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")];
     }
     let reader = wiring::iaphub(of, LimitBy::Own);
-    let (iaphub, nobody) = match (reader, Customer::new(NOBODY)) {
+    let (iaphub, nobody) = match (reader, User::new(NOBODY)) {
         (Ok(Some(iaphub)), Some(nobody)) => (iaphub, nobody),
         (Err(failed), _) => return vec![error(Area::Iaphub, failed.text(), "mend `[iaphub]` in the settings")],
         (Ok(None), _) | (_, None) => return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")],

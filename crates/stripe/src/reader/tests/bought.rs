@@ -107,7 +107,7 @@ async fn a_guest_is_looked_at_by_their_session() {
     let stripe = fake.stripe(&order).await;
     let looked = stripe.look(&account, Scope { sells_once: false }).await.unwrap();
     let identity = looked.identity.unwrap();
-    assert_eq!((identity.customer.as_str(), identity.origin.as_str()), ("user-1", order[2]));
+    assert_eq!((identity.user.as_str(), identity.origin.as_str()), ("user-1", order[2]));
     let purchase = &looked.billing.purchases[0];
     assert_eq!((&purchase.account, purchase.money_back.refunded), (&account, 200));
     assert_eq!(purchase.state, PurchaseState::Paid(at(START + 60)));
@@ -115,7 +115,7 @@ async fn a_guest_is_looked_at_by_their_session() {
 
     let by_address = fake.stripe(&["customer.email"]).await;
     let looked = by_address.look(&account, Scope { sells_once: false }).await.unwrap();
-    assert_eq!(looked.identity.unwrap().customer.as_str(), "ann@example.com");
+    assert_eq!(looked.identity.unwrap().user.as_str(), "ann@example.com");
 }
 
 #[tokio::test]

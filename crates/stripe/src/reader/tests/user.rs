@@ -15,7 +15,7 @@ const ORDER: &[&str] = &[
 
 async fn user(fake: &Fake, order: &[&str]) -> Option<(String, String)> {
     let identity = fake.look(order, false).await.identity?;
-    Some((identity.customer.as_str().to_owned(), identity.origin))
+    Some((identity.user.as_str().to_owned(), identity.origin))
 }
 
 fn found(user: &str, origin: &str) -> Option<(String, String)> {

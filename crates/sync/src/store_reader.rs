@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use entitlement::clock::{Clock, Timestamp};
-use entitlement::names::Customer;
+use entitlement::names::User;
 use entitlement::status::LevelStatus;
 use iaphub::iaphub::Iaphub;
 use store::error::StoreError;
@@ -27,7 +27,7 @@ const AT_LEAST: Duration = Duration::from_secs(60);
 
 /// Who is asked, and how long an answer is good. Clones share what they remember.
 #[derive(Clone, Debug)]
-pub struct Witness {
+pub struct StoreReader {
     iaphub: Iaphub,
     store: Store,
     good_for: Duration,
@@ -41,7 +41,7 @@ struct Lately {
     /// When it did not answer, if that was the last of it.
     failed: Option<Timestamp>,
     /// Of whom it is being asked behind an answer.
-    under_way: HashSet<Customer>,
+    under_way: HashSet<User>,
 }
 
 /// What the witness shows.
@@ -69,19 +69,19 @@ pub enum Asking {
     IfOlderThanADay,
 }
 
-impl Witness {
+impl StoreReader {
     #[must_use]
     pub fn new(iaphub: Iaphub, store: Store, good_for: Duration, clock: Clock) -> Self {
         Self { iaphub, store, good_for, clock, lately: Arc::default() }
     }
 
-    /// What the witness shows of `customer`.
+    /// What the witness shows of `user`.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn shows(&self, customer: &Customer, asking: Asking) -> Result<Seen, StoreError> {
+    pub async fn shows(&self, user: &User, asking: Asking) -> Result<Seen, StoreError> {
         let now = (self.clock)();
-        let before = self.store.witnessed(customer).await?;
+        let before = self.store.store_purchases(user).await?;
         let good_for = match asking {
             Asking::Now => Duration::ZERO,
             Asking::IfOld | Asking::Behind { .. } => self.good_for,
@@ -98,10 +98,10 @@ impl Witness {
         let is_open = |opens: bool| opens || levels.iter().any(|level| level.is_active(now, false));
         let will_do = matches!(asking, Asking::Behind { opens } if is_open(opens));
         if will_do && as_of.is_some_and(|as_of| is_within(DAY, as_of)) {
-            self.ask_behind(customer);
+            self.ask_behind(user);
             return Ok(Seen { levels, as_of, stale: false });
         }
-        Ok(match self.ask(customer).await? {
+        Ok(match self.ask(user).await? {
             Some(levels) => Seen { levels, as_of: Some(now), stale: false },
             None => Seen { levels, as_of, stale: true },
         })
@@ -117,13 +117,13 @@ impl Witness {
     }
 
     /// Asks, and keeps the answer; `None` when there is none.
-    async fn ask(&self, customer: &Customer) -> Result<Option<Vec<LevelStatus>>, StoreError> {
+    async fn ask(&self, user: &User) -> Result<Option<Vec<LevelStatus>>, StoreError> {
         let now = (self.clock)();
-        let answer = timeout(PATIENCE, self.iaphub.shown(customer, now, self.good_for.max(AT_LEAST))).await;
+        let answer = timeout(PATIENCE, self.iaphub.shown(user, now, self.good_for.max(AT_LEAST))).await;
         let why = match answer {
             Ok(Ok(levels)) => {
                 self.lately().failed = None;
-                self.store.keep_witnessed(customer.clone(), levels.clone()).await?;
+                self.store.keep_store_purchases(user.clone(), levels.clone()).await?;
                 return Ok(Some(levels));
             }
             Ok(Err(failure)) => failure.to_string(),
@@ -135,14 +135,14 @@ impl Witness {
     }
 
     /// Asks for the next who want to know; of one user once at a time.
-    fn ask_behind(&self, customer: &Customer) {
-        if !self.lately().under_way.insert(customer.clone()) {
+    fn ask_behind(&self, user: &User) {
+        if !self.lately().under_way.insert(user.clone()) {
             return;
         }
-        let (witness, customer) = (self.clone(), customer.clone());
+        let (store_reader, user) = (self.clone(), user.clone());
         tokio::spawn(async move {
-            let asked = witness.ask(&customer).await;
-            witness.lately().under_way.remove(&customer);
+            let asked = store_reader.ask(&user).await;
+            store_reader.lately().under_way.remove(&user);
             if let Err(error) = asked {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "what the witness shows could not be kept");

@@ -4,25 +4,26 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::attributes::AttributeOverrides;
 use crate::clock::Timestamp;
-use crate::details::DetailsOrdered;
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Refund, Transaction, Until, Verdict, Withheld};
+use crate::plan::{Entitlement, Expected, Refund, Sale, Until, Withheld};
 use crate::reason::Reason;
 
 /// All that was ordered, and not taken back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Orders {
+pub struct Overrides {
     /// Ended ones too, as far as their levels may still be held.
-    pub promotions: Vec<Promotion>,
+    pub promotions: Vec<PromotionalGrant>,
     pub blocks: Vec<Block>,
-    pub details: DetailsOrdered,
+    #[serde(alias = "details")]
+    pub attributes: AttributeOverrides,
 }
 
 /// A level that is given without a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Promotion {
+pub struct PromotionalGrant {
     pub id: String,
     pub level: AccessLevel,
     pub until: Until,
@@ -42,7 +43,7 @@ pub struct Block {
     pub why: String,
 }
 
-impl Orders {
+impl Overrides {
     /// Whether nothing was ordered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -54,41 +55,41 @@ impl Orders {
     /// A promotion neither shortens a paid right nor is shortened by one: the later end counts. What was paid is told
     /// all the same, so the transaction stays that of the payment.
     #[must_use]
-    pub fn applied(&self, mut verdict: Verdict, now: Timestamp) -> Verdict {
-        let mut promotions: Vec<&Promotion> = self.promotions.iter().collect();
+    pub fn applied(&self, mut expected: Expected, now: Timestamp) -> Expected {
+        let mut promotions: Vec<&PromotionalGrant> = self.promotions.iter().collect();
         promotions.sort_by_key(|promotion| &promotion.id);
         for promotion in promotions {
             match promotion.ended {
-                false if promotion.until.is_after(now) => give(promotion, &mut verdict),
+                false if promotion.until.is_after(now) => give(promotion, &mut expected),
                 false => {}
-                true => verdict.withheld.push(ended(promotion)),
+                true => expected.withheld.push(ended(promotion)),
             }
         }
         let blocked: BTreeSet<&AccessLevel> = self.blocks.iter().map(|block| &block.level).collect();
-        blocked.into_iter().for_each(|level| withhold(level, &mut verdict));
-        verdict.owed.sort_by(|one, other| one.level.cmp(&other.level));
-        verdict
+        blocked.into_iter().for_each(|level| withhold(level, &mut expected));
+        expected.owed.sort_by(|one, other| one.level.cmp(&other.level));
+        expected
     }
 }
 
-fn give(promotion: &Promotion, verdict: &mut Verdict) {
+fn give(promotion: &PromotionalGrant, expected: &mut Expected) {
     if let Some(end) = promotion.until.at() {
-        verdict.look_again = Some(verdict.look_again.map_or(end, |soonest| soonest.min(end)));
+        expected.sync_again_at = Some(expected.sync_again_at.map_or(end, |soonest| soonest.min(end)));
     }
     let because = Reason::Promotion { promotion: promotion.id.clone(), until: promotion.until };
-    match verdict.owed.iter_mut().find(|right| right.level == promotion.level) {
+    match expected.owed.iter_mut().find(|right| right.level == promotion.level) {
         Some(right) if right.until < promotion.until => {
             (right.until, right.because) = (promotion.until, because);
-            if right.transaction.is_promotion() {
-                right.transaction = Transaction::of_promotion(&promotion.id);
+            if right.sale.is_promotion() {
+                right.sale = Sale::of_promotion(&promotion.id);
             }
         }
         Some(_) => {}
-        None => verdict.owed.push(Entitlement {
+        None => expected.owed.push(Entitlement {
             level: promotion.level.clone(),
             until: promotion.until,
             starts_at: None,
-            transaction: Transaction::of_promotion(&promotion.id),
+            sale: Sale::of_promotion(&promotion.id),
             will_renew: false,
             in_grace: false,
             because,
@@ -96,7 +97,7 @@ fn give(promotion: &Promotion, verdict: &mut Verdict) {
     }
 }
 
-fn ended(promotion: &Promotion) -> Withheld {
+fn ended(promotion: &PromotionalGrant) -> Withheld {
     Withheld {
         level: promotion.level.clone(),
         chain: promotion.id.clone(),
@@ -107,8 +108,8 @@ fn ended(promotion: &Promotion) -> Withheld {
     }
 }
 
-fn withhold(level: &AccessLevel, verdict: &mut Verdict) {
-    verdict.owed.retain(|right| right.level != *level);
+fn withhold(level: &AccessLevel, expected: &mut Expected) {
+    expected.owed.retain(|right| right.level != *level);
     let no = Withheld {
         level: level.clone(),
         chain: String::new(),
@@ -117,5 +118,5 @@ fn withhold(level: &AccessLevel, verdict: &mut Verdict) {
         ended: None,
         because: Reason::Blocked,
     };
-    verdict.withheld.insert(0, no);
+    expected.withheld.insert(0, no);
 }

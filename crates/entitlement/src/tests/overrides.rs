@@ -1,26 +1,26 @@
 //! What operators order: promotions, blocks, and details.
 
 use super::*;
-use crate::details::{Describe, DetailName, DetailValue, Fact, Limits, Sourced};
-use crate::orders::{Block, Promotion};
+use crate::attributes::{AttributeLimits, AttributeName, AttributeValue, Fact, SetAttributes, SourcedAttribute};
+use crate::overrides::{Block, PromotionalGrant};
 use crate::reason::Reason;
-use crate::rules::Told;
-use crate::status::{Carried, Status as Standing};
+use crate::rules::Protocol;
+use crate::status::{Carried, Status as SaleStatus};
 
 /// The end of a paid first month that will renew.
 fn month_end() -> Until {
     Until::At(day(30) + hours(2))
 }
 
-fn promotion(id: &str, until: Until) -> Promotion {
+fn promotion(id: &str, until: Until) -> PromotionalGrant {
     let (by, why) = ("ops".to_owned(), "a week for free".to_owned());
-    Promotion { id: id.into(), level: level("premium"), until, by, why, ended: false }
+    PromotionalGrant { id: id.into(), level: level("premium"), until, by, why, ended: false }
 }
 
 /// Nobody paid, and an operator gave a week.
 fn given() -> Case {
     let mut case = of(day(3), []);
-    case.orders.promotions.push(promotion("promo_1", Until::At(day(10))));
+    case.overrides.promotions.push(promotion("promo_1", Until::At(day(10))));
     case
 }
 
@@ -30,15 +30,15 @@ fn block(name: &str) -> Block {
 
 #[test]
 fn a_promotion_gives_the_level_without_a_transaction_and_ends_by_itself() {
-    for told in [Told::Transaction, Told::Standing, Told::LevelOnly] {
+    for told in [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly] {
         let mut case = given();
-        case.rules.told = told;
+        case.rules.protocol = told;
         let plan = decide(&case);
-        let Step::Grant(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
-        assert!(grant.is_bare() && grant.transaction.price.is_none(), "{told:?}");
-        assert_eq!((grant.until, plan.look_again), (Until::At(day(10)), Some(day(10))));
-        let standing = Standing::of(&case, &plan, Carried::Out);
-        assert_eq!(standing.levels[0].store.as_deref(), Some("adapty"));
+        let Step::GrantAccess(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
+        assert!(grant.is_bare() && grant.sale.price.is_none(), "{told:?}");
+        assert_eq!((grant.until, plan.sync_again_at), (Until::At(day(10)), Some(day(10))));
+        let status = SaleStatus::of(&case, &plan, Carried::Out);
+        assert_eq!(status.levels[0].store.as_deref(), Some("adapty"));
         carry_out(&mut case);
         assert_eq!(steps(&case), [""; 0], "once is enough");
         case.now = day(10);
@@ -49,16 +49,16 @@ fn a_promotion_gives_the_level_without_a_transaction_and_ends_by_itself() {
 #[test]
 fn a_promotion_never_shortens_what_was_paid_and_is_never_shortened_by_it() {
     let mut case = of(day(3), [first_month()]);
-    case.orders.promotions.push(promotion("promo_1", Until::At(day(10))));
-    assert_eq!(decide(&case).verdict.owed[0].until, month_end());
-    case.orders.promotions[0].until = Until::At(day(60));
-    let right = &decide(&case).verdict.owed[0];
-    assert_eq!((right.until, right.transaction.id.as_str()), (Until::At(day(60)), "sub_1"), "and its money is told");
+    case.overrides.promotions.push(promotion("promo_1", Until::At(day(10))));
+    assert_eq!(decide(&case).expected.owed[0].until, month_end());
+    case.overrides.promotions[0].until = Until::At(day(60));
+    let right = &decide(&case).expected.owed[0];
+    assert_eq!((right.until, right.sale.id.as_str()), (Until::At(day(60)), "sub_1"), "and its money is told");
     let cancelled = Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
     let case = later(case, day(4), [cancelled]);
     let plan = decide(&case);
-    assert!(plan.steps.iter().all(|planned| matches!(planned.step, Step::Grant(_))), "{plan:?}");
-    assert_eq!(plan.verdict.owed[0].until, Until::At(day(60)), "the end of what was paid takes nothing");
+    assert!(plan.steps.iter().all(|planned| matches!(planned.step, Step::GrantAccess(_))), "{plan:?}");
+    assert_eq!(plan.expected.owed[0].until, Until::At(day(60)), "the end of what was paid takes nothing");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn whoever_pays_after_a_promotion_is_told_as_a_payer() {
     assert_eq!(steps(&case), [format!("grant premium until {} by sub_1", month_end())]);
     // the same end does not hide the money
     let mut life = given();
-    life.orders.promotions[0].until = Until::Lifetime;
+    life.overrides.promotions[0].until = Until::Lifetime;
     let life = later(life, day(4), [first_month()]);
     assert_eq!(steps(&life), ["grant premium until for life by sub_1"]);
 }
@@ -75,14 +75,14 @@ fn whoever_pays_after_a_promotion_is_told_as_a_payer() {
 #[test]
 fn the_longest_promotion_counts_and_ending_one_leaves_the_others() {
     let mut case = given();
-    case.orders.promotions.push(promotion("promo_2", Until::At(day(20))));
+    case.overrides.promotions.push(promotion("promo_2", Until::At(day(20))));
     carry_out(&mut case);
     case.now = day(4);
-    case.orders.promotions[1].ended = true;
+    case.overrides.promotions[1].ended = true;
     assert_eq!(steps(&case), [format!("grant premium until {} by promo_1", Until::At(day(10)))]);
     carry_out(&mut case);
     case.now = day(5);
-    case.orders.promotions[0].ended = true;
+    case.overrides.promotions[0].ended = true;
     let plan = decide(&case);
     assert_eq!(steps(&case), ["revoke premium"]);
     assert_eq!(plan.steps[0].because, Reason::PromotionEnded { promotion: "promo_1".into() });
@@ -100,17 +100,17 @@ fn a_promotion_that_another_store_outlasts_needs_nothing_and_nobody_pays_twice()
 #[test]
 fn a_block_withholds_what_is_paid_until_it_is_lifted_whatever_is_known() {
     let mut case = later(of(day(3), [first_month()]), day(4), [first_month()]);
-    case.orders.blocks.push(block("premium"));
+    case.overrides.blocks.push(block("premium"));
     assert_eq!(steps(&case), ["revoke premium"]);
     let plan = decide(&case);
-    let standing = Standing::of(&case, &plan, Carried::Out);
-    assert!(!standing.levels[0].is_active(case.now, true), "{standing:?}");
-    assert!(standing.levels[0].because.contains("blocked"));
+    let status = SaleStatus::of(&case, &plan, Carried::Out);
+    assert!(!status.levels[0].is_active(case.now, true), "{status:?}");
+    assert!(status.levels[0].because.contains("blocked"));
     let mut unsure = case.clone();
     unsure.billing.subscriptions[0].status = Status::Unknown("dormant".into());
     assert_eq!(steps(&unsure), ["revoke premium"]);
     carry_out(&mut case);
-    (case.now, case.orders.blocks) = (day(5), vec![]);
+    (case.now, case.overrides.blocks) = (day(5), vec![]);
     assert_eq!(steps(&case), [format!("grant premium until {} by sub_1", month_end())]);
 }
 
@@ -118,27 +118,27 @@ fn a_block_withholds_what_is_paid_until_it_is_lifted_whatever_is_known() {
 fn a_block_takes_nothing_from_another_store() {
     let mut case = of(day(3), []);
     case.profile.levels = vec![foreign("premium", Until::At(day(90)))];
-    case.orders.blocks.push(block("premium"));
+    case.overrides.blocks.push(block("premium"));
     assert_eq!(steps(&case), [""; 0]);
 }
 
 /// `plan` comes from the customer's metadata.
-fn sourced() -> Case {
+fn sourced_attributes() -> Case {
     let mut case = of(day(3), [first_month()]);
-    let name = DetailName::parse("plan").unwrap();
-    case.rules.sourced.push(Sourced { name, from: "customer.metadata.plan".into() });
+    let name = AttributeName::parse("plan").unwrap();
+    case.rules.sourced_attributes.push(SourcedAttribute { name, from: "customer.metadata.plan".into() });
     case.billing.facts.insert("customer.metadata.plan".into(), Fact("gold".into()));
     carry_out(&mut case);
     case
 }
 
 fn order(case: &mut Case, name: &str, value: Option<&str>) {
-    case.orders.details.insert(DetailName::parse(name).unwrap(), value.map(DetailValue::read));
+    case.overrides.attributes.insert(AttributeName::parse(name).unwrap(), value.map(AttributeValue::read));
 }
 
 #[test]
 fn a_detail_is_told_once_and_again_when_it_changes_or_is_gone() {
-    let mut case = sourced();
+    let mut case = sourced_attributes();
     assert_eq!(steps(&case), [""; 0]);
     case.now = day(4);
     case.billing.facts.insert("customer.metadata.plan".into(), Fact("silver".into()));
@@ -154,7 +154,7 @@ fn a_detail_is_told_once_and_again_when_it_changes_or_is_gone() {
 
 #[test]
 fn an_operators_word_on_a_detail_wins_and_stays_when_the_source_speaks_again() {
-    let mut case = sourced();
+    let mut case = sourced_attributes();
     order(&mut case, "plan", Some("staff"));
     order(&mut case, "profile:email", Some("ann@example.com"));
     assert_eq!(steps(&case), ["describe plan=staff profile:email=ann@example.com"]);
@@ -169,7 +169,7 @@ fn an_operators_word_on_a_detail_wins_and_stays_when_the_source_speaks_again() {
 
 #[test]
 fn what_was_sent_and_never_answered_is_taken_back_too() {
-    let mut case = sourced();
+    let mut case = sourced_attributes();
     case.billing.facts.insert("customer.metadata.plan".into(), Fact("silver".into()));
     order(&mut case, "colour", Some("blue"));
     let plan = decide(&case);
@@ -180,20 +180,20 @@ fn what_was_sent_and_never_answered_is_taken_back_too() {
     case.billing.facts.insert("customer.metadata.plan".into(), Fact("gold".into()));
     let plan = decide(&case);
     assert_eq!(steps(&case), ["describe plan=gold no colour"], "though that was told before");
-    assert_eq!(plan.moot.len(), 1);
+    assert_eq!(plan.dropped.len(), 1);
 }
 
 #[test]
 fn what_is_too_long_or_too_many_is_left_out_with_an_alarm() {
-    let mut case = sourced();
-    case.rules.limits = Limits { attributes: 2, characters: 5 };
+    let mut case = sourced_attributes();
+    case.rules.limits = AttributeLimits { attributes: 2, characters: 5 };
     order(&mut case, "plan", Some("plain"));
     order(&mut case, "aside", Some("far too long"));
     order(&mut case, "size", Some("9"));
     order(&mut case, "zone", Some("north"));
     order(&mut case, "profile:email", Some("somebody@example.com"));
     assert_eq!(steps(&case), ["describe plan=plain profile:email=somebody@example.com size=9"]);
-    let alarms: Vec<String> = decide(&case).verdict.alarms.iter().map(ToString::to_string).collect();
+    let alarms: Vec<String> = decide(&case).expected.alarms.iter().map(ToString::to_string).collect();
     assert_eq!(
         alarms,
         [
@@ -205,8 +205,8 @@ fn what_is_too_long_or_too_many_is_left_out_with_an_alarm() {
 
 #[test]
 fn nobody_is_made_known_for_what_the_source_says_of_them_alone() {
-    let mut case = sourced();
-    (case.profile, case.ledger) = (Profile::absent(case.profile.customer), crate::ledger::Ledger::default());
+    let mut case = sourced_attributes();
+    (case.profile, case.ledger) = (Profile::absent(case.profile.user), crate::ledger::Ledger::default());
     case.billing.subscriptions.clear();
     assert_eq!(steps(&case), [""; 0]);
     order(&mut case, "colour", None);
@@ -217,7 +217,7 @@ fn nobody_is_made_known_for_what_the_source_says_of_them_alone() {
 
 #[test]
 fn what_arrived_unanswered_is_set_right_also_when_the_old_word_is_wanted_again() {
-    let mut case = sourced();
+    let mut case = sourced_attributes();
     case.billing.facts.insert("customer.metadata.plan".into(), Fact("silver".into()));
     let plan = decide(&case);
     write_down(&mut case.ledger, &plan, case.now);
@@ -258,7 +258,7 @@ fn what_another_wrote_is_deleted_when_it_is_ordered_and_a_new_profile_is_told_al
     assert_eq!(steps(&case), [""; 0], "it is remembered, however much is told after it");
     order(&mut case, "size", Some("9"));
     carry_out(&mut case);
-    case.profile = Profile::absent(case.profile.customer);
+    case.profile = Profile::absent(case.profile.user);
     assert_eq!(steps(&case), ["describe size=9 no colour"], "it was deleted, and made anew");
 }
 
@@ -273,7 +273,7 @@ fn what_was_deleted_once_is_not_deleted_with_every_later_word() {
         carry_out(&mut case);
     }
     assert_eq!(steps(&case), [""; 0]);
-    case.orders.details.clear();
+    case.overrides.attributes.clear();
     assert_eq!(steps(&case), [""; 0], "an order that is forgotten leaves what is gone");
     order(&mut case, "plan", Some("gold"));
     assert_eq!(steps(&case), ["describe plan=gold"]);
@@ -282,14 +282,14 @@ fn what_was_deleted_once_is_not_deleted_with_every_later_word() {
 #[test]
 fn a_word_told_by_a_version_that_repeated_every_deletion_counts_as_told() {
     let mut case = of(day(3), []);
-    let name = |text: &str| DetailName::parse(text).unwrap();
+    let name = |text: &str| AttributeName::parse(text).unwrap();
     order(&mut case, "plan", Some("gold"));
     order(&mut case, "zone", None);
-    let details = [(name("plan"), DetailValue::read("gold"))].into();
-    let told = Describe { details, gone: ["old", "zone"].map(name).into(), ..Describe::default() };
+    let attributes = [(name("plan"), AttributeValue::read("gold"))].into();
+    let told = SetAttributes { attributes, gone: ["old", "zone"].map(name).into(), ..SetAttributes::default() };
     let key = crate::key::StepKey::stored("k".into());
     let state = crate::ledger::State::Confirmed { at: day(2) };
-    case.ledger.entries.push(crate::ledger::Entry { seq: 1, key, step: Step::Describe(told), state });
+    case.ledger.entries.push(crate::ledger::Entry { seq: 1, key, step: Step::SetAttributes(told), state });
     assert_eq!(steps(&case), [""; 0]);
     order(&mut case, "plan", Some("silver"));
     assert_eq!(steps(&case), ["describe plan=silver"]);
@@ -297,8 +297,8 @@ fn a_word_told_by_a_version_that_repeated_every_deletion_counts_as_told() {
 
 #[test]
 fn a_field_is_told_only_what_it_takes() {
-    let name = |text: &str| DetailName::parse(text).unwrap();
-    let fits = |of: &str, text: &str| name(of).unfit(&DetailValue::read(text)).is_none();
+    let name = |text: &str| AttributeName::parse(text).unwrap();
+    let fits = |of: &str, text: &str| name(of).unfit(&AttributeValue::read(text)).is_none();
     for (of, sound, odd) in [
         ("profile:birthday", "1990-02-28", "1990-02-30"),
         ("profile:birthday", "2000-12-01", "tomorrow"),
@@ -311,27 +311,27 @@ fn a_field_is_told_only_what_it_takes() {
     assert!(fits("birthday", "tomorrow"), "an attribute is the app's own");
     let mut case = of(day(3), [first_month()]);
     for (of, value) in [("profile:gender", "woman"), ("profile:email", "ann@example.com")] {
-        case.rules.sourced.push(Sourced { name: name(of), from: of.into() });
+        case.rules.sourced_attributes.push(SourcedAttribute { name: name(of), from: of.into() });
         case.billing.facts.insert(of.into(), Fact(value.into()));
     }
     let plan = decide(&case);
     assert!(steps(&case).contains(&"describe profile:email=ann@example.com".to_owned()), "{plan:?}");
-    let alarms: Vec<String> = plan.verdict.alarms.iter().map(ToString::to_string).collect();
+    let alarms: Vec<String> = plan.expected.alarms.iter().map(ToString::to_string).collect();
     assert_eq!(alarms, ["`profile:gender` is not told, since it is not f, m or o"]);
 }
 
 #[test]
 fn a_refund_with_a_promotion_is_told_before_the_promotion() {
-    for told in [Told::Transaction, Told::Standing] {
+    for told in [Protocol::AccessWithSale, Protocol::SalesAndAccess] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.told = told;
+        case.rules.protocol = told;
         let mut case = later(case, day(4), [first_month()]);
         case.billing.subscriptions[0].invoices[0].money_back = refund(999);
-        case.orders.promotions.push(promotion("promo_1", Until::At(day(11))));
+        case.overrides.promotions.push(promotion("promo_1", Until::At(day(11))));
         let plan = decide(&case);
-        let Step::Grant(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
+        let Step::GrantAccess(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
         assert!(grant.is_bare());
-        assert_eq!(grant.refunded.as_ref().unwrap().grant.transaction.id, "sub_1");
+        assert_eq!(grant.refunded.as_ref().unwrap().grant.sale.id, "sub_1");
         carry_out(&mut case);
         assert_eq!(steps(&case), [""; 0], "once");
     }
@@ -340,15 +340,15 @@ fn a_refund_with_a_promotion_is_told_before_the_promotion() {
 #[test]
 fn the_names_of_details_are_those_that_adapty_takes() {
     for name in ["plan", "a.b-c_D9", "profile:email", "profile:birthday", &"x".repeat(30)] {
-        assert_eq!(DetailName::parse(name).unwrap().as_str(), name);
+        assert_eq!(AttributeName::parse(name).unwrap().as_str(), name);
     }
     for name in ["", "two words", "profile:shoe_size", "email@work", "é", &"x".repeat(31)] {
-        assert!(DetailName::parse(name).unwrap_err().to_string().contains("is no attribute; write"), "{name}");
+        assert!(AttributeName::parse(name).unwrap_err().to_string().contains("is no attribute; write"), "{name}");
     }
     let numbers = ["12", "-0.5", "0", "10.00", "123456789012345"];
-    assert!(numbers.iter().all(|text| matches!(DetailValue::read(text), DetailValue::Number(_))));
+    assert!(numbers.iter().all(|text| matches!(AttributeValue::read(text), AttributeValue::Number(_))));
     let texts = ["", "-", "1.", ".5", "007", "1e5", "+1", "1 2", "1234567890123456"];
-    assert!(texts.iter().all(|text| matches!(DetailValue::read(text), DetailValue::Text(_))));
+    assert!(texts.iter().all(|text| matches!(AttributeValue::read(text), AttributeValue::Text(_))));
 }
 
 #[test]
@@ -362,5 +362,5 @@ fn what_may_have_arrived_is_not_forgotten_while_its_deletion_is_refused() {
     let state = crate::ledger::State::Refused { at: day(3), why: "no".into() };
     case.ledger.entries.push(crate::ledger::Entry { seq: 9, key: deletion.key, step: deletion.step, state });
     let plan = decide(&case);
-    assert_eq!((plan.steps.len(), plan.moot.len(), plan.refused.len()), (0, 0, 1));
+    assert_eq!((plan.steps.len(), plan.dropped.len(), plan.refused.len()), (0, 0, 1));
 }

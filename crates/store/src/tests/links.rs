@@ -1,12 +1,12 @@
 //! Links and handovers: whose account it is, and whose it was.
 
-use entitlement::names::Customer;
+use entitlement::names::User;
 
-use super::make::{account, claim, claimed, done, held, memory, now, pass, settle, touch, user};
+use super::make::{account, claim, claimed, done, held, memory, now, pass, settle, enqueue, user};
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::people::{Link, Linked, OPERATOR};
-use crate::record::Ending;
+use crate::links::{Link, Linked, OPERATOR};
+use crate::record::SyncEnding;
 
 const METADATA: &str = "subscription.metadata.customer_user_id";
 
@@ -16,28 +16,28 @@ async fn learn(store: &Store, claim: &Claim, to: &str) -> Linked {
 }
 
 async fn say(store: &Store, claim: &Claim, to: &str, origin: &str) -> Linked {
-    let link = Link { account: claim.account.clone(), customer: user(to), origin: origin.to_owned() };
+    let link = Link { account: claim.account.clone(), user: user(to), origin: origin.to_owned() };
     store.link(link, Some(claim.lease.clone())).await.unwrap()
 }
 
 /// What an operator said.
 async fn order(store: &Store, id: &str, to: &str) -> Linked {
-    let link = Link { account: account(id), customer: user(to), origin: OPERATOR.into() };
+    let link = Link { account: account(id), user: user(to), origin: OPERATOR.into() };
     store.link(link, None).await.unwrap()
 }
 
 async fn linked(store: &Store, id: &str) -> Option<(String, String)> {
     let link = store.link_of(&account(id)).await.unwrap()?;
-    Some((link.customer.as_str().to_owned(), link.origin))
+    Some((link.user.as_str().to_owned(), link.origin))
 }
 
 async fn formers(store: &Store, id: &str) -> Vec<String> {
-    let around = store.around(&account(id)).await.unwrap();
-    around.former.iter().map(|former| former.as_str().to_owned()).collect()
+    let account_context = store.account_context(&account(id)).await.unwrap();
+    account_context.former.iter().map(|former| former.as_str().to_owned()).collect()
 }
 
-async fn customer(store: &Store, id: &str) -> Option<Customer> {
-    store.standing(&account(id)).await.unwrap().unwrap().customer
+async fn user_of(store: &Store, id: &str) -> Option<User> {
+    store.account_state(&account(id)).await.unwrap().unwrap().user
 }
 
 #[tokio::test]
@@ -46,11 +46,11 @@ async fn a_look_learns_whose_account_it_is() {
     let claim = held(&store, "1").await;
     assert_eq!(learn(&store, &claim, "u-1").await, Linked::Done);
     assert_eq!(linked(&store, "1").await, Some(("u-1".into(), METADATA.into())));
-    assert_eq!(customer(&store, "1").await, Some(user("u-1")));
+    assert_eq!(user_of(&store, "1").await, Some(user("u-1")));
     assert_eq!(formers(&store, "1").await, [""; 0]);
     assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), [account("1")]);
     settle(&store, &claim, done()).await;
-    assert_eq!(held(&store, "1").await.customer, Some(user("u-1")));
+    assert_eq!(held(&store, "1").await.user, Some(user("u-1")));
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn an_operators_link_makes_the_account_due_also_when_it_was_never_seen() {
     let store = memory().await;
     assert_eq!(order(&store, "1", "u-1").await, Linked::Done);
     let found = claim(&store, "a", 9).await;
-    assert_eq!(found.claims[0].customer, Some(user("u-1")));
+    assert_eq!(found.claims[0].user, Some(user("u-1")));
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn the_operators_word_wins_over_what_is_read() {
     let claim = held(&store, "1").await;
     assert_eq!(learn(&store, &claim, "u-meta").await, Linked::Busy);
     assert_eq!(linked(&store, "1").await, Some(("u-op".into(), OPERATOR.into())));
-    assert_eq!(customer(&store, "1").await, Some(user("u-op")));
+    assert_eq!(user_of(&store, "1").await, Some(user("u-op")));
     assert_eq!(formers(&store, "1").await, [""; 0]);
     assert_eq!(order(&store, "1", "u-new").await, Linked::Done);
     assert_eq!(linked(&store, "1").await, Some(("u-new".into(), OPERATOR.into())));
@@ -93,7 +93,7 @@ async fn the_operators_word_wins_also_while_the_read_customer_is_busy() {
     let claim = held(&store, "1").await;
     assert_eq!(learn(&store, &claim, "u-meta").await, Linked::Busy);
     assert_eq!(linked(&store, "1").await, Some(("u-op".into(), OPERATOR.into())));
-    assert_eq!(customer(&store, "1").await, Some(user("u-op")), "the worklist says the same as the link");
+    assert_eq!(user_of(&store, "1").await, Some(user("u-op")), "the worklist says the same as the link");
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_customer_who_is_held_makes_the_look_wait_and_keeps_the_link() {
     let second = held(&store, "2").await;
     assert_eq!(learn(&store, &second, "u-1").await, Linked::Busy);
     assert_eq!(linked(&store, "2").await, Some(("u-1".into(), METADATA.into())));
-    settle(&store, &second, Ending::Yielded { next: now() }).await;
+    settle(&store, &second, SyncEnding::Yielded { next: now() }).await;
     assert_eq!(claimed(&store, "b", 9).await, [""; 0], "the claim itself passes over it now");
     settle(&store, &first, done()).await;
     assert_eq!(claimed(&store, "b", 9).await, ["2"]);
@@ -171,14 +171,14 @@ async fn linking_back_removes_the_handover_of_whom_it_comes_back_to() {
 #[tokio::test]
 async fn what_is_known_around_an_account_is_read_at_once() {
     let store = memory().await;
-    let nothing = store.around(&account("b")).await.unwrap();
+    let nothing = store.account_context(&account("b")).await.unwrap();
     assert!(nothing.link.is_none() && nothing.former.is_empty() && nothing.accounts.is_empty());
     for (id, to) in [("b", "u-0"), ("c", "u-1"), ("b", "u-1"), ("a", "u-1"), ("d", "u-2")] {
         order(&store, id, to).await;
     }
-    let around = store.around(&account("b")).await.unwrap();
-    assert_eq!(around.link.map(|link| link.customer), Some(user("u-1")));
-    assert_eq!((around.former, around.accounts), (vec![user("u-0")], vec![account("a"), account("b"), account("c")]));
+    let account_context = store.account_context(&account("b")).await.unwrap();
+    assert_eq!(account_context.link.map(|link| link.user), Some(user("u-1")));
+    assert_eq!((account_context.former, account_context.accounts), (vec![user("u-0")], vec![account("a"), account("b"), account("c")]));
 }
 
 #[tokio::test]
@@ -197,6 +197,6 @@ async fn an_account_rung_for_after_its_link_knows_its_customer() {
     let claim = held(&store, "1").await;
     learn(&store, &claim, "u-1").await;
     settle(&store, &claim, done()).await;
-    touch(&store, "1").await;
-    assert_eq!(customer(&store, "1").await, Some(user("u-1")));
+    enqueue(&store, "1").await;
+    assert_eq!(user_of(&store, "1").await, Some(user("u-1")));
 }

@@ -9,21 +9,21 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 use super::make::{
-    carry_out, case, customer, day, foreign, ignored, invoice, item, level, offering, period, purchase, sub,
+    carry_out, case, day, foreign, ignored, invoice, item, level, offering, period, purchase, sub, user,
 };
+use crate::attributes::{AttributeName, AttributeValue, Fact, SourcedAttribute};
 use crate::billing::{
     About, Billing, Collection, Discount, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack,
     Period, Purchase, PurchaseState, Status, Stop, Subscription,
 };
 use crate::clock::Timestamp;
 use crate::decide::Case;
-use crate::details::{DetailName, DetailValue, Fact, Sourced};
 use crate::ledger::State;
 use crate::names::{Account, Mode};
-use crate::orders::{Block, Orders, Promotion};
+use crate::overrides::{Block, Overrides, PromotionalGrant};
 use crate::plan::{Plan, Until};
 use crate::profile::Profile;
-use crate::rules::{Choice, Policy, Rules, TestClocks, Told, Unpaid};
+use crate::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
 
 /// Day of the tests' year, mostly; sometimes with a few seconds, so that nothing hangs on midnight.
 fn moment(from: i64, to: i64) -> impl Strategy<Value = Timestamp> {
@@ -57,16 +57,18 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
-    (policy(), select(vec![Told::Transaction, Told::Standing, Told::LevelOnly, Told::Sales])).prop_map(
-        |(policy, told)| {
-            let mut rules = Rules { policy, told, ..super::make::rules() };
+    (
+        policy(),
+        select(vec![Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly, Protocol::SalesOnly]),
+    )
+        .prop_map(|(policy, protocol)| {
+            let mut rules = Rules { policy, protocol, ..super::make::rules() };
             rules.catalog.0.extend([offering("both", "premium", None), offering("both", "gold", None)]);
             rules.catalog.0.extend(ignored());
-            let name = DetailName::parse("plan").unwrap();
-            rules.sourced.push(Sourced { name, from: "customer.metadata.plan".into() });
+            let name = AttributeName::parse("plan").unwrap();
+            rules.sourced_attributes.push(SourcedAttribute { name, from: "customer.metadata.plan".into() });
             rules
-        },
-    )
+        })
 }
 
 fn status() -> impl Strategy<Value = Status> {
@@ -140,7 +142,7 @@ fn subscription() -> impl Strategy<Value = Subscription> {
         let running = period(start, start + length);
         let ends = (proptest::option::weighted(0.2, moment(0, 120)), proptest::option::of(moment(0, 60)));
         let flags = (any::<bool>(), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1), any::<bool>());
-        let extra = proptest::option::weighted(0.3, (super::some::price(), 0..3_u64));
+        let extra = proptest::option::weighted(0.3, (super::arbitrary::price(), 0..3_u64));
         (status(), ends, flags, invoices(price, running), extra).prop_map(move |made| {
             let (status, (cancel_at, ended_at), flags, invoices, extra) = made;
             let mut sub = sub("sub", price, running);
@@ -243,10 +245,10 @@ fn change_profile(profile: &mut Profile, how: u8) {
         1 => profile.levels = vec![foreign("premium", Until::At(day(40)))],
         2 => profile.levels.push(foreign("silver", Until::Lifetime)),
         3 => profile.levels.iter_mut().for_each(|shown| {
-            (shown.transaction, shown.original, shown.until) = (None, None, Until::At(day(90)));
+            (shown.transaction_id, shown.original_transaction_id, shown.until) = (None, None, Until::At(day(90)));
         }),
         4 => profile.levels = vec![foreign("gold", Until::Lifetime)],
-        5 => *profile = Profile::absent(customer()),
+        5 => *profile = Profile::absent(user()),
         _ => {}
     }
     let mut seen = vec![level("never")];
@@ -258,18 +260,18 @@ fn change_profile(profile: &mut Profile, how: u8) {
 }
 
 /// What is billed, with facts, and what was ordered.
-fn pictures() -> impl Strategy<Value = (Billing, Orders)> {
+fn pictures() -> impl Strategy<Value = (Billing, Overrides)> {
     let fact = select(vec!["", "gold", "7", "far longer than any attribute may be"]);
-    (billing(), option::weighted(0.5, fact), orders()).prop_map(|(billing, fact, orders)| {
+    (billing(), option::weighted(0.5, fact), overrides()).prop_map(|(billing, fact, overrides)| {
         let facts = fact.map(|fact| ("customer.metadata.plan".to_owned(), Fact(fact.to_owned()))).into_iter().collect();
-        (Billing { facts, ..billing }, orders)
+        (Billing { facts, ..billing }, overrides)
     })
 }
 
-fn orders() -> impl Strategy<Value = Orders> {
+fn overrides() -> impl Strategy<Value = Overrides> {
     let level = || select(vec!["premium", "gold", "silver"]).prop_map(level);
     let until = prop_oneof![moment(0, 90).prop_map(Until::At), Just(Until::Lifetime)];
-    let promotion = (level(), until, any::<bool>(), 0..9_u8).prop_map(|(level, until, ended, id)| Promotion {
+    let promotion = (level(), until, any::<bool>(), 0..9_u8).prop_map(|(level, until, ended, id)| PromotionalGrant {
         id: format!("promo_{id}"),
         level,
         until,
@@ -278,30 +280,30 @@ fn orders() -> impl Strategy<Value = Orders> {
         ended,
     });
     let block = level().prop_map(|level| Block { level, by: "ops".into(), why: String::new() });
-    let detail = option::of(select(vec!["blue", "1.5"]).prop_map(DetailValue::read));
+    let detail = option::of(select(vec!["blue", "1.5"]).prop_map(AttributeValue::read));
     let promotions = prop_oneof![Just(vec![]), vec(promotion, 0..3)];
     let blocks = prop_oneof![Just(vec![]), Just(vec![]), vec(block, 0..2)];
     (promotions, blocks, option::weighted(0.3, detail)).prop_map(|(mut promotions, blocks, detail)| {
         promotions.dedup_by(|one, other| one.id == other.id);
-        let name = || DetailName::parse("colour").unwrap();
-        Orders { promotions, blocks, details: detail.map(|detail| (name(), detail)).into_iter().collect() }
+        let name = || AttributeName::parse("colour").unwrap();
+        Overrides { promotions, blocks, attributes: detail.map(|detail| (name(), detail)).into_iter().collect() }
     })
 }
 
 /// A case with a past: up to four earlier looks at other billing, each with an end of its own.
 pub(super) fn some_case() -> impl Strategy<Value = Case> {
     let looks = vec((pictures(), past(), select(vec![1_i64, 20, 40, 3000, 400_000])), 0..4);
-    (rules(), looks, pictures(), moment(0, 80), 0..20_u8).prop_map(|(rules, looks, (billing, orders), now, how)| {
+    (rules(), looks, pictures(), moment(0, 80), 0..20_u8).prop_map(|(rules, looks, (billing, overrides), now, how)| {
         let mut case = Case { rules, ..case(now) };
         let length: i64 = looks.iter().map(|(_, _, wait)| wait).sum();
         case.now = now - Duration::seconds(length);
         for ((before, ordered), past, wait) in looks {
-            (case.billing, case.orders) = (ended_by(before, case.now), ordered);
+            (case.billing, case.overrides) = (ended_by(before, case.now), ordered);
             live_through(&mut case, past);
             case.now += Duration::seconds(wait);
         }
         change_profile(&mut case.profile, how);
-        Case { billing: ended_by(billing, case.now), orders, ..case }
+        Case { billing: ended_by(billing, case.now), overrides, ..case }
     })
 }
 

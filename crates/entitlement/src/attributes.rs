@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The name of a detail: that of a custom attribute, or `profile:` and that of a field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct DetailName(String);
+pub struct AttributeName(String);
 
 /// Fields of a profile that may be told.
 pub const FIELDS: [&str; 7] = ["birthday", "email", "first_name", "gender", "ip_country", "last_name", "phone_number"];
@@ -22,12 +22,12 @@ const PROFILE: &str = "profile:";
 /// The longest name of an attribute, in characters.
 const LONGEST_NAME: usize = 30;
 
-impl DetailName {
+impl AttributeName {
     /// Reads the name of an attribute, or `profile:` and that of a field.
     ///
     /// # Errors
     /// Says what a name looks like when `text` is none.
-    pub fn parse(text: &str) -> Result<Self, NotADetail> {
+    pub fn parse(text: &str) -> Result<Self, NotAnAttribute> {
         let sound = match text.strip_prefix(PROFILE) {
             Some(field) => FIELDS.contains(&field),
             None => {
@@ -35,7 +35,7 @@ impl DetailName {
                 (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(part)
             }
         };
-        if sound { Ok(Self(text.to_owned())) } else { Err(NotADetail(text.to_owned())) }
+        if sound { Ok(Self(text.to_owned())) } else { Err(NotAnAttribute(text.to_owned())) }
     }
 
     /// The field of the profile it is; `None` for an attribute.
@@ -46,7 +46,7 @@ impl DetailName {
 
     /// What to write instead, when `value` is none that the field takes.
     #[must_use]
-    pub fn unfit(&self, value: &DetailValue) -> Option<&'static str> {
+    pub fn unfit(&self, value: &AttributeValue) -> Option<&'static str> {
         let text = value.as_str();
         match self.field() {
             Some("birthday") if !is_date(text) => Some("a day such as 1990-12-31"),
@@ -63,7 +63,7 @@ impl DetailName {
     }
 }
 
-impl fmt::Display for DetailName {
+impl fmt::Display for AttributeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -71,9 +71,9 @@ impl fmt::Display for DetailName {
 
 /// The text names no detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotADetail(String);
+pub struct NotAnAttribute(String);
 
-impl fmt::Display for NotADetail {
+impl fmt::Display for NotAnAttribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields = FIELDS.join("`, `profile:");
         write!(
@@ -84,9 +84,9 @@ impl fmt::Display for NotADetail {
     }
 }
 
-impl std::error::Error for NotADetail {}
+impl std::error::Error for NotAnAttribute {}
 
-impl NotADetail {
+impl NotAnAttribute {
     /// What would have been right.
     #[must_use]
     pub fn write(&self) -> String {
@@ -110,13 +110,13 @@ fn is_country(text: &str) -> bool {
 /// What a detail says; it may be personal, so it never prints.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DetailValue {
+pub enum AttributeValue {
     Text(String),
     /// As decimal text, exact.
     Number(String),
 }
 
-impl DetailValue {
+impl AttributeValue {
     /// What was written: a number where it is one in plain decimals, such as `12` or `-0.5`, and no longer than what every
     /// reader of JSON keeps exactly; a longer one is an id, and so a text.
     #[must_use]
@@ -151,7 +151,7 @@ fn is_decimal(text: &str) -> bool {
     few && digits(whole) && part.is_none_or(digits) && (whole == "0" || !whole.starts_with('0'))
 }
 
-impl fmt::Debug for DetailValue {
+impl fmt::Debug for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("DetailValue(…)")
     }
@@ -169,41 +169,42 @@ impl fmt::Debug for Fact {
 }
 
 /// Details by name.
-pub type Details = BTreeMap<DetailName, DetailValue>;
+pub type Attributes = BTreeMap<AttributeName, AttributeValue>;
 
 /// What operators said of details; `None`: it is to be gone, also when the source says otherwise.
-pub type DetailsOrdered = BTreeMap<DetailName, Option<DetailValue>>;
+pub type AttributeOverrides = BTreeMap<AttributeName, Option<AttributeValue>>;
 
 /// Tell a destination about the customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Describe {
+pub struct SetAttributes {
     /// All that is ours to tell, so that the last one told is all that was told.
-    pub details: Details,
+    #[serde(alias = "details")]
+    pub attributes: Attributes,
     /// To be gone, and may stand there.
-    pub gone: BTreeSet<DetailName>,
+    pub gone: BTreeSet<AttributeName>,
     /// Ordered to be gone, and deleted before: not sent again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub stays_gone: BTreeSet<DetailName>,
+    pub stays_gone: BTreeSet<AttributeName>,
 }
 
 /// A detail that the source fills.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sourced {
-    pub name: DetailName,
-    /// The place at the source, for example `customer.metadata.plan`; see [`crate::billing::Billing::facts`].
+pub struct SourcedAttribute {
+    pub name: AttributeName,
+    /// The place at the source, for example `user.metadata.plan`; see [`crate::billing::Billing::facts`].
     pub from: String,
 }
 
 /// What a destination takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct AttributeLimits {
     /// Attributes of one customer.
     pub attributes: u32,
     /// Characters of an attribute's value.
     pub characters: u32,
 }
 
-impl Default for Limits {
+impl Default for AttributeLimits {
     /// Those on which all of Adapty's pages agree for its second API: 30 attributes of 30 characters.
     fn default() -> Self {
         Self { attributes: 30, characters: 30 }

@@ -11,21 +11,21 @@ use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase
 use crate::catalog::Offering;
 use crate::clock::{Timestamp, after};
 use crate::money::Money;
-use crate::plan::{Offer, Standing, Transaction, Until};
+use crate::plan::{Offer, Sale, SaleStatus, Until};
 use crate::rules::Rules;
 use crate::share;
 use crate::worth::{billed, bills};
 
 /// The transaction that carries what `item` gives by `offering`.
 #[must_use]
-pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Transaction {
+pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Sale {
     let terms = (first_paid(subscription), latest_paid(subscription, item));
     carried(subscription, item, offering, rules, terms)
 }
 
 /// That of the invoice that bills the running term: the one whose money went back, when a refund ends the term.
 #[must_use]
-pub fn of_term(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Transaction {
+pub fn of_term(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Sale {
     let terms = match billed(subscription, item) {
         Some(invoice) if invoice.reason == InvoiceReason::SubscriptionCreate => (Some(invoice), None),
         invoice => (None, invoice),
@@ -39,7 +39,7 @@ fn carried(
     offering: &Offering,
     rules: &Rules,
     (first, later): (Option<&Invoice>, Option<&Invoice>),
-) -> Transaction {
+) -> Sale {
     let apart = share::items_apart(subscription, item, offering, rules);
     let trial = later.is_none() && began_with_trial(subscription);
     let price = match (later, first) {
@@ -48,31 +48,31 @@ fn carried(
         (None, Some(invoice)) => charged(invoice, item, &apart),
         (None, None) => None,
     };
-    Transaction {
+    Sale {
         original: subscription.id.clone(),
         id: later.map_or_else(|| subscription.id.clone(), |invoice| invoice.id.clone()),
         product: share::called(offering, &item.product).to_owned(),
         base_plan: item.price.clone(),
         price,
         offer: if trial { Some(Offer::FreeTrial) } else { reduced(later.or(first), item) },
-        standing: None,
+        status: None,
     }
 }
 
 /// The transaction of one line of a one-time purchase.
 #[must_use]
-pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering, rules: &Rules) -> Transaction {
+pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering, rules: &Rules) -> Sale {
     let apart = share::lines_apart(purchase, line, offering, rules);
     let same_product = purchase.lines.iter().filter(|other| other.product == line.product && !apart.contains(other));
     let minor = same_product.map(|other| other.amount).fold(0_i64, i64::saturating_add);
-    Transaction {
+    Sale {
         original: purchase.id.clone(),
         id: purchase.id.clone(),
         product: share::called(offering, &line.product).to_owned(),
         base_plan: line.price.clone(),
         price: Some(Money { minor, currency: purchase.total.currency.clone() }),
         offer: None,
-        standing: None,
+        status: None,
     }
 }
 
@@ -81,44 +81,43 @@ pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering
 /// In grace the running period is not paid: what was paid for ended where it began, and that is when the payment failed.
 #[must_use]
 pub fn standing_of_item(
-    transaction: Transaction,
+    sale: Sale,
     subscription: &Subscription,
     item: &Item,
     until: Timestamp,
     renews: bool,
     grace: bool,
-) -> Transaction {
+) -> Sale {
     let began = subscription.started.unwrap_or(subscription.created);
     let paid_at = |invoice: &Invoice| invoice.paid_at.unwrap_or(invoice.created);
-    let invoice = subscription.invoices.iter().find(|invoice| invoice.id == transaction.id);
+    let invoice = subscription.invoices.iter().find(|invoice| invoice.id == sale.id);
     let is_first = first_item(subscription).is_none_or(|first| *first == item.id);
     let apart = (!is_first).then_some(item.id.as_str());
     let paid_until = Until::At(if grace { item.period.start } else { until });
-    let standing = standing(&transaction, apart, began, invoice.map_or(began, paid_at), paid_until);
+    let status = status(&sale, apart, began, invoice.map_or(began, paid_at), paid_until);
     let stopped_at = subscription.canceled_at.or(subscription.ended_at).filter(|_| !renews);
     let payment_failed_at = grace.then_some(item.period.start);
     let (country, variation) = (subscription.country.clone(), subscription.variation.clone());
     let (stop, grace_until) = (subscription.stop.filter(|_| stopped_at.is_some()), grace.then_some(until));
-    let standing =
-        Standing { renews, stopped_at, stop, payment_failed_at, grace_until, country, variation, ..standing };
-    Transaction { standing: Some(Box::new(standing)), ..transaction }
+    let status = SaleStatus { renews, stopped_at, stop, payment_failed_at, grace_until, country, variation, ..status };
+    Sale { status: Some(Box::new(status)), ..sale }
 }
 
 /// The transaction of a line of a one-time purchase with where it stands.
 #[must_use]
 pub fn standing_of_purchase(
-    transaction: Transaction,
+    sale: Sale,
     purchase: &Purchase,
     line: &PurchaseLine,
     paid_at: Timestamp,
     until: Until,
-) -> Transaction {
+) -> Sale {
     let is_first = purchase.lines.iter().all(|other| line.price <= other.price);
-    let apart = (!is_first).then_some(transaction.product.as_str());
-    let standing = standing(&transaction, apart, paid_at, paid_at, until);
+    let apart = (!is_first).then_some(sale.product.as_str());
+    let status = status(&sale, apart, paid_at, paid_at, until);
     let (country, variation) = (purchase.country.clone(), purchase.variation.clone());
-    let standing = Standing { country, variation, ..standing };
-    Transaction { standing: Some(Box::new(standing)), ..transaction }
+    let status = SaleStatus { country, variation, ..status };
+    Sale { status: Some(Box::new(status)), ..sale }
 }
 
 /// The item whose transactions keep the plain ids: the first of the oldest invoice that is known, so that it stays the
@@ -130,16 +129,10 @@ fn first_item(subscription: &Subscription) -> Option<&String> {
 }
 
 /// One that neither renews nor failed. `apart` keeps the ids of a further product of one payment apart from the first's.
-fn standing(
-    transaction: &Transaction,
-    apart: Option<&str>,
-    began: Timestamp,
-    bought_at: Timestamp,
-    paid_until: Until,
-) -> Standing {
-    Standing {
-        id: entered(&transaction.id, apart),
-        original: entered(&transaction.original, apart),
+fn status(sale: &Sale, apart: Option<&str>, began: Timestamp, bought_at: Timestamp, paid_until: Until) -> SaleStatus {
+    SaleStatus {
+        id: entered(&sale.id, apart),
+        original: entered(&sale.original, apart),
         bought_at,
         chain_began_at: began.min(bought_at),
         paid_until,

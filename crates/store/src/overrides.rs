@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::clock::Timestamp;
-use entitlement::details::{DetailName, DetailValue};
-use entitlement::names::{AccessLevel, Account, Customer};
-use entitlement::orders::{Block, Orders, Promotion};
+use entitlement::names::{AccessLevel, Account, User};
+use entitlement::overrides::{Block, Overrides, PromotionalGrant};
 use entitlement::plan::Until;
 use serde::Serialize;
 
+use crate::audit;
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
+use crate::links::{self, Link, OPERATOR};
 use crate::listing::Listing;
 use crate::open::Store;
-use crate::ordered;
-use crate::people::{self, Link, OPERATOR};
 use crate::statement::{Batch, Column, Statement, Value, differing, json, millis, moment, sql};
 use crate::writer::Op;
 
 /// Something an operator orders for one user of one app.
 #[derive(Clone, Debug)]
-pub struct Order {
-    pub customer: Customer,
+pub struct OverrideRequest {
+    pub user: User,
     /// The app.
     pub destination: String,
-    pub what: What,
+    pub what: OverrideAction,
     /// Who orders it, and why, as they say.
     pub by: String,
     pub why: String,
@@ -32,15 +32,15 @@ pub struct Order {
 
 /// What is ordered.
 #[derive(Clone, Debug)]
-pub enum What {
+pub enum OverrideAction {
     /// A level without a payment; whoever asks twice under one `request` is given once.
-    Promote {
+    Grant {
         level: AccessLevel,
         until: Until,
         request: Option<String>,
     },
     /// The end of all promotions of a level.
-    End {
+    EndGrants {
         level: AccessLevel,
     },
     /// To withhold a level, and the end of its promotions.
@@ -51,31 +51,31 @@ pub enum What {
         level: AccessLevel,
     },
     /// To tell these details; `None`: they are to be gone.
-    Describe {
-        details: Vec<(DetailName, Option<DetailValue>)>,
+    SetAttributes {
+        attributes: Vec<(AttributeName, Option<AttributeValue>)>,
     },
     /// To forget what was ordered of these details, so that the source speaks again.
-    Forget {
-        names: Vec<DetailName>,
+    ForgetAttributes {
+        names: Vec<AttributeName>,
     },
 }
 
 /// What became of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ordered {
+pub enum OverrideOutcome {
     /// It stands; so many promotions, blocks or details are new, or ended.
     Done(u64),
     /// The promotion of that number was given.
-    Given(i64),
+    Granted(i64),
     /// It was given before, under the same request: until then, unless it was ended.
-    GivenBefore { id: i64, until: Until, ended: bool },
+    GrantedBefore { id: i64, until: Until, ended: bool },
     /// The request was made before for something else.
     OtherRequest(i64),
 }
 
 /// A promotion, as it is listed.
 #[derive(Clone, Debug, Serialize)]
-pub struct Given {
+pub struct PromotionalGrantRow {
     /// As it is called in reasons and in the ledger.
     pub id: String,
     pub user: String,
@@ -93,7 +93,7 @@ pub struct Given {
 
 /// A block, as it is listed.
 #[derive(Clone, Debug, Serialize)]
-pub struct Blocked {
+pub struct BlockRow {
     pub user: String,
     pub app: String,
     pub level: String,
@@ -104,10 +104,10 @@ pub struct Blocked {
 
 /// What was ordered to be told, as it is listed.
 #[derive(Clone, Debug)]
-pub struct Told {
-    pub name: DetailName,
+pub struct AttributeOverride {
+    pub name: AttributeName,
     /// `None`: it is to be gone.
-    pub value: Option<DetailValue>,
+    pub value: Option<AttributeValue>,
     pub app: String,
     pub by: String,
     pub since: Timestamp,
@@ -129,84 +129,84 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn order(&self, order: Order) -> Result<Ordered, StoreError> {
-        self.write(Op::Order(Box::new(order))).await?.try_into()
+    pub async fn order(&self, order: OverrideRequest) -> Result<OverrideOutcome, StoreError> {
+        self.write(Op::Override(Box::new(order))).await?.try_into()
     }
 
-    /// What was ordered for `customer` at `destination` and may still count.
+    /// What was ordered for `user` at `destination` and may still count.
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
-    pub async fn orders(&self, customer: &Customer, destination: &str) -> Result<Orders, StoreError> {
-        let found = of_customer(customer, destination, (self.clock)()).read(&self.reads).await;
-        orders(&found.map_err(StoreError::on("reading what was ordered"))?)
+    pub async fn overrides(&self, user: &User, destination: &str) -> Result<Overrides, StoreError> {
+        let found = of_customer(user, destination, (self.clock)()).read(&self.reads).await;
+        overrides(&found.map_err(StoreError::on("reading what was ordered"))?)
     }
 
-    /// All details that were ordered of `customer`, by app and name.
+    /// All details that were ordered of `user`, by app and name.
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
-    pub async fn details_of(&self, customer: &Customer) -> Result<Vec<Told>, StoreError> {
+    pub async fn details_of(&self, user: &User) -> Result<Vec<AttributeOverride>, StoreError> {
         let query = sql("SELECT destination, name, value, who, since FROM details WHERE customer = $1
              ORDER BY destination, name");
-        let found = query.bind(customer.as_str()).read(&self.reads).await;
+        let found = query.bind(user.as_str()).read(&self.reads).await;
         found.map_err(StoreError::on("listing details"))?.iter().map(told).collect()
     }
 
-    /// The blocks that stand, of `customer` or of everybody, by user, app and level.
+    /// The blocks that stand, of `user` or of everybody, by user, app and level.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn blocks(&self, customer: Option<&Customer>, limit: u32) -> Result<Vec<Blocked>, StoreError> {
+    pub async fn blocks(&self, user: Option<&User>, limit: u32) -> Result<Vec<BlockRow>, StoreError> {
         let all = Listing::of("SELECT customer, destination, level, who, why, since FROM blocks WHERE true");
-        let query = all.only("customer = ?", customer.map(Customer::as_str));
+        let query = all.only("customer = ?", user.map(User::as_str));
         let found = query.first(limit, "customer, destination, level").read(&self.reads).await;
         Ok(found.map_err(StoreError::on("listing blocks"))?.iter().map(blocked).collect())
     }
 
-    /// All promotions of `customer`, the newest first.
+    /// All promotions of `user`, the newest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn promotions_of(&self, customer: &Customer) -> Result<Vec<Given>, StoreError> {
+    pub async fn promotions_of(&self, user: &User) -> Result<Vec<PromotionalGrantRow>, StoreError> {
         let query =
             sql("SELECT id, customer, destination, level, until, who, why, given_at, ended_at, ended_by, ended_why
              FROM promotions WHERE customer = $1 ORDER BY id DESC");
-        let found = query.bind(customer.as_str()).read(&self.reads).await;
+        let found = query.bind(user.as_str()).read(&self.reads).await;
         Ok(found.map_err(StoreError::on("listing promotions"))?.iter().map(given).collect())
     }
 }
 
-pub(crate) fn of_customer<'a>(customer: &'a Customer, destination: &'a str, now: Timestamp) -> Statement<'a> {
+pub(crate) fn of_customer<'a>(user: &'a User, destination: &'a str, now: Timestamp) -> Statement<'a> {
     sql("SELECT 'promotion' AS kind, id, level AS name, '' AS value, until, who, why, ended_at FROM promotions
          WHERE customer = $1 AND destination = $2 AND (until IS NULL OR until > $3)
          UNION ALL
          SELECT 'block', 0, level, '', NULL, who, why, NULL FROM blocks WHERE customer = $1 AND destination = $2
          UNION ALL
          SELECT 'detail', 0, name, value, NULL, who, '', NULL FROM details WHERE customer = $1 AND destination = $2")
-    .bind(customer.as_str())
+    .bind(user.as_str())
     .bind(destination)
     .bind(millis(now))
 }
 
-pub(crate) fn orders(rows: &[Row]) -> Result<Orders, StoreError> {
-    let mut orders = Orders::default();
+pub(crate) fn overrides(rows: &[Row]) -> Result<Overrides, StoreError> {
+    let mut overrides = Overrides::default();
     for row in rows {
         match row.get::<String>("kind").as_str() {
-            "promotion" => orders.promotions.push(promotion(row)),
-            "block" => orders.blocks.push(block(row)),
-            _ => drop(detail(row).map(|(name, value)| orders.details.insert(name, value))?),
+            "promotion" => overrides.promotions.push(promotion(row)),
+            "block" => overrides.blocks.push(block(row)),
+            _ => drop(detail(row).map(|(name, value)| overrides.attributes.insert(name, value))?),
         }
     }
-    Ok(orders)
+    Ok(overrides)
 }
 
 fn until(row: &Row) -> Until {
     row.get::<Option<i64>>("until").map_or(Until::Lifetime, |until| Until::At(moment(until)))
 }
 
-fn promotion(row: &Row) -> Promotion {
-    Promotion {
+fn promotion(row: &Row) -> PromotionalGrant {
+    PromotionalGrant {
         id: promotion_id(row.get("id")),
         level: AccessLevel(row.get("name")),
         until: until(row),
@@ -220,8 +220,8 @@ fn block(row: &Row) -> Block {
     Block { level: AccessLevel(row.get("name")), by: row.get("who"), why: row.get("why") }
 }
 
-fn blocked(row: &Row) -> Blocked {
-    Blocked {
+fn blocked(row: &Row) -> BlockRow {
+    BlockRow {
         user: row.get("customer"),
         app: row.get("destination"),
         level: row.get("level"),
@@ -231,20 +231,26 @@ fn blocked(row: &Row) -> Blocked {
     }
 }
 
-fn detail(row: &Row) -> Result<(DetailName, Option<DetailValue>), StoreError> {
+fn detail(row: &Row) -> Result<(AttributeName, Option<AttributeValue>), StoreError> {
     let unreadable = |what: String| StoreError::Row { table: "details", what };
-    let name = DetailName::parse(&row.get::<String>("name")).map_err(|error| unreadable(error.to_string()))?;
+    let name = AttributeName::parse(&row.get::<String>("name")).map_err(|error| unreadable(error.to_string()))?;
     let value = serde_json::from_str(&row.get::<String>("value")).map_err(|error| unreadable(error.to_string()))?;
     Ok((name, value))
 }
 
-fn told(row: &Row) -> Result<Told, StoreError> {
+fn told(row: &Row) -> Result<AttributeOverride, StoreError> {
     let (name, value) = detail(row)?;
-    Ok(Told { name, value, app: row.get("destination"), by: row.get("who"), since: moment(row.get("since")) })
+    Ok(AttributeOverride {
+        name,
+        value,
+        app: row.get("destination"),
+        by: row.get("who"),
+        since: moment(row.get("since")),
+    })
 }
 
-fn given(row: &Row) -> Given {
-    Given {
+fn given(row: &Row) -> PromotionalGrantRow {
+    PromotionalGrantRow {
         id: promotion_id(row.get("id")),
         user: row.get("customer"),
         app: row.get("destination"),
@@ -260,31 +266,37 @@ fn given(row: &Row) -> Given {
 }
 
 /// Writes `order` down, and rings for its user when that changed anything.
-pub(crate) async fn write(connection: &mut Connection, order: &Order, now: Timestamp) -> Result<Ordered, StoreError> {
+pub(crate) async fn write(
+    connection: &mut Connection,
+    order: &OverrideRequest,
+    now: Timestamp,
+) -> Result<OverrideOutcome, StoreError> {
     let ordered = match &order.what {
-        What::Promote { level, until, request } => {
+        OverrideAction::Grant { level, until, request } => {
             promote(connection, order, level, *until, request.as_deref(), now).await?
         }
-        What::End { level } => Ordered::Done(end(connection, order, level, now).await?),
-        What::Block { level } => Ordered::Done(block_level(connection, order, level, now).await?),
-        What::Unblock { level } => {
+        OverrideAction::EndGrants { level } => OverrideOutcome::Done(end(connection, order, level, now).await?),
+        OverrideAction::Block { level } => OverrideOutcome::Done(block_level(connection, order, level, now).await?),
+        OverrideAction::Unblock { level } => {
             let query = sql("DELETE FROM blocks WHERE customer = $1 AND destination = $2 AND level = $3");
             let query = of(query, order, level);
-            Ordered::Done(query.execute(connection).await.map_err(StoreError::on("unblocking a level"))?)
+            OverrideOutcome::Done(query.execute(connection).await.map_err(StoreError::on("unblocking a level"))?)
         }
-        What::Describe { details } => Ordered::Done(describe(connection, order, details, now).await?),
-        What::Forget { names } => Ordered::Done(forget(connection, order, names).await?),
+        OverrideAction::SetAttributes { attributes } => {
+            OverrideOutcome::Done(describe(connection, order, attributes, now).await?)
+        }
+        OverrideAction::ForgetAttributes { names } => OverrideOutcome::Done(forget(connection, order, names).await?),
     };
-    if matches!(ordered, Ordered::Given(_) | Ordered::Done(1..)) {
-        ordered::keep(connection, order, ordered, now).await?;
-        ring(connection, &order.customer, now).await?;
+    if matches!(ordered, OverrideOutcome::Granted(_) | OverrideOutcome::Done(1..)) {
+        audit::keep(connection, order, ordered, now).await?;
+        ring(connection, &order.user, now).await?;
     }
     Ok(ordered)
 }
 
 async fn block_level(
     connection: &mut Connection,
-    order: &Order,
+    order: &OverrideRequest,
     level: &AccessLevel,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
@@ -295,21 +307,21 @@ async fn block_level(
     Ok(ended + query.execute(connection).await.map_err(StoreError::on("blocking a level"))?)
 }
 
-fn of<'a>(query: Statement<'a>, order: &'a Order, level: &'a AccessLevel) -> Statement<'a> {
-    query.bind(order.customer.as_str()).bind(&order.destination).bind(&level.0)
+fn of<'a>(query: Statement<'a>, order: &'a OverrideRequest, level: &'a AccessLevel) -> Statement<'a> {
+    query.bind(order.user.as_str()).bind(&order.destination).bind(&level.0)
 }
 
-/// Makes an account of `customer` due to which nothing is ever billed. A look at it sees what all their accounts are billed,
+/// Makes an account of `user` due to which nothing is ever billed. A look at it sees what all their accounts are billed,
 /// as far as those can be read, so that an order is carried out whatever became of them.
-async fn ring(connection: &mut Connection, customer: &Customer, now: Timestamp) -> Result<(), StoreError> {
+async fn ring(connection: &mut Connection, user: &User, now: Timestamp) -> Result<(), StoreError> {
     let query = sql("SELECT account FROM links WHERE customer = $1 AND account LIKE 'user:%' ORDER BY account LIMIT 1");
-    let row = query.bind(customer.as_str()).fetch_first(connection).await;
+    let row = query.bind(user.as_str()).fetch_first(connection).await;
     let row = row.map_err(StoreError::on("reading the accounts of a user"))?;
     let account = match row.and_then(|row| Account::parse(&row.get::<String>("account")).ok()) {
         Some(account) => account,
         None => Account::of_user(&drawn(connection).await?),
     };
-    people::tell(connection, &Link { account, customer: customer.clone(), origin: OPERATOR.to_owned() }, now).await?;
+    links::tell(connection, &Link { account, user: user.clone(), origin: OPERATOR.to_owned() }, now).await?;
     Ok(())
 }
 
@@ -325,34 +337,38 @@ async fn drawn(connection: &mut Connection) -> Result<String, StoreError> {
 
 async fn promote(
     connection: &mut Connection,
-    order: &Order,
+    order: &OverrideRequest,
     level: &AccessLevel,
     until: Until,
     request: Option<&str>,
     now: Timestamp,
-) -> Result<Ordered, StoreError> {
+) -> Result<OverrideOutcome, StoreError> {
     let end = until.at().map(millis);
     let query = sql("INSERT INTO promotions (customer, destination, level, until, request, who, why, given_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (request) DO NOTHING RETURNING id");
     let query = of(query, order, level).bind(end).bind(request).bind(&order.by).bind(&order.why).bind(millis(now));
     let row = query.fetch_first(connection).await.map_err(StoreError::on("writing a promotion down"))?;
     if let Some(row) = row {
-        return Ok(Ordered::Given(row.get("id")));
+        return Ok(OverrideOutcome::Granted(row.get("id")));
     }
     let query = sql("SELECT id, customer, destination, level, until, ended_at FROM promotions WHERE request = $1");
     let query = query.bind(request);
     let row = query.fetch_first(connection).await.map_err(StoreError::on("reading a promotion"))?;
-    let Some(row) = row else { return Ok(Ordered::Done(0)) };
+    let Some(row) = row else { return Ok(OverrideOutcome::Done(0)) };
     let told = [row.get::<String>("customer"), row.get("destination"), row.get("level")];
-    let same = told == [order.customer.as_str(), &order.destination, &level.0];
+    let same = told == [order.user.as_str(), &order.destination, &level.0];
     let (id, ended) = (row.get("id"), row.get::<Option<i64>>("ended_at").is_some());
-    Ok(if same { Ordered::GivenBefore { id, until: self::until(&row), ended } } else { Ordered::OtherRequest(id) })
+    Ok(if same {
+        OverrideOutcome::GrantedBefore { id, until: self::until(&row), ended }
+    } else {
+        OverrideOutcome::OtherRequest(id)
+    })
 }
 
 /// Ends the promotions of `level` that run.
 async fn end(
     connection: &mut Connection,
-    order: &Order,
+    order: &OverrideRequest,
     level: &AccessLevel,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
@@ -365,27 +381,31 @@ async fn end(
 
 async fn describe(
     connection: &mut Connection,
-    order: &Order,
-    details: &[(DetailName, Option<DetailValue>)],
+    order: &OverrideRequest,
+    attributes: &[(AttributeName, Option<AttributeValue>)],
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let mut rows = Vec::new();
-    for (name, value) in details.iter().map(|(name, value)| (name, value)).collect::<BTreeMap<_, _>>() {
+    for (name, value) in attributes.iter().map(|(name, value)| (name, value)).collect::<BTreeMap<_, _>>() {
         rows.push([Value::from(name.as_str()), json(value)?.into()]);
     }
     let query = sql("INSERT INTO details (customer, destination, name, value, who, since)
          SELECT $1, $2, name, value, $3, $4 FROM told WHERE true
          ON CONFLICT (customer, destination, name)
          DO UPDATE SET value = excluded.value, who = excluded.who, since = excluded.since");
-    let query = query.bind(order.customer.as_str()).bind(&order.destination).bind(&order.by).bind(millis(now));
+    let query = query.bind(order.user.as_str()).bind(&order.destination).bind(&order.by).bind(millis(now));
     let told = Batch::new("told", [Column::Text("name"), Column::Text("value")], rows);
     query.with(told).execute(connection).await.map_err(StoreError::on("writing details down"))
 }
 
-async fn forget(connection: &mut Connection, order: &Order, names: &[DetailName]) -> Result<u64, StoreError> {
+async fn forget(
+    connection: &mut Connection,
+    order: &OverrideRequest,
+    names: &[AttributeName],
+) -> Result<u64, StoreError> {
     let query = sql("DELETE FROM details WHERE customer = $1 AND destination = $2
            AND name IN (SELECT value FROM named)");
-    let query = query.bind(order.customer.as_str()).bind(&order.destination);
-    let query = query.with(Batch::texts("named", names.iter().map(DetailName::as_str)));
+    let query = query.bind(order.user.as_str()).bind(&order.destination);
+    let query = query.with(Batch::texts("named", names.iter().map(AttributeName::as_str)));
     query.execute(connection).await.map_err(StoreError::on("forgetting details"))
 }

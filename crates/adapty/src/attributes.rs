@@ -2,7 +2,7 @@
 //! which v1 takes as a dictionary and v2 as a list of pairs. An attribute without a text, and a field without a value,
 //! is deleted.
 
-use entitlement::details::{Describe, DetailName, DetailValue};
+use entitlement::attributes::{AttributeName, AttributeValue, SetAttributes};
 use serde_json::{Map, Number, Value, json};
 
 /// Attributes that one `PATCH` of v1 takes, and one profile.
@@ -12,18 +12,18 @@ pub const MOST_V2: usize = 30;
 
 /// The bodies of v1's `PATCH`: one, or several where there is more to say than one takes.
 #[must_use]
-pub(crate) fn v1(describe: &Describe) -> Vec<Value> {
+pub(crate) fn v1(describe: &SetAttributes) -> Vec<Value> {
     bodies(describe, MOST_V1, |attributes| Value::Object(attributes.iter().cloned().collect()))
 }
 
 /// The bodies of v2's `PATCH`.
 #[must_use]
-pub(crate) fn v2(describe: &Describe) -> Vec<Value> {
+pub(crate) fn v2(describe: &SetAttributes) -> Vec<Value> {
     let pair = |(key, value): &(String, Value)| json!({ "key": key, "value": value });
     bodies(describe, MOST_V2, |attributes| attributes.iter().map(pair).collect())
 }
 
-fn bodies(describe: &Describe, most: usize, write: impl Fn(&[(String, Value)]) -> Value) -> Vec<Value> {
+fn bodies(describe: &SetAttributes, most: usize, write: impl Fn(&[(String, Value)]) -> Value) -> Vec<Value> {
     let attributes = attributes(describe);
     let mut parts = attributes.chunks(most).map(write);
     let with = |mut body: Map<String, Value>, attributes: Option<Value>| {
@@ -34,28 +34,30 @@ fn bodies(describe: &Describe, most: usize, write: impl Fn(&[(String, Value)]) -
     std::iter::once(first).chain(parts.map(|part| with(Map::new(), Some(part)))).collect()
 }
 
-fn fields(describe: &Describe) -> Map<String, Value> {
-    let told = describe.details.iter().filter_map(|(name, value)| Some((name.field()?, value.as_str().into())));
+fn fields(describe: &SetAttributes) -> Map<String, Value> {
+    let told = describe.attributes.iter().filter_map(|(name, value)| Some((name.field()?, value.as_str().into())));
     let gone = describe.gone.iter().filter_map(|name| Some((name.field()?, Value::Null)));
     told.chain(gone).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What is to be gone first, so that a profile never has more than it may.
-fn attributes(describe: &Describe) -> Vec<(String, Value)> {
-    let is_attribute = |name: &DetailName| name.field().is_none();
+fn attributes(describe: &SetAttributes) -> Vec<(String, Value)> {
+    let is_attribute = |name: &AttributeName| name.field().is_none();
     let gone = describe.gone.iter().filter(|name| is_attribute(name)).map(|name| (name.to_string(), "".into()));
-    let told = describe.details.iter().filter(|(name, _)| is_attribute(name));
+    let told = describe.attributes.iter().filter(|(name, _)| is_attribute(name));
     gone.chain(told.map(|(name, value)| (name.to_string(), written(value)))).collect()
 }
 
 /// The value as JSON: a text, or a number.
 #[must_use]
-pub fn written(value: &DetailValue) -> Value {
+pub fn written(value: &AttributeValue) -> Value {
     match value {
-        DetailValue::Text(text) => text.as_str().into(),
+        AttributeValue::Text(text) => text.as_str().into(),
         // what is no number after all, or none that JSON keeps, is a text
-        DetailValue::Number(text) if matches!(DetailValue::read(text), DetailValue::Text(_)) => text.as_str().into(),
-        DetailValue::Number(text) => {
+        AttributeValue::Number(text) if matches!(AttributeValue::read(text), AttributeValue::Text(_)) => {
+            text.as_str().into()
+        }
+        AttributeValue::Number(text) => {
             serde_json::from_str::<Number>(text).map_or_else(|_| text.as_str().into(), Value::Number)
         }
     }
@@ -65,18 +67,18 @@ pub fn written(value: &DetailValue) -> Value {
 mod tests {
     use super::*;
 
-    fn describe() -> Describe {
-        let name = |text: &str| DetailName::parse(text).unwrap();
+    fn describe() -> SetAttributes {
+        let name = |text: &str| AttributeName::parse(text).unwrap();
         let told = [
             ("plan", "gold"),
             ("seats", "12.50"),
             ("profile:email", "ann@example.com"),
             ("profile:phone_number", "123"),
         ];
-        Describe {
-            details: told.map(|(of, value)| (name(of), DetailValue::read(value))).into(),
+        SetAttributes {
+            attributes: told.map(|(of, value)| (name(of), AttributeValue::read(value))).into(),
             gone: ["zone", "profile:birthday"].map(name).into(),
-            ..Describe::default()
+            ..SetAttributes::default()
         }
     }
 
@@ -96,9 +98,9 @@ mod tests {
 
     #[test]
     fn what_one_request_cannot_hold_is_said_in_several_with_deletions_first() {
-        let name = |number: usize| DetailName::parse(&format!("a{number:02}")).unwrap();
-        let details = (12..22).map(|number| (name(number), DetailValue::read("1"))).collect();
-        let all = Describe { details, gone: (0..12).map(name).collect(), ..Describe::default() };
+        let name = |number: usize| AttributeName::parse(&format!("a{number:02}")).unwrap();
+        let attributes = (12..22).map(|number| (name(number), AttributeValue::read("1"))).collect();
+        let all = SetAttributes { attributes, gone: (0..12).map(name).collect(), ..SetAttributes::default() };
         let parts = v1(&all);
         let sizes: Vec<_> = parts.iter().map(|part| part["custom_attributes"].as_object().unwrap().len()).collect();
         assert_eq!(sizes, [10, 10, 2]);
@@ -107,14 +109,14 @@ mod tests {
             (&json!(""), &json!(1))
         );
         assert_eq!(v2(&all).len(), 1);
-        assert_eq!(v1(&Describe::default()), [json!({})]);
+        assert_eq!(v1(&SetAttributes::default()), [json!({})]);
     }
 
     #[test]
     fn a_number_that_json_would_round_is_a_text() {
         let long = "1234567890123456789012345678";
-        assert_eq!(written(&DetailValue::Number(long.into())), json!(long));
-        assert_eq!(written(&DetailValue::read(long)), json!(long));
-        assert_eq!(written(&DetailValue::read("123456789012345")), json!(123_456_789_012_345_u64));
+        assert_eq!(written(&AttributeValue::Number(long.into())), json!(long));
+        assert_eq!(written(&AttributeValue::read(long)), json!(long));
+        assert_eq!(written(&AttributeValue::read("123456789012345")), json!(123_456_789_012_345_u64));
     }
 }

@@ -7,19 +7,19 @@ use super::make::{
     account, again, at, claimed, done, entries, held, intend, intent, look, memory, pass, planned, refused, sent,
     settle, settle_sent, settlement, state, user,
 };
-use crate::book::Wanted;
+use crate::ledger::Filter;
 use crate::open::Store;
-use crate::record::{Ending, Held, Intent, SentOutcome, Settlement, Tries};
+use crate::record::{SyncEnding, Fenced, Intent, StepOutcome, Settlement, Attempts};
 
 fn keys(of: &[&str]) -> Vec<StepKey> {
     of.iter().map(|key| StepKey::stored((*key).to_owned())).collect()
 }
 
 /// A look that settles earlier steps without a step of its own.
-async fn tidy(store: &Store, seen: &[&str], moot: &[&str]) {
+async fn tidy(store: &Store, settled: &[&str], dropped: &[&str]) {
     let claim = held(store, "1").await;
-    let tidying = Intent { seen: keys(seen), moot: keys(moot), ..intent(&claim, Vec::new()) };
-    assert_eq!(store.intend(tidying).await.unwrap(), Held::Yes);
+    let tidying = Intent { settled: keys(settled), dropped: keys(dropped), ..intent(&claim, Vec::new()) };
+    assert_eq!(store.intend(tidying).await.unwrap(), Fenced::Written);
     settle(store, &claim, done()).await;
 }
 
@@ -27,12 +27,12 @@ async fn tidy(store: &Store, seen: &[&str], moot: &[&str]) {
 async fn a_step_is_intended_and_then_confirmed() {
     let store = memory().await;
     let claim = held(&store, "1").await;
-    assert_eq!(intend(&store, &claim, &["k"]).await, Held::Yes);
+    assert_eq!(intend(&store, &claim, &["k"]).await, Fenced::Written);
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(0) });
     pass(1);
-    settle_sent(&store, &claim, vec![sent("k", SentOutcome::Confirmed)]).await;
+    settle_sent(&store, &claim, vec![sent("k", StepOutcome::Confirmed)]).await;
     assert_eq!(state(&store, "k").await, State::Confirmed { at: at(1) });
-    let lines = store.ledger_lines(&Wanted { user: Some(user("u-1")), ..Wanted::default() }, 9).await.unwrap();
+    let lines = store.ledger_rows(&Filter { user: Some(user("u-1")), ..Filter::default() }, 9).await.unwrap();
     let line = &lines[0];
     assert_eq!((line.account.as_str(), line.state.as_str(), line.attempts), ("stripe:cus_1", "confirmed", 1));
     assert_eq!((line.intended_at, line.settled_at, line.environment.as_str()), (at(0), Some(at(1)), "live"));
@@ -42,10 +42,10 @@ async fn a_step_is_intended_and_then_confirmed() {
 #[tokio::test]
 async fn a_step_tried_again_counts_its_attempts_and_waits() {
     let store = memory().await;
-    look(&store, "1", "k", again(at(30), Tries::Counted)).await;
+    look(&store, "1", "k", again(at(30), Attempts::Counted)).await;
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 1, due: at(30) });
     // intended again by the next look, the entry is the same
-    look(&store, "1", "k", again(at(60), Tries::Counted)).await;
+    look(&store, "1", "k", again(at(60), Attempts::Counted)).await;
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 2, due: at(60) });
     assert_eq!(entries(&store).await.len(), 1);
 }
@@ -53,20 +53,20 @@ async fn a_step_tried_again_counts_its_attempts_and_waits() {
 #[tokio::test]
 async fn a_free_try_moves_the_moment_and_does_not_count() {
     let store = memory().await;
-    look(&store, "1", "k", again(at(60), Tries::Free)).await;
+    look(&store, "1", "k", again(at(60), Attempts::Free)).await;
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(60) });
 }
 
 #[tokio::test]
 async fn a_confirmed_step_is_never_intended_again() {
     let store = memory().await;
-    look(&store, "1", "k", SentOutcome::Confirmed).await;
+    look(&store, "1", "k", StepOutcome::Confirmed).await;
     pass(1);
     let claim = held(&store, "1").await;
-    assert_eq!(intend(&store, &claim, &["k"]).await, Held::Lost);
-    assert_eq!(intend(&store, &claim, &["other", "k"]).await, Held::Lost);
+    assert_eq!(intend(&store, &claim, &["k"]).await, Fenced::LeaseLost);
+    assert_eq!(intend(&store, &claim, &["other", "k"]).await, Fenced::LeaseLost);
     assert_eq!(state(&store, "k").await, State::Confirmed { at: at(0) });
-    for outcome in [again(at(9), Tries::Counted), refused(), SentOutcome::Confirmed] {
+    for outcome in [again(at(9), Attempts::Counted), refused(), StepOutcome::Confirmed] {
         let claim = held(&store, "2").await;
         settle_sent(&store, &claim, vec![sent("k", outcome)]).await;
         assert_eq!(state(&store, "k").await, State::Confirmed { at: at(0) });
@@ -76,18 +76,18 @@ async fn a_confirmed_step_is_never_intended_again() {
 }
 
 /// A look at `id` to which the steps are moot.
-async fn tidy_of(store: &Store, id: &str, moot: &[&str]) {
+async fn tidy_of(store: &Store, id: &str, dropped: &[&str]) {
     let claim = held(store, id).await;
-    store.intend(Intent { moot: keys(moot), ..intent(&claim, Vec::new()) }).await.unwrap();
+    store.intend(Intent { dropped: keys(dropped), ..intent(&claim, Vec::new()) }).await.unwrap();
 }
 
 #[tokio::test]
 async fn one_settled_step_does_not_lose_the_neighbours_intents() {
     let store = memory().await;
-    look(&store, "1", "k", SentOutcome::Confirmed).await;
+    look(&store, "1", "k", StepOutcome::Confirmed).await;
     let (one, two) = (held(&store, "1").await, held(&store, "2").await);
     let both = tokio::join!(intend(&store, &one, &["k"]), intend(&store, &two, &["l"]));
-    assert_eq!(both, (Held::Lost, Held::Yes));
+    assert_eq!(both, (Fenced::LeaseLost, Fenced::Written));
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_refused_step_is_not_intended_again_by_itself() {
     look(&store, "1", "k", refused()).await;
     pass(1);
     let claim = held(&store, "1").await;
-    assert_eq!(intend(&store, &claim, &["k"]).await, Held::Lost);
+    assert_eq!(intend(&store, &claim, &["k"]).await, Fenced::LeaseLost);
     assert_eq!(state(&store, "k").await, State::Refused { at: at(0), why: "400: no".into() });
 }
 
@@ -115,13 +115,13 @@ async fn steps_that_the_profile_shows_are_confirmed_and_moot_ones_dropped() {
 #[tokio::test]
 async fn a_dropped_step_that_is_wanted_again_begins_anew() {
     let store = memory().await;
-    look(&store, "1", "k", again(at(3600), Tries::Counted)).await;
+    look(&store, "1", "k", again(at(3600), Attempts::Counted)).await;
     tidy(&store, &[], &["k"]).await;
     pass(5);
     let claim = held(&store, "1").await;
-    assert_eq!(intend(&store, &claim, &["k"]).await, Held::Yes);
+    assert_eq!(intend(&store, &claim, &["k"]).await, Fenced::Written);
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(5) });
-    assert_eq!(store.ledger_lines(&Wanted::default(), 9).await.unwrap()[0].why, None);
+    assert_eq!(store.ledger_rows(&Filter::default(), 9).await.unwrap()[0].why, None);
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn the_same_new_step_twice_in_one_intent_is_one_entry() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     let twice = vec![planned("k", "premium"), planned("k", "premium")];
-    assert_eq!(store.intend(intent(&claim, twice)).await.unwrap(), Held::Yes);
+    assert_eq!(store.intend(intent(&claim, twice)).await.unwrap(), Fenced::Written);
     assert_eq!(entries(&store).await.len(), 1);
 }
 
@@ -138,13 +138,13 @@ async fn retrying_all_makes_waiting_steps_and_their_accounts_due() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     intend(&store, &claim, &["k"]).await;
-    let sent = vec![sent("k", again(at(3600), Tries::Counted))];
-    let ending = Ending::Done { next: Some(at(3600)), parked: Vec::new() };
+    let sent = vec![sent("k", again(at(3600), Attempts::Counted))];
+    let ending = SyncEnding::Done { next: Some(at(3600)), parked: Vec::new() };
     store.settle(Settlement { sent, ..settlement(&claim, ending) }).await.unwrap();
     pass(10);
     assert_eq!(claimed(&store, "a", 9).await, [""; 0]);
     store.retry_all().await.unwrap();
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 1, due: at(10) });
     assert_eq!(claimed(&store, "a", 9).await, ["1"]);
-    assert_eq!(store.standing(&account("1")).await.unwrap().unwrap().generation, 1, "no bell rang");
+    assert_eq!(store.account_state(&account("1")).await.unwrap().unwrap().generation, 1, "no bell rang");
 }

@@ -9,22 +9,22 @@ use entitlement::billing::{About, Billing, Gap};
 use entitlement::failure::Class;
 use entitlement::key::StepKey;
 use entitlement::ledger::Ledger;
-use entitlement::names::{Account, Customer, Mode};
-use entitlement::orders::Orders;
+use entitlement::names::{Account, Mode, User};
+use entitlement::overrides::Overrides;
 use entitlement::profile::Profile;
 use entitlement::recalled;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use store::claim::Claim;
-use store::people::{Around, Link, OPERATOR};
+use store::links::{AccountContext, Link, OPERATOR};
 use stripe::reader::{Looked, Scope};
 
-use crate::look::{App, Sync, Trouble};
+use crate::controller::{App, Controller, SyncError};
 
 /// Whom an account belongs to, and where that was learnt.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    pub(crate) customer: Customer,
+    pub(crate) user: User,
     pub(crate) origin: String,
 }
 
@@ -36,19 +36,19 @@ pub(crate) struct Gathered {
     /// Why nobody is named although the source speaks.
     pub(crate) contradiction: Option<String>,
     pub(crate) deleted: bool,
-    pub(crate) around: Around,
+    pub(crate) account_context: AccountContext,
 }
 
 /// What is being read of one customer before it is known whether it is the right one: a reading for each app, which none
 /// of the others waits for.
 #[derive(Default)]
 pub(crate) struct Early<'a> {
-    customer: Option<&'a Customer>,
+    user: Option<&'a User>,
     readings: Vec<Reading<'a>>,
 }
 
 /// The pictures of one app, being read or read.
-pub(crate) type Reading<'a> = MaybeDone<BoxFuture<'a, Result<Pictures, Trouble>>>;
+pub(crate) type Reading<'a> = MaybeDone<BoxFuture<'a, Result<Pictures, SyncError>>>;
 
 impl<'a> Early<'a> {
     /// Reads on for as long as it is waited for.
@@ -63,14 +63,14 @@ impl<'a> Early<'a> {
     }
 
     /// The readings, app by app; none when it was somebody else's.
-    pub(crate) fn of(self, customer: &Customer) -> Vec<Reading<'a>> {
+    pub(crate) fn of(self, user: &User) -> Vec<Reading<'a>> {
         // what was read of somebody else by now is of no use, and neither is its failure
-        if self.customer == Some(customer) { self.readings } else { Vec::new() }
+        if self.user == Some(user) { self.readings } else { Vec::new() }
     }
 }
 
 /// What a reading found, once it has.
-pub(crate) async fn read(mut reading: Reading<'_>) -> Option<Result<Pictures, Trouble>> {
+pub(crate) async fn read(mut reading: Reading<'_>) -> Option<Result<Pictures, SyncError>> {
     (&mut reading).await;
     Pin::new(&mut reading).take_output()
 }
@@ -80,7 +80,7 @@ pub(crate) async fn read(mut reading: Reading<'_>) -> Option<Result<Pictures, Tr
 pub(crate) struct Pictures {
     pub(crate) profile: Profile,
     pub(crate) ledger: Ledger,
-    pub(crate) orders: Orders,
+    pub(crate) overrides: Overrides,
     pub(crate) sight: Sight,
 }
 
@@ -92,17 +92,17 @@ pub(crate) enum Sight {
     Recalled(StepKey),
 }
 
-impl Sync {
+impl Controller {
     /// Reads the account's billing, and whose it is.
-    pub(crate) async fn gather(&self, account: &Account) -> Result<Gathered, Trouble> {
-        let (looked, around) = tokio::join!(self.read(account), self.store.around(account));
-        let (looked, around) = (looked?, around?);
-        let identity = identity(&looked, around.link.as_ref());
+    pub(crate) async fn gather(&self, account: &Account) -> Result<Gathered, SyncError> {
+        let (looked, account_context) = tokio::join!(self.read(account), self.store.account_context(account));
+        let (looked, account_context) = (looked?, account_context?);
+        let identity = identity(&looked, account_context.link.as_ref());
         let Looked { billing, contradiction, deleted, .. } = looked;
-        Ok(Gathered { billing, identity, contradiction, deleted, around })
+        Ok(Gathered { billing, identity, contradiction, deleted, account_context })
     }
 
-    async fn read(&self, account: &Account) -> Result<Looked, Trouble> {
+    async fn read(&self, account: &Account) -> Result<Looked, SyncError> {
         if account.is_of_user() {
             return Ok(Looked::nothing(self.mode.unwrap_or(Mode::Live)));
         }
@@ -112,15 +112,15 @@ impl Sync {
 
     /// Begins to read what is known already of the customer of `claim`, in each app by itself.
     pub(crate) fn early<'a>(&'a self, claim: &'a Claim) -> Early<'a> {
-        let customer = claim.customer.as_ref();
-        let (Some(known), Some(mode)) = (customer, self.mode) else { return Early::default() };
+        let user = claim.user.as_ref();
+        let (Some(known), Some(mode)) = (user, self.mode) else { return Early::default() };
         let readings = self.apps.iter().map(|app| maybe_done(self.recalled_or_read(app, claim, known, mode).boxed()));
-        Early { customer, readings: readings.collect() }
+        Early { user, readings: readings.collect() }
     }
 
-    /// Begins to read what every app shows and was told of `customer`, whatever is remembered.
-    pub(crate) fn readings<'a>(&'a self, customer: &'a Customer, mode: Mode) -> Vec<Reading<'a>> {
-        let readings = self.apps.iter().map(|app| maybe_done(self.shown_and_told(app, customer, mode).boxed()));
+    /// Begins to read what every app shows and was told of `user`, whatever is remembered.
+    pub(crate) fn readings<'a>(&'a self, user: &'a User, mode: Mode) -> Vec<Reading<'a>> {
+        let readings = self.apps.iter().map(|app| maybe_done(self.shown_and_told(app, user, mode).boxed()));
         readings.collect()
     }
 
@@ -130,24 +130,25 @@ impl Sync {
         &self,
         app: &App,
         claim: &Claim,
-        customer: &Customer,
+        user: &User,
         mode: Mode,
-    ) -> Result<Pictures, Trouble> {
+    ) -> Result<Pictures, SyncError> {
         let (lag, now) = (app.rules.policy.lag(), (self.clock)());
-        let left = claim.is_of_a_bell().then(|| self.recent.left(app.name(), customer, lag, now));
-        let Some(left) = left.flatten() else { return self.shown_and_told(app, customer, mode).await };
-        let (ledger, orders) = self.store.told(customer, app.name(), mode).await?;
+        let left = claim.is_from_event().then(|| self.recent.left(app.name(), user, lag, now));
+        let Some(left) = left.flatten() else { return self.shown_and_told(app, user, mode).await };
+        let (ledger, overrides) = self.store.ledger_and_overrides(user, app.name(), mode).await?;
         let (profile, sight) = match recalled::is_as_left(&ledger, &left.key, lag, now) {
             true => (left.profile, Sight::Recalled(left.key)),
-            false => (app.adapty.profile(customer).await?, Sight::Read),
+            false => (app.adapty.profile(user).await?, Sight::Read),
         };
-        Ok(Pictures { profile, ledger, orders, sight })
+        Ok(Pictures { profile, ledger, overrides, sight })
     }
 
-    pub(crate) async fn shown_and_told(&self, app: &App, customer: &Customer, mode: Mode) -> Result<Pictures, Trouble> {
-        let (profile, told) = tokio::join!(app.adapty.profile(customer), self.store.told(customer, app.name(), mode));
-        let (profile, (ledger, orders)) = (profile?, told?);
-        Ok(Pictures { profile, ledger, orders, sight: Sight::Read })
+    pub(crate) async fn shown_and_told(&self, app: &App, user: &User, mode: Mode) -> Result<Pictures, SyncError> {
+        let (profile, told) =
+            tokio::join!(app.adapty.profile(user), self.store.ledger_and_overrides(user, app.name(), mode));
+        let (profile, (ledger, overrides)) = (profile?, told?);
+        Ok(Pictures { profile, ledger, overrides, sight: Sight::Read })
     }
 
     /// Adds what the other `accounts` of its customer are billed, in the order of their names, so that it makes no
@@ -157,7 +158,7 @@ impl Sync {
         billing: Billing,
         account: &Account,
         accounts: Vec<Account>,
-    ) -> Result<Billing, Trouble> {
+    ) -> Result<Billing, SyncError> {
         // that of the account, unless nothing is ever billed to it
         let mode = if account.is_of_user() { self.mode } else { Some(billing.mode) };
         let mut gaps = Vec::new();
@@ -165,7 +166,7 @@ impl Sync {
         for other in accounts.into_iter().filter(|other| other != account) {
             match self.read(&other).await {
                 Ok(looked) => all.push((other, looked.billing)),
-                Err(Trouble::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {
+                Err(SyncError::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {
                     // what it gave is held; what this account pays for goes on
                     let about = About::Chain(other.as_str().to_owned());
                     gaps.push(Gap { about, what: format!("`{other}`: {failure}") });
@@ -194,10 +195,10 @@ impl Sync {
 
 /// The operator's word wins; then what the source says now; then what it said before.
 fn identity(looked: &Looked, before: Option<&Link>) -> Option<Identity> {
-    let kept = || before.map(|link| Identity { customer: link.customer.clone(), origin: link.origin.clone() });
+    let kept = || before.map(|link| Identity { user: link.user.clone(), origin: link.origin.clone() });
     if before.is_some_and(|link| link.origin == OPERATOR) {
         return kept();
     }
     let read = looked.identity.as_ref();
-    read.map(|found| Identity { customer: found.customer.clone(), origin: found.origin.clone() }).or_else(kept)
+    read.map(|found| Identity { user: found.user.clone(), origin: found.origin.clone() }).or_else(kept)
 }

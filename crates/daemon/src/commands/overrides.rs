@@ -1,15 +1,15 @@
 //! `grant`, `revoke`, `unblock`, `promotions`, `blocks`, `orders`, `attributes`: what operators order for app users.
 
-use adapty::details::written;
-use entitlement::details::{DetailName, DetailValue};
-use entitlement::names::Customer;
+use adapty::attributes::written;
+use entitlement::attributes::{AttributeName, AttributeValue};
+use entitlement::names::User;
 use serde_json::{Value, json};
+use store::audit::{AuditEntry, Filter};
 use store::open::Store;
-use store::ordered::{OrderLine, Wanted};
-use store::orders::{Blocked, Given, Told};
+use store::overrides::{AttributeOverride, BlockRow, PromotionalGrantRow};
 
-use crate::cli::orders::{Attributes, Blocks, Grant, Ordering, Orders, Promotions, Revoke, Unblock};
-use crate::commands::{customer, resync};
+use crate::cli::overrides::{Attributes, Blocks, Grant, Ordering, Orders, Promotions, Revoke, Unblock};
+use crate::commands::{parse_user, resync};
 use crate::failed::Failed;
 use crate::moments::absolute;
 use crate::ordering::{self, Block, Lasting, OrderError, Wish};
@@ -84,7 +84,7 @@ pub(crate) async fn unblock(settings: &Settings, wanted: Unblock) -> Result<(), 
 
 pub(crate) async fn promotions(settings: &Settings, wanted: Promotions) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
-    let all = store.promotions_of(&customer(&wanted.user)?).await?;
+    let all = store.promotions_of(&parse_user(&wanted.user)?).await?;
     if wanted.json {
         return table::json(&all);
     }
@@ -93,7 +93,7 @@ pub(crate) async fn promotions(settings: &Settings, wanted: Promotions) -> Resul
     Ok(())
 }
 
-fn row(given: &Given) -> Vec<String> {
+fn row(given: &PromotionalGrantRow) -> Vec<String> {
     let ended = given.ended_at.map(|at| match given.ended_by.as_deref() {
         Some(by) => format!("{} by {by}", absolute(at)),
         None => absolute(at),
@@ -112,12 +112,12 @@ fn row(given: &Given) -> Vec<String> {
 
 pub(crate) async fn blocks(settings: &Settings, wanted: Blocks) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
-    let user = wanted.user.as_deref().map(customer).transpose()?;
+    let user = wanted.user.as_deref().map(parse_user).transpose()?;
     let all = store.blocks(user.as_ref(), wanted.limit).await?;
     if wanted.json {
         return table::json(&all);
     }
-    let row = |of: &Blocked| {
+    let row = |of: &BlockRow| {
         vec![of.user.clone(), of.level.clone(), of.app.clone(), absolute(of.since), of.by.clone(), of.why.clone()]
     };
     table::print(&["user", "level", "app", "since", "by", "why"], &all.iter().map(row).collect::<Vec<_>>());
@@ -126,14 +126,14 @@ pub(crate) async fn blocks(settings: &Settings, wanted: Blocks) -> Result<(), Fa
 
 pub(crate) async fn orders(settings: &Settings, wanted: Orders) -> Result<(), Failed> {
     let store = wiring::store(settings).await?;
-    let user = wanted.user.as_deref().map(customer).transpose()?;
-    let all = store.order_lines(&Wanted { user, behind: None }, wanted.limit).await?;
+    let user = wanted.user.as_deref().map(parse_user).transpose()?;
+    let all = store.audit_entries(&Filter { user, behind: None }, wanted.limit).await?;
     if wanted.json {
         return table::json(&all);
     }
-    let row = |of: &OrderLine| {
+    let row = |of: &AuditEntry| {
         let subject = of.promotion.as_ref().map_or_else(|| of.subject.clone(), |id| format!("{} ({id})", of.subject));
-        let OrderLine { user, app, kind, by, why, at, .. } = of.clone();
+        let AuditEntry { user, app, kind, by, why, at, .. } = of.clone();
         vec![absolute(at), user, app, kind, subject, by, why]
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
@@ -145,7 +145,7 @@ pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Resul
     let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
     let user = wish.user.clone();
     if !wanted.forget.is_empty() {
-        let names = wanted.forget.iter().map(|name| DetailName::parse(name)).collect::<Result<Vec<_>, _>>();
+        let names = wanted.forget.iter().map(|name| AttributeName::parse(name)).collect::<Result<Vec<_>, _>>();
         let names = names.map_err(|error| Failed::Usage(error.to_string()))?;
         let count = ordering::forget(&store, &ordering::apps(settings), wish, names).await?;
         match wanted.ordering.json {
@@ -171,39 +171,41 @@ fn counted(attributes: usize) -> String {
 }
 
 /// `KEY=VALUE`; an empty value: it is to be gone.
-fn read(pair: &str) -> Result<(DetailName, Option<DetailValue>), Failed> {
+fn read(pair: &str) -> Result<(AttributeName, Option<AttributeValue>), Failed> {
     let split = pair.split_once('=');
     let (name, value) = split.ok_or_else(|| Failed::Usage(format!("`{pair}` has no value: write `{pair}=…`")))?;
-    let name = DetailName::parse(name).map_err(|error| Failed::Usage(error.to_string()))?;
-    Ok((name, (!value.is_empty()).then(|| DetailValue::read(value))))
+    let name = AttributeName::parse(name).map_err(|error| Failed::Usage(error.to_string()))?;
+    Ok((name, (!value.is_empty()).then(|| AttributeValue::read(value))))
 }
 
-async fn list(store: &Store, user: &Customer, as_json: bool) -> Result<(), Failed> {
+async fn list(store: &Store, user: &User, as_json: bool) -> Result<(), Failed> {
     let all = store.details_of(user).await?;
     if as_json {
         return table::json(&all.iter().map(told).collect::<Vec<_>>());
     }
-    let value =
-        |told: &Told| told.value.as_ref().map_or_else(|| "(to be gone)".to_owned(), |value| value.as_str().into());
-    let row =
-        |told: &Told| vec![told.name.to_string(), value(told), told.app.clone(), told.by.clone(), absolute(told.since)];
+    let value = |told: &AttributeOverride| {
+        told.value.as_ref().map_or_else(|| "(to be gone)".to_owned(), |value| value.as_str().into())
+    };
+    let row = |told: &AttributeOverride| {
+        vec![told.name.to_string(), value(told), told.app.clone(), told.by.clone(), absolute(told.since)]
+    };
     table::print(&["name", "value", "app", "by", "since"], &all.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
 /// As JSON tells it: a text, a number, or null for what is to be gone.
-pub(crate) fn told(told: &Told) -> Value {
+pub(crate) fn told(told: &AttributeOverride) -> Value {
     let value = told.value.as_ref().map(written);
     json!({ "name": told.name, "value": value, "app": told.app, "by": told.by, "since": told.since })
 }
 
 async fn begin(settings: &Settings, user: &str, ordering: &Ordering) -> Result<(Store, Wish), Failed> {
-    let user = customer(user)?;
+    let user = parse_user(user)?;
     let (app, by, why) = (ordering.app.clone(), ordering.by.clone(), ordering.why.clone());
     Ok((wiring::store(settings).await?, Wish { user, app, by, why }))
 }
 
-async fn end(settings: &Settings, store: &Store, user: &Customer, ordering: &Ordering) -> Result<(), Failed> {
+async fn end(settings: &Settings, store: &Store, user: &User, ordering: &Ordering) -> Result<(), Failed> {
     if !ordering.wait {
         return Ok(());
     }

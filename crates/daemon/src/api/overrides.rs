@@ -7,16 +7,16 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use entitlement::details::{DetailName, DetailValue};
+use entitlement::attributes::{AttributeName, AttributeValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
-use store::orders::Given;
+use store::overrides::PromotionalGrantRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
 use crate::clock;
-use crate::commands::{customer, orders as command};
+use crate::commands::{overrides as command, parse_user};
 use crate::ordering::{self, Block, Lasting, OrderError, Promoted, Wish};
 
 /// A promotion to be given: `level`, and exactly one of `days`, `until` and `lifetime`.
@@ -126,13 +126,13 @@ pub(crate) struct Changed {
 pub(crate) async fn grant(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
-    wanted: Result<Json<Grant>, JsonRejection>,
+    filter: Result<Json<Grant>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Promoted>), ApiError> {
-    let (user, Json(wanted)) = (id?.0, wanted?);
-    let lasting = Lasting { days: wanted.days, until: wanted.until, lifetime: wanted.lifetime };
-    let (wish, now) = (wish(&user, Words { app: wanted.app, by: wanted.by, reason: wanted.reason })?, clock::now());
-    let what = (wanted.level.as_str(), lasting);
-    let given = ordering::promote(&api.store, &api.apps, wish, what, wanted.request_id, now).await?;
+    let (user, Json(filter)) = (id?.0, filter?);
+    let lasting = Lasting { days: filter.days, until: filter.until, lifetime: filter.lifetime };
+    let (wish, now) = (wish(&user, Words { app: filter.app, by: filter.by, reason: filter.reason })?, clock::now());
+    let what = (filter.level.as_str(), lasting);
+    let given = ordering::promote(&api.store, &api.apps, wish, what, filter.request_id, now).await?;
     let status = if given.repeated { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(given)))
 }
@@ -153,7 +153,7 @@ pub(crate) async fn list_grants(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Vec<Promotion>>, ApiError> {
-    let all = api.store.promotions_of(&customer(&id?.0)?).await?;
+    let all = api.store.promotions_of(&parse_user(&id?.0)?).await?;
     Ok(Json(all.into_iter().map(Promotion::from).collect()))
 }
 
@@ -200,11 +200,11 @@ pub(crate) async fn revoke(
 pub(crate) async fn block(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
-    wanted: Result<Json<Blocking>, JsonRejection>,
+    filter: Result<Json<Blocking>, JsonRejection>,
 ) -> Result<Json<Changed>, ApiError> {
-    let (user, Json(wanted)) = (id?.0, wanted?);
-    let wish = wish(&user, Words { app: wanted.app, by: wanted.by, reason: wanted.reason })?;
-    let changed = ordering::revoke(&api.store, &api.apps, wish, &wanted.level, Block::Yes).await?;
+    let (user, Json(filter)) = (id?.0, filter?);
+    let wish = wish(&user, Words { app: filter.app, by: filter.by, reason: filter.reason })?;
+    let changed = ordering::revoke(&api.store, &api.apps, wish, &filter.level, Block::Yes).await?;
     Ok(Json(Changed { changed }))
 }
 
@@ -251,12 +251,12 @@ pub(crate) async fn unblock(
 pub(crate) async fn describe(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
-    wanted: Result<Json<Telling>, JsonRejection>,
+    filter: Result<Json<Telling>, JsonRejection>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
-    let (user, Json(wanted)) = (id?.0, wanted?);
-    let wish = wish(&user, Words { app: wanted.app, by: wanted.by, reason: wanted.reason })?;
+    let (user, Json(filter)) = (id?.0, filter?);
+    let wish = wish(&user, Words { app: filter.app, by: filter.by, reason: filter.reason })?;
     let user = wish.user.clone();
-    let details = wanted.attributes.iter().map(|(name, value)| detail(name, value)).collect::<Result<Vec<_>, _>>()?;
+    let details = filter.attributes.iter().map(|(name, value)| detail(name, value)).collect::<Result<Vec<_>, _>>()?;
     ordering::describe(&api.store, &api.apps, wish, details).await?;
     Ok(Json(api.store.details_of(&user).await?.iter().map(command::told).collect()))
 }
@@ -283,7 +283,7 @@ pub(crate) async fn forget(
     words: Result<Query<Words>, QueryRejection>,
 ) -> Result<Json<Changed>, ApiError> {
     let (Path((user, name)), Query(words)) = (path?, words?);
-    let names = vec![DetailName::parse(&name).map_err(|error| ApiError::Wrong(error.to_string()))?];
+    let names = vec![AttributeName::parse(&name).map_err(|error| ApiError::Wrong(error.to_string()))?];
     let wish = wish(&user, words)?;
     let changed = ordering::forget(&api.store, &api.apps, wish, names).await?;
     Ok(Json(Changed { changed }))
@@ -305,16 +305,16 @@ pub(crate) async fn list_attributes(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
-    let all = api.store.details_of(&customer(&id?.0)?).await?;
+    let all = api.store.details_of(&parse_user(&id?.0)?).await?;
     Ok(Json(all.iter().map(command::told).collect()))
 }
 
-fn detail(name: &str, value: &Value) -> Result<(DetailName, Option<DetailValue>), ApiError> {
-    let name = DetailName::parse(name).map_err(|error| ApiError::Wrong(error.to_string()))?;
+fn detail(name: &str, value: &Value) -> Result<(AttributeName, Option<AttributeValue>), ApiError> {
+    let name = AttributeName::parse(name).map_err(|error| ApiError::Wrong(error.to_string()))?;
     let value = match value {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) => Some(DetailValue::Text(text.clone())),
+        Value::String(text) => Some(AttributeValue::Text(text.clone())),
         Value::Number(number) => Some(number_of(number)),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
             return Err(ApiError::Wrong(format!("`{name}` is neither a text nor a number nor null")));
@@ -324,13 +324,13 @@ fn detail(name: &str, value: &Value) -> Result<(DetailName, Option<DetailValue>)
 }
 
 /// As it was written; what has an exponent is told as a text.
-fn number_of(number: &Number) -> DetailValue {
-    DetailValue::read(&number.to_string())
+fn number_of(number: &Number) -> AttributeValue {
+    AttributeValue::read(&number.to_string())
 }
 
 fn wish(user: &str, Words { app, by, reason }: Words) -> Result<Wish, ApiError> {
     let by = by.unwrap_or_else(|| "the admin API".to_owned());
-    Ok(Wish { user: customer(user)?, app, by, why: reason.unwrap_or_default() })
+    Ok(Wish { user: parse_user(user)?, app, by, why: reason.unwrap_or_default() })
 }
 
 impl From<OrderError> for ApiError {
@@ -343,9 +343,9 @@ impl From<OrderError> for ApiError {
     }
 }
 
-impl From<Given> for Promotion {
-    fn from(given: Given) -> Self {
-        let Given { id, app, level, until, by, why, given_at, ended_at, ended_by, .. } = given;
+impl From<PromotionalGrantRow> for Promotion {
+    fn from(given: PromotionalGrantRow) -> Self {
+        let PromotionalGrantRow { id, app, level, until, by, why, given_at, ended_at, ended_by, .. } = given;
         Self { id, app, level, until, by, why, given_at, ended_at, ended_by }
     }
 }

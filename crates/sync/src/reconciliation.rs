@@ -19,14 +19,14 @@ use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use store::claim::Urgency;
 use store::error::StoreError;
-use store::worklist::Standing;
+use store::worklist::AccountState;
 use stripe::reader::Stripe;
 use stripe::walk::Walk;
 use tokio::time::sleep;
 
+use crate::controller::Controller;
 use crate::inspect::InspectError;
-use crate::look::Sync;
-use crate::witness::{Asking, Witness};
+use crate::store_reader::{Asking, StoreReader};
 
 /// Accounts compared at once; the rate limits are what counts.
 const ABREAST: usize = 16;
@@ -41,14 +41,14 @@ const ASKED_IN_VAIN: u64 = 10;
 
 /// Whether differences are mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mend {
+pub enum Repair {
     Yes,
     No,
 }
 
 /// What a round found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
+pub struct Reconciliation {
     pub started_at: Timestamp,
     pub finished_at: Timestamp,
     /// Accounts compared.
@@ -113,7 +113,7 @@ pub struct Progress {
 
 /// The round did not come to its end.
 #[derive(Debug, thiserror::Error)]
-pub enum RoundError {
+pub enum ReconcileError {
     #[error(transparent)]
     Upstream(#[from] Failure),
     #[error(transparent)]
@@ -163,22 +163,22 @@ struct Walked {
     not_asked: u64,
 }
 
-impl Sync {
+impl Controller {
     /// Compares every account that is known, and every one that Stripe bills; mends what differs, if it is to.
     ///
     /// # Errors
     /// When the database does not answer, or Stripe's lists cannot be read.
-    pub async fn round(
+    pub async fn reconcile(
         &self,
-        mend: Mend,
-        witness: Option<&Witness>,
+        mend: Repair,
+        store_reader: Option<&StoreReader>,
         mut told: impl FnMut(Progress),
-    ) -> Result<Report, RoundError> {
+    ) -> Result<Reconciliation, ReconcileError> {
         let started_at = (self.clock)();
         let mut walked = Walked::default();
         let mut last = None;
         loop {
-            let page = self.store.accounts_behind(last.as_ref(), PAGE).await?;
+            let page = self.store.accounts_after(last.as_ref(), PAGE).await?;
             let Some(next) = page.last() else { break };
             last = Some(next.clone());
             self.compare_all(page, &mut walked, &mut told).await;
@@ -186,17 +186,17 @@ impl Sync {
         self.compare_unheard_of(&mut walked, &mut told).await?;
         self.compare_again(&mut walked, &mut told).await;
         let mut differences: Vec<Difference> = std::mem::take(&mut walked.differences).into_values().collect();
-        if mend == Mend::Yes {
+        if mend == Repair::Yes {
             self.mend(&mut differences).await?;
             // nobody may have noticed what the round saw of them
-            self.store.touch(walked.in_motion.iter().cloned().collect(), Urgency::Bulk).await?;
+            self.store.enqueue(walked.in_motion.iter().cloned().collect(), Urgency::Bulk).await?;
         }
-        if let Some(witness) = witness {
-            self.ask_of_all(witness, &mut walked).await?;
+        if let Some(store_reader) = store_reader {
+            self.ask_of_all(store_reader, &mut walked).await?;
         }
         let repaired = differences.iter().filter(|difference| difference.action == "repaired").count() as u64;
         let left = differences.iter().filter(|difference| difference.action.starts_with("failed")).count();
-        Ok(Report {
+        Ok(Reconciliation {
             started_at,
             finished_at: (self.clock)(),
             accounts: walked.accounts,
@@ -212,14 +212,14 @@ impl Sync {
     }
 
     /// Asks the witness about everybody who pays on the web. It comes last, since nothing waits for its word.
-    async fn ask_of_all(&self, witness: &Witness, walked: &mut Walked) -> Result<(), StoreError> {
+    async fn ask_of_all(&self, store_reader: &StoreReader, walked: &mut Walked) -> Result<(), StoreError> {
         let (mut last, mut in_vain) = (None, 0);
         loop {
-            let page = self.store.accounts_behind(last.as_ref(), PAGE).await?;
+            let page = self.store.accounts_after(last.as_ref(), PAGE).await?;
             let Some(next) = page.last() else { return Ok(()) };
             last = Some(next.clone());
             for account in &page {
-                self.ask(witness, account, &mut in_vain, walked).await?;
+                self.ask(store_reader, account, &mut in_vain, walked).await?;
             }
         }
     }
@@ -228,15 +228,15 @@ impl Sync {
     /// will do. Once it failed a few times in a row it is left alone until the next round.
     async fn ask(
         &self,
-        witness: &Witness,
+        store_reader: &StoreReader,
         account: &Account,
         in_vain: &mut u64,
         walked: &mut Walked,
     ) -> Result<(), StoreError> {
         let ours: Vec<&str> = self.apps.iter().map(|app| app.rules.store.as_str()).collect();
         let now = (self.clock)();
-        let Some(customer) = self.store.link_of(account).await?.map(|link| link.customer) else { return Ok(()) };
-        let Some(known) = self.store.status_of(&customer).await? else { return Ok(()) };
+        let Some(user) = self.store.link_of(account).await?.map(|link| link.user) else { return Ok(()) };
+        let Some(known) = self.store.status_of(&user).await? else { return Ok(()) };
         if !known.status.levels.iter().any(|level| level.is_active(now, false) && level.is_of(&ours)) {
             return Ok(());
         }
@@ -244,25 +244,29 @@ impl Sync {
             walked.not_asked += 1;
             return Ok(());
         }
-        let seen = witness.shows(&customer, Asking::IfOlderThanADay).await?;
+        let seen = store_reader.shows(&user, Asking::IfOlderThanADay).await?;
         *in_vain = if seen.stale { *in_vain + 1 } else { 0 };
         walked.not_witnessed += u64::from(seen.stale);
         for twice in known.status.paid_twice(&seen.levels, seen.stale, &ours, now) {
-            let (user, level) = (customer.as_str().to_owned(), twice.level.0.clone());
+            let (user, level) = (user.as_str().to_owned(), twice.level.0.clone());
             walked.twice(Doubled { account: account.as_str().to_owned(), user, level, store: twice.store.clone() });
         }
         Ok(())
     }
 
     /// Accounts that Stripe bills and nobody ever rang for.
-    async fn compare_unheard_of(&self, walked: &mut Walked, told: &mut impl FnMut(Progress)) -> Result<(), RoundError> {
+    async fn compare_unheard_of(
+        &self,
+        walked: &mut Walked,
+        told: &mut impl FnMut(Progress),
+    ) -> Result<(), ReconcileError> {
         let mut walks = vec![Walk::Subscriptions];
         walks.extend(self.sells_once().then_some(Walk::Purchases));
         for walk in walks {
             let mut after = None;
             loop {
                 let page = self.stripe.walk(walk, after).await?;
-                let new = self.store.unheard_of(&page.accounts).await?;
+                let new = self.store.unknown_accounts(&page.accounts).await?;
                 self.compare_all(new, walked, told).await;
                 match page.next {
                     Some(next) => after = Some(next),
@@ -305,14 +309,14 @@ impl Sync {
     /// How the account compares in each app, and what its customer pays for twice.
     async fn compare(&self, account: &Account) -> (Vec<Compared>, Vec<Doubled>) {
         let alone = |compared| (vec![compared], Vec::new());
-        let before = self.store.standing(account).await;
+        let before = self.store.account_state(account).await;
         let inspected = match self.inspect(account).await {
             Ok(inspected) => inspected,
             // it is parked, or billed nothing
             Err(InspectError::Nobody) => return alone(Compared::Same),
             Err(error) => return alone(Compared::Failed(format!("`{account}`: {error}"))),
         };
-        let after = self.store.standing(account).await;
+        let after = self.store.account_state(account).await;
         let (Ok(before), Ok(after)) = (before, after) else {
             return alone(Compared::Failed(format!("`{account}`: the database does not answer")));
         };
@@ -330,7 +334,14 @@ impl Sync {
         (compared, doubled)
     }
 
-    fn judge(&self, account: &Account, case: &Case, plan: &Plan, moves: bool, standing: Option<&Standing>) -> Compared {
+    fn judge(
+        &self,
+        account: &Account,
+        case: &Case,
+        plan: &Plan,
+        moves: bool,
+        standing: Option<&AccountState>,
+    ) -> Compared {
         let found = differences(account, case, plan);
         match found.is_empty() {
             true if waits(plan) && self.is_settled_soon(plan, standing) => Compared::InMotion,
@@ -341,19 +352,19 @@ impl Sync {
     }
 
     /// Whether what waits is judged before the round ends, or noticed by nobody but the round.
-    fn is_settled_soon(&self, plan: &Plan, standing: Option<&Standing>) -> bool {
+    fn is_settled_soon(&self, plan: &Plan, standing: Option<&AccountState>) -> bool {
         let end = (self.clock)() + LEFT_ALONE * AGAIN;
-        plan.look_again.is_some_and(|at| at <= end) || standing.is_none_or(|standing| standing.due_at.is_none())
+        plan.sync_again_at.is_some_and(|at| at <= end) || standing.is_none_or(|standing| standing.due_at.is_none())
     }
 
     /// Makes what differs due, waits until it was looked at, and compares again.
-    async fn mend(&self, differences: &mut [Difference]) -> Result<(), RoundError> {
+    async fn mend(&self, differences: &mut [Difference]) -> Result<(), ReconcileError> {
         let parse = |difference: &Difference| Account::parse(&difference.account).ok();
         let accounts: BTreeSet<Account> = differences.iter().filter_map(parse).collect();
         if accounts.is_empty() {
             return Ok(());
         }
-        self.store.touch(accounts.iter().cloned().collect(), Urgency::Bulk).await?;
+        self.store.enqueue(accounts.iter().cloned().collect(), Urgency::Bulk).await?;
         let mut outcomes = BTreeMap::new();
         for account in accounts {
             let outcome = self.mended(&account).await?;
@@ -373,7 +384,7 @@ impl Sync {
     async fn mended(&self, account: &Account) -> Result<Result<Left, String>, StoreError> {
         let mut silent = 0;
         loop {
-            let Some(standing) = self.store.standing(account).await? else { return Ok(Err("it is gone".into())) };
+            let Some(standing) = self.store.account_state(account).await? else { return Ok(Err("it is gone".into())) };
             // one of several apps may have failed, and the others been mended
             if let Some(trouble) = standing.trouble.filter(|_| !standing.leased && self.apps.len() == 1) {
                 return Ok(Err(trouble));
@@ -431,9 +442,9 @@ impl Walked {
 }
 
 /// Whether somebody worked on the account while it was compared, or is about to.
-fn is_moving(before: Option<&Standing>, after: Option<&Standing>, now: Timestamp) -> bool {
+fn is_moving(before: Option<&AccountState>, after: Option<&AccountState>, now: Timestamp) -> bool {
     let (Some(before), Some(after)) = (before, after) else { return before.is_some() != after.is_some() };
-    let busy = |standing: &Standing| standing.leased || standing.due_at.is_some_and(|due| due <= now);
+    let busy = |standing: &AccountState| standing.leased || standing.due_at.is_some_and(|due| due <= now);
     busy(before) || busy(after) || before.generation != after.generation || before.settled_at != after.settled_at
 }
 
@@ -454,7 +465,7 @@ fn written(until: Until) -> String {
 fn paid_twice(account: &Account, case: &Case, plan: &Plan) -> Vec<Doubled> {
     let doubled = |note: &Note| {
         let Reason::PaidTwice { store, .. } = &note.because else { return None };
-        let (account, user) = (account.as_str().to_owned(), case.profile.customer.as_str().to_owned());
+        let (account, user) = (account.as_str().to_owned(), case.profile.user.as_str().to_owned());
         Some(Doubled { account, user, level: note.level.0.clone(), store: Some(store.clone()) })
     };
     plan.notes.iter().filter_map(doubled).collect()
@@ -468,12 +479,12 @@ fn differences(account: &Account, case: &Case, plan: &Plan) -> Vec<Difference> {
         .chain(refused)
         .map(|(step, reason)| Difference {
             account: account.as_str().to_owned(),
-            user: case.profile.customer.as_str().to_owned(),
+            user: case.profile.user.as_str().to_owned(),
             app: case.rules.destination.clone(),
             level: step.subject().to_owned(),
             owed_until: match step {
-                Step::Grant(grant) => Some(written(grant.until)),
-                Step::Revoke(_) | Step::Describe(_) | Step::Report(_) => None,
+                Step::GrantAccess(grant) => Some(written(grant.until)),
+                Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_) => None,
             },
             shown_until: step
                 .level()

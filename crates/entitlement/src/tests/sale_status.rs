@@ -1,7 +1,7 @@
 //! Where a customer stands.
 
 use super::*;
-use crate::profile::Sold;
+use crate::profile::StoreSubscription;
 use crate::status::{Carried, LevelStatus};
 
 fn of_case(case: &Case, carried: Carried) -> crate::status::Status {
@@ -58,12 +58,16 @@ fn the_longer_right_of_another_store_counts_and_both_are_told_of() {
 #[test]
 fn a_store_that_is_paid_behind_our_longer_right_is_told_of() {
     let granted = later(of(day(3), [first_month()]), day(4), [first_month()]);
-    let sold =
-        |until, sandbox| Sold { store: "app_store".into(), product: "ios".into(), until: Until::At(until), sandbox };
-    let is_double = |sold: Sold, change: &dyn Fn(&mut Case)| {
+    let sold = |until, sandbox| StoreSubscription {
+        store: "app_store".into(),
+        product: "ios".into(),
+        until: Until::At(until),
+        sandbox,
+    };
+    let is_double = |sold: StoreSubscription, change: &dyn Fn(&mut Case)| {
         let mut case = granted.clone();
         let sandbox = case.rules.mode == Mode::Test;
-        case.profile.sold = vec![Sold { sandbox: sandbox != sold.sandbox, ..sold }];
+        case.profile.sold = vec![StoreSubscription { sandbox: sandbox != sold.sandbox, ..sold }];
         change(&mut case);
         of_case(&case, Carried::Out).double_subscription
     };
@@ -72,7 +76,7 @@ fn a_store_that_is_paid_behind_our_longer_right_is_told_of() {
     assert!(!is_double(sold(day(4), false), &|_| {}), "it is over");
     assert!(!is_double(sold(day(20), true), &|_| {}), "it is of the other environment");
     assert!(!is_double(sold(day(300), false), &|_| {}), "it would show, if it opened this level");
-    assert!(!is_double(Sold { store: "stripe".into(), ..running() }, &|_| {}), "it is ours");
+    assert!(!is_double(StoreSubscription { store: "stripe".into(), ..running() }, &|_| {}), "it is ours");
     let shows_gold = |case: &mut Case| case.profile.levels.push(foreign("gold", Until::At(day(20))));
     assert!(!is_double(running(), &shows_gold), "it opens another level");
     assert!(!is_double(running(), &|case| case.billing.subscriptions.clear()), "we are not paid");

@@ -2,12 +2,12 @@
 
 use entitlement::failure::Failure;
 use entitlement::key::StepKey;
-use entitlement::names::{Account, Customer};
-use entitlement::plan::{Grant, Note, Plan, Revoke, Step};
+use entitlement::names::{Account, User};
+use entitlement::plan::{GrantAccess, Note, Plan, RevokeAccess, Step};
 use entitlement::reason::Reason;
-use store::record::{Finding, Kind};
+use store::record::{Attention, AttentionKind};
 
-use crate::look::Outcome;
+use crate::controller::Outcome;
 
 /// Why nobody is known when no source says anything.
 pub(crate) fn unnamed(sources: &str) -> String {
@@ -16,9 +16,9 @@ pub(crate) fn unnamed(sources: &str) -> String {
 
 /// A customer nobody knows.
 pub(crate) fn nobody(account: &Account, reason: String) -> Outcome {
-    let finding = Finding {
-        kind: Kind::UnknownCustomer,
-        customer: None,
+    let finding = Attention {
+        kind: AttentionKind::UnknownUser,
+        user: None,
         subject: account.as_str().to_owned(),
         reason,
         hint: format!("set the metadata at Stripe, or run `grantsync link {account} USER`; it is released by itself"),
@@ -27,28 +27,23 @@ pub(crate) fn nobody(account: &Account, reason: String) -> Outcome {
 }
 
 /// What is parked after a decision, and when it wants another look.
-pub(crate) fn of_plan(customer: &Customer, plan: &Plan) -> Outcome {
-    let mut parked: Vec<Finding> = plan
-        .verdict
-        .unsure
-        .iter()
-        .map(|unsure| unsure_of(customer, unsure.chain.as_deref(), &unsure.because))
-        .collect();
+pub(crate) fn of_plan(user: &User, plan: &Plan) -> Outcome {
+    let mut parked: Vec<Attention> =
+        plan.expected.unknown.iter().map(|unsure| unsure_of(user, unsure.chain.as_deref(), &unsure.because)).collect();
     parked.dedup();
-    parked
-        .extend(plan.refused.iter().map(|refused| self::refused(customer, &refused.key, &refused.step, &refused.why)));
-    parked.extend(plan.notes.iter().filter_map(|note| not_shown(customer, note)));
+    parked.extend(plan.refused.iter().map(|refused| self::refused(user, &refused.key, &refused.step, &refused.why)));
+    parked.extend(plan.notes.iter().filter_map(|note| not_shown(user, note)));
     // for a customer who is billed nothing: nothing waits and nothing is refused
-    let at_rest = (plan.look_again.is_none() || plan.others_alone) && plan.refused.is_empty();
-    Outcome { parked, next: plan.look_again, at_rest, ..Outcome::default() }
+    let at_rest = (plan.sync_again_at.is_none() || plan.waits_for_other_stores_only) && plan.refused.is_empty();
+    Outcome { parked, next: plan.sync_again_at, at_rest, ..Outcome::default() }
 }
 
 /// Accepted so often without being shown that a human should know.
-fn not_shown(customer: &Customer, note: &Note) -> Option<Finding> {
+fn not_shown(user: &User, note: &Note) -> Option<Attention> {
     match note.because {
-        Reason::AcceptedButNotShown { times } if times >= 3 => Some(Finding {
-            kind: Kind::NotShown,
-            customer: Some(customer.clone()),
+        Reason::AcceptedButNotShown { times } if times >= 3 => Some(Attention {
+            kind: AttentionKind::NotShown,
+            user: Some(user.clone()),
             subject: note.level.0.clone(),
             reason: format!("`{}`: {}", note.level, note.because),
             hint: "look at the profile in the destination's dashboard; another integration may write the same level"
@@ -58,7 +53,7 @@ fn not_shown(customer: &Customer, note: &Note) -> Option<Finding> {
     }
 }
 
-fn unsure_of(customer: &Customer, chain: Option<&str>, because: &Reason) -> Finding {
+fn unsure_of(user: &User, chain: Option<&str>, because: &Reason) -> Attention {
     let whole = || chain.unwrap_or("everything").to_owned();
     let (kind, subject, hint) = match because {
         Reason::UnmappedPrice { price, product, .. } => {
@@ -66,38 +61,46 @@ fn unsure_of(customer: &Customer, chain: Option<&str>, because: &Reason) -> Find
                 "add a [[catalog]] entry with `price = \"{price}\"` or `product = \"{product}\"` and its access_level, \
                  or `ignore = true` when it is to open nothing, then restart; it is released by itself"
             );
-            (Kind::UnmappedPrice, price.clone(), hint)
+            (AttentionKind::UnmappedPrice, price.clone(), hint)
         }
         Reason::NoDuration { price, .. } => {
             let hint = "add `duration = \"30d\"` or `duration = \"lifetime\"` to its [[catalog]] entry, then restart";
-            (Kind::UnmappedPrice, price.clone(), hint.to_owned())
+            (AttentionKind::UnmappedPrice, price.clone(), hint.to_owned())
         }
-        Reason::OtherMode => {
-            (Kind::UnknownState, whole(), "check that the Stripe key is of the mode that is sold in".to_owned())
-        }
-        Reason::SimulatedTime { .. } => {
-            (Kind::UnknownState, whole(), "set `policy.test_clocks = \"allow\"` if it is meant to count".to_owned())
-        }
-        _ => (Kind::UnknownState, whole(), "nothing is taken away meanwhile; update grantsync or report it".to_owned()),
+        Reason::OtherMode => (
+            AttentionKind::UnknownState,
+            whole(),
+            "check that the Stripe key is of the mode that is sold in".to_owned(),
+        ),
+        Reason::SimulatedTime { .. } => (
+            AttentionKind::UnknownState,
+            whole(),
+            "set `policy.test_clocks = \"allow\"` if it is meant to count".to_owned(),
+        ),
+        _ => (
+            AttentionKind::UnknownState,
+            whole(),
+            "nothing is taken away meanwhile; update grantsync or report it".to_owned(),
+        ),
     };
-    Finding { kind, customer: Some(customer.clone()), subject, reason: because.sentence(), hint }
+    Attention { kind, user: Some(user.clone()), subject, reason: because.sentence(), hint }
 }
 
 /// A step that the destination will not take.
-pub(crate) fn refused(customer: &Customer, key: &StepKey, step: &Step, why: &str) -> Finding {
-    Finding {
-        kind: Kind::RefusedStep,
-        customer: Some(customer.clone()),
+pub(crate) fn refused(user: &User, key: &StepKey, step: &Step, why: &str) -> Attention {
+    Attention {
+        kind: AttentionKind::RefusedStep,
+        user: Some(user.clone()),
         subject: key.as_str().to_owned(),
         reason: format!("the {} of `{}` was refused: {why}", step.kind(), step.subject()),
         hint: match step {
-            Step::Grant(Grant { level, .. }) | Step::Revoke(Revoke { level, .. }) => {
+            Step::GrantAccess(GrantAccess { level, .. }) | Step::RevokeAccess(RevokeAccess { level, .. }) => {
                 format!("make the access level `{level}` known to the destination, then `grantsync parked release`")
             }
-            Step::Describe(_) => "correct what is told of the customer (`grantsync attributes`, or its source), then \
+            Step::SetAttributes(_) => "correct what is told of the customer (`grantsync attributes`, or its source), then \
                                   `grantsync parked release`"
                 .to_owned(),
-            Step::Report(_) => {
+            Step::ReportSale(_) => {
                 "make store and product known to the destination (at IAPHUB, see that `iaphub.create_path` is right), then \
                  `grantsync parked release`"
                     .to_owned()
@@ -107,19 +110,19 @@ pub(crate) fn refused(customer: &Customer, key: &StepKey, step: &Step, why: &str
 }
 
 /// One of several that cannot be served as things are, while the others were.
-pub(crate) fn unserved(account: &Account, whom: &str, failure: &Failure) -> Finding {
+pub(crate) fn unserved(account: &Account, whom: &str, failure: &Failure) -> Attention {
     let hint = format!("mend the cause, then `grantsync resync {account}`; what was granted stays to its end");
     let (subject, reason) = (whom.to_owned(), format!("{whom} could not be served: {failure}"));
-    Finding { kind: Kind::LookFailed, customer: None, subject, reason, hint }
+    Attention { kind: AttentionKind::SyncFailed, user: None, subject, reason, hint }
 }
 
 /// A look that cannot succeed as things are.
-pub(crate) fn look_failed(account: &Account, why: String, gone: bool) -> Finding {
+pub(crate) fn look_failed(account: &Account, why: String, gone: bool) -> Attention {
     let hint = if gone {
         "the source does not know it: wrong key or mode, or deleted; what was granted stays to its end".to_owned()
     } else {
         format!("mend the cause, then `grantsync resync {account}`; what was granted stays to its end")
     };
     let subject = account.as_str().to_owned();
-    Finding { kind: Kind::LookFailed, customer: None, subject, reason: why, hint }
+    Attention { kind: AttentionKind::SyncFailed, user: None, subject, reason: why, hint }
 }

@@ -73,7 +73,7 @@ impl Bell {
         }
     }
 
-    pub(crate) async fn rung(&self) {
+    pub(crate) async fn triggered(&self) {
         self.here.notified().await;
     }
 

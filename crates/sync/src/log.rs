@@ -3,21 +3,21 @@
 use entitlement::clock::Timestamp;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::Account;
-use entitlement::plan::{Plan, Planned, Step};
+use entitlement::plan::{Plan, PlannedStep, Step};
 use entitlement::reason::Reason;
 use store::claim::Claim;
 use store::error::StoreError;
-use store::record::{Finding, Kind};
+use store::record::{Attention, AttentionKind};
 
-use crate::look::{Conduct, Outcome, Trouble};
+use crate::controller::{Outcome, PolicyMode, SyncError};
 
-pub(crate) fn looked(outcome: &Result<Outcome, Trouble>, began: Timestamp, ended: Timestamp) {
+pub(crate) fn looked(outcome: &Result<Outcome, SyncError>, began: Timestamp, ended: Timestamp) {
     let how = match outcome {
         Ok(outcome) if outcome.failure.is_some() => "failed",
         Ok(_) => "done",
-        Err(Trouble::Busy) => "yielded",
-        Err(Trouble::LeaseLost) => "lease_lost",
-        Err(Trouble::Upstream(_) | Trouble::Store(_)) => "failed",
+        Err(SyncError::Busy) => "yielded",
+        Err(SyncError::LeaseLost) => "lease_lost",
+        Err(SyncError::Upstream(_) | SyncError::Store(_)) => "failed",
     };
     metrics::counter!("grantsync_looks_total", "outcome" => how).increment(1);
     metrics::histogram!("grantsync_look_seconds").record(seconds(began, ended));
@@ -27,8 +27,8 @@ pub(crate) fn recalled() {
     metrics::counter!("grantsync_profile_reads_saved_total").increment(1);
 }
 
-pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduct) {
-    planned(account, app, plan, conduct);
+pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, policy_mode: PolicyMode) {
+    planned(account, app, plan, policy_mode);
     for note in &plan.notes {
         let twice = matches!(note.because, Reason::PaidTwice { .. });
         if twice {
@@ -38,20 +38,20 @@ pub(crate) fn decided(account: &Account, app: &str, plan: &Plan, conduct: Conduc
             tracing::warn!(account.id = %account, app, level = %note.level, "{}", note.because);
         }
     }
-    for alarm in &plan.verdict.alarms {
+    for alarm in &plan.expected.alarms {
         tracing::warn!(account.id = %account, "{alarm}");
     }
 }
 
 /// What of a decision is to be done.
-pub(crate) fn planned(account: &Account, app: &str, plan: &Plan, conduct: Conduct) {
+pub(crate) fn planned(account: &Account, app: &str, plan: &Plan, policy_mode: PolicyMode) {
     for planned in &plan.steps {
         let (kind, level, because) = (planned.step.kind(), planned.step.subject(), planned.because.sentence());
-        match conduct {
-            Conduct::Enforce => {
+        match policy_mode {
+            PolicyMode::Enforce => {
                 tracing::debug!(account.id = %account, app, %level, %because, "decided to {kind} `{level}`")
             }
-            Conduct::Observe => {
+            PolicyMode::Observe => {
                 metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "observed").increment(1);
                 tracing::info!(account.id = %account, app, %level, %because, "observing: would {kind} `{level}`");
             }
@@ -59,30 +59,32 @@ pub(crate) fn planned(account: &Account, app: &str, plan: &Plan, conduct: Conduc
     }
 }
 
-pub(crate) fn confirmed(claim: &Claim, app: &str, planned: &Planned, now: Timestamp) {
+pub(crate) fn confirmed(claim: &Claim, app: &str, planned: &PlannedStep, now: Timestamp) {
     let (level, because) = (planned.step.subject(), planned.because.sentence());
     metrics::counter!("grantsync_steps_total", "kind" => planned.step.kind(), "outcome" => "confirmed").increment(1);
-    if let Some(rung_at) = claim.rung_at {
-        metrics::histogram!("grantsync_event_to_grant_seconds").record(seconds(rung_at, now));
+    if let Some(triggered_at) = claim.triggered_at {
+        metrics::histogram!("grantsync_event_to_grant_seconds").record(seconds(triggered_at, now));
     }
     let (account, key) = (&claim.account, &planned.key);
     match &planned.step {
-        Step::Grant(grant) => tracing::info!(
-            account.id = %account, app, step.key = %key, transaction.id = %grant.transaction.id, %because,
+        Step::GrantAccess(grant) => tracing::info!(
+            account.id = %account, app, step.key = %key, sale.id = %grant.sale.id, %because,
             "granted `{level}` until {}", grant.until
         ),
-        Step::Describe(_) => {
+        Step::SetAttributes(_) => {
             tracing::info!(account.id = %account, app, step.key = %key, %because, "told what is to be known of the customer");
         }
-        Step::Report(report) => tracing::info!(
-            account.id = %account, app, step.key = %key, transaction.id = %report.grant.transaction.id, %because,
+        Step::ReportSale(report) => tracing::info!(
+            account.id = %account, app, step.key = %key, sale.id = %report.grant.sale.id, %because,
             "told the books of a transaction"
         ),
-        Step::Revoke(_) => tracing::info!(account.id = %account, app, step.key = %key, %because, "revoked `{level}`"),
+        Step::RevokeAccess(_) => {
+            tracing::info!(account.id = %account, app, step.key = %key, %because, "revoked `{level}`")
+        }
     }
 }
 
-pub(crate) fn step_failed(claim: &Claim, app: &str, planned: &Planned, failure: &Failure, due: Timestamp) {
+pub(crate) fn step_failed(claim: &Claim, app: &str, planned: &PlannedStep, failure: &Failure, due: Timestamp) {
     let (kind, level) = (planned.step.kind(), planned.step.subject());
     metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "failed").increment(1);
     tracing::warn!(
@@ -91,14 +93,14 @@ pub(crate) fn step_failed(claim: &Claim, app: &str, planned: &Planned, failure: 
     );
 }
 
-pub(crate) fn parked(account: &Account, finding: &Finding) {
+pub(crate) fn parked(account: &Account, finding: &Attention) {
     let (kind, reason, hint) = (finding.kind.as_str(), &finding.reason, &finding.hint);
-    if finding.kind != Kind::RefusedStep {
+    if finding.kind != AttentionKind::RefusedStep {
         tracing::warn!(account.id = %account, parked.kind = kind, hint = %hint, "parked: {reason}");
     }
 }
 
-pub(crate) fn step_refused(claim: &Claim, app: &str, planned: &Planned, failure: &Failure) {
+pub(crate) fn step_refused(claim: &Claim, app: &str, planned: &PlannedStep, failure: &Failure) {
     let (kind, level) = (planned.step.kind(), planned.step.subject());
     metrics::counter!("grantsync_steps_total", "kind" => kind, "outcome" => "refused").increment(1);
     tracing::error!(

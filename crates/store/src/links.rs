@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use entitlement::clock::Timestamp;
-use entitlement::names::{Account, Customer};
+use entitlement::names::{Account, User};
 
 use crate::claim::{Lease, Urgency};
 use crate::connection::{Connection, Row};
@@ -17,18 +17,18 @@ use crate::writer::Op;
 #[derive(Clone, Debug)]
 pub struct Link {
     pub account: Account,
-    pub customer: Customer,
+    pub user: User,
     /// A source of `identity.user_id`, or `operator`.
     pub origin: String,
 }
 
 /// What is known around an account.
 #[derive(Clone, Debug, Default)]
-pub struct Around {
+pub struct AccountContext {
     /// Whom it belongs to.
     pub link: Option<Link>,
     /// Whom it belonged to before, as far as what they had through it may not have ended yet.
-    pub former: Vec<Customer>,
+    pub former: Vec<User>,
     /// All accounts of whom it belongs to, in order.
     pub accounts: Vec<Account>,
 }
@@ -72,7 +72,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn around(&self, account: &Account) -> Result<Around, StoreError> {
+    pub async fn account_context(&self, account: &Account) -> Result<AccountContext, StoreError> {
         let query = sql("SELECT 'account' AS what, other.account, other.customer, other.origin
              FROM links JOIN links AS other ON other.customer = links.customer WHERE links.account = $1
              UNION ALL SELECT 'former' AS what, account, customer, '' AS origin FROM handovers WHERE account = $1
@@ -81,27 +81,27 @@ impl Store {
         let found = found.map_err(StoreError::on("reading whose an account is"))?;
         let (formers, linked): (Vec<&Row>, Vec<&Row>) =
             found.iter().partition(|row| row.get::<String>("what") == "former");
-        let former = formers.into_iter().filter_map(|row| Customer::new(&row.get::<String>("customer"))).collect();
+        let former = formers.into_iter().filter_map(|row| User::new(&row.get::<String>("customer"))).collect();
         let links: Vec<Link> = linked.into_iter().filter_map(link).collect();
         let own = links.iter().find(|link| &link.account == account).cloned();
-        Ok(Around { link: own, former, accounts: links.into_iter().map(|link| link.account).collect() })
+        Ok(AccountContext { link: own, former, accounts: links.into_iter().map(|link| link.account).collect() })
     }
 
-    /// Forgets that `account` belonged to `customer`: nothing of it is left with them.
+    /// Forgets that `account` belonged to `user`: nothing of it is left with them.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn handed_over(&self, account: Account, customer: Customer) -> Result<(), StoreError> {
-        self.write(Op::HandedOver(account, customer)).await.map(drop)
+    pub async fn handed_over(&self, account: Account, user: User) -> Result<(), StoreError> {
+        self.write(Op::HandedOver(account, user)).await.map(drop)
     }
 
-    /// All accounts of `customer`, in order.
+    /// All accounts of `user`, in order.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn accounts_of(&self, customer: &Customer) -> Result<Vec<Account>, StoreError> {
+    pub async fn accounts_of(&self, user: &User) -> Result<Vec<Account>, StoreError> {
         let query = sql("SELECT account, customer, origin FROM links WHERE customer = $1 ORDER BY account");
-        let found = query.bind(customer.as_str()).read(&self.reads).await;
+        let found = query.bind(user.as_str()).read(&self.reads).await;
         let found = found.map_err(StoreError::on("reading the accounts of a user"))?;
         Ok(found.iter().filter_map(link).map(|link| link.account).collect())
     }
@@ -110,7 +110,7 @@ impl Store {
 fn link(row: &Row) -> Option<Link> {
     Some(Link {
         account: Account::parse(&row.get::<String>("account")).ok()?,
-        customer: Customer::new(&row.get::<String>("customer"))?,
+        user: User::new(&row.get::<String>("customer"))?,
         origin: row.get("origin"),
     })
 }
@@ -137,7 +137,7 @@ pub(crate) async fn learn(
 pub(crate) async fn tell(connection: &mut Connection, link: &Link, now: Timestamp) -> Result<Linked, StoreError> {
     let by = if link.origin == OPERATOR { By::Operator } else { By::Look };
     // before the link, as a look does: so the two never wait for each other crosswise
-    worklist::touch(connection, &BTreeMap::from([(&link.account, Urgency::Asked)]), now).await?;
+    worklist::enqueue(connection, &BTreeMap::from([(&link.account, Urgency::Asked)]), now).await?;
     let [kept, _] = keep(connection, &[link], by, now).await?;
     Ok(if kept.is_empty() { Linked::Busy } else { Linked::Done })
 }
@@ -197,13 +197,9 @@ async fn keep(
     Ok(found.map(accounts))
 }
 
-pub(crate) async fn handed_over(
-    connection: &mut Connection,
-    account: &Account,
-    customer: &Customer,
-) -> Result<(), StoreError> {
+pub(crate) async fn handed_over(connection: &mut Connection, account: &Account, user: &User) -> Result<(), StoreError> {
     let query = sql("DELETE FROM handovers WHERE account = $1 AND customer = $2");
-    let query = query.bind(account.as_str()).bind(customer.as_str());
+    let query = query.bind(account.as_str()).bind(user.as_str());
     query.later(connection, "ending a handover").await
 }
 
@@ -231,7 +227,7 @@ fn busy<'a>(links: &[&'a Link], now: Timestamp) -> Statement<'a> {
 
 fn learnt<'a>(links: &[&'a Link]) -> Batch<'a> {
     let rows = links.iter().map(|link| -> [Value<'a>; 3] {
-        [link.account.as_str().into(), link.customer.as_str().into(), link.origin.as_str().into()]
+        [link.account.as_str().into(), link.user.as_str().into(), link.origin.as_str().into()]
     });
     let columns = [Column::Text("account"), Column::Text("customer"), Column::Text("origin")];
     Batch::new("learnt", columns, rows)

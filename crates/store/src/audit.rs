@@ -1,21 +1,21 @@
 //! The book of orders: each once, with who and why. Lines are only ever added; what counts now stands elsewhere.
 
 use entitlement::clock::Timestamp;
-use entitlement::names::Customer;
+use entitlement::names::User;
 use entitlement::reason::Reason;
 use serde::Serialize;
 
-use crate::book::LedgerLine;
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
+use crate::ledger::LedgerRow;
 use crate::listing::Listing;
 use crate::open::Store;
-use crate::orders::{Order, Ordered, What, promotion_id, promotion_number};
+use crate::overrides::{OverrideAction, OverrideOutcome, OverrideRequest, promotion_id, promotion_number};
 use crate::statement::{Statement, millis, moment, sql};
 
 /// A line of the book.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OrderLine {
+pub struct AuditEntry {
     pub id: i64,
     pub user: String,
     pub app: String,
@@ -35,21 +35,21 @@ const LINES: &str =
 
 /// Which lines are meant; nothing said means all.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    pub user: Option<Customer>,
+pub struct Filter {
+    pub user: Option<User>,
     /// Those with a lower number: ordered earlier.
     pub behind: Option<i64>,
 }
 
 impl Store {
-    /// The newest orders that are `wanted`, newest first.
+    /// The newest orders that are `filter`, newest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn order_lines(&self, wanted: &Wanted, limit: u32) -> Result<Vec<OrderLine>, StoreError> {
+    pub async fn audit_entries(&self, filter: &Filter, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         let query = Listing::of(LINES)
-            .only("customer = ?", wanted.user.as_ref().map(Customer::as_str))
-            .only("id < ?", wanted.behind);
+            .only("customer = ?", filter.user.as_ref().map(User::as_str))
+            .only("id < ?", filter.behind);
         self.listed_orders(query.first(limit, "id DESC")).await
     }
 
@@ -58,7 +58,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn order_behind(&self, line: &LedgerLine) -> Result<Option<OrderLine>, StoreError> {
+    pub async fn audit_entry_of(&self, line: &LedgerRow) -> Result<Option<AuditEntry>, StoreError> {
         let Some(kinds) = kinds(&line.reason) else { return Ok(None) };
         let of_level = Some(line.subject.as_str()).filter(|_| line.reason != Reason::Described);
         let promotion = if let Reason::Promotion { promotion, .. } = &line.reason { Some(promotion) } else { None };
@@ -73,7 +73,7 @@ impl Store {
         Ok(self.listed_orders(query.first(1, "id DESC")).await?.pop())
     }
 
-    async fn listed_orders(&self, query: Statement<'_>) -> Result<Vec<OrderLine>, StoreError> {
+    async fn listed_orders(&self, query: Statement<'_>) -> Result<Vec<AuditEntry>, StoreError> {
         let found = query.read(&self.reads).await;
         Ok(found.map_err(StoreError::on("listing orders"))?.iter().map(line).collect())
     }
@@ -91,8 +91,8 @@ fn kinds(reason: &Reason) -> Option<&'static str> {
     .find_map(|(speaks, kinds)| speaks.then_some(kinds))
 }
 
-fn line(row: &Row) -> OrderLine {
-    OrderLine {
+fn line(row: &Row) -> AuditEntry {
+    AuditEntry {
         id: row.get("id"),
         user: row.get("customer"),
         app: row.get("destination"),
@@ -108,31 +108,33 @@ fn line(row: &Row) -> OrderLine {
 /// Adds `order`, which changed something, to the book.
 pub(crate) async fn keep(
     connection: &mut Connection,
-    order: &Order,
-    ordered: Ordered,
+    order: &OverrideRequest,
+    ordered: OverrideOutcome,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (kind, subject) = named(&order.what);
     let promotion = match ordered {
-        Ordered::Given(id) => Some(id),
-        Ordered::Done(_) | Ordered::GivenBefore { .. } | Ordered::OtherRequest(_) => None,
+        OverrideOutcome::Granted(id) => Some(id),
+        OverrideOutcome::Done(_) | OverrideOutcome::GrantedBefore { .. } | OverrideOutcome::OtherRequest(_) => None,
     };
     let query = sql("INSERT INTO orders (customer, destination, kind, subject, promotion, who, why, ordered_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
-    let query = query.bind(order.customer.as_str()).bind(&order.destination).bind(kind).bind(&subject).bind(promotion);
+    let query = query.bind(order.user.as_str()).bind(&order.destination).bind(kind).bind(&subject).bind(promotion);
     let query = query.bind(&order.by).bind(&order.why).bind(millis(now));
     query.execute(connection).await.map(drop).map_err(StoreError::on("keeping an order"))
 }
 
 /// What an order is called, and what it is about; never what was told, which may be personal.
-fn named(what: &What) -> (&'static str, String) {
+fn named(what: &OverrideAction) -> (&'static str, String) {
     let of = |names: &mut dyn Iterator<Item = &str>| names.collect::<Vec<_>>().join(", ");
     match what {
-        What::Promote { level, .. } => ("grant", level.0.clone()),
-        What::End { level } => ("revoke", level.0.clone()),
-        What::Block { level } => ("block", level.0.clone()),
-        What::Unblock { level } => ("unblock", level.0.clone()),
-        What::Describe { details } => ("describe", of(&mut details.iter().map(|(name, _)| name.as_str()))),
-        What::Forget { names } => ("forget", of(&mut names.iter().map(|name| name.as_str()))),
+        OverrideAction::Grant { level, .. } => ("grant", level.0.clone()),
+        OverrideAction::EndGrants { level } => ("revoke", level.0.clone()),
+        OverrideAction::Block { level } => ("block", level.0.clone()),
+        OverrideAction::Unblock { level } => ("unblock", level.0.clone()),
+        OverrideAction::SetAttributes { attributes } => {
+            ("describe", of(&mut attributes.iter().map(|(name, _)| name.as_str())))
+        }
+        OverrideAction::ForgetAttributes { names } => ("forget", of(&mut names.iter().map(|name| name.as_str()))),
     }
 }

@@ -5,14 +5,14 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use store::ordered::{self, Wanted};
-use store::orders::Blocked;
+use store::audit::{self, Filter};
+use store::overrides::BlockRow;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::error::{ApiError, Problem, Usual};
 use super::page::{Page, Portion};
-use crate::commands::customer;
+use crate::commands::parse_user;
 
 /// Blocks of one user that are listed at most.
 const MOST_BLOCKS: u32 = 1000;
@@ -29,7 +29,7 @@ pub(crate) struct Block {
 
 /// An order, as it was given.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct OrderLine {
+pub(crate) struct AuditEntry {
     id: i64,
     user: String,
     app: String,
@@ -67,7 +67,7 @@ pub(crate) async fn list_blocks(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Vec<Block>>, ApiError> {
-    let all = api.store.blocks(Some(&customer(&id?.0)?), MOST_BLOCKS).await?;
+    let all = api.store.blocks(Some(&parse_user(&id?.0)?), MOST_BLOCKS).await?;
     Ok(Json(all.into_iter().map(Block::from).collect()))
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn list_blocks(
     operation_id = "list_orders",
     params(Narrowed, Portion),
     responses(
-        (status = 200, body = Page<OrderLine>),
+        (status = 200, body = Page<AuditEntry>),
         (status = 422, description = "a parameter has no such value", body = Problem),
         Usual,
     )
@@ -87,22 +87,22 @@ pub(crate) async fn list_orders(
     State(api): State<Api>,
     narrowed: Result<Query<Narrowed>, QueryRejection>,
     portion: Result<Query<Portion>, QueryRejection>,
-) -> Result<Json<Page<OrderLine>>, ApiError> {
+) -> Result<Json<Page<AuditEntry>>, ApiError> {
     let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
-    let user = narrowed.user.as_deref().map(customer).transpose()?;
-    let lines = api.store.order_lines(&Wanted { user, behind: portion.number()? }, portion.asked()?).await?;
-    Ok(Json(portion.page(lines, |line| line.id.to_string(), OrderLine::from)?))
+    let user = narrowed.user.as_deref().map(parse_user).transpose()?;
+    let lines = api.store.audit_entries(&Filter { user, behind: portion.number()? }, portion.asked()?).await?;
+    Ok(Json(portion.page(lines, |line| line.id.to_string(), AuditEntry::from)?))
 }
 
-impl From<Blocked> for Block {
-    fn from(Blocked { app, level, by, why, since, .. }: Blocked) -> Self {
+impl From<BlockRow> for Block {
+    fn from(BlockRow { app, level, by, why, since, .. }: BlockRow) -> Self {
         Self { app, level, by, why, since }
     }
 }
 
-impl From<ordered::OrderLine> for OrderLine {
-    fn from(line: ordered::OrderLine) -> Self {
-        let ordered::OrderLine { id, user, app, kind, subject, promotion, by, why, at } = line;
+impl From<audit::AuditEntry> for AuditEntry {
+    fn from(line: audit::AuditEntry) -> Self {
+        let audit::AuditEntry { id, user, app, kind, subject, promotion, by, why, at } = line;
         Self { id, user, app, kind, subject, promotion, by, why, at }
     }
 }

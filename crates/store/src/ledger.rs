@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, Ledger, State};
-use entitlement::names::{Account, Customer, Mode};
-use entitlement::orders::Orders;
+use entitlement::names::{Account, Mode, User};
+use entitlement::overrides::Overrides;
 use entitlement::plan::Step;
 use entitlement::reason::Reason;
 use serde::Serialize;
@@ -15,8 +15,8 @@ use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::listing::Listing;
 use crate::open::Store;
-use crate::orders;
-use crate::record::{Held, Intent, Outcomes, Sent, SentOutcome, Settlement, Tries};
+use crate::overrides;
+use crate::record::{Attempts, Fenced, Intent, Outcomes, Settlement, StepOutcome, StepResult};
 use crate::statement::{Batch, Column, Statement, Value, json, millis, moment, sql};
 use crate::writer::Op;
 
@@ -25,7 +25,7 @@ const DEPTH: i64 = 50;
 
 /// A line of the book, as it is listed.
 #[derive(Clone, Debug, Serialize)]
-pub struct LedgerLine {
+pub struct LedgerRow {
     pub seq: i64,
     pub key: String,
     /// The last confirmed step on the same subject when it was intended.
@@ -51,8 +51,8 @@ pub struct LedgerLine {
 
 /// Which lines are meant; nothing said means all.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    pub user: Option<Customer>,
+pub struct Filter {
+    pub user: Option<User>,
     /// The account whose look intended them.
     pub account: Option<Account>,
     /// `intended`, `confirmed`, `refused` or `dropped`.
@@ -69,36 +69,36 @@ const LINES: &str =
         attempts, intended_at, due_at, settled_at, why FROM ledger WHERE true";
 
 impl Store {
-    /// What the book says about `customer` at `destination`.
+    /// What the book says about `user` at `destination`.
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
-    pub async fn ledger(&self, customer: &Customer, destination: &str, mode: Mode) -> Result<Ledger, StoreError> {
-        let found = of_customer(customer, destination, mode).read(&self.reads).await;
+    pub async fn ledger(&self, user: &User, destination: &str, mode: Mode) -> Result<Ledger, StoreError> {
+        let found = of_customer(user, destination, mode).read(&self.reads).await;
         ledger(&found.map_err(StoreError::on("reading the ledger"))?)
     }
 
-    /// What the book says about `customer` at `destination`, and what was ordered for them there.
+    /// What the book says about `user` at `destination`, and what was ordered for them there.
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
-    pub async fn told(
+    pub async fn ledger_and_overrides(
         &self,
-        customer: &Customer,
+        user: &User,
         destination: &str,
         mode: Mode,
-    ) -> Result<(Ledger, Orders), StoreError> {
-        let ordered = orders::of_customer(customer, destination, (self.clock)());
-        let found = of_customer(customer, destination, mode).read_with(ordered, &self.reads).await;
+    ) -> Result<(Ledger, Overrides), StoreError> {
+        let ordered = overrides::of_customer(user, destination, (self.clock)());
+        let found = of_customer(user, destination, mode).read_with(ordered, &self.reads).await;
         let [entries, ordered] = found.map_err(StoreError::on("reading the ledger"))?;
-        Ok((ledger(&entries)?, orders::orders(&ordered)?))
+        Ok((ledger(&entries)?, overrides::overrides(&ordered)?))
     }
 
-    /// Writes down steps about to be sent. Nothing may be sent unless this answers [`Held::Yes`].
+    /// Writes down steps about to be sent. Nothing may be sent unless this answers [`Fenced::Written`].
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn intend(&self, intent: Intent) -> Result<Held, StoreError> {
+    pub async fn intend(&self, intent: Intent) -> Result<Fenced, StoreError> {
         self.write(Op::Intend(Box::new(intent))).await?.try_into()
     }
 
@@ -106,7 +106,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn close(&self, outcomes: Outcomes) -> Result<Held, StoreError> {
+    pub async fn close(&self, outcomes: Outcomes) -> Result<Fenced, StoreError> {
         self.write(Op::Close(Box::new(outcomes))).await?.try_into()
     }
 
@@ -114,31 +114,31 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn settle(&self, settlement: Settlement) -> Result<Held, StoreError> {
+    pub async fn settle(&self, settlement: Settlement) -> Result<Fenced, StoreError> {
         self.write(Op::Settle(Box::new(settlement))).await?.try_into()
     }
 
-    /// The newest lines of the book that are `wanted`, newest first.
+    /// The newest lines of the book that are `filter`, newest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn ledger_lines(&self, wanted: &Wanted, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
-        self.lines(listing(wanted).first(limit, "seq DESC")).await
+    pub async fn ledger_rows(&self, filter: &Filter, limit: u32) -> Result<Vec<LedgerRow>, StoreError> {
+        self.lines(listing(filter).first(limit, "seq DESC")).await
     }
 
-    /// The first lines of the book that are `wanted`, oldest first.
+    /// The first lines of the book that are `filter`, oldest first.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn first_ledger_lines(&self, wanted: &Wanted, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
-        self.lines(listing(wanted).first(limit, "seq")).await
+    pub async fn first_ledger_rows(&self, filter: &Filter, limit: u32) -> Result<Vec<LedgerRow>, StoreError> {
+        self.lines(listing(filter).first(limit, "seq")).await
     }
 
     /// The lines whose key begins so, up to `limit` of them. Keys are hexadecimal.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn ledger_lines_under(&self, beginning: &str, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
+    pub async fn ledger_rows_with_prefix(&self, beginning: &str, limit: u32) -> Result<Vec<LedgerRow>, StoreError> {
         // `g` sorts behind every further digit, under whatever collation the index has
         let query = Listing::of(LINES)
             .only("key >= ? AND key < ? || 'g'", Some(beginning))
@@ -150,7 +150,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn ledger_lines_after(&self, line: &LedgerLine, limit: u32) -> Result<Vec<LedgerLine>, StoreError> {
+    pub async fn ledger_rows_after(&self, line: &LedgerRow, limit: u32) -> Result<Vec<LedgerRow>, StoreError> {
         let query = Listing::of(LINES)
             .only("customer = ?", Some(&line.user))
             .only("destination = ?", Some(&line.destination))
@@ -160,19 +160,19 @@ impl Store {
         self.lines(query.first(limit, "seq")).await
     }
 
-    async fn lines(&self, query: Statement<'_>) -> Result<Vec<LedgerLine>, StoreError> {
+    async fn lines(&self, query: Statement<'_>) -> Result<Vec<LedgerRow>, StoreError> {
         let found = query.read(&self.reads).await;
         found.map_err(StoreError::on("listing the ledger"))?.iter().map(line).collect()
     }
 }
 
-fn of_customer<'a>(customer: &'a Customer, destination: &'a str, mode: Mode) -> Statement<'a> {
+fn of_customer<'a>(user: &'a User, destination: &'a str, mode: Mode) -> Statement<'a> {
     sql("SELECT seq, key, step, state, attempts, due_at, settled_at, why FROM (
            SELECT *, row_number() OVER (PARTITION BY subject ORDER BY seq DESC) AS place,
                   max(CASE WHEN state = 'confirmed' THEN seq END) OVER (PARTITION BY subject) AS last
            FROM ledger WHERE customer = $1 AND destination = $2 AND environment = $3) AS entries
          WHERE place <= $4 OR seq = last OR state = 'intended'")
-    .bind(customer.as_str())
+    .bind(user.as_str())
     .bind(destination)
     .bind(mode.as_str())
     .bind(DEPTH)
@@ -182,10 +182,10 @@ fn ledger(rows: &[Row]) -> Result<Ledger, StoreError> {
     Ok(Ledger { entries: rows.iter().map(entry).collect::<Result<_, _>>()? })
 }
 
-fn listing(wanted: &Wanted) -> Listing<'_> {
-    let Wanted { user, account, state, since, behind } = wanted;
+fn listing(filter: &Filter) -> Listing<'_> {
+    let Filter { user, account, state, since, behind } = filter;
     Listing::of(LINES)
-        .only("customer = ?", user.as_ref().map(Customer::as_str))
+        .only("customer = ?", user.as_ref().map(User::as_str))
         .only("account = ?", account.as_ref().map(Account::as_str))
         .only("state = ?", state.as_deref())
         .only("intended_at >= ?", since.map(millis))
@@ -209,12 +209,12 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
     Ok(Entry { seq: row.get("seq"), key: StepKey::stored(row.get("key")), step, state })
 }
 
-fn line(row: &Row) -> Result<LedgerLine, StoreError> {
+fn line(row: &Row) -> Result<LedgerRow, StoreError> {
     let because: String = row.get("because");
     let reason: Reason = serde_json::from_str(&because).map_err(unreadable)?;
     let state: String = row.get("state");
     let due_at = (state == "intended").then(|| moment(row.get("due_at")));
-    Ok(LedgerLine {
+    Ok(LedgerRow {
         seq: row.get("seq"),
         key: row.get("key"),
         previous: row.get("previous"),
@@ -247,8 +247,8 @@ pub(crate) async fn intend(
     now: Timestamp,
 ) -> Result<Vec<Account>, StoreError> {
     let settled = intents.iter().flat_map(|intent| {
-        let seen = intent.seen.iter().map(|key| Change::to(key, "confirmed"));
-        seen.chain(intent.moot.iter().map(|key| Change::to(key, "dropped")))
+        let seen = intent.settled.iter().map(|key| Change::to(key, "confirmed"));
+        seen.chain(intent.dropped.iter().map(|key| Change::to(key, "dropped")))
     });
     outcomes(connection, settled.collect(), now).await?;
     let mut lines = Vec::new();
@@ -263,7 +263,7 @@ pub(crate) async fn intend(
                 previous.into(),
                 (&intent.destination).into(),
                 intent.mode.as_str().into(),
-                intent.customer.as_str().into(),
+                intent.user.as_str().into(),
                 intent.account.as_str().into(),
                 planned.step.subject().into(),
                 step.into(),
@@ -310,16 +310,16 @@ async fn insert(
 }
 
 /// Writes what became of steps that were sent.
-pub(crate) async fn sent(connection: &mut Connection, sent: &[&Sent], now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn sent(connection: &mut Connection, sent: &[&StepResult], now: Timestamp) -> Result<(), StoreError> {
     let changes = sent.iter().map(|sent| match &sent.outcome {
-        SentOutcome::Confirmed => Change { tried: 1, ..Change::to(&sent.key, "confirmed") },
-        SentOutcome::Again { due, why, tries } => Change {
+        StepOutcome::Confirmed => Change { tried: 1, ..Change::to(&sent.key, "confirmed") },
+        StepOutcome::Again { due, why, tries } => Change {
             why: Some(why),
             due_at: Some(millis(*due)),
-            tried: i64::from(*tries == Tries::Counted),
+            tried: i64::from(*tries == Attempts::Counted),
             ..Change::to(&sent.key, "intended")
         },
-        SentOutcome::Refused { why } => Change { why: Some(why), tried: 1, ..Change::to(&sent.key, "refused") },
+        StepOutcome::Refused { why } => Change { why: Some(why), tried: 1, ..Change::to(&sent.key, "refused") },
     });
     outcomes(connection, changes.collect(), now).await
 }

@@ -12,7 +12,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use entitlement::clock::Timestamp;
 use entitlement::decide::{Case, decide};
 use entitlement::names::{Account, Mode, User};
-use sandbox::webhook::sign;
+use simulator::webhook::sign;
 use store::claim::{Lease, Room};
 use store::connection::Time;
 use store::event::{Event, Outcome};
@@ -34,7 +34,7 @@ fn tests(path: &str) -> std::path::PathBuf {
 }
 
 fn now() -> Timestamp {
-    sandbox::clock::now()
+    simulator::clock::now()
 }
 
 fn core(criterion: &mut Criterion) {

@@ -22,7 +22,7 @@ pub(crate) async fn serve(address: SocketAddr) {
 
 async fn check(State(verifier): State<Arc<Verifier>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match verifier.verify(signature, &body, sandbox::clock::now()) {
+    match verifier.verify(signature, &body, simulator::clock::now()) {
         Ok(()) => StatusCode::OK,
         Err(_) => StatusCode::BAD_REQUEST,
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sandbox::webhook::sign;
+use simulator::webhook::sign;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -96,7 +96,7 @@ impl Load {
             }
             self.request.write(&[format!("{number:010}").as_bytes()], &mut request);
             let [signature, body] = self.parts;
-            let signed = sign(SECRET, sandbox::clock::now(), str::from_utf8(&request[body..]).unwrap());
+            let signed = sign(SECRET, simulator::clock::now(), str::from_utf8(&request[body..]).unwrap());
             request[signature..signature + SIGNATURE.len()].copy_from_slice(signed.as_bytes());
             let sent = Instant::now();
             match ask(&mut line, self.address, &request).await.unwrap_or(0) {

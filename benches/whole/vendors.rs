@@ -1,14 +1,14 @@
-//! What Stripe and Adapty say: what the sandbox says of one purchase, with other numbers in it. The sandbox itself
+//! What Stripe and Adapty say: what the simulator says of one purchase, with other numbers in it. The simulator itself
 //! searches all that was ever bought and keeps every request, so that soon it would be what is measured.
 
 use reqwest::{Client, RequestBuilder};
-use sandbox::sandbox::Sandbox;
-use sandbox::stripe::moves::{NewPrice, NewSubscription, metadata};
 use serde_json::{Value, json};
+use simulator::simulator::Simulator;
+use simulator::stripe::moves::{NewPrice, NewSubscription, metadata};
 
 /// Stands wherever the number of an account goes.
 pub(crate) const NUMBER: &str = "##########";
-/// Who buys in the sandbox, what, and until when Adapty is told there.
+/// Who buys in the simulator, what, and until when Adapty is told there.
 const USER: &str = "member-0000000000";
 const PRICE: &str = "price_1WholeMonthOfPremium00";
 const READ: &str = "GET /api/v1/sdk/profiles/";
@@ -28,10 +28,10 @@ pub(crate) struct Vendors {
 }
 
 impl Vendors {
-    /// Asks a sandbox for what the daemon will ask for, and remembers the answers. `known`: Adapty knows everybody before
+    /// Asks a simulator for what the daemon will ask for, and remembers the answers. `known`: Adapty knows everybody before
     /// they buy. `listed`: how many subscriptions there are.
     pub(crate) async fn rehearse(known: bool, listed: u64) -> Self {
-        let Sandbox { stripe, adapty, .. } = &Sandbox::start().await.unwrap();
+        let Simulator { stripe, adapty, .. } = &Simulator::start().await.unwrap();
         stripe.add_price(NewPrice::recurring(PRICE, "prod_premium", 999, chrono::TimeDelta::days(30)));
         let (prices, metadata) = (vec![(PRICE.to_owned(), 1)], metadata(&[("customer_user_id", USER)]));
         let bought = stripe.subscribe(NewSubscription { prices, metadata, ..NewSubscription::default() });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::World;
 
 async fn said(world: &World, arguments: &[&str]) -> String {
@@ -19,7 +19,7 @@ async fn a_backfill_grants_what_was_sold_before_the_first_start() {
     }
     let text = said(&world, &["resync", "--all", "--wait"]).await;
     assert!(text.contains("230 accounts are due") && text.contains("done; 0 accounts could not"), "{text}");
-    assert_eq!(world.sandbox.adapty.profile_count(), 230);
+    assert_eq!(world.simulator.adapty.profile_count(), 230);
     assert_eq!(world.written("/grant/"), 230);
     let again = said(&world, &["resync", "--all", "--wait"]).await;
     assert!(again.contains("230 accounts are due"), "{again}");
@@ -35,15 +35,15 @@ async fn a_backfill_that_was_killed_goes_on_where_it_was() {
     }
     let pages = || {
         world
-            .sandbox
+            .simulator
             .journal
             .count(|request| request.path == "/v1/subscriptions" && !request.query.contains("customer="))
     };
     // a page takes a fifth of a second: it is killed in the middle
-    world.sandbox.stripe.faults.latency(Duration::from_millis(200));
+    world.simulator.stripe.faults.latency(Duration::from_millis(200));
     let killed = tokio::time::timeout(Duration::from_millis(700), world.daemon.command(&["resync", "--all"])).await;
     assert!(killed.is_err(), "it was over before it could be killed");
-    world.sandbox.stripe.faults.latency(Duration::ZERO);
+    world.simulator.stripe.faults.latency(Duration::ZERO);
     let text = said(&world, &["resync", "--all"]).await;
     assert!(text.contains("600 accounts are due"), "{text}");
     assert!(pages() <= 8, "{} pages were read for six", pages());
@@ -59,7 +59,7 @@ async fn a_dry_run_tells_what_would_be_done_and_does_nothing() {
     assert!(all.contains("2 accounts; 0 have no known user") && all.contains("would grant `gold`: 1"), "{all}");
     let one = said(&world, &["resync", &format!("stripe:{}", bought.customer), "--dry-run"]).await;
     assert!(one.contains("grant premium until"), "{one}");
-    assert_eq!((world.sandbox.adapty.profile_count(), world.daemon.listed(&["ledger"]).await.len()), (0, 0));
+    assert_eq!((world.simulator.adapty.profile_count(), world.daemon.listed(&["ledger"]).await.len()), (0, 0));
     finish(world).await;
 }
 
@@ -97,6 +97,6 @@ async fn a_purchase_does_not_wait_for_a_backfill() {
     let left = world.daemon.metric("grantsync_due_accounts").await.unwrap();
     assert!(left > 20.0, "it took {took:?}, and the backfill was over already: {left} left");
     world.daemon.calm().await;
-    assert_eq!(world.sandbox.adapty.profile_count(), 201);
+    assert_eq!(world.simulator.adapty.profile_count(), 201);
     finish(world).await;
 }

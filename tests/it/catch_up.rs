@@ -1,6 +1,6 @@
 //! Events that no webhook brought are fetched.
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{SLACK, World};
 
 #[tokio::test]
@@ -25,12 +25,12 @@ async fn a_purchase_whose_webhooks_never_came_is_granted_within_the_interval() {
 async fn what_webhooks_brought_is_not_rung_for_again() {
     let mut world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let looks = |world: &World| world.sandbox.journal.count(|request| request.path == "/v1/subscriptions");
+    let looks = |world: &World| world.simulator.journal.count(|request| request.path == "/v1/subscriptions");
     let before = looks(&world);
     world.daemon.restart(&[]).await;
     let asked =
-        |seen: &[sandbox::journal::Request]| seen.iter().filter(|request| request.path == "/v1/events").count() >= 1;
-    world.sandbox.journal.wait_for(crate::harness::daemon::PATIENCE, asked).await.unwrap();
+        |seen: &[simulator::journal::Request]| seen.iter().filter(|request| request.path == "/v1/events").count() >= 1;
+    world.simulator.journal.wait_for(crate::harness::daemon::PATIENCE, asked).await.unwrap();
     world.daemon.calm().await;
     assert_eq!(looks(&world), before, "{}", bought.subscription);
     finish(world).await;
@@ -38,10 +38,10 @@ async fn what_webhooks_brought_is_not_rung_for_again() {
 
 #[tokio::test]
 async fn a_key_that_may_not_read_events_changes_nothing_else() {
-    use sandbox::fault::{Fault, Match, What};
+    use simulator::fault::{Fault, Match, What};
     let mut world = World::start().await;
     let refused = What::Status(403, vec![], r#"{"error":{"type":"invalid_request_error"}}"#.to_owned());
-    world.sandbox.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), refused));
+    world.simulator.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), refused));
     world.daemon.restart(&[]).await;
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;

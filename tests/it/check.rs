@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::TimeDelta;
-use sandbox::sandbox::Sandbox;
-use sandbox::stripe::moves::{NewPrice, NewSubscription};
 use serde_json::Value;
+use simulator::simulator::Simulator;
+use simulator::stripe::moves::{NewPrice, NewSubscription};
 use stripe::events::TYPES;
 use tempfile::TempDir;
 
 use crate::harness::daemon::{Told, told};
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::World;
 
 const OURS: &str = "https://pay.example.com/webhooks/stripe";
@@ -34,7 +34,7 @@ const SECRETS: [&str; 7] = [
 
 /// A set-up to look at; no daemon runs in it.
 struct Bench {
-    sandbox: Sandbox,
+    simulator: Simulator,
     directory: TempDir,
     environment: BTreeMap<String, String>,
     /// The endpoint that leads to us.
@@ -45,27 +45,27 @@ impl Bench {
     /// A set-up in which nothing is to mend.
     async fn good() -> Self {
         let mut bench = Self::without_endpoint().await;
-        bench.endpoint = bench.sandbox.stripe.add_webhook_endpoint(OURS, &TYPES);
+        bench.endpoint = bench.simulator.stripe.add_webhook_endpoint(OURS, &TYPES);
         bench
     }
 
     async fn without_endpoint() -> Self {
-        let sandbox = Sandbox::start().await.unwrap();
+        let simulator = Simulator::start().await.unwrap();
         let month = TimeDelta::days(30);
-        sandbox.stripe.add_price(NewPrice::recurring("price_premium", "prod_premium", 999, month));
-        sandbox.stripe.add_price(NewPrice::recurring("price_gold", "prod_gold", 1999, month));
+        simulator.stripe.add_price(NewPrice::recurring("price_premium", "prod_premium", 999, month));
+        simulator.stripe.add_price(NewPrice::recurring("price_gold", "prod_gold", 1999, month));
         let environment = [
             ("STRIPE__SECRET_KEY", "sk_test_sandbox".to_owned()),
             ("STRIPE__WEBHOOK_SECRETS", "whsec_hush".to_owned()),
-            ("STRIPE__API_BASE", sandbox.stripe.url()),
+            ("STRIPE__API_BASE", simulator.stripe.url()),
             ("STRIPE__REQUESTS_PER_SECOND", "500".to_owned()),
             ("ADAPTY__SECRET_KEY", "secret_live_sandbox.key".to_owned()),
-            ("ADAPTY__API_BASE", sandbox.adapty.url()),
+            ("ADAPTY__API_BASE", simulator.adapty.url()),
             ("SERVER__ADMIN_TOKEN", "a-token-that-is-long".to_owned()),
         ];
         let environment = environment.map(|(key, value)| (format!("GRANTSYNC__{key}"), value)).into();
         let directory = tempfile::tempdir().unwrap();
-        let bench = Self { sandbox, directory, environment, endpoint: String::new() };
+        let bench = Self { simulator, directory, environment, endpoint: String::new() };
         bench.catalog(CATALOG);
         bench
     }
@@ -90,7 +90,7 @@ impl Bench {
             let silent = !told.stdout.contains(secret) && !told.stderr.contains(secret);
             assert!(silent, "{secret}\n{}\n{}", told.stdout, told.stderr);
         }
-        assert_eq!(self.sandbox.journal.count(|request| request.method != "GET"), 0);
+        assert_eq!(self.simulator.journal.count(|request| request.method != "GET"), 0);
         told
     }
 
@@ -158,7 +158,7 @@ async fn where_all_is_well_it_says_what_it_looked_at_and_ends_with_0() {
 #[tokio::test]
 async fn where_much_is_wrong_each_thing_is_told_with_how_to_mend_it_and_it_ends_with_1() {
     let mut bench = Bench::without_endpoint().await;
-    let stripe = &bench.sandbox.stripe;
+    let stripe = &bench.simulator.stripe;
     stripe.add_restricted_key("rk_test_closed", &["disputes", "charges", "refunds"]);
     stripe.add_price(NewPrice::recurring("price_new", "prod_new", 500, TimeDelta::days(30)));
     let endpoint = stripe.add_webhook_endpoint(OURS, &TYPES[..17]);

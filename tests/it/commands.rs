@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sandbox::stripe::moves::NewSubscription;
 use serde_json::Value;
+use simulator::stripe::moves::NewSubscription;
 
 use crate::harness::daemon::{Told, told};
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, World};
 
 /// What a command says when all is well.
@@ -121,7 +121,7 @@ async fn the_ledger_is_listed_by_account_state_and_time() {
 async fn one_step_is_told_by_the_beginning_of_its_key_with_its_chain() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
     let lines = tells(&world, &["ledger", "list", "--json"]).await;
@@ -155,7 +155,7 @@ async fn one_step_is_told_by_the_beginning_of_its_key_with_its_chain() {
 async fn resync_looks_again_and_waits_for_it() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let looks = || world.sandbox.journal.count(|request| request.path.ends_with("/v1/subscriptions"));
+    let looks = || world.simulator.journal.count(|request| request.path.ends_with("/v1/subscriptions"));
     let before = looks();
     let account = account(&bought);
     let said = says(&world, &["resync", &account, "--wait"]).await;

@@ -1,10 +1,10 @@
 //! The inbox, as an operator asks it and makes it ring again.
 
-use sandbox::fault::{Fault, Match, What};
 use serde_json::Value;
+use simulator::fault::{Fault, Match, What};
 
 use crate::commands::{account, says, tells};
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{SLACK, World};
 
 /// The ids that a list with these filters tells.
@@ -65,7 +65,7 @@ async fn events_are_listed_by_type_outcome_and_time() {
 #[tokio::test]
 async fn an_event_of_the_other_mode_is_listed_with_the_reason_in_words() {
     let world = World::start().await;
-    world.sandbox.stripe.set_livemode(true);
+    world.simulator.stripe.set_livemode(true);
     let event = world.buys("u-1", "price_premium").events.remove(0);
     world.deliver_and_rest(std::slice::from_ref(&event)).await;
     let table = says(&world, &["events", "list", "--outcome", "other_mode"]).await;
@@ -119,7 +119,7 @@ async fn one_event_is_told_with_what_it_led_to() {
 async fn a_body_that_is_not_kept_is_said_so_and_what_is_parked_is_told() {
     let world = World::start().await;
     let prices = vec![("price_premium".to_owned(), 1)];
-    let nameless = sandbox::stripe::moves::NewSubscription { prices, ..Default::default() };
+    let nameless = simulator::stripe::moves::NewSubscription { prices, ..Default::default() };
     let bought = world.subscribe(nameless);
     world.deliver_and_rest(&bought.events).await;
     let id = &ids(&world, &["--account", &account(&bought)]).await[0];
@@ -166,18 +166,18 @@ async fn catching_up_goes_back_thirty_days_at_most_and_says_what_is_wrong() {
     let said = says(&world, &["events", "catch-up", "--since", "90d"]).await;
     assert!(said.contains("last 30 days only") && said.contains("0 events were missed of 0 read"), "{said}");
     let (_, since) = said.split_once("since ").unwrap();
-    let day = (sandbox::clock::now() - chrono::TimeDelta::days(30)).format("%Y-%m-%d").to_string();
+    let day = (simulator::clock::now() - chrono::TimeDelta::days(30)).format("%Y-%m-%d").to_string();
     assert!(since.starts_with(&day), "{said}");
     for wrong in ["2100-01-01T00:00:00Z", "lately"] {
         let told = world.daemon.command(&["events", "catch-up", "--since", wrong]).await;
         assert_eq!((told.status.code(), told.stdout.as_str()), (Some(2), ""), "{wrong}: {}", told.stderr);
     }
     let down = What::Status(500, vec![], "{}".to_owned());
-    world.sandbox.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), down));
+    world.simulator.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), down));
     let failed = world.daemon.command(&["events", "catch-up", "--since", "1h"]).await;
     assert_eq!(failed.status.code(), Some(1));
     assert!(failed.stderr.contains("catching up on events failed"), "{}", failed.stderr);
-    world.sandbox.stripe.faults.clear();
+    world.simulator.stripe.faults.clear();
     finish(world).await;
 }
 
@@ -188,7 +188,7 @@ async fn a_replayed_event_rings_as_a_fresh_bell() {
     let two = world.granted("u-2", "price_gold", "gold").await;
     let (first, second) =
         (ids(&world, &["--account", &account(&one)]).await, ids(&world, &["--account", &account(&two)]).await);
-    let looks = || world.sandbox.journal.count(|request| request.path == "/v1/subscriptions");
+    let looks = || world.simulator.journal.count(|request| request.path == "/v1/subscriptions");
     let (before, looked) = (generation(&world, &first[0]).await, looks());
     let short = first[1].trim_start_matches("stripe:");
     let said = says(&world, &["events", "replay", &first[0], short, &second[0]]).await;

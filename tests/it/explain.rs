@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use sandbox::fault::{Fault, Match, What};
-use sandbox::stripe::moves::{NewCustomer, NewSubscription, metadata};
 use serde_json::{Value, json};
+use simulator::fault::{Fault, Match, What};
+use simulator::stripe::moves::{NewCustomer, NewSubscription, metadata};
 
 use crate::commands::{account, nameless, says, tells};
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{SLACK, World};
 
 fn down() -> Fault {
@@ -85,7 +85,7 @@ async fn it_tells_the_same_as_json() {
 async fn events_that_named_only_what_was_billed_stand_in_the_timeline_too() {
     let world = World::start().await;
     let bought = world.buys("u-1", "price_premium");
-    let thin: Vec<_> = bought.events.iter().map(|event| world.sandbox.stripe.thin(event)).collect();
+    let thin: Vec<_> = bought.events.iter().map(|event| world.simulator.stripe.thin(event)).collect();
     world.deliver_and_rest(&thin).await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     let lines = timeline(&text);
@@ -126,7 +126,7 @@ async fn while_stripe_is_away_it_tells_what_is_remembered() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let account = account(&bought);
-    world.sandbox.stripe.faults.inject(down());
+    world.simulator.stripe.faults.inject(down());
     for asked in [["explain", "--user", "u-1"].as_slice(), &["explain", &account]] {
         let text = says(&world, asked).await;
         for piece in [
@@ -155,7 +155,7 @@ async fn while_stripe_is_away_it_tells_what_is_remembered() {
     let unknown = world.daemon.command(&["explain", "stripe:cus_unheard"]).await;
     assert_eq!((unknown.status.code(), unknown.stdout.as_str()), (Some(1), ""));
     assert!(unknown.stderr.contains("nothing is known of `stripe:cus_unheard`"), "{}", unknown.stderr);
-    world.sandbox.stripe.faults.clear();
+    world.simulator.stripe.faults.clear();
     finish(world).await;
 }
 
@@ -163,7 +163,7 @@ async fn while_stripe_is_away_it_tells_what_is_remembered() {
 async fn while_adapty_is_away_it_tells_what_is_owed() {
     let world = World::start().await;
     world.granted("u-1", "price_premium", "premium").await;
-    world.sandbox.adapty.faults.inject(down());
+    world.simulator.adapty.faults.inject(down());
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     for piece in ["user u-1\n", "\nAdapty could not be asked: ", "\nowed:\n  premium until", "\ntimeline\n"] {
         assert!(text.contains(piece), "{piece}: {text}");
@@ -171,7 +171,7 @@ async fn while_adapty_is_away_it_tells_what_is_owed() {
     assert!(!text.contains("steps: none") && !text.contains("shown:"), "nobody knows: {text}");
     let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
     assert_eq!((&told["owed"][0]["level"], &told["shown"]), (&json!("premium"), &Value::Null));
-    world.sandbox.adapty.faults.clear();
+    world.simulator.adapty.faults.clear();
     finish(world).await;
 }
 
@@ -179,14 +179,14 @@ async fn while_adapty_is_away_it_tells_what_is_owed() {
 async fn a_look_that_failed_is_told_with_its_trouble() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.sandbox.stripe.faults.inject(down());
-    world.deliver(&[world.sandbox.stripe.event("customer.subscription.updated", &bought.subscription)]).await;
+    world.simulator.stripe.faults.inject(down());
+    world.deliver(&[world.simulator.stripe.event("customer.subscription.updated", &bought.subscription)]).await;
     let failed =
         async { while tells(&world, &["explain", "--user", "u-1", "--json"]).await["next"][0]["trouble"].is_null() {} };
     tokio::time::timeout(crate::harness::daemon::PATIENCE, failed).await.unwrap();
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     assert!(text.contains(&format!("the last look at `{}` failed: ", account(&bought))), "{text}");
-    world.sandbox.stripe.faults.clear();
+    world.simulator.stripe.faults.clear();
     says(&world, &["resync", "--user", "u-1", "--wait"]).await;
     finish(world).await;
 }
@@ -267,8 +267,8 @@ async fn a_saved_case_names_nobody_and_is_decided_alike() {
     let world = World::with(&[("IDENTITY__USER_ID", "customer.email")]).await;
     let user = "ann.unmistakable@example.org";
     let customer =
-        world.sandbox.stripe.add_customer(NewCustomer { email: Some(user.into()), ..NewCustomer::default() }).id;
-    world.sandbox.stripe.edit(&customer, |customer| customer["name"] = "Ann Unmistakable".into());
+        world.simulator.stripe.add_customer(NewCustomer { email: Some(user.into()), ..NewCustomer::default() }).id;
+    world.simulator.stripe.edit(&customer, |customer| customer["name"] = "Ann Unmistakable".into());
     let bought = world.subscribe(NewSubscription {
         customer: Some(customer),
         prices: vec![("price_premium".to_owned(), 1)],
@@ -277,7 +277,7 @@ async fn a_saved_case_names_nobody_and_is_decided_alike() {
     world.deliver(&bought.events).await;
     world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.daemon.calm().await;
-    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone(user, "premium").await;
     world.daemon.calm().await;
     let explained = says(&world, &["explain", "--user", user, "--save", "case.json"]).await;

@@ -8,7 +8,7 @@ use mangle::{Corpus, Damage, span};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{SLACK, World};
 
 /// How long an answer to a whole request is waited for, and to one that was damaged and may never come to its end.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sandbox::stripe::event::Event;
-use sandbox::stripe::moves::NewSubscription;
+use simulator::stripe::event::Event;
+use simulator::stripe::moves::NewSubscription;
 
 use crate::harness::daemon::{Told, told};
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, World};
 
 /// Commands and their answers, masked.
@@ -174,9 +174,9 @@ async fn story(world: &World) -> (Bought, Bought) {
     let prices = vec![("price_gold".to_owned(), 1)];
     let nameless = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
     deliver(world, &nameless.events).await;
-    world.sandbox.stripe.set_livemode(true);
-    let other = world.sandbox.stripe.event("price.updated", "price_gold");
-    world.sandbox.stripe.set_livemode(false);
+    world.simulator.stripe.set_livemode(true);
+    let other = world.simulator.stripe.event("price.updated", "price_gold");
+    world.simulator.stripe.set_livemode(false);
     deliver(world, &[other]).await;
     (bought, nameless)
 }

@@ -1,11 +1,11 @@
 //! Whose access it is, and what happens when that changes.
 
 use chrono::{DateTime, Utc};
-use sandbox::fault::{Fault, Match, What};
-use sandbox::journal::Server;
-use sandbox::stripe::moves::{NewCustomer, NewSession, NewSubscription, metadata};
+use simulator::fault::{Fault, Match, What};
+use simulator::journal::Server;
+use simulator::stripe::moves::{NewCustomer, NewSession, NewSubscription, metadata};
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SLACK, World};
 
 fn end_of(world: &World, bought: &Bought) -> DateTime<Utc> {
@@ -17,7 +17,7 @@ fn named_everywhere(world: &World) -> NewSubscription {
     let named = |user: &str| metadata(&[("customer_user_id", user)]);
     let customer = NewCustomer { metadata: named("of-customer"), email: Some("of-email@example.com".to_owned()) };
     NewSubscription {
-        customer: Some(world.sandbox.stripe.add_customer(customer).id),
+        customer: Some(world.simulator.stripe.add_customer(customer).id),
         prices: vec![("price_premium".to_owned(), 1)],
         metadata: named("of-subscription"),
         session: Some(NewSession {
@@ -32,7 +32,7 @@ fn named_everywhere(world: &World) -> NewSubscription {
 async fn belongs(world: &World, bought: &Bought, user: &str) {
     world.until_held(user, "premium", end_of(world, bought)).await;
     world.daemon.calm().await;
-    assert_eq!(world.sandbox.adapty.profile_count(), 1, "only {user} is known");
+    assert_eq!(world.simulator.adapty.profile_count(), 1, "only {user} is known");
 }
 
 #[tokio::test]
@@ -79,12 +79,12 @@ async fn a_user_id_with_reserved_characters_is_encoded_and_flagged() {
     let world = World::start().await;
     let user = "a+b/c@d.e";
     let bought = world.granted(user, "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone(user, "premium").await;
     world.daemon.calm().await;
     // Base64URL as another implementation writes it
     let segment = "/profiles/YStiL2NAZC5l/";
-    let requests = world.sandbox.journal.requests();
+    let requests = world.simulator.journal.requests();
     let named =
         requests.iter().filter(|request| request.server == Server::Adapty && !request.path.ends_with("/profiles/"));
     for request in named {
@@ -100,12 +100,12 @@ async fn access_moves_when_the_subscription_names_another_user() {
     let world = World::start().await;
     let bought = world.granted("u-a", "price_premium", "premium").await;
     let named = metadata(&[("customer_user_id", "u-b")]);
-    world.deliver(&world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
+    world.deliver(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
     world.until_gone("u-a", "premium").await;
     world.until_held("u-b", "premium", end_of(&world, &bought)).await;
     world.daemon.calm().await;
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (2, 1));
-    world.deliver(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-b", "premium", end_of(&world, &bought)).await;
     world.daemon.calm().await;
     assert!(!world.holds("u-a", "premium"));
@@ -117,9 +117,9 @@ async fn access_moves_also_when_taking_it_back_fails_at_first() {
     for what in [What::Html502, What::ResetAfter, What::ResetBefore] {
         let world = World::start().await;
         let bought = world.granted("u-a", "price_premium", "premium").await;
-        world.sandbox.adapty.faults.inject(Fault::once(Match::on("POST", "/revoke/"), what));
+        world.simulator.adapty.faults.inject(Fault::once(Match::on("POST", "/revoke/"), what));
         let named = metadata(&[("customer_user_id", "u-b")]);
-        world.deliver(&world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
+        world.deliver(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
         world.until_gone("u-a", "premium").await;
         world.until_held("u-b", "premium", end_of(&world, &bought)).await;
         world.daemon.calm().await;
@@ -132,7 +132,7 @@ async fn access_moves_also_when_taking_it_back_fails_at_first() {
 async fn a_user_id_that_is_taken_away_leaves_the_link_as_it_was() {
     let world = World::start().await;
     let bought = world.granted("u-a", "price_premium", "premium").await;
-    let events = world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &metadata(&[]));
+    let events = world.simulator.stripe.set_subscription_metadata(&bought.subscription, &metadata(&[]));
     world.deliver_and_rest(&events).await;
     assert!(world.holds("u-a", "premium"));
     assert_eq!(world.written("/revoke/"), 0);
@@ -149,10 +149,10 @@ async fn the_operators_link_wins_over_what_stripe_says() {
     assert!(world.daemon.command(&["link", &account, "u-operator"]).await.status.success());
     world.until_held("u-operator", "premium", end_of(&world, &bought)).await;
     let named = metadata(&[("customer_user_id", "u-stripe")]);
-    world.deliver_and_rest(&world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
-    world.deliver(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_rest(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
+    world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-operator", "premium", end_of(&world, &bought)).await;
-    assert!(world.sandbox.adapty.profile("u-stripe").is_none());
+    assert!(world.simulator.adapty.profile("u-stripe").is_none());
     finish(world).await;
 }
 
@@ -182,11 +182,11 @@ async fn of_two_customers_of_one_user_the_longest_right_wins() {
     assert!(told.stdout.contains("2 accounts"), "{}", told.stdout);
     world.until_held("u-1", "premium", end_of(&world, &yearly)).await;
 
-    world.deliver(&world.sandbox.stripe.cancel_now(&yearly.subscription)).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&yearly.subscription)).await;
     world.until_held("u-1", "premium", end_of(&world, &monthly)).await;
     world.daemon.calm().await;
     assert_eq!(world.written("/revoke/"), 0);
-    world.deliver(&world.sandbox.stripe.cancel_now(&monthly.subscription)).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&monthly.subscription)).await;
     world.until_gone("u-1", "premium").await;
     finish(world).await;
 }

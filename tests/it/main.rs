@@ -2,42 +2,42 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
-mod api;
-mod apps;
+mod adapty_failures;
+mod admin_api;
 mod backfill;
-mod books;
 mod catch_up;
 mod check;
 mod commands;
-mod disk;
+mod crash_between_requests;
+mod crate_graph;
+mod event_disorder;
 mod events;
 mod explain;
-mod faults;
 mod fuzz;
 mod golden;
-mod graph;
-mod greedy;
 mod harness;
+mod iaphub_reads;
+mod iaphub_writes;
 mod identity;
-mod life;
-mod neighbours;
-mod once;
-mod orders;
+mod liveness;
+mod one_time_purchases;
+mod other_stores;
 mod overload;
-mod plans;
-mod plug;
+mod overrides;
 mod process;
 mod purchase;
+mod reconciliation;
 mod refunds;
 mod retention;
-mod rounds;
-mod standing;
-mod storm;
-mod stuck;
-mod unsure;
-mod ways;
+mod second_api;
+mod several_apps;
+mod slow_clients;
+mod sqlite_file;
+mod status;
+mod stripe_failures;
+mod subscription_changes;
+mod subscription_life;
 mod webhook;
-mod witness;
 
 /// The database of every [`harness::world::World`].
 const DATABASE: harness::world::Kind = harness::world::Kind::Sqlite;

@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "the harness is shared with programs that use more of it")]
 
 mod harness;
-mod machines;
+mod many_machines;
 
 /// The database of every [`harness::world::World`].
 const DATABASE: harness::world::Kind = harness::world::Kind::Postgres;

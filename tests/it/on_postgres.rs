@@ -2,34 +2,34 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
-mod api;
+mod adapty_failures;
+mod admin_api;
 mod backfill;
-mod books;
 mod catch_up;
-mod checked;
+mod check_postgres;
 mod commands;
+mod crash_between_requests;
+mod event_disorder;
 mod events;
 mod explain;
-mod faults;
 mod golden;
 mod harness;
+mod iaphub_writes;
 mod identity;
-mod life;
-mod neighbours;
-mod once;
-mod outages;
-mod plans;
-mod plug;
+mod liveness;
+mod one_time_purchases;
+mod other_stores;
+mod postgres_outages;
 mod process;
 mod purchase;
+mod reconciliation;
 mod refunds;
 mod retention;
-mod rounds;
-mod standing;
-mod storm;
-mod stuck;
-mod unsure;
-mod ways;
+mod second_api;
+mod status;
+mod stripe_failures;
+mod subscription_changes;
+mod subscription_life;
 mod webhook;
 
 /// The database of every [`harness::world::World`].

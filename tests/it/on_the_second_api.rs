@@ -3,11 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 #![allow(dead_code, reason = "the harness is shared with programs that use more of it")]
 
+mod event_disorder;
 mod harness;
-mod life;
-mod plans;
 mod refunds;
-mod storm;
+mod subscription_changes;
+mod subscription_life;
 
 /// The database of every [`harness::world::World`].
 const DATABASE: harness::world::Kind = harness::world::Kind::Sqlite;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use sandbox::webhook::sign;
+use simulator::webhook::sign;
 use tokio::task::JoinSet;
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{SECRET, World};
 
 /// Events that may wait for the disk, and the senders that fill a quarter of that, or four times as much.
@@ -43,7 +43,7 @@ async fn send(client: reqwest::Client, url: String, answers: Arc<Answers>, end: 
         let body = format!(
             r#"{{"id":"evt_{number}","object":"event","type":"price.updated","created":1767225600,"livemode":false,"data":{{"object":{{"id":"price_1","object":"price"}}}}}}"#
         );
-        let signature = sign(SECRET, sandbox::clock::now(), &body);
+        let signature = sign(SECRET, simulator::clock::now(), &body);
         let began = Instant::now();
         let answer = client.post(&url).header("stripe-signature", signature).body(body).send().await;
         match answer.map(|answer| (answer.status().as_u16(), answer.headers().contains_key("retry-after"))) {
@@ -87,7 +87,7 @@ async fn four_times_what_may_wait_is_refused_early_and_nothing_that_was_taken_is
     let kept: Vec<serde_json::Value> = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(kept.len() as u64, taken, "of those that were taken");
     assert!(under >= peak * KEPT, "{under:.0}/s of {peak:.0}/s");
-    let memory = crate::greedy::memory(&world);
+    let memory = crate::slow_clients::memory(&world);
     assert!(memory <= MOST_MEMORY, "{memory} MB");
     println!("{memory} MB at most; {:.0} % of what few got through", under / peak * 100.0);
     finish(world).await;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use sandbox::fault::{Fault, Match, What};
-use sandbox::journal::Request;
-use sandbox::webhook::Webhooks;
+use simulator::fault::{Fault, Match, What};
+use simulator::journal::Request;
+use simulator::webhook::Webhooks;
 
 use crate::harness::daemon::{PATIENCE, told};
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SECRET, SLACK, World};
 
 /// How soon a killed daemon must have caught up after its restart.
@@ -16,11 +16,11 @@ const RECOVERY: Duration = Duration::from_secs(15);
 
 /// A purchase whose grant is hit by `what` and has reached Adapty, but was not answered.
 async fn grant_under_way(world: &World, what: What) -> Bought {
-    world.sandbox.adapty.faults.inject(Fault::once(Match::on("POST", "/grant/"), what));
+    world.simulator.adapty.faults.inject(Fault::once(Match::on("POST", "/grant/"), what));
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;
     let arrived = |requests: &[Request]| requests.iter().any(|request| request.path.ends_with("/grant/"));
-    world.sandbox.journal.wait_for(PATIENCE, arrived).await.unwrap();
+    world.simulator.journal.wait_for(PATIENCE, arrived).await.unwrap();
     bought
 }
 
@@ -109,12 +109,12 @@ async fn the_two_halves_work_in_two_processes() {
     for event in &bought.events {
         assert_eq!(webhooks.deliver(event).await.unwrap().as_u16(), 200);
     }
-    assert_eq!(world.sandbox.journal.requests().len(), 0, "one half takes in and nothing else");
+    assert_eq!(world.simulator.journal.requests().len(), 0, "one half takes in and nothing else");
     world.daemon = world.daemon.beside(&["serve", "--only", "work"]).await;
     let elsewhere = Webhooks::new(format!("{}/webhooks/stripe", world.daemon.front), SECRET);
     assert_eq!(elsewhere.deliver(&bought.events[0]).await.unwrap().as_u16(), 404);
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    for event in world.sandbox.stripe.renew(&bought.subscription) {
+    for event in world.simulator.stripe.renew(&bought.subscription) {
         assert_eq!(webhooks.deliver(&event).await.unwrap().as_u16(), 200);
     }
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
@@ -126,8 +126,8 @@ async fn an_observing_daemon_writes_nothing_until_it_may() {
     let mut world = World::with(&[("POLICY__MODE", "observe")]).await;
     let bought = world.buys("u-1", "price_premium");
     world.deliver_and_rest(&bought.events).await;
-    assert_eq!(world.sandbox.journal.count(|request| request.method != "GET"), 0);
-    assert!(world.sandbox.adapty.profile("u-1").is_none());
+    assert_eq!(world.simulator.journal.count(|request| request.method != "GET"), 0);
+    assert!(world.simulator.adapty.profile("u-1").is_none());
     assert!(world.daemon.listed(&["ledger"]).await.is_empty());
     assert!(world.daemon.log().contains("observing: would grant `premium`"));
     world.daemon.restart(&[("POLICY__MODE", "enforce")]).await;

@@ -1,22 +1,22 @@
 //! A purchase, and everything that may go differently with it.
 
 use chrono::TimeDelta;
-use sandbox::journal::Server;
-use sandbox::stripe::moves::{NewSubscription, metadata};
-use sandbox::stripe::shape::Shape;
+use simulator::journal::Server;
+use simulator::stripe::moves::{NewSubscription, metadata};
+use simulator::stripe::shape::Shape;
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SLACK, World};
 
 #[tokio::test]
 async fn a_purchase_of_a_user_whom_adapty_does_not_know_ends_granted() {
     let world = World::start().await;
     let bought = world.buys("u-1", "price_premium");
-    assert!(world.sandbox.adapty.profile("u-1").is_none());
+    assert!(world.simulator.adapty.profile("u-1").is_none());
     world.deliver(&bought.events).await;
     let level = world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(level.store, "stripe");
-    let transactions = world.sandbox.adapty.transactions("u-1");
+    let transactions = world.simulator.adapty.transactions("u-1");
     assert_eq!(transactions.len(), 1);
     let first = &transactions[0];
     assert_eq!(
@@ -38,24 +38,24 @@ async fn twenty_duplicates_make_one_grant() {
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.daemon.calm().await;
     assert_eq!(world.written("/grant/"), 1);
-    assert_eq!(world.sandbox.adapty.transactions("u-1").len(), 1);
+    assert_eq!(world.simulator.adapty.transactions("u-1").len(), 1);
     finish(world).await;
 }
 
 /// How often a profile was read.
 fn readings(world: &World) -> usize {
-    world.sandbox.journal.count(|request| request.server == Server::Adapty && request.method == "GET")
+    world.simulator.journal.count(|request| request.server == Server::Adapty && request.method == "GET")
 }
 
 /// Requests of looks to Stripe.
 fn asked_of_stripe(world: &World) -> usize {
-    world.sandbox.journal.count(|request| request.server == Server::Stripe && request.path != "/v1/events")
+    world.simulator.journal.count(|request| request.server == Server::Stripe && request.path != "/v1/events")
 }
 
 /// Rings for the subscription; what is sold, and to whom, stays as it is.
 async fn rings_without_news(world: &World, bought: &Bought) {
     let same = metadata(&[("customer_user_id", "u-1")]);
-    world.deliver_and_rest(&world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &same)).await;
+    world.deliver_and_rest(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &same)).await;
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn bells_after_a_grant_read_no_profile_until_something_is_to_be_written() 
     assert_eq!(readings(&world), before, "the grant has just shown it");
     assert_eq!(asked_of_stripe(&world) - asked, 3 * 2, "its subscriptions and its charges");
     assert!(world.daemon.metric("grantsync_profile_reads_saved_total").await >= Some(3.0));
-    world.deliver(&world.sandbox.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     assert_eq!(readings(&world), before + 1, "what is taken is read before");
     finish(world).await;
@@ -79,7 +79,7 @@ async fn bells_after_a_grant_read_no_profile_until_something_is_to_be_written() 
 async fn whoever_asks_for_a_look_gets_one_that_reads() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.sandbox.adapty.forget("u-1", "premium");
+    world.simulator.adapty.forget("u-1", "premium");
     let before = readings(&world);
     rings_without_news(&world, &bought).await;
     assert_eq!(readings(&world), before);
@@ -95,7 +95,7 @@ async fn a_former_user_is_forgotten_on_what_was_read() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let moved = metadata(&[("customer_user_id", "u-2")]);
-    let rings = || world.sandbox.stripe.set_subscription_metadata(&bought.subscription, &moved);
+    let rings = || world.simulator.stripe.set_subscription_metadata(&bought.subscription, &moved);
     world.deliver_and_rest(&rings()).await;
     world.until_held("u-2", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.until_gone("u-1", "premium").await;
@@ -121,30 +121,30 @@ async fn without_a_lag_every_look_reads() {
 #[tokio::test]
 async fn events_and_answers_of_an_old_api_version_lead_to_the_same_grant() {
     let world = World::start().await;
-    world.sandbox.stripe.set_shape(Shape::PreBasil);
+    world.simulator.stripe.set_shape(Shape::PreBasil);
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    assert_eq!(world.sandbox.adapty.transactions("u-1")[0].price, 9.99);
+    assert_eq!(world.simulator.adapty.transactions("u-1")[0].price, 9.99);
     finish(world).await;
 }
 
 #[tokio::test]
 async fn a_whole_life_in_an_old_api_version_is_understood() {
     let world = World::start().await;
-    world.sandbox.stripe.set_shape(Shape::PreBasil);
+    world.simulator.stripe.set_shape(Shape::PreBasil);
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let unpaid_since = world.period_end(&bought.subscription);
-    world.deliver(&world.sandbox.stripe.fail_renewal(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.fail_renewal(&bought.subscription)).await;
     world.until_held("u-1", "premium", unpaid_since + TimeDelta::days(3)).await;
-    world.deliver(&world.sandbox.stripe.recover(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.recover(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.daemon.calm().await;
-    let renewal = world.sandbox.stripe.latest_invoice(&bought.subscription).unwrap();
+    let renewal = world.simulator.stripe.latest_invoice(&bought.subscription).unwrap();
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.clone(), renewal.clone()]);
-    world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     assert!(world.holds("u-1", "premium"), "the older term was refunded");
-    world.deliver(&world.sandbox.stripe.refund(&renewal, None, "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&renewal, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     finish(world).await;
 }

@@ -1,6 +1,6 @@
 //! Money that goes back, and what it takes with it.
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, Refund, SLACK, World};
 
 /// The end that Adapty is told for the running period.
@@ -10,22 +10,22 @@ fn end_of(world: &World, bought: &Bought) -> chrono::DateTime<chrono::Utc> {
 
 /// Renews, and waits until the new term is shown.
 async fn renewed(world: &World, user: &str, bought: &Bought) -> String {
-    world.deliver(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held(user, "premium", end_of(world, bought)).await;
     world.daemon.calm().await;
-    world.sandbox.stripe.latest_invoice(&bought.subscription).unwrap()
+    world.simulator.stripe.latest_invoice(&bought.subscription).unwrap()
 }
 
 #[tokio::test]
 async fn a_full_refund_of_the_current_term_revokes_as_a_refund() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
     assert_eq!(world.revokes(), [Refund::Yes]);
-    assert!(world.sandbox.adapty.transactions("u-1")[0].refunded);
-    assert!(world.sandbox.adapty.revenue("u-1").values().all(|sum| *sum == 0.0));
+    assert!(world.simulator.adapty.transactions("u-1")[0].refunded);
+    assert!(world.simulator.adapty.revenue("u-1").values().all(|sum| *sum == 0.0));
     finish(world).await;
 }
 
@@ -34,9 +34,9 @@ async fn a_refund_of_a_renewal_revokes_with_the_renewals_transaction() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let renewal = renewed(&world, "u-1", &bought).await;
-    world.deliver(&world.sandbox.stripe.refund(&renewal, None, "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&renewal, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
-    let refunded: Vec<bool> = world.sandbox.adapty.transactions("u-1").iter().map(|row| row.refunded).collect();
+    let refunded: Vec<bool> = world.simulator.adapty.transactions("u-1").iter().map(|row| row.refunded).collect();
     assert_eq!(refunded, [false, true]);
     finish(world).await;
 }
@@ -46,7 +46,7 @@ async fn a_refund_of_an_older_term_keeps_the_current_one() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     renewed(&world, "u-1", &bought).await;
-    world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!((world.grants().len(), world.revokes().len()), (2, 0));
     finish(world).await;
@@ -56,10 +56,10 @@ async fn a_refund_of_an_older_term_keeps_the_current_one() {
 async fn a_partial_refund_keeps_and_two_that_add_up_revoke() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, Some(500), "succeeded").events).await;
+    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, Some(500), "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!(world.revokes().len(), 0);
-    world.deliver(&world.sandbox.stripe.refund(&bought.invoice, Some(499), "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&bought.invoice, Some(499), "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     assert_eq!(world.revokes(), [Refund::Yes]);
     finish(world).await;
@@ -69,7 +69,7 @@ async fn a_partial_refund_keeps_and_two_that_add_up_revoke() {
 async fn a_partial_refund_revokes_where_the_policy_says_so() {
     let world = World::with(&[("POLICY__PARTIAL_REFUND", "revoke")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.refund(&bought.invoice, Some(1), "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&bought.invoice, Some(1), "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     finish(world).await;
 }
@@ -78,7 +78,7 @@ async fn a_partial_refund_revokes_where_the_policy_says_so() {
 async fn a_full_refund_keeps_where_the_policy_says_so() {
     let world = World::with(&[("POLICY__FULL_REFUND", "keep")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!(world.revokes().len(), 0);
     finish(world).await;
@@ -88,11 +88,11 @@ async fn a_full_refund_keeps_where_the_policy_says_so() {
 async fn a_pending_refund_keeps_until_it_succeeds() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let refund = world.sandbox.stripe.refund(&bought.invoice, None, "pending");
+    let refund = world.simulator.stripe.refund(&bought.invoice, None, "pending");
     world.deliver_and_rest(&refund.events).await;
     assert!(world.holds("u-1", "premium"));
     assert_eq!(world.revokes().len(), 0);
-    world.deliver(&world.sandbox.stripe.set_refund_status(&refund.id, "succeeded")).await;
+    world.deliver(&world.simulator.stripe.set_refund_status(&refund.id, "succeeded")).await;
     world.until_gone("u-1", "premium").await;
     finish(world).await;
 }
@@ -101,11 +101,11 @@ async fn a_pending_refund_keeps_until_it_succeeds() {
 async fn a_refund_that_failed_after_all_gives_the_access_back() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let refund = world.sandbox.stripe.refund(&bought.invoice, None, "succeeded");
+    let refund = world.simulator.stripe.refund(&bought.invoice, None, "succeeded");
     world.deliver(&refund.events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
-    world.deliver(&world.sandbox.stripe.set_refund_status(&refund.id, "failed")).await;
+    world.deliver(&world.simulator.stripe.set_refund_status(&refund.id, "failed")).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     finish(world).await;
@@ -115,11 +115,11 @@ async fn a_refund_that_failed_after_all_gives_the_access_back() {
 async fn a_lost_dispute_revokes_as_a_refund_and_an_open_one_keeps() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let dispute = world.sandbox.stripe.dispute(&bought.invoice, "needs_response");
+    let dispute = world.simulator.stripe.dispute(&bought.invoice, "needs_response");
     world.deliver_and_rest(&dispute.events).await;
     assert!(world.holds("u-1", "premium"));
     assert_eq!(world.revokes().len(), 0);
-    world.deliver(&world.sandbox.stripe.set_dispute_status(&dispute.id, "lost")).await;
+    world.deliver(&world.simulator.stripe.set_dispute_status(&dispute.id, "lost")).await;
     world.until_gone("u-1", "premium").await;
     assert_eq!(world.revokes(), [Refund::Yes]);
     finish(world).await;
@@ -129,12 +129,12 @@ async fn a_lost_dispute_revokes_as_a_refund_and_an_open_one_keeps() {
 async fn an_open_dispute_withholds_where_the_policy_says_so_and_a_won_one_restores() {
     let world = World::with(&[("POLICY__DISPUTE_OPENED", "revoke")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let dispute = world.sandbox.stripe.dispute(&bought.invoice, "needs_response");
+    let dispute = world.simulator.stripe.dispute(&bought.invoice, "needs_response");
     world.deliver(&dispute.events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
     assert_eq!(world.revokes(), [Refund::No]);
-    world.deliver(&world.sandbox.stripe.set_dispute_status(&dispute.id, "won")).await;
+    world.deliver(&world.simulator.stripe.set_dispute_status(&dispute.id, "won")).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     finish(world).await;
 }
@@ -143,7 +143,7 @@ async fn an_open_dispute_withholds_where_the_policy_says_so_and_a_won_one_restor
 async fn a_new_paid_term_after_a_refund_grants_again() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
     let renewal = renewed(&world, "u-1", &bought).await;
@@ -155,7 +155,7 @@ async fn a_new_paid_term_after_a_refund_grants_again() {
 async fn looking_again_after_a_refund_does_not_grant_again() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
     for target in [vec!["--user", "u-1"], vec![&format!("stripe:{}", bought.customer)]] {

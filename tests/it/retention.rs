@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sandbox::fault::{Fault, Match, What};
 use serde_json::Value;
+use simulator::fault::{Fault, Match, What};
 
 use crate::harness::daemon::PATIENCE;
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SLACK, World};
 
 /// How long events and settled steps are remembered here.
@@ -14,7 +14,7 @@ const SPAN: Duration = Duration::from_secs(1);
 
 /// The next term is paid and granted.
 async fn renewed(world: &World, bought: &Bought) {
-    world.deliver(&world.sandbox.stripe.renew(&bought.subscription)).await;
+    world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.daemon.calm().await;
 }
@@ -31,7 +31,7 @@ async fn old_events_and_ledger_entries_are_forgotten_and_the_last_of_a_chain_sta
     let mut world = World::with(&[("RETENTION__INBOX", "1s"), ("RETENTION__LEDGER", "1s")]).await;
     // else what is forgotten would be fetched again: Stripe still lists it
     let refused = What::Status(403, Vec::new(), r#"{"error":{"type":"invalid_request_error"}}"#.to_owned());
-    world.sandbox.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), refused));
+    world.simulator.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), refused));
     let bought = world.granted("u-1", "price_premium", "premium").await;
     for _ in 0..3 {
         renewed(&world, &bought).await;

@@ -1,13 +1,13 @@
 //! What the webhook endpoint takes, refuses, keeps and ignores.
 
 use chrono::TimeDelta;
-use sandbox::clock;
-use sandbox::journal::Server;
-use sandbox::stripe::event::Event;
-use sandbox::webhook::{Webhooks, sign};
 use serde_json::Value;
+use simulator::clock;
+use simulator::journal::Server;
+use simulator::stripe::event::Event;
+use simulator::webhook::{Webhooks, sign};
 
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::{SECRET, SLACK, World};
 
 const SECOND_SECRET: &str = "whsec_test_9876543210";
@@ -22,7 +22,7 @@ async fn signed(world: &World, body: &str) -> u16 {
 async fn nothing_happened(world: &World) {
     assert_eq!(world.daemon.listed(&["events"]).await, Vec::<Value>::new());
     world.daemon.calm().await;
-    assert_eq!(world.sandbox.journal.requests().len(), 0);
+    assert_eq!(world.simulator.journal.requests().len(), 0);
     assert_eq!(world.parked().await, []);
 }
 
@@ -104,8 +104,8 @@ async fn while_the_secret_is_rolled_both_secrets_work() {
 #[tokio::test]
 async fn a_body_over_a_mebibyte_is_refused_with_413_and_one_just_below_is_taken() {
     let world = World::start().await;
-    let id = world.sandbox.stripe.ids("price")[0].clone();
-    let body = world.sandbox.stripe.event("price.updated", &id).body;
+    let id = world.simulator.stripe.ids("price")[0].clone();
+    let body = world.simulator.stripe.event("price.updated", &id).body;
     let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len()));
     assert_eq!(signed(&world, &padded(1024 * 1024 + 1)).await, 413);
     nothing_happened(&world).await;
@@ -146,8 +146,8 @@ async fn a_signed_object_that_is_no_event_is_parked_and_can_be_dropped() {
 async fn an_event_of_an_unknown_type_is_taken_and_does_no_harm() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let of_subscription = world.sandbox.stripe.event("customer.subscription.teleported", &bought.subscription);
-    let of_price = world.sandbox.stripe.event("price.teleported", "price_premium");
+    let of_subscription = world.simulator.stripe.event("customer.subscription.teleported", &bought.subscription);
+    let of_price = world.simulator.stripe.event("price.teleported", "price_premium");
     world.deliver_and_rest(&[of_subscription, of_price]).await;
     assert!(world.holds("u-1", "premium"));
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (1, 0));
@@ -158,7 +158,7 @@ async fn an_event_of_an_unknown_type_is_taken_and_does_no_harm() {
 async fn thin_events_lead_to_the_grant() {
     let world = World::start().await;
     let bought = world.buys("u-1", "price_premium");
-    let thin: Vec<Event> = bought.events.iter().map(|event| world.sandbox.stripe.thin(event)).collect();
+    let thin: Vec<Event> = bought.events.iter().map(|event| world.simulator.stripe.thin(event)).collect();
     world.deliver(&thin).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription]);
@@ -170,7 +170,7 @@ async fn one_thin_event_about_the_invoice_alone_leads_to_the_grant() {
     let world = World::start().await;
     let bought = world.buys("u-1", "price_premium");
     let paid = bought.events.iter().find(|event| event.kind == "invoice.paid").unwrap();
-    world.deliver(&[world.sandbox.stripe.thin(paid)]).await;
+    world.deliver(&[world.simulator.stripe.thin(paid)]).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     finish(world).await;
 }
@@ -178,12 +178,12 @@ async fn one_thin_event_about_the_invoice_alone_leads_to_the_grant() {
 #[tokio::test]
 async fn an_event_of_a_connected_account_is_read_back_in_that_account() {
     let world = World::start().await;
-    world.sandbox.stripe.set_account(Some("acct_1Connected"));
+    world.simulator.stripe.set_account(Some("acct_1Connected"));
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.daemon.calm().await;
-    let asked = world.sandbox.journal.requests().into_iter().filter(|request| request.server == Server::Stripe);
+    let asked = world.simulator.journal.requests().into_iter().filter(|request| request.server == Server::Stripe);
     let accounts: Vec<Option<String>> =
         asked.map(|request| request.header("stripe-account").map(str::to_owned)).collect();
     assert!(!accounts.is_empty());
@@ -194,13 +194,13 @@ async fn an_event_of_a_connected_account_is_read_back_in_that_account() {
 #[tokio::test]
 async fn an_event_of_the_other_mode_is_listed_and_grants_nothing() {
     let world = World::start().await;
-    world.sandbox.stripe.set_livemode(true);
+    world.simulator.stripe.set_livemode(true);
     let bought = world.buys("u-1", "price_premium");
     world.deliver_and_rest(&bought.events).await;
     let events = world.daemon.listed(&["events"]).await;
     assert_eq!(events.len(), bought.events.len());
     assert!(outcomes(&events).iter().all(|outcome| *outcome == "other_mode"), "{events:?}");
-    assert_eq!(world.sandbox.journal.requests().len(), 0);
+    assert_eq!(world.simulator.journal.requests().len(), 0);
     assert!(!world.holds("u-1", "premium"));
     let counted = world.daemon.metric(r#"grantsync_events_total{type="invoice.paid",outcome="other_mode"}"#).await;
     assert_eq!(counted, Some(1.0));

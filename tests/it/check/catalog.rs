@@ -1,10 +1,10 @@
 //! The catalog against what is sold, and what is sold and ignored.
 
 use chrono::TimeDelta;
-use sandbox::stripe::moves::{NewPrice, NewSubscription, metadata};
+use simulator::stripe::moves::{NewPrice, NewSubscription, metadata};
 
 use super::{Bench, CATALOG};
-use crate::harness::finish::finish;
+use crate::harness::final_checks::finish;
 use crate::harness::world::World;
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn a_catalog_that_opens_nothing_is_an_error() {
 async fn an_active_price_that_opens_nothing_is_an_error_until_it_is_in_the_catalog() {
     let bench = Bench::good().await;
     let month = TimeDelta::days(30);
-    bench.sandbox.stripe.add_price(NewPrice::recurring("price_seat", "prod_seat", 500, month));
+    bench.simulator.stripe.add_price(NewPrice::recurring("price_seat", "prod_seat", 500, month));
     let pieces = ["price `price_seat` of product `prod_seat` sells and opens nothing", "parked", "ignore = true"];
     bench.finds("error", "catalog", &pieces).await;
     for entry in ["price = \"price_seat\"", "product = \"prod_seat\""] {
@@ -30,7 +30,7 @@ async fn an_active_price_that_opens_nothing_is_an_error_until_it_is_in_the_catal
         assert!(findings.iter().any(|found| found.message.contains("3 active recurring prices in the catalog, 1 of")));
     }
     bench.catalog(CATALOG);
-    bench.sandbox.stripe.edit("price_seat", |price| price["active"] = false.into());
+    bench.simulator.stripe.edit("price_seat", |price| price["active"] = false.into());
     assert_eq!(bench.findings().await.1, Some(0), "nobody can buy it any more");
 }
 
@@ -38,8 +38,8 @@ async fn an_active_price_that_opens_nothing_is_an_error_until_it_is_in_the_catal
 async fn what_the_catalog_names_and_stripe_does_not_sell_is_a_warning() {
     let bench = Bench::good().await;
     let month = TimeDelta::days(30);
-    bench.sandbox.stripe.add_price(NewPrice::recurring("price_old", "prod_old", 500, month));
-    bench.sandbox.stripe.edit("price_old", |price| price["active"] = false.into());
+    bench.simulator.stripe.add_price(NewPrice::recurring("price_old", "prod_old", 500, month));
+    bench.simulator.stripe.edit("price_old", |price| price["active"] = false.into());
     for (entry, says) in [
         ("price = \"price_none\"", "price `price_none`, which Stripe does not have"),
         ("product = \"prod_none\"", "product `prod_none`, which Stripe does not have"),
@@ -48,7 +48,7 @@ async fn what_the_catalog_names_and_stripe_does_not_sell_is_a_warning() {
         bench.catalog(&format!("{CATALOG}[[catalog]]\n{entry}\naccess_level = \"old\"\n"));
         bench.finds("warning", "catalog", &[says]).await;
     }
-    bench.sandbox.stripe.edit("prod_old", |product| product["active"] = false.into());
+    bench.simulator.stripe.edit("prod_old", |product| product["active"] = false.into());
     bench.catalog(&format!("{CATALOG}[[catalog]]\nproduct = \"prod_old\"\naccess_level = \"old\"\n"));
     bench.finds("warning", "catalog", &["product `prod_old`, which is archived"]).await;
 }
@@ -56,7 +56,7 @@ async fn what_the_catalog_names_and_stripe_does_not_sell_is_a_warning() {
 #[tokio::test]
 async fn a_duration_belongs_to_what_is_sold_once() {
     let bench = Bench::good().await;
-    bench.sandbox.stripe.add_price(NewPrice::one_time("price_pass", "prod_pass", 500));
+    bench.simulator.stripe.add_price(NewPrice::one_time("price_pass", "prod_pass", 500));
     assert_eq!(bench.findings().await.1, Some(0), "payments are not read where nothing is sold once");
     let pass = "[[catalog]]\nprice = \"price_pass\"\naccess_level = \"premium\"\n";
     bench.catalog(&format!("{CATALOG}{pass}"));
@@ -66,9 +66,9 @@ async fn a_duration_belongs_to_what_is_sold_once() {
     bench.catalog(&format!("{CATALOG}duration = \"30d\"\n{pass}duration = \"30d\"\n"));
     bench.finds("warning", "catalog", &["price `price_gold` is a subscription"]).await;
     bench.catalog(&format!("{CATALOG}{pass}duration = \"30d\"\n"));
-    bench.sandbox.stripe.add_price(NewPrice::one_time("price_life", "prod_premium", 500));
+    bench.simulator.stripe.add_price(NewPrice::one_time("price_life", "prod_premium", 500));
     bench.finds("error", "catalog", &["product `prod_premium` is sold once"]).await;
-    bench.sandbox.stripe.edit("price_life", |price| price["product"] = "prod_life".into());
+    bench.simulator.stripe.edit("price_life", |price| price["product"] = "prod_life".into());
     bench
         .finds("warning", "catalog", &["price `price_life` of product `prod_life` is sold once and opens nothing"])
         .await;
@@ -88,7 +88,7 @@ async fn a_refund_beside_an_ignored_price_revokes_at_once_and_parks_nothing() {
     });
     world.deliver_and_rest(&seat.events).await;
     assert!(world.holds("u-1", "premium"));
-    world.deliver(&world.sandbox.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.calm().await;
     assert_eq!((world.parked().await, world.written("/revoke/")), (vec![], 1));

@@ -1,7 +1,7 @@
 //! Keys that are wrong, or may not read something; vendors that do not answer; clocks.
 
-use sandbox::fault::{Fault, Match, What};
-use sandbox::stripe::moves::NewCustomer;
+use simulator::fault::{Fault, Match, What};
+use simulator::stripe::moves::NewCustomer;
 
 use super::{Bench, CATALOG, Found};
 
@@ -16,7 +16,7 @@ async fn a_wrong_stripe_key_is_told_once_and_the_rest_is_looked_at() {
     assert!(findings.iter().any(|found| found.what == "adapty" && found.level == "ok"), "{findings:#?}");
     assert!(findings.iter().any(|found| found.what == "webhooks" && found.message.contains("not checked")));
     assert_eq!(status, Some(1));
-    assert_eq!(bench.sandbox.journal.count(|request| request.path.starts_with("/v1/")), 1, "asked once");
+    assert_eq!(bench.simulator.journal.count(|request| request.path.starts_with("/v1/")), 1, "asked once");
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn each_way_to_speak_to_adapty_is_checked_alike() {
         let wrong: Vec<_> = findings.iter().filter(|found| found.level != "ok").collect();
         assert_eq!((wrong.len(), status), (0, Some(0)), "{api}: {wrong:#?}");
         let key = "secret_live_sandbox.key";
-        bench.sandbox.adapty.remove_key(key);
+        bench.simulator.adapty.remove_key(key);
         bench.finds("error", "adapty", &["refuses the key"]).await;
     }
 }
@@ -43,8 +43,8 @@ async fn each_way_to_speak_to_adapty_is_checked_alike() {
 #[tokio::test]
 async fn vendors_that_do_not_answer_are_told() {
     let bench = Bench::good().await;
-    bench.sandbox.stripe.faults.inject(Fault::always(Match::any(), What::Status(500, vec![], String::new())));
-    bench.sandbox.adapty.faults.inject(Fault::always(Match::any(), What::Html502));
+    bench.simulator.stripe.faults.inject(Fault::always(Match::any(), What::Status(500, vec![], String::new())));
+    bench.simulator.adapty.faults.inject(Fault::always(Match::any(), What::Html502));
     let (findings, status) = bench.findings().await;
     for (what, answered) in [("stripe", "answered 500"), ("adapty", "answered 502")] {
         let told = findings.iter().any(|found| {
@@ -73,7 +73,7 @@ async fn each_permission_that_a_restricted_key_lacks_is_named_once() {
     ];
     bench.set("STRIPE__SECRET_KEY", "rk_test_closed");
     for (closed, name) in permissions {
-        bench.sandbox.stripe.add_restricted_key("rk_test_closed", &closed);
+        bench.simulator.stripe.add_restricted_key("rk_test_closed", &closed);
         let message = format!("the key may not read {name}");
         let found = bench.finds("error", "stripe", &["read access to"]).await;
         assert_eq!(found.message, message);
@@ -84,15 +84,15 @@ async fn each_permission_that_a_restricted_key_lacks_is_named_once() {
 async fn permissions_that_only_a_check_needs_are_warnings() {
     let mut bench = Bench::good().await;
     bench.set("STRIPE__SECRET_KEY", "rk_test_closed");
-    bench.sandbox.stripe.add_restricted_key("rk_test_closed", &["prices"]);
+    bench.simulator.stripe.add_restricted_key("rk_test_closed", &["prices"]);
     bench.finds("warning", "catalog", &["may not read Prices", "only this command"]).await;
-    bench.sandbox.stripe.add_restricted_key("rk_test_closed", &["webhook_endpoints"]);
+    bench.simulator.stripe.add_restricted_key("rk_test_closed", &["webhook_endpoints"]);
     let (findings, status) = bench.findings().await;
     let wrong: Vec<_> = findings.iter().filter(|found| found.level != "ok").collect();
     let told: Vec<_> = wrong.iter().map(|found| (found.level.as_str(), found.what.as_str())).collect();
     assert_eq!((told, status), (vec![("warning", "webhooks"), ("warning", "bridge")], Some(0)), "{wrong:#?}");
     bench.catalog(&format!("{CATALOG}[[catalog]]\nproduct = \"prod_old\"\naccess_level = \"old\""));
-    bench.sandbox.stripe.add_restricted_key("rk_test_closed", &["products"]);
+    bench.simulator.stripe.add_restricted_key("rk_test_closed", &["products"]);
     bench.finds("warning", "catalog", &["may not read Products"]).await;
 }
 
@@ -101,7 +101,7 @@ async fn checkout_sessions_need_not_be_read_where_nothing_asks_for_them() {
     let mut bench = Bench::good().await;
     bench.set("STRIPE__SECRET_KEY", "rk_test_closed");
     bench.set("IDENTITY__USER_ID", "subscription.metadata.uid");
-    bench.sandbox.stripe.add_restricted_key("rk_test_closed", &["checkout/sessions"]);
+    bench.simulator.stripe.add_restricted_key("rk_test_closed", &["checkout/sessions"]);
     let (findings, status) = bench.findings().await;
     assert_eq!(status, Some(0), "{findings:#?}");
 }
@@ -109,8 +109,8 @@ async fn checkout_sessions_need_not_be_read_where_nothing_asks_for_them() {
 #[tokio::test]
 async fn what_is_of_the_other_mode_than_the_key_is_told() {
     let bench = Bench::good().await;
-    bench.sandbox.stripe.set_livemode(true);
-    bench.sandbox.stripe.add_customer(NewCustomer::default());
+    bench.simulator.stripe.set_livemode(true);
+    bench.simulator.stripe.add_customer(NewCustomer::default());
     bench.finds("error", "stripe", &["key is of test mode", "of live mode"]).await;
 }
 
@@ -124,7 +124,7 @@ async fn clocks_that_are_a_minute_apart_are_warned_of_and_four_minutes_are_wrong
         (-300, "error", "webhooks are refused"),
     ] {
         let bench = Bench::good().await;
-        bench.sandbox.stripe.faults.inject(Fault::always(Match::any(), What::DatedOff(seconds)));
+        bench.simulator.stripe.faults.inject(Fault::always(Match::any(), What::DatedOff(seconds)));
         let (findings, status) = bench.findings().await;
         let clock = findings.iter().find(|found| found.what == "clock").unwrap();
         assert_eq!((clock.level.as_str(), clock.message.contains(says)), (level, true), "{seconds}: {clock:#?}");

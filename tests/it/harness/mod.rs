@@ -1,7 +1,7 @@
-//! A daemon as a child process between the sandbox's Stripe and Adapty.
+//! A daemon as a child process between the simulator's Stripe and Adapty.
 
-#[allow(dead_code, reason = "not every program of tests draws")]
-pub(crate) mod chance;
 pub(crate) mod daemon;
-pub(crate) mod finish;
+pub(crate) mod final_checks;
+#[allow(dead_code, reason = "not every program of tests draws")]
+pub(crate) mod random;
 pub(crate) mod world;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cluster::database::Database;
-use sandbox::adapty::world::Level;
-use sandbox::journal::Request;
-use sandbox::sandbox::Sandbox;
-use sandbox::stripe::event::Event;
-use sandbox::stripe::moves::{NewPrice, NewSubscription, metadata};
-use sandbox::webhook::Webhooks;
 use serde_json::Value;
+use simulator::adapty::world::Level;
+use simulator::journal::Request;
+use simulator::simulator::Simulator;
+use simulator::stripe::event::Event;
+use simulator::stripe::moves::{NewPrice, NewSubscription, metadata};
+use simulator::webhook::Webhooks;
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, PATIENCE};
@@ -48,7 +48,7 @@ duration = "lifetime"
 
 /// Everything of one test; nothing is shared with others.
 pub(crate) struct World {
-    pub(crate) sandbox: Sandbox,
+    pub(crate) simulator: Simulator,
     pub(crate) daemon: Daemon,
     pub(crate) webhooks: Webhooks,
     pub(crate) directory: TempDir,
@@ -95,7 +95,7 @@ pub(crate) struct Bought {
 }
 
 impl World {
-    /// Stands for the address of the sandbox's IAPHUB, which is not known before it is started.
+    /// Stands for the address of the simulator's IAPHUB, which is not known before it is started.
     pub(crate) const IAPHUB: &str = "(iaphub)";
 
     /// A world with the default settings.
@@ -135,23 +135,23 @@ impl World {
     }
 
     async fn on(url: &str, arguments: &[&str], catalog: &str, settings: &[(&str, &str)]) -> Self {
-        let sandbox = Sandbox::start().await.unwrap();
+        let simulator = Simulator::start().await.unwrap();
         let month = TimeDelta::days(30);
-        sandbox.stripe.add_price(NewPrice::recurring("price_premium", "prod_premium", 999, month));
-        sandbox.stripe.add_price(NewPrice::recurring("price_gold", "prod_gold", 1999, month));
-        sandbox.stripe.add_price(NewPrice::recurring("price_unmapped", "prod_unmapped", 500, month));
-        sandbox.stripe.add_price(NewPrice::recurring("price_yearly", "prod_premium", 9999, TimeDelta::days(365)));
-        sandbox.stripe.add_price(NewPrice::one_time("price_pass", "prod_pass", 499));
-        sandbox.stripe.add_price(NewPrice::one_time("price_life", "prod_life", 4999));
+        simulator.stripe.add_price(NewPrice::recurring("price_premium", "prod_premium", 999, month));
+        simulator.stripe.add_price(NewPrice::recurring("price_gold", "prod_gold", 1999, month));
+        simulator.stripe.add_price(NewPrice::recurring("price_unmapped", "prod_unmapped", 500, month));
+        simulator.stripe.add_price(NewPrice::recurring("price_yearly", "prod_premium", 9999, TimeDelta::days(365)));
+        simulator.stripe.add_price(NewPrice::one_time("price_pass", "prod_pass", 499));
+        simulator.stripe.add_price(NewPrice::one_time("price_life", "prod_life", 4999));
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("grantsync.toml"), catalog).unwrap();
         for (product, level) in BROUGHT.iter().filter(|_| crate::API == Api::V2) {
-            sandbox.adapty.set_product(product, Some(level));
+            simulator.adapty.set_product(product, Some(level));
         }
-        let environment = environment(&sandbox, url, settings);
+        let environment = environment(&simulator, url, settings);
         let daemon = Daemon::start_as(arguments, directory.path(), environment).await;
         let webhooks = Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
-        Self { sandbox, daemon, webhooks, directory, _database: None }
+        Self { simulator, daemon, webhooks, directory, _database: None }
     }
 
     /// Adds an entry to the catalog file; it counts from the next start.
@@ -170,7 +170,7 @@ impl World {
     }
 
     pub(crate) fn subscribe(&self, new: NewSubscription) -> Bought {
-        let made = self.sandbox.stripe.subscribe(new);
+        let made = self.simulator.stripe.subscribe(new);
         let item = made.items[0].clone();
         let (customer, subscription, invoice) = (made.customer, made.subscription, made.invoice);
         Bought { customer, subscription, item, invoice, events: made.events }
@@ -202,7 +202,7 @@ impl World {
     /// Waits until `user` holds `level` exactly to `end`.
     pub(crate) async fn until_held(&self, user: &str, level: &str, end: DateTime<Utc>) -> Level {
         let held = |shown: Option<&Level>| shown.and_then(|shown| shown.expires_at).is_some_and(|at| same(at, end));
-        let waited = self.sandbox.adapty.wait_for_level(user, level, PATIENCE, held).await;
+        let waited = self.simulator.adapty.wait_for_level(user, level, PATIENCE, held).await;
         let shown = waited.unwrap_or_else(|late| panic!("wanted {level} to {end}: {late}\n{}", self.daemon.log()));
         shown.expect("a level that is held is shown")
     }
@@ -210,18 +210,18 @@ impl World {
     /// Waits until `user` does not hold `level` any more.
     pub(crate) async fn until_gone(&self, user: &str, level: &str) {
         let gone = |shown: Option<&Level>| shown.is_none_or(|shown| !runs(shown));
-        let waited = self.sandbox.adapty.wait_for_level(user, level, PATIENCE, gone).await;
+        let waited = self.simulator.adapty.wait_for_level(user, level, PATIENCE, gone).await;
         assert!(waited.is_ok(), "{level} is still held\n{}", self.daemon.log());
     }
 
     /// Whether `user` holds `level` now.
     pub(crate) fn holds(&self, user: &str, level: &str) -> bool {
-        self.sandbox.adapty.level(user, level).is_some_and(|shown| runs(&shown))
+        self.simulator.adapty.level(user, level).is_some_and(|shown| runs(&shown))
     }
 
     /// The end of a subscription's running period.
     pub(crate) fn period_end(&self, subscription: &str) -> DateTime<Utc> {
-        let object = self.sandbox.stripe.object(subscription).unwrap();
+        let object = self.simulator.stripe.object(subscription).unwrap();
         let pointers = ["/items/data/0/current_period_end", "/current_period_end"];
         let end = pointers.iter().find_map(|pointer| object.pointer(pointer)?.as_i64());
         DateTime::from_timestamp(end.unwrap(), 0).unwrap()
@@ -229,7 +229,7 @@ impl World {
 
     /// The end of the running period of the subscription that was made last.
     pub(crate) fn any_period_end(&self) -> DateTime<Utc> {
-        let all = self.sandbox.stripe.ids("subscription");
+        let all = self.simulator.stripe.ids("subscription");
         self.period_end(all.last().expect("somebody bought something"))
     }
 
@@ -251,7 +251,7 @@ impl World {
 
     /// The bodies of all requests to Adapty whose path ends so, oldest first.
     pub(crate) fn bodies(&self, path_end: &str) -> Vec<Value> {
-        let all = self.sandbox.journal.requests().into_iter();
+        let all = self.simulator.journal.requests().into_iter();
         let wanted = all.filter(|request| request.method == "POST" && request.path.ends_with(path_end));
         wanted.map(|request| request.body).collect()
     }
@@ -273,7 +273,7 @@ impl World {
         match crate::API {
             Api::V1 => self.bodies("/revoke/").iter().map(|body| refund(body["is_refund"] == true)).collect(),
             Api::V2 => {
-                let requests = self.sandbox.journal.requests().into_iter().filter(|request| request.method == "POST");
+                let requests = self.simulator.journal.requests().into_iter().filter(|request| request.method == "POST");
                 let told = |request: &Request| match &request.path {
                     path if path.ends_with(SET) => request.body.get("refunded_at").map(|_| Refund::Yes),
                     path if path.ends_with("/revoke/access-level/") => Some(Refund::No),
@@ -289,7 +289,7 @@ impl World {
 
     /// The ids of the transactions of `user` in Adapty, in the order they were recorded.
     pub(crate) fn transaction_ids(&self, user: &str) -> Vec<String> {
-        self.sandbox.adapty.transactions(user).into_iter().map(|row| row.id).collect()
+        self.simulator.adapty.transactions(user).into_iter().map(|row| row.id).collect()
     }
 
     /// What is parked: kind and account.
@@ -301,12 +301,12 @@ impl World {
 
     /// Requests to Adapty whose path ends so.
     pub(crate) fn written(&self, path_end: &str) -> usize {
-        self.sandbox.journal.count(|request| request.method == "POST" && request.path.ends_with(path_end))
+        self.simulator.journal.count(|request| request.method == "POST" && request.path.ends_with(path_end))
     }
 }
 
 fn runs(level: &Level) -> bool {
-    level.is_lifetime || level.expires_at.is_some_and(|at| at > sandbox::clock::now())
+    level.is_lifetime || level.expires_at.is_some_and(|at| at > simulator::clock::now())
 }
 
 /// The same second: Stripe counts no finer.
@@ -314,15 +314,15 @@ pub(crate) fn same(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
     a.timestamp() == b.timestamp()
 }
 
-fn environment(sandbox: &Sandbox, url: &str, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn environment(simulator: &Simulator, url: &str, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     let own = [
         ("DATABASE__URL", url.to_owned()),
         ("STRIPE__SECRET_KEY", "sk_test_sandbox".to_owned()),
         ("STRIPE__WEBHOOK_SECRETS", SECRET.to_owned()),
-        ("STRIPE__API_BASE", sandbox.stripe.url()),
+        ("STRIPE__API_BASE", simulator.stripe.url()),
         ("STRIPE__REQUESTS_PER_SECOND", "500".to_owned()),
         ("ADAPTY__SECRET_KEY", "secret_live_sandbox.key".to_owned()),
-        ("ADAPTY__API_BASE", sandbox.adapty.url()),
+        ("ADAPTY__API_BASE", simulator.adapty.url()),
         ("ADAPTY__REQUESTS_PER_SECOND", "500".to_owned()),
         ("ADAPTY__API", if crate::API == Api::V2 { "v2" } else { "v1" }.to_owned()),
     ];
@@ -330,7 +330,7 @@ fn environment(sandbox: &Sandbox, url: &str, settings: &[(&str, &str)]) -> BTree
     let several = settings.iter().any(|(key, _)| *key == "ADAPTY");
     let own = own.into_iter().filter(|(key, _)| !several || !key.starts_with("ADAPTY__"));
     let changed = settings.iter().map(|(key, value)| match *value {
-        World::IAPHUB => (*key, sandbox.iaphub.url()),
+        World::IAPHUB => (*key, simulator.iaphub.url()),
         value => (*key, value.to_owned()),
     });
     let named = own.chain(changed).map(|(key, value)| (format!("GRANTSYNC__{key}"), value));

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use sandbox::adapty::world::Level;
-use sandbox::sandbox::Sandbox;
-use sandbox::stripe::event::Event;
-use sandbox::webhook::Webhooks;
+use simulator::adapty::world::Level;
+use simulator::simulator::Simulator;
+use simulator::stripe::event::Event;
+use simulator::webhook::Webhooks;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything the story is played on.
 pub(super) struct Stage {
-    pub(super) sandbox: Sandbox,
+    pub(super) simulator: Simulator,
     webhooks: Webhooks,
     /// Addresses of the daemon.
     front: String,
@@ -46,19 +46,19 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts the vendors, and the daemon as a process of its own.
     pub(super) async fn set() -> Result<Self, Failed> {
-        let sandbox = Sandbox::start().await.map_err(|error| Failed::because("starting the sandbox", error))?;
+        let simulator = Simulator::start().await.map_err(|error| Failed::because("starting the simulator", error))?;
         let scratch = tempfile::tempdir().map_err(|error| Failed::because("making a scratch directory", error))?;
         let (listen, admin) = free_addresses()?;
         let file = scratch.path().join("grantsync.toml");
         std::fs::write(&file, CATALOG).map_err(|error| Failed::because("writing the demo's settings", error))?;
         let database = format!("sqlite:{}", scratch.path().join("grantsync.db").display());
-        let mut environment = environment(&sandbox, &listen, &admin, &database);
+        let mut environment = environment(&simulator, &listen, &admin, &database);
         environment.insert("GRANTSYNC_CONFIG".into(), file.display().to_string());
         let (front, back) = (format!("http://{listen}"), format!("http://{admin}"));
         let daemon = start(&environment, &scratch)?;
         let webhooks = Webhooks::new(format!("{front}/webhooks/stripe"), SECRET);
         let people = Vec::new();
-        let mut stage = Self { sandbox, webhooks, front, back, daemon, environment, people, scratch };
+        let mut stage = Self { simulator, webhooks, front, back, daemon, environment, people, scratch };
         stage.until_ready().await?;
         Ok(stage)
     }
@@ -121,15 +121,15 @@ impl Stage {
 
     /// Waits until `user`'s level is as wanted, and answers whether it came so.
     pub(super) async fn shows(&self, user: &str, wanted: impl FnMut(Option<&Level>) -> bool) -> bool {
-        self.sandbox.adapty.wait_for_level(user, "premium", PATIENCE, wanted).await.is_ok()
+        self.simulator.adapty.wait_for_level(user, "premium", PATIENCE, wanted).await.is_ok()
     }
 
     pub(super) fn welcome(&self) -> String {
         format!(
             "A Stripe plays on {}, an Adapty on {}; the daemon in between is the real one.\n\
              A month lasts {MONTH} s here, grace {GRACE} s, slack {SLACK} s.\n",
-            self.sandbox.stripe.url(),
-            self.sandbox.adapty.url()
+            self.simulator.stripe.url(),
+            self.simulator.adapty.url()
         )
     }
 
@@ -141,15 +141,15 @@ impl Stage {
     pub(super) fn end_state(&self) -> Vec<String> {
         let now = clock::now();
         let row = |user: &&str| {
-            let level = self.sandbox.adapty.level(user, "premium");
+            let level = self.simulator.adapty.level(user, "premium");
             let runs = level.as_ref().is_some_and(|level| level.is_lifetime || level.expires_at > Some(now));
             let until = match &level {
                 Some(level) if level.is_lifetime => "for life".to_owned(),
                 Some(level) => level.expires_at.map_or_else(|| "-".to_owned(), |at| at.format("%H:%M:%S").to_string()),
                 None => "never had it".to_owned(),
             };
-            let transactions = self.sandbox.adapty.transactions(user);
-            let revenue = self.sandbox.adapty.revenue(user);
+            let transactions = self.simulator.adapty.transactions(user);
+            let revenue = self.simulator.adapty.revenue(user);
             let revenue: Vec<String> = revenue.iter().map(|(code, sum)| format!("{sum:.2} {code}")).collect();
             let runs = if runs { "yes" } else { "no" };
             vec![(*user).to_owned(), runs.to_owned(), until, transactions.len().to_string(), revenue.join(", ")]
@@ -205,7 +205,7 @@ fn free_addresses() -> Result<(String, String), Failed> {
 
 const CATALOG: &str = "[[catalog]]\nproduct = \"prod_premium\"\naccess_level = \"premium\"\n";
 
-fn environment(sandbox: &Sandbox, listen: &str, admin: &str, database: &str) -> BTreeMap<String, String> {
+fn environment(simulator: &Simulator, listen: &str, admin: &str, database: &str) -> BTreeMap<String, String> {
     let set = |name: &str, value: &str| (format!("GRANTSYNC__{name}"), value.to_owned());
     BTreeMap::from([
         set("SERVER__LISTEN", listen),
@@ -213,10 +213,10 @@ fn environment(sandbox: &Sandbox, listen: &str, admin: &str, database: &str) -> 
         set("DATABASE__URL", database),
         set("STRIPE__SECRET_KEY", "sk_test_sandbox"),
         set("STRIPE__WEBHOOK_SECRETS", SECRET),
-        set("STRIPE__API_BASE", &sandbox.stripe.url()),
+        set("STRIPE__API_BASE", &simulator.stripe.url()),
         set("STRIPE__REQUESTS_PER_SECOND", "500"),
         set("ADAPTY__SECRET_KEY", "secret_live_sandbox.key"),
-        set("ADAPTY__API_BASE", &sandbox.adapty.url()),
+        set("ADAPTY__API_BASE", &simulator.adapty.url()),
         set("ADAPTY__REQUESTS_PER_SECOND", "500"),
         set("POLICY__PAST_DUE_GRACE", &format!("{GRACE}s")),
         set("POLICY__RENEWAL_SLACK", &format!("{SLACK}s")),

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sandbox::adapty::world::Level;
-use sandbox::stripe::event::Event;
-use sandbox::stripe::moves::{NewPrice, NewSession, NewSubscription, metadata};
+use simulator::adapty::world::Level;
+use simulator::stripe::event::Event;
+use simulator::stripe::moves::{NewPrice, NewSession, NewSubscription, metadata};
 
 use super::stage::{GRACE, MONTH, SLACK, Stage};
 use crate::failed::Failed;
@@ -14,7 +14,7 @@ use crate::{clock, table};
 /// Tells every chapter; answers how many lines did not come true.
 pub(super) async fn tell(stage: &mut Stage) -> Result<usize, Failed> {
     let price = NewPrice::recurring("price_premium", "prod_premium", 999, TimeDelta::seconds(MONTH));
-    stage.sandbox.stripe.add_price(price);
+    stage.simulator.stripe.add_price(price);
     let mut told = Told { wrong: 0 };
     let anna = buys(stage, &mut told).await?;
     duplicates(stage, &mut told, &anna).await?;
@@ -48,7 +48,7 @@ struct Subscriber {
 fn subscribe(stage: &mut Stage, user: &'static str) -> Subscriber {
     stage.people.push(user);
     let session = NewSession { client_reference_id: Some(user.to_owned()), ..NewSession::default() };
-    let bought = stage.sandbox.stripe.subscribe(NewSubscription {
+    let bought = stage.simulator.stripe.subscribe(NewSubscription {
         prices: vec![("price_premium".to_owned(), 1)],
         metadata: metadata(&[("customer_user_id", user)]),
         session: Some(session),
@@ -65,7 +65,7 @@ async fn buys(stage: &mut Stage, told: &mut Told) -> Result<Subscriber, Failed> 
     let took = began.elapsed();
     let text = format!("Anna buys Premium in Checkout ($9.99 a month): access stands in Adapty after {}", ms(took));
     told.line(granted, &text);
-    let first = stage.sandbox.adapty.transactions(anna.user);
+    let first = stage.simulator.adapty.transactions(anna.user);
     let right = first.len() == 1 && first[0].id == anna.subscription && first[0].original == anna.subscription;
     told.line(right, &format!("her first transaction is `{}` for $9.99", anna.subscription));
     Ok(anna)
@@ -78,7 +78,7 @@ async fn duplicates(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result
         stage.deliver(&anna.events).await?;
     }
     stage.calm().await?;
-    let once = grants(stage) == before && stage.sandbox.adapty.transactions(anna.user).len() == 1;
+    let once = grants(stage) == before && stage.simulator.adapty.transactions(anna.user).len() == 1;
     told.line(once, "Stripe delivers each of these webhooks ten times more: nothing is written twice");
     Ok(())
 }
@@ -86,7 +86,7 @@ async fn duplicates(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result
 async fn renewal(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
     let paid_end = period_end(stage, anna);
     until(paid_end).await;
-    stage.deliver(&stage.sandbox.stripe.start_renewal(&anna.subscription)).await?;
+    stage.deliver(&stage.simulator.stripe.start_renewal(&anna.subscription)).await?;
     stage.calm().await?;
     let held = runs_to(paid_end + TimeDelta::seconds(SLACK))(level(stage, anna).as_ref());
     told.line(
@@ -94,11 +94,11 @@ async fn renewal(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<()
         "A month is over: Stripe moves the period before it has the money; access is held a little, not a month",
     );
     let began = Instant::now();
-    stage.deliver(&stage.sandbox.stripe.pay_renewal(&anna.subscription)).await?;
+    stage.deliver(&stage.simulator.stripe.pay_renewal(&anna.subscription)).await?;
     let renewed = stage.shows(anna.user, runs_to(period_end(stage, anna) + TimeDelta::seconds(SLACK))).await;
     told.line(renewed, &format!("the renewal is paid: access to the new end after {}", ms(began.elapsed())));
-    let transactions = stage.sandbox.adapty.transactions(anna.user);
-    let invoice = stage.sandbox.stripe.latest_invoice(&anna.subscription).unwrap_or_default();
+    let transactions = stage.simulator.adapty.transactions(anna.user);
+    let invoice = stage.simulator.stripe.latest_invoice(&anna.subscription).unwrap_or_default();
     let chained =
         transactions.len() == 2 && transactions[1].id == invoice && transactions[1].original == anna.subscription;
     told.line(chained, &format!("told as a renewal of the same chain, with its own id `{invoice}`"));
@@ -108,16 +108,16 @@ async fn renewal(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<()
 async fn failed_card(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
     let unpaid_from = period_end(stage, anna);
     until(unpaid_from).await;
-    stage.deliver(&stage.sandbox.stripe.start_renewal(&anna.subscription)).await?;
+    stage.deliver(&stage.simulator.stripe.start_renewal(&anna.subscription)).await?;
     let began = Instant::now();
-    stage.deliver(&stage.sandbox.stripe.fail_renewal(&anna.subscription)).await?;
+    stage.deliver(&stage.simulator.stripe.fail_renewal(&anna.subscription)).await?;
     let grace = stage.shows(anna.user, runs_to(unpaid_from + TimeDelta::seconds(GRACE))).await;
     told.line(grace, &format!("Her card fails: she keeps access for the grace, told after {}", ms(began.elapsed())));
     until(unpaid_from + TimeDelta::seconds(GRACE)).await;
     let over = level(stage, anna).is_none_or(|level| level.expires_at <= Some(clock::now()));
     told.line(over, "grace is over: access ended by itself, with no event");
     let began = Instant::now();
-    stage.deliver(&stage.sandbox.stripe.recover(&anna.subscription)).await?;
+    stage.deliver(&stage.simulator.stripe.recover(&anna.subscription)).await?;
     let back = stage.shows(anna.user, runs_to(period_end(stage, anna) + TimeDelta::seconds(SLACK))).await;
     told.line(back, &format!("she enters a new card: access is back after {}", ms(began.elapsed())));
     Ok(())
@@ -125,7 +125,7 @@ async fn failed_card(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Resul
 
 async fn cancellation(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
     let began = Instant::now();
-    stage.deliver(&stage.sandbox.stripe.cancel_at_period_end(&anna.subscription, true)).await?;
+    stage.deliver(&stage.simulator.stripe.cancel_at_period_end(&anna.subscription, true)).await?;
     let exact = stage.shows(anna.user, runs_to(period_end(stage, anna))).await;
     let text =
         format!("She cancels: access now ends exactly with what she paid for, told after {}", ms(began.elapsed()));
@@ -134,13 +134,13 @@ async fn cancellation(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Resu
 }
 
 async fn refund(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
-    let invoice = stage.sandbox.stripe.latest_invoice(&anna.subscription).unwrap_or_default();
-    let refund = stage.sandbox.stripe.refund(&invoice, None, "succeeded");
+    let invoice = stage.simulator.stripe.latest_invoice(&anna.subscription).unwrap_or_default();
+    let refund = stage.simulator.stripe.refund(&invoice, None, "succeeded");
     let began = Instant::now();
     stage.deliver(&refund.events).await?;
     let gone = stage.shows(anna.user, |level| level.is_none_or(|level| level.expires_at <= Some(clock::now()))).await;
     told.line(gone, &format!("Her last payment is refunded: access is taken back after {}", ms(began.elapsed())));
-    let transactions = stage.sandbox.adapty.transactions(anna.user);
+    let transactions = stage.simulator.adapty.transactions(anna.user);
     let refunded = transactions.iter().filter(|transaction| transaction.refunded).count() == 1;
     told.line(refunded, "and its revenue with it; the payments before stay");
     Ok(())
@@ -149,7 +149,7 @@ async fn refund(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(),
 async fn out_of_order(stage: &mut Stage, told: &mut Told) -> Result<(), Failed> {
     let ben = subscribe(stage, "ben");
     let mut events = ben.events.clone();
-    events.extend(stage.sandbox.stripe.cancel_now(&ben.subscription));
+    events.extend(stage.simulator.stripe.cancel_now(&ben.subscription));
     let again = subscribe_again(stage, &ben);
     events.extend(again.events.clone());
     events.reverse();
@@ -161,7 +161,7 @@ async fn out_of_order(stage: &mut Stage, told: &mut Told) -> Result<(), Failed> 
 }
 
 fn subscribe_again(stage: &Stage, who: &Subscriber) -> Subscriber {
-    let bought = stage.sandbox.stripe.subscribe(NewSubscription {
+    let bought = stage.simulator.stripe.subscribe(NewSubscription {
         prices: vec![("price_premium".to_owned(), 1)],
         metadata: metadata(&[("customer_user_id", who.user)]),
         ..NewSubscription::default()
@@ -172,7 +172,7 @@ fn subscribe_again(stage: &Stage, who: &Subscriber) -> Subscriber {
 async fn unknown(stage: &mut Stage, told: &mut Told) -> Result<(), Failed> {
     stage.people.push("carla");
     let prices = vec![("price_premium".to_owned(), 1)];
-    let bought = stage.sandbox.stripe.subscribe(NewSubscription { prices, ..NewSubscription::default() });
+    let bought = stage.simulator.stripe.subscribe(NewSubscription { prices, ..NewSubscription::default() });
     stage.deliver(&bought.events).await?;
     stage.calm().await?;
     let account = format!("stripe:{}", bought.customer);
@@ -191,7 +191,7 @@ async fn unknown(stage: &mut Stage, told: &mut Told) -> Result<(), Failed> {
 }
 
 fn level(stage: &Stage, of: &Subscriber) -> Option<Level> {
-    stage.sandbox.adapty.level(of.user, "premium")
+    stage.simulator.adapty.level(of.user, "premium")
 }
 
 fn runs_to(end: DateTime<Utc>) -> impl Fn(Option<&Level>) -> bool {
@@ -199,13 +199,13 @@ fn runs_to(end: DateTime<Utc>) -> impl Fn(Option<&Level>) -> bool {
 }
 
 fn period_end(stage: &Stage, of: &Subscriber) -> DateTime<Utc> {
-    let subscription = stage.sandbox.stripe.object(&of.subscription).unwrap_or_default();
+    let subscription = stage.simulator.stripe.object(&of.subscription).unwrap_or_default();
     let end = subscription.pointer("/items/data/0/current_period_end").and_then(serde_json::Value::as_i64);
     end.and_then(|end| DateTime::from_timestamp(end, 0)).unwrap_or_default()
 }
 
 fn grants(stage: &Stage) -> usize {
-    stage.sandbox.journal.count(|request| request.path.ends_with("/grant/"))
+    stage.simulator.journal.count(|request| request.path.ends_with("/grant/"))
 }
 
 async fn until(moment: DateTime<Utc>) {

@@ -1,0 +1,19 @@
+//! A Stripe and an Adapty of our own, over HTTP on loopback.
+//!
+//! It is what the `demo` command and the integration tests talk to. The JSON of both vendors is written
+//! by hand from their documentation, and no other crate of the workspace is used, so that a misreading
+//! in a client shows as a failure instead of being repeated here.
+
+// Stripe's objects have more fields than the default lets `json!` take.
+#![recursion_limit = "256"]
+
+pub mod adapty;
+pub mod clock;
+mod connection;
+pub mod fault;
+pub mod iaphub;
+pub mod journal;
+pub mod server;
+pub mod simulator;
+pub mod stripe;
+pub mod webhook;

@@ -1,0 +1,57 @@
+//! Who may use whom: the manifests against ARCHITECTURE.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// Which crate of ours names which others, outside its tests.
+fn manifests() -> Graph {
+    let cargo = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let name = |value: &serde_json::Value| value["name"].as_str().unwrap().to_owned();
+    let ours: BTreeSet<String> = packages.iter().map(name).collect();
+    let uses = |package: &serde_json::Value| {
+        let named = package["dependencies"].as_array().unwrap().iter().filter(|used| used["kind"].is_null());
+        named.map(name).filter(|used| ours.contains(used)).collect()
+    };
+    packages.iter().map(|package| (name(package), uses(package))).collect()
+}
+
+/// The table of ARCHITECTURE.md.
+fn written() -> Graph {
+    let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| crate |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let name = cells[0].trim_matches('`').to_owned();
+        let used = cells[2].split(", ").filter(|used| !used.is_empty());
+        let used = used.map(|used| used.trim_matches('`').to_owned()).collect();
+        (name, used)
+    })
+    .collect()
+}
+
+#[test]
+fn the_rooms_use_each_other_as_written() {
+    let manifests = manifests();
+    assert_eq!(manifests, written());
+}
+
+#[test]
+fn the_core_and_the_simulator_use_none_of_ours() {
+    let manifests = manifests();
+    assert!(manifests["entitlement"].is_empty());
+    assert!(manifests["simulator"].is_empty());
+}

@@ -1,0 +1,135 @@
+//! Clients that are slow, silent or greedy harm only themselves.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use simulator::webhook::Webhooks;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::harness::final_checks::finish;
+use crate::harness::world::{SECRET, SLACK, World};
+
+/// Connections that say nothing.
+const IDLE: usize = 10_000;
+/// Memory that the daemon may take in all of this, in MB, and for each connection besides, in KB.
+const MOST_MEMORY: u64 = 96;
+const MOST_A_CONNECTION: u64 = 20;
+const HEAD: &str = "POST /webhooks/stripe HTTP/1.1\r\nHost: here\r\nStripe-Signature: t=1,v1=00\r\n";
+
+async fn connect(world: &World) -> TcpStream {
+    TcpStream::connect(world.daemon.front.strip_prefix("http://").unwrap()).await.unwrap()
+}
+
+/// The most memory that the daemon ever took, in MB.
+pub(crate) fn memory(world: &World) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", world.daemon.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+/// The daemon still takes a purchase in and grants it, and its memory is bounded while it holds `connections`.
+async fn good_events_get_through(world: &World, user: &str, connections: usize) {
+    let bought = world.buys(user, "price_premium");
+    world.deliver(&bought.events).await;
+    world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
+    let (memory, most) = (memory(world), MOST_MEMORY + connections as u64 * MOST_A_CONNECTION / 1024);
+    assert!(memory <= most, "{memory} MB, of {most}");
+}
+
+/// The status of what comes back; 0 when the connection just ends.
+async fn answered(stream: &mut TcpStream) -> u16 {
+    let mut answer = Vec::new();
+    // it is closed after the answer, perhaps with a reset
+    drop(tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await.expect("it is closed"));
+    let text = String::from_utf8_lossy(&answer);
+    text.split(' ').nth(1).map_or(0, |status| status.parse().unwrap())
+}
+
+#[tokio::test]
+async fn thousands_of_idle_connections_hold_nobody_up() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    let count = IDLE.min(usize::try_from(maximum.unwrap_or(u64::MAX)).unwrap_or(IDLE).saturating_sub(1000));
+    let world = World::start().await;
+    let mut idle = Vec::with_capacity(count);
+    for number in 0..count {
+        let mut stream = connect(&world).await;
+        // every other has begun to say something
+        if number % 2 == 0 {
+            stream.write_all(HEAD.as_bytes()).await.unwrap();
+        }
+        idle.push(stream);
+    }
+    println!("{} idle connections, {} MB at most", idle.len(), memory(&world));
+    good_events_get_through(&world, "u-1", count).await;
+    // the daemon ends those that say nothing more
+    let mut first = idle.swap_remove(0);
+    assert!(matches!(answered(&mut first).await, 0 | 408), "it is answered");
+    drop(idle);
+    good_events_get_through(&world, "u-2", count).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_given_up_on() {
+    let world = World::start().await;
+    let mut slow = connect(&world).await;
+    slow.write_all(format!("{HEAD}Content-Length: 1000\r\n\r\n{{").as_bytes()).await.unwrap();
+    good_events_get_through(&world, "u-1", 2).await;
+    assert_eq!(answered(&mut slow).await, 408);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn heads_that_are_too_large_are_refused_unread() {
+    let world = World::start().await;
+    let mut large = connect(&world).await;
+    let filler = format!("X-Filler: {}\r\n", "x".repeat(64 * 1024));
+    // whoever is refused may be cut off while writing
+    drop(large.write_all(format!("{HEAD}{filler}\r\n").as_bytes()).await);
+    assert!(matches!(answered(&mut large).await, 0 | 431), "a large head is read");
+    let mut many = connect(&world).await;
+    let headers: String = (0..200).map(|number| format!("X-{number}: x\r\n")).collect();
+    drop(many.write_all(format!("{HEAD}{headers}\r\n").as_bytes()).await);
+    assert!(matches!(answered(&mut many).await, 0 | 431), "many headers are read");
+    good_events_get_through(&world, "u-1", 2).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn large_bodies_with_bad_signatures_at_full_speed_keep_no_good_event_out() {
+    let world = World::start().await;
+    let body = format!("{{\"id\":\"evt_bad\",\"filler\":\"{}\"}}", "x".repeat(1_000_000));
+    let bad = Webhooks::new(format!("{}/webhooks/stripe", world.daemon.front), SECRET);
+    let attackers: Vec<_> = (0..8)
+        .map(|_| {
+            let (bad, body) = (bad.clone(), body.clone());
+            tokio::spawn(async move {
+                let mut refused = 0_u32;
+                loop {
+                    let signature = format!("t={},v1={}", simulator::clock::now().timestamp(), "00".repeat(32));
+                    match bad.deliver_signed(&body, &signature).await {
+                        Ok(status) => assert!(matches!(status.as_u16(), 400 | 503), "{status}"),
+                        Err(_) => tokio::task::yield_now().await,
+                    }
+                    refused += 1;
+                    if refused > 1_000_000 {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for user in ["u-1", "u-2", "u-3"] {
+        good_events_get_through(&world, user, 8).await;
+    }
+    for attacker in attackers {
+        assert!(!attacker.is_finished(), "an attacker gave up");
+        attacker.abort();
+    }
+    let events = world.daemon.listed(&["events"]).await;
+    assert!(events.iter().all(|event| event["id"] != "stripe:evt_bad"), "a bad event was kept");
+    finish(world).await;
+}

@@ -1,0 +1,150 @@
+//! Nobody who pays is told a paywall as if it were certain: rights that end in seconds, and vendors that are silent just then.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use simulator::fault::{Fault, Match, What};
+use simulator::stripe::moves::NewPrice;
+
+use crate::harness::daemon::PATIENCE;
+use crate::harness::final_checks::finish;
+use crate::harness::world::{Bought, World};
+
+/// How long what is bought in a test lasts: long enough to be granted, and short enough to be waited for.
+const SHORT: TimeDelta = TimeDelta::seconds(12);
+
+/// A world where a period is over when it is paid for, without slack, and `price_short` lasts for seconds.
+async fn world() -> World {
+    let world = World::with(&[("POLICY__RENEWAL_SLACK", "0s"), ("POLICY__PROFILE_LAG", "0s")]).await;
+    world.simulator.stripe.add_price(NewPrice::recurring("price_short", "prod_premium", 999, SHORT));
+    world
+}
+
+/// Where u-1 stands; `None` when nothing is known.
+async fn status(world: &World, more: &[&str]) -> Option<Value> {
+    let told = world.daemon.command(&[&["status", "u-1", "--json"], more].concat()).await;
+    told.status.success().then(|| serde_json::from_str(&told.stdout).unwrap())
+}
+
+/// Asks until the answer is so.
+async fn until(world: &World, is_so: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let told = status(world, &[]).await;
+        if let Some(told) = told.filter(&is_so) {
+            return told;
+        }
+        assert!(began.elapsed() < PATIENCE, "{}", world.daemon.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// u-1 buys for some seconds, and holds premium.
+async fn granted(world: &World) -> (Bought, DateTime<Utc>) {
+    let bought = world.buys("u-1", "price_short");
+    let end = world.period_end(&bought.subscription);
+    world.deliver_and_rest(&bought.events).await;
+    until(world, |told| told["levels"][0]["will_renew"] == true).await;
+    assert!(simulator::clock::now() < end, "the machine is too slow for a right of {SHORT}");
+    (bought, end)
+}
+
+/// Until a second past `end` nobody is told a paywall; answers what is told then.
+async fn nobody_is_locked_out_past(world: &World, end: DateTime<Utc>) -> Value {
+    loop {
+        let asked = simulator::clock::now();
+        let told = status(world, &[]).await.unwrap();
+        assert_eq!(told["paywall"], false, "{} before the end: {told}", end - asked);
+        if asked > end + TimeDelta::seconds(1) {
+            return told;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn down(status: u16) -> Fault {
+    Fault::always(Match::any(), What::Status(status, Vec::new(), String::new()))
+}
+
+#[tokio::test]
+async fn whoever_pays_in_a_store_of_the_app_sees_no_paywall_when_their_period_ends() {
+    let world = world().await;
+    let bought = world.buys("u-1", "price_gold");
+    world.deliver_and_rest(&bought.events).await;
+    let end = simulator::clock::now() + SHORT;
+    world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(end));
+    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    let told =
+        until(&world, |told| told["levels"].as_array().is_some_and(|all| all.iter().any(|of| of["active"] == true)))
+            .await;
+    assert_eq!((&told["stale"], &told["paywall"]), (&json!(false), &json!(false)));
+    // the store tells of the renewal only after the old period is over
+    let told = nobody_is_locked_out_past(&world, end).await;
+    assert_eq!(told["stale"], true, "{told}");
+    world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(end + TimeDelta::days(30)));
+    // nobody rings for it
+    let told = until(&world, |told| told["stale"] == false).await;
+    assert_eq!(told["paywall"], false, "{told}");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn an_end_while_stripe_is_down_locks_nobody_out_from_its_first_second_on() {
+    let world = world().await;
+    let (_, end) = granted(&world).await;
+    world.simulator.stripe.faults.inject(down(503));
+    let told = nobody_is_locked_out_past(&world, end).await;
+    assert_eq!(told["stale"], true, "{told}");
+    world.simulator.stripe.faults.clear();
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_look_that_was_given_up_is_called_stale_and_locks_nobody_out() {
+    let world = world().await;
+    let (bought, end) = granted(&world).await;
+    world.simulator.stripe.faults.inject(down(400));
+    world.deliver(&bought.events[..1]).await;
+    let resync = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(!resync.status.success(), "{}", resync.stdout);
+    world.daemon.calm().await;
+    assert!(world.parked().await.iter().any(|(kind, _)| kind == "look_failed"));
+    let told = status(&world, &[]).await.unwrap();
+    assert_eq!((&told["stale"], &told["paywall"]), (&json!(true), &json!(false)), "{told}");
+    nobody_is_locked_out_past(&world, end).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn whoever_buys_while_adapty_is_down_sees_no_paywall() {
+    for status_code in [503, 400] {
+        let world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
+        world.simulator.adapty.faults.inject(down(status_code));
+        let bought = world.buys("u-1", "price_premium");
+        world.deliver(&bought.events).await;
+        let told = until(&world, |_| true).await;
+        assert_eq!((&told["paywall"], &told["levels"][0]["active"]), (&json!(false), &json!(true)), "{told}");
+        let told = status(&world, &["--fresh"]).await.unwrap();
+        assert_eq!((&told["paywall"], &told["stale"]), (&json!(false), &json!(true)), "{told}");
+        world.simulator.adapty.faults.clear();
+        assert!(world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await.status.success());
+        assert!(world.simulator.adapty.has("u-1", "premium"));
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_had_an_account_before_is_not_taken_for_its_payer_for_ever() {
+    let world = world().await;
+    let (bought, end) = granted(&world).await;
+    let account = format!("stripe:{}", bought.customer);
+    assert!(world.daemon.command(&["link", &account, "u-2"]).await.status.success());
+    let told = until(&world, |told| told["paywall"] == true).await;
+    assert_eq!(told["stale"], false, "{told}");
+    while simulator::clock::now() < end {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(status(&world, &[]).await.unwrap()["paywall"], true);
+    finish(world).await;
+}

@@ -94,7 +94,9 @@ impl Store {
         Ok((ledger(&entries)?, overrides::overrides(&ordered)?))
     }
 
-    /// Writes down steps about to be sent. Nothing may be sent unless this answers [`Fenced::Written`].
+    /// Writes, in one transaction, what became of earlier steps and the steps about to be sent. Nothing may be sent unless
+    /// this answers [`Fenced::Written`]. It answers [`Fenced::LeaseLost`] also where a step of the same key is settled
+    /// already; the results were written then.
     ///
     /// # Errors
     /// When the database refuses.

@@ -8,7 +8,7 @@ use entitlement::status::Status;
 
 use crate::claim::Lease;
 
-/// Steps about to be sent, and what became of earlier ones; written before anything is sent.
+/// Steps about to be sent, and what became of earlier ones; written in one transaction before anything is sent.
 #[derive(Clone, Debug)]
 pub struct Intent {
     pub account: Account,
@@ -16,6 +16,8 @@ pub struct Intent {
     pub lease: Lease,
     pub destination: String,
     pub mode: Mode,
+    /// Answers to steps that were sent before. Written first, so that a step may follow on what they confirm.
+    pub results: Vec<StepResult>,
     pub steps: Vec<PlannedStep>,
     /// Earlier steps that the profile shows.
     pub settled: Vec<StepKey>,

@@ -143,9 +143,10 @@ async fn write_looks(
             _ => None,
         })
         .collect();
-    let settled = ledger::intend(connection, &intents, now).await?;
-    let sent: Vec<&StepResult> = settlements.iter().flat_map(|settlement| &settlement.sent).collect();
+    let answered = intents.iter().flat_map(|intent| &intent.results);
+    let sent: Vec<&StepResult> = answered.chain(settlements.iter().flat_map(|settlement| &settlement.sent)).collect();
     ledger::sent(connection, &sent, now).await?;
+    let settled = ledger::intend(connection, &intents, now).await?;
     parked::settle(connection, &settlements, now).await?;
     statuses::keep(connection, settlements.iter().flat_map(|settlement| &settlement.statuses), now).await?;
     worklist::settle(connection, &settlements, now).await?;

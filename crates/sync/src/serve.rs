@@ -176,6 +176,7 @@ impl Controller {
             lease: claim.lease.clone(),
             destination: rules.destination.clone(),
             mode: rules.mode,
+            results: Vec::new(),
             steps: plan.steps.clone(),
             settled: plan.settled.clone(),
             dropped: plan.dropped.clone(),

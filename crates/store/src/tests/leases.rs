@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::make::{
-    SPAN, account, again, at, claim, claimed, done, entries, finding, found, held, intend, memory, now, parked, pass,
+    SPAN, account, again, at, claim, claimed, done, entries, finding, found, held, intend, intent, memory, now, parked, pass, planned,
     sent, settle, settle_sent, state, enqueue,
 };
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::record::{Fenced, AttentionKind, Outcomes, StepOutcome, Attempts};
+use crate::record::{Attempts, AttentionKind, Fenced, Intent, Outcomes, StepOutcome};
 
 async fn renew(store: &Store, claim: &Claim, span: Duration) {
     store.renew(vec![(claim.account.clone(), claim.lease.clone())], span).await.unwrap();
@@ -106,6 +106,24 @@ async fn an_intent_under_a_lost_lease_writes_nothing() {
     claim(&store, "b", 1).await;
     assert_eq!(intend(&store, &lost, &["k"]).await, Fenced::LeaseLost);
     assert_eq!(entries(&store).await, []);
+}
+
+#[tokio::test]
+async fn an_intent_under_a_lost_lease_writes_neither_results_nor_steps() {
+    let store = memory().await;
+    let lost = held(&store, "1").await;
+    intend(&store, &lost, &["k"]).await;
+    let before = state(&store, "k").await;
+    pass(8);
+    let next = || Intent {
+        results: vec![sent("k", StepOutcome::Confirmed)],
+        ..intent(&lost, vec![planned("l", "premium")])
+    };
+    assert_eq!(store.intend(next()).await.unwrap(), Fenced::LeaseLost);
+    claim(&store, "b", 1).await;
+    assert_eq!(store.intend(next()).await.unwrap(), Fenced::LeaseLost);
+    assert_eq!(entries(&store).await.len(), 1);
+    assert_eq!(state(&store, "k").await, before);
 }
 
 #[tokio::test]

@@ -148,3 +148,57 @@ async fn retrying_all_makes_waiting_steps_and_their_accounts_due() {
     assert_eq!(claimed(&store, "a", 9).await, ["1"]);
     assert_eq!(store.account_state(&account("1")).await.unwrap().unwrap().generation, 1, "no bell rang");
 }
+
+#[tokio::test]
+async fn a_confirmed_step_and_the_next_intention_are_written_together() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    intend(&store, &claim, &["k"]).await;
+    pass(1);
+    let next = Intent { results: vec![sent("k", StepOutcome::Confirmed)], ..intent(&claim, vec![planned("l", "gold")]) };
+    assert_eq!(store.intend(next).await.unwrap(), Fenced::Written);
+    assert_eq!(state(&store, "k").await, State::Confirmed { at: at(1) });
+    assert_eq!(state(&store, "l").await, State::Intended { attempts: 0, due: at(1) });
+}
+
+#[tokio::test]
+async fn results_are_written_without_a_next_step() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    intend(&store, &claim, &["k", "l", "m"]).await;
+    pass(1);
+    let results = vec![
+        sent("k", StepOutcome::Confirmed),
+        sent("l", again(at(60), Attempts::Counted)),
+        sent("m", refused()),
+    ];
+    let end = Intent { results, ..intent(&claim, Vec::new()) };
+    assert_eq!(store.intend(end).await.unwrap(), Fenced::Written);
+    assert_eq!(state(&store, "k").await, State::Confirmed { at: at(1) });
+    assert_eq!(state(&store, "l").await, State::Intended { attempts: 1, due: at(60) });
+    assert_eq!(state(&store, "m").await, State::Refused { at: at(1), why: "400: no".into() });
+}
+
+#[tokio::test]
+async fn a_step_that_must_wait_is_confirmed_where_the_profile_shows_it_all_the_same() {
+    let store = memory().await;
+    let claim = held(&store, "1").await;
+    intend(&store, &claim, &["k", "l"]).await;
+    let results = vec![sent("k", again(at(60), Attempts::Counted)), sent("l", again(at(60), Attempts::Counted))];
+    let next = Intent { results, settled: keys(&["k"]), dropped: keys(&["l"]), ..intent(&claim, Vec::new()) };
+    assert_eq!(store.intend(next).await.unwrap(), Fenced::Written);
+    assert_eq!(state(&store, "k").await, State::Confirmed { at: at(0) });
+    assert_eq!(state(&store, "l").await, State::Dropped { at: at(0) });
+}
+
+#[tokio::test]
+async fn results_count_even_where_the_next_step_is_settled_already() {
+    let store = memory().await;
+    look(&store, "1", "done", StepOutcome::Confirmed).await;
+    let claim = held(&store, "1").await;
+    intend(&store, &claim, &["k"]).await;
+    let results = vec![sent("k", StepOutcome::Confirmed)];
+    let next = Intent { results, ..intent(&claim, vec![planned("done", "premium")]) };
+    assert_eq!(store.intend(next).await.unwrap(), Fenced::LeaseLost, "it must not be sent");
+    assert_eq!(state(&store, "k").await, State::Confirmed { at: at(0) });
+}

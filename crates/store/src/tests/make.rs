@@ -212,6 +212,7 @@ pub(super) fn intent(claim: &Claim, steps: Vec<PlannedStep>) -> Intent {
         lease: claim.lease.clone(),
         destination: "adapty".into(),
         mode: Mode::Live,
+        results: Vec::new(),
         steps,
         settled: Vec::new(),
         dropped: Vec::new(),

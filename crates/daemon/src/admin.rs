@@ -16,8 +16,8 @@ use sha2::Sha256;
 use store::open::Store;
 
 use crate::api::{self, Api};
-use crate::gauges;
 use crate::health::{self, Health};
+use crate::prometheus;
 use crate::settings::secret::Secret;
 
 /// Who may ask what.
@@ -51,7 +51,7 @@ pub(crate) fn routes(
 
 async fn text(State((store, metrics)): State<(Store, PrometheusHandle)>) -> Response {
     // what a scrape shows is as fresh as the scrape; without the database the rest is still worth showing
-    if let Err(error) = gauges::read(&store).await {
+    if let Err(error) = prometheus::read(&store).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "the gauges could not be read");
     }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()).into_response()

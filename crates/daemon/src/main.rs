@@ -2,37 +2,37 @@
 
 mod admin;
 mod api;
-mod catching_up;
-mod cleaning_up;
+mod catch_up;
 mod cli;
 mod clock;
+mod command_error;
 mod commands;
 mod demo;
-mod failed;
-mod gauges;
 mod health;
-mod lending;
-mod listening;
+mod http_server;
 mod logs;
 mod moments;
 mod ordering;
+mod output;
 mod progress;
+mod prometheus;
+mod retention;
 mod rounds;
 mod rules;
 mod serve;
 mod settings;
+mod shared_limits;
 mod standing;
-mod table;
 mod turns;
 mod wiring;
-mod working;
+mod workers;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
@@ -47,15 +47,15 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(run(cli)),
-        Err(error) => Err(Failed::because("starting the runtime", error)),
+        Err(error) => Err(CommandError::because("starting the runtime", error)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failed) => failed.tell(),
+        Err(error) => error.report(),
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Failed> {
+async fn run(cli: Cli) -> Result<(), CommandError> {
     match cli.command {
         Command::Demo(demo) => demo::run(demo).await,
         Command::Decide { case } => commands::decide::run(&case),
@@ -75,7 +75,7 @@ async fn run(cli: Cli) -> Result<(), Failed> {
     }
 }
 
-async fn with_settings(command: Command, settings: Settings) -> Result<(), Failed> {
+async fn with_settings(command: Command, settings: Settings) -> Result<(), CommandError> {
     match command {
         Command::Serve(serve) => serve::run(&settings, &serve).await,
         Command::Check(check) => commands::check::run(&settings, check).await,

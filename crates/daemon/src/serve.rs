@@ -13,19 +13,20 @@ use wire::upstream::Upstream;
 
 use crate::api::Api;
 use crate::cli::{Half, Serve};
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 use crate::health::Health;
 use crate::settings::Settings;
 use crate::standing::Sources;
 use crate::turns::Turns;
 use crate::{
-    admin, catching_up, cleaning_up, clock, gauges, health, lending, listening, ordering, rounds, wiring, working,
+    admin, catch_up, clock, health, http_server, ordering, prometheus, retention, rounds, shared_limits, wiring,
+    workers,
 };
 
 /// Runs until SIGTERM or SIGINT.
-pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), CommandError> {
     settings.require_for_serve(serve.only)?;
-    let metrics = gauges::install()?;
+    let metrics = prometheus::install()?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
     // everything that can fail is made before anything is taken in
@@ -41,7 +42,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
         front = front.merge(ingest::stripe_webhook::routes(wiring::ingest(settings, &store)?));
     }
     let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
-    let turns = Turns { store: store.clone(), owner: working::owner() };
+    let turns = Turns { store: store.clone(), owner: workers::owner() };
     let sources = Sources::of(settings, &store)?;
     let store_reader = sources.store_reader.clone();
     let api = Api {
@@ -56,19 +57,19 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Failed
 
     let mut rooms = JoinSet::new();
     // the health that the webhooks' side tells means both
-    rooms.spawn(listening::listen("admin", address, back, stop.clone()).await?);
-    rooms.spawn(listening::listen("webhooks", settings.server.listen, front, stop.clone()).await?);
+    rooms.spawn(http_server::listen("admin", address, back, stop.clone()).await?);
+    rooms.spawn(http_server::listen("webhooks", settings.server.listen, front, stop.clone()).await?);
     if let Some(works) = works {
-        tokio::spawn(lending::hear(store.listen(), works.upstreams));
+        tokio::spawn(shared_limits::hear(store.listen(), works.upstreams));
         let (every, share) = (settings.catch_up.every, settings.bulk.share_percent);
         let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
         let (round, nightly_at) = (works.sync.leaving_room(share), settings.reconcile.nightly_at);
         rooms.spawn(unfailing(rounds::keep(round, store_reader, nightly_at, turns.clone(), stop.clone())));
-        rooms.spawn(unfailing(catching_up::keep(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
-        rooms.spawn(unfailing(cleaning_up::keep(store.clone(), settings.retention.clone(), turns, stop.clone())));
-        rooms.spawn(working::work(works.sync, owner, concurrency, share, stop.clone()));
+        rooms.spawn(unfailing(catch_up::run(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
+        rooms.spawn(unfailing(retention::run(store.clone(), settings.retention.clone(), turns, stop.clone())));
+        rooms.spawn(workers::work(works.sync, owner, concurrency, share, stop.clone()));
     }
-    rooms.spawn(unfailing(gauges::keep(store.clone(), metrics, stop.clone())));
+    rooms.spawn(unfailing(prometheus::run(store.clone(), metrics, stop.clone())));
     let outcome = until_all_end(rooms, &stop).await;
     store.finish().await;
     tracing::info!("stopped");
@@ -84,7 +85,7 @@ struct Works {
 }
 
 impl Works {
-    async fn prepare(settings: &Settings, store: &Store) -> Result<Self, Failed> {
+    async fn prepare(settings: &Settings, store: &Store) -> Result<Self, CommandError> {
         let upstreams = wiring::upstreams(settings, store)?;
         let sync = wiring::sync(settings, store, &upstreams)?;
         let (stripe, mode) = (sync.stripe.clone(), sync.mode);
@@ -99,16 +100,19 @@ impl Works {
     }
 }
 
-async fn unfailing(room: impl Future<Output = ()>) -> Result<(), Failed> {
+async fn unfailing(room: impl Future<Output = ()>) -> Result<(), CommandError> {
     room.await;
     Ok(())
 }
 
 /// Waits for every room; the first that fails stops the others.
-async fn until_all_end(mut rooms: JoinSet<Result<(), Failed>>, stop: &CancellationToken) -> Result<(), Failed> {
+async fn until_all_end(
+    mut rooms: JoinSet<Result<(), CommandError>>,
+    stop: &CancellationToken,
+) -> Result<(), CommandError> {
     let mut outcome = Ok(());
     while let Some(ended) = rooms.join_next().await {
-        let ended = ended.unwrap_or_else(|error| Err(Failed::because("running the daemon", error)));
+        let ended = ended.unwrap_or_else(|error| Err(CommandError::because("running the daemon", error)));
         stop.cancel();
         outcome = outcome.and(ended);
     }
@@ -119,7 +123,7 @@ async fn until_all_end(mut rooms: JoinSet<Result<(), Failed>>, stop: &Cancellati
 const APPS: &str = "apps";
 
 /// Says which apps the ledger knows and the settings do not: what was granted there is not taken back any more.
-async fn miss_apps(store: &Store, settings: &Settings) -> Result<(), Failed> {
+async fn miss_apps(store: &Store, settings: &Settings) -> Result<(), CommandError> {
     let now: BTreeSet<String> = settings.adapty.iter().map(|app| app.name.clone()).collect();
     let before = store.note(APPS).await?;
     let before = before.and_then(|text| serde_json::from_str::<BTreeSet<String>>(&text).ok()).unwrap_or_default();
@@ -130,14 +134,15 @@ async fn miss_apps(store: &Store, settings: &Settings) -> Result<(), Failed> {
         );
     }
     let all: BTreeSet<&String> = before.union(&now).collect();
-    let text = serde_json::to_string(&all).map_err(|error| Failed::because("remembering the apps", error))?;
+    let text = serde_json::to_string(&all).map_err(|error| CommandError::because("remembering the apps", error))?;
     Ok(store.keep_note(APPS, text).await?)
 }
 
 /// What waits for a catalog entry is looked at again when the catalog has changed.
-async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(), Failed> {
+async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(), CommandError> {
     let catalogs: Vec<_> = settings.adapty.iter().map(|app| crate::rules::of(settings, app).catalog).collect();
-    let catalog = serde_json::to_string(&catalogs).map_err(|error| Failed::because("comparing the catalog", error))?;
+    let catalog =
+        serde_json::to_string(&catalogs).map_err(|error| CommandError::because("comparing the catalog", error))?;
     if store.note("catalog").await?.as_deref() == Some(catalog.as_str()) {
         return Ok(());
     }
@@ -155,8 +160,8 @@ async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(),
     Ok(store.keep_note("catalog", catalog).await?)
 }
 
-fn stop_on_signal(stop: CancellationToken) -> Result<(), Failed> {
-    let on = |kind| signal(kind).map_err(|error| Failed::because("waiting for signals", error));
+fn stop_on_signal(stop: CancellationToken) -> Result<(), CommandError> {
+    let on = |kind| signal(kind).map_err(|error| CommandError::because("waiting for signals", error));
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     tokio::spawn(async move {
         tokio::select! {

@@ -15,7 +15,7 @@ use sync::inspect::InspectError;
 use sync::store_reader::{Asking, StoreReader};
 use utoipa::ToSchema;
 
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 use crate::settings::Settings;
 use crate::{clock, wiring};
 
@@ -81,7 +81,7 @@ pub(crate) enum Waiting {
 
 impl Sources {
     /// Our own memory and, if there is one, the witness of the settings.
-    pub(crate) fn of(settings: &Settings, store: &Store) -> Result<Self, Failed> {
+    pub(crate) fn of(settings: &Settings, store: &Store) -> Result<Self, CommandError> {
         let ours = settings.adapty.iter().map(|app| app.store.clone()).collect();
         Ok(Self { store: store.clone(), store_reader: wiring::store_reader(settings, store)?, ours })
     }

@@ -19,22 +19,22 @@ use wire::client::Client;
 use wire::limit::LimitBy;
 use wire::upstream::{Setup, Upstream};
 
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 use crate::settings::adapty::{AdaptyApi, ProductId};
 use crate::settings::policy::Mode as Observing;
 use crate::settings::secret::Secret;
 use crate::settings::{self, Settings};
-use crate::{clock, lending, rules};
+use crate::{clock, rules, shared_limits};
 
 /// Opens the database of the settings.
-pub(crate) async fn store(settings: &Settings) -> Result<Store, Failed> {
+pub(crate) async fn store(settings: &Settings) -> Result<Store, CommandError> {
     let options = Options {
         url: settings.database.url.clone(),
         max_waiting: settings.server.max_waiting,
         clock: clock::now,
         time: Time::Database,
     };
-    Store::open(options).await.map_err(|error| Failed::because("opening the database", error))
+    Store::open(options).await.map_err(|error| CommandError::because("opening the database", error))
 }
 
 /// Stripe, and every app.
@@ -47,25 +47,25 @@ pub(crate) struct Upstreams {
 
 /// Connects nothing yet; checks that the addresses and keys can be used. On a shared database, rate limits hold over all
 /// processes on it.
-pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams, Failed> {
+pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams, CommandError> {
     let client = client()?;
-    let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
+    let limit = if store.is_shared() { LimitBy::Shared(shared_limits::begin(store)) } else { LimitBy::Own };
     let apps = settings.adapty.iter().map(|app| adapty(app, &client, limit.clone()));
     Ok(Upstreams { stripe: stripe(settings, &client, limit.clone())?, apps: apps.collect::<Result<_, _>>()? })
 }
 
 /// The pool of connections.
-pub(crate) fn client() -> Result<Client, Failed> {
-    Client::new().map_err(|error| Failed::because("setting up TLS", error))
+pub(crate) fn client() -> Result<Client, CommandError> {
+    Client::new().map_err(|error| CommandError::because("setting up TLS", error))
 }
 
-pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Upstream, Failed> {
+pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Upstream, CommandError> {
     let of = &settings.stripe;
     let key = of.secret_key.require()?.expose();
     upstream(client, ::stripe::api::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout), limit)
 }
 
-pub(crate) fn adapty(of: &settings::adapty::Adapty, client: &Client, limit: LimitBy) -> Result<Upstream, Failed> {
+pub(crate) fn adapty(of: &settings::adapty::Adapty, client: &Client, limit: LimitBy) -> Result<Upstream, CommandError> {
     let key = of.secret_key.require()?.expose();
     upstream(
         client,
@@ -74,8 +74,8 @@ pub(crate) fn adapty(of: &settings::adapty::Adapty, client: &Client, limit: Limi
     )
 }
 
-fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, Failed> {
-    Upstream::new(client, setup.limited_by(limit)).map_err(|error| Failed::Usage(error.to_string()))
+fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, CommandError> {
+    Upstream::new(client, setup.limited_by(limit)).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 /// How Adapty is spoken to.
@@ -105,7 +105,7 @@ fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) 
 }
 
 /// What looks at accounts.
-pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Controller, Failed> {
+pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Controller, CommandError> {
     Ok(Controller {
         store: store.clone(),
         stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone())
@@ -125,24 +125,24 @@ pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) ->
 
 /// The books that are told what was sold, if a path to write to is set. They have an upstream of their own: what refuses
 /// a write does not keep the witness from being asked.
-fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books>, Failed> {
+fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books>, CommandError> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let (Some(route), Some(rules)) = (of.route.clone(), rules::of_books(settings)) else { return Ok(None) };
     of.api_key.require()?;
-    let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
+    let limit = if store.is_shared() { LimitBy::Shared(shared_limits::begin(store)) } else { LimitBy::Own };
     Ok(iaphub(of, limit)?.map(|iaphub| sync::books::Books::new(iaphub, route, rules)))
 }
 
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.
-pub(crate) fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, Failed> {
+pub(crate) fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, CommandError> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
-    let limit = if store.is_shared() { LimitBy::Shared(lending::begin(store)) } else { LimitBy::Own };
+    let limit = if store.is_shared() { LimitBy::Shared(shared_limits::begin(store)) } else { LimitBy::Own };
     let iaphub = iaphub(of, limit)?;
     Ok(iaphub.map(|iaphub| StoreReader::new(iaphub, store.clone(), of.good_for, clock::now)))
 }
 
 /// IAPHUB, if there is a key.
-pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitBy) -> Result<Option<Iaphub>, Failed> {
+pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitBy) -> Result<Option<Iaphub>, CommandError> {
     let Some(key) = of.api_key.present().map(Secret::expose) else { return Ok(None) };
     let setup = ::iaphub::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
     let upstream = upstream(&client()?, setup, limit)?;
@@ -152,7 +152,7 @@ pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitBy) -> Result<Op
 }
 
 /// What takes in webhooks.
-pub(crate) fn ingest(settings: &Settings, store: &Store) -> Result<Ingest, Failed> {
+pub(crate) fn ingest(settings: &Settings, store: &Store) -> Result<Ingest, CommandError> {
     let secrets: Vec<&str> = settings.stripe.webhook_secrets.require()?.iter().map(Secret::expose).collect();
     Ok(Ingest {
         store: store.clone(),

@@ -12,7 +12,7 @@ use sync::inspect::InspectError;
 use utoipa::openapi::{Content, Ref, RefOr, Response as Described, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 
 /// An error: a code for programs and a sentence for people.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -123,15 +123,15 @@ impl From<InspectError> for ApiError {
     }
 }
 
-impl From<Failed> for ApiError {
-    fn from(failed: Failed) -> Self {
+impl From<CommandError> for ApiError {
+    fn from(failed: CommandError) -> Self {
         match failed {
-            Failed::Usage(text) | Failed::Sentence(text) => Self::Wrong(text),
-            Failed::Doing(doing, error) => {
+            CommandError::Usage(text) | CommandError::Sentence(text) => Self::Wrong(text),
+            CommandError::Doing(doing, error) => {
                 tracing::warn!(error = &*error as &dyn std::error::Error, "{doing} failed for the admin API");
                 Self::Database
             }
-            Failed::Silent => Self::Database,
+            CommandError::Silent => Self::Database,
         }
     }
 }

@@ -14,22 +14,22 @@ use wire::limit::LimitBy;
 
 use self::finding::{Area, Finding, Level, error, unchecked};
 use crate::cli::Check;
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 use crate::settings::Settings;
-use crate::{rules, table, wiring};
+use crate::{output, rules, wiring};
 
-pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), CommandError> {
     let (database, stripe, adapty, iaphub) =
         tokio::join!(database::check(settings), of_stripe(settings), adapty::check(settings), iaphub::check(settings));
     let mut findings = [settings::check(settings), database, stripe, adapty, iaphub].concat();
     findings.sort_by_key(|finding| finding.what);
     if wanted.json {
-        table::json(&findings)?;
+        output::json(&findings)?;
     } else {
-        findings.iter().flat_map(Finding::lines).for_each(|line| table::say(&line));
+        findings.iter().flat_map(Finding::lines).for_each(|line| output::say(&line));
     }
     let failed = findings.iter().any(|finding| finding.level == Level::Error);
-    if failed { Err(Failed::Silent) } else { Ok(()) }
+    if failed { Err(CommandError::Silent) } else { Ok(()) }
 }
 
 /// Everything that is seen through Stripe's key.
@@ -56,7 +56,7 @@ async fn of_stripe(settings: &Settings) -> Vec<Finding> {
 }
 
 /// The few requests of a check keep to the rate of the settings by themselves, so that no database is needed.
-fn reader(settings: &Settings) -> Result<Stripe, Failed> {
+fn reader(settings: &Settings) -> Result<Stripe, CommandError> {
     let upstream = wiring::stripe(settings, &wiring::client()?, LimitBy::Own)?;
     Ok(Stripe::new(upstream, rules::mode(settings), settings.identity.user_id.clone()))
 }

@@ -3,8 +3,8 @@
 use clap::{Command, CommandFactory};
 
 use crate::cli::{Cli, Shell};
-use crate::failed::Failed;
-use crate::table;
+use crate::command_error::CommandError;
+use crate::output;
 
 /// Prints the completions of the whole command line for one shell.
 pub(crate) fn run(shell: Shell) {
@@ -15,25 +15,25 @@ pub(crate) fn run(shell: Shell) {
     };
     let mut script = Vec::new();
     clap_complete::generate(generator, &mut Cli::command(), "grantsync", &mut script);
-    table::say(String::from_utf8_lossy(&script).trim_end());
+    output::say(String::from_utf8_lossy(&script).trim_end());
 }
 
 /// Prints the page of the program, or of the command named.
-pub(crate) fn man(of: &[String]) -> Result<(), Failed> {
+pub(crate) fn man(of: &[String]) -> Result<(), CommandError> {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
     let page = clap_mangen::Man::new(named(root, of)?);
     let mut text = Vec::new();
-    page.render(&mut text).map_err(|error| Failed::because("writing the page", error))?;
-    table::say(String::from_utf8_lossy(&text).trim_end());
+    page.render(&mut text).map_err(|error| CommandError::because("writing the page", error))?;
+    output::say(String::from_utf8_lossy(&text).trim_end());
     Ok(())
 }
 
-fn named(root: Command, of: &[String]) -> Result<Command, Failed> {
+fn named(root: Command, of: &[String]) -> Result<Command, CommandError> {
     let mut command = root;
     for name in of {
         let Some(found) = command.find_subcommand(name) else {
-            return Err(Failed::Usage(format!("there is no command `{}`; see `grantsync --help`", of.join(" "))));
+            return Err(CommandError::Usage(format!("there is no command `{}`; see `grantsync --help`", of.join(" "))));
         };
         command = found.clone();
     }

@@ -5,14 +5,14 @@ use std::path::Path;
 use entitlement::decide::{Case, decide};
 use entitlement::explain::explain;
 
-use crate::failed::Failed;
-use crate::table;
+use crate::command_error::CommandError;
+use crate::output;
 
-pub(crate) fn run(file: &Path) -> Result<(), Failed> {
+pub(crate) fn run(file: &Path) -> Result<(), CommandError> {
     let text = std::fs::read_to_string(file)
-        .map_err(|error| Failed::Sentence(format!("reading the case `{}`: {error}", file.display())))?;
+        .map_err(|error| CommandError::Sentence(format!("reading the case `{}`: {error}", file.display())))?;
     let case: Case = serde_json::from_str(&text)
-        .map_err(|error| Failed::Sentence(format!("`{}` is not a case: {error}", file.display())))?;
-    table::say(explain(&case, &decide(&case)).trim_end());
+        .map_err(|error| CommandError::Sentence(format!("`{}` is not a case: {error}", file.display())))?;
+    output::say(explain(&case, &decide(&case)).trim_end());
     Ok(())
 }

@@ -16,19 +16,19 @@ use store::open::Store;
 use store::parked;
 
 use crate::cli::books::{self, Events, EventsList};
+use crate::command_error::CommandError;
 use crate::commands::{account, wording};
-use crate::failed::Failed;
 use crate::moments::{Since, absolute, both};
 use crate::progress::Progress;
 use crate::settings::Settings;
-use crate::{clock, table, wiring};
+use crate::{clock, output, wiring};
 
 /// Steps told of what an event led to.
 const LED_TO: u32 = 10;
 /// A webhook that was longer under way than this came late.
 const LATE: TimeDelta = TimeDelta::minutes(1);
 
-pub(crate) async fn run(settings: &Settings, events: Events) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, events: Events) -> Result<(), CommandError> {
     match events {
         Events::List(wanted) => list(settings, wanted).await,
         Events::Show { id, json } => show(&wiring::store(settings).await?, &id, json).await,
@@ -61,10 +61,10 @@ pub(crate) fn name(id: &str) -> String {
     if id.contains(':') { id.to_owned() } else { Account::stripe(None, id).as_str().to_owned() }
 }
 
-async fn one(store: &Store, id: &str) -> Result<StoredEvent, Failed> {
+async fn one(store: &Store, id: &str) -> Result<StoredEvent, CommandError> {
     let unknown = || {
         let fetch = "`grantsync events catch-up --since 30d` fetches what Stripe still lists";
-        Failed::Sentence(format!("no event `{id}` is in the inbox; {fetch}"))
+        CommandError::Sentence(format!("no event `{id}` is in the inbox; {fetch}"))
     };
     find(store, id).await?.ok_or_else(unknown)
 }
@@ -73,7 +73,7 @@ pub(crate) async fn find(store: &Store, id: &str) -> Result<Option<StoredEvent>,
     store.event(&name(id)).await
 }
 
-async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
+async fn list(settings: &Settings, wanted: EventsList) -> Result<(), CommandError> {
     let of = wanted.account.as_deref().map(account).transpose()?;
     let meant = Filter {
         accounts: of.into_iter().collect(),
@@ -85,10 +85,10 @@ async fn list(settings: &Settings, wanted: EventsList) -> Result<(), Failed> {
     let events = wiring::store(settings).await?.events(&meant, wanted.limit).await?;
     if wanted.json {
         let events: Vec<_> = events.into_iter().map(|event| Told { why: why(&event.outcome), event }).collect();
-        return table::json(&events);
+        return output::json(&events);
     }
     let rows: Vec<Vec<String>> = events.into_iter().map(row).collect();
-    table::print(&["received", "event", "type", "outcome", "account"], &rows);
+    output::print(&["received", "event", "type", "outcome", "account"], &rows);
     Ok(())
 }
 
@@ -122,33 +122,33 @@ pub(crate) async fn aftermath(store: &Store, event: &ReceivedEvent) -> Result<Af
     Ok(Aftermath { standing: store.account_state(&account).await?, account: Some(account), steps, parked })
 }
 
-async fn show(store: &Store, id: &str, as_json: bool) -> Result<(), Failed> {
+async fn show(store: &Store, id: &str, as_json: bool) -> Result<(), CommandError> {
     let event = one(store, id).await?;
     let led = aftermath(store, &event.seen).await?;
     if as_json {
-        return table::json(&shown_json(&event, &led));
+        return output::json(&shown_json(&event, &led));
     }
     let now = clock::now();
     told(&event, now);
     match &led.account {
         Some(account) => {
-            table::say("\nled to");
+            output::say("\nled to");
             let standing = wording::standing(account, led.standing.as_ref(), now);
-            standing.iter().for_each(|line| table::say(&format!("  {line}")));
+            standing.iter().for_each(|line| output::say(&format!("  {line}")));
         }
-        None => table::say("\nled to nothing"),
+        None => output::say("\nled to nothing"),
     }
     for step in &led.steps {
         let (at, key, what) = (absolute(step.intended_at), wording::short(&step.key), wording::step(step));
-        table::say(&format!("  {at}  {key}  {what}: {} ({})", step.because, step.state));
+        output::say(&format!("  {at}  {key}  {what}: {} ({})", step.because, step.state));
     }
     for parked in &led.parked {
-        table::say(&format!("  parked as {} {}: {}", parked.id, parked.kind, parked.reason));
-        table::say(&format!("    -> {}", parked.hint));
+        output::say(&format!("  parked as {} {}: {}", parked.id, parked.kind, parked.reason));
+        output::say(&format!("    -> {}", parked.hint));
     }
     if let Some(body) = &event.body {
         let pretty = serde_json::from_str(body).and_then(|body: Value| serde_json::to_string_pretty(&body));
-        table::say(&format!("\nbody\n{}", pretty.as_ref().unwrap_or(body)));
+        output::say(&format!("\nbody\n{}", pretty.as_ref().unwrap_or(body)));
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ fn told(event: &StoredEvent, now: Timestamp) {
     };
     let late = if *received - *created > LATE { ", late" } else { "" };
     let body = if event.body.is_some() { "below" } else { "not kept; `inbox.keep_bodies` keeps whole events" };
-    table::fields(&[
+    output::fields(&[
         ("event", id.clone()),
         ("type", kind.clone()),
         ("object", object.clone().unwrap_or_else(|| "-".into())),
@@ -191,31 +191,31 @@ fn shown_json(event: &StoredEvent, led: &Aftermath) -> Value {
     })
 }
 
-async fn catch_up(settings: &Settings, since: Since) -> Result<(), Failed> {
+async fn catch_up(settings: &Settings, since: Since) -> Result<(), CommandError> {
     let now = clock::now();
     let (mut since, oldest) = (since.moment(now), now - HORIZON);
     if since > now {
-        return Err(Failed::Usage(format!("`--since` lies in the future: {}", absolute(since))));
+        return Err(CommandError::Usage(format!("`--since` lies in the future: {}", absolute(since))));
     }
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
     if since < oldest {
         since = oldest;
-        table::say("Stripe lists the events of the last 30 days only; `grantsync resync --all` looks at everybody");
+        output::say("Stripe lists the events of the last 30 days only; `grantsync resync --all` looks at everybody");
     }
-    table::say(&format!("catching up on events since {}", absolute(since)));
+    output::say(&format!("catching up on events since {}", absolute(since)));
     let mut progress = Progress::new("events read");
     let catch_up = CatchUp { store, stripe: sync.stripe, mode: sync.mode, clock: clock::now };
     let caught = catch_up.back_to(since, |caught| progress.tell(caught.read, None)).await;
     progress.end();
-    let caught = caught.map_err(|error| Failed::because("catching up on events", error))?;
+    let caught = caught.map_err(|error| CommandError::because("catching up on events", error))?;
     let missed = counted(caught.missed, "event was missed", "events were missed");
     let rung = if caught.missed == 0 { "" } else { "; a running `grantsync serve` looks at their accounts" };
-    table::say(&format!("{missed} of {} read{rung}", caught.read));
+    output::say(&format!("{missed} of {} read{rung}", caught.read));
     Ok(())
 }
 
-async fn replay(store: &Store, ids: &[String]) -> Result<(), Failed> {
+async fn replay(store: &Store, ids: &[String]) -> Result<(), CommandError> {
     // all are known before any rings
     let mut events = Vec::with_capacity(ids.len());
     for id in ids {
@@ -223,12 +223,12 @@ async fn replay(store: &Store, ids: &[String]) -> Result<(), Failed> {
     }
     let (accounts, silent) = ring_again(store, &events).await?;
     if accounts.is_empty() {
-        return Err(Failed::Sentence(silent.join("\n")));
+        return Err(CommandError::Sentence(silent.join("\n")));
     }
-    silent.iter().for_each(|line| table::say(line));
+    silent.iter().for_each(|line| output::say(line));
     let rung = counted(accounts.len() as u64, "account was rung for", "accounts were rung for");
-    accounts.iter().for_each(|account| table::say(&format!("`{account}`")));
-    table::say(&format!("{rung}; a running `grantsync serve` looks at once"));
+    accounts.iter().for_each(|account| output::say(&format!("`{account}`")));
+    output::say(&format!("{rung}; a running `grantsync serve` looks at once"));
     Ok(())
 }
 

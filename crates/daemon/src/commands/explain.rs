@@ -20,13 +20,13 @@ use sync::controller::{App, Controller, PolicyMode};
 use sync::examine::{Examined, Learnt, Person};
 
 use crate::cli::books::Explain;
+use crate::command_error::CommandError;
 use crate::commands::timeline::{self, Happening};
 use crate::commands::{account, parse_user, wording};
-use crate::failed::Failed;
 use crate::moments::both;
 use crate::ordering::no_app;
 use crate::settings::Settings;
-use crate::{table, wiring};
+use crate::{output, wiring};
 
 /// Lines of the timeline that fit on a screen beside the rest.
 const SCREEN: usize = 20;
@@ -51,21 +51,21 @@ struct Remembered {
     parked: Vec<Parked>,
 }
 
-pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), CommandError> {
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
     let asked = match (&wanted.account, &wanted.user) {
         (Some(of), _) => Asked::Account(account(of)?),
         (None, user) => Asked::User(parse_user(user.as_deref().unwrap_or_default())?),
     };
-    let apps = chosen(&sync, wanted.app.as_deref()).map_err(Failed::Usage)?;
+    let apps = chosen(&sync, wanted.app.as_deref()).map_err(CommandError::Usage)?;
     let all = of_apps(&sync, &apps, &asked).await?;
     let unknown = all.first().map_or_else(String::new, Told::unknown);
     if all.iter().all(Told::is_nothing) {
-        return Err(Failed::Sentence(unknown));
+        return Err(CommandError::Sentence(unknown));
     }
     if wanted.json {
-        table::json(&as_json(&all))?;
+        output::json(&as_json(&all))?;
     } else {
         all.iter().for_each(|told| told.as_text(wanted.all));
     }
@@ -74,7 +74,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Explain) -> Result<(), Fail
     }
     // whose it is was the question
     if all.iter().any(|told| told.examined.user().is_none() && told.examined.billing.is_ok()) {
-        Err(Failed::Sentence(unknown))
+        Err(CommandError::Sentence(unknown))
     } else {
         Ok(())
     }
@@ -114,9 +114,9 @@ pub(crate) fn as_json(all: &[Told]) -> Value {
     }
 }
 
-fn save_one(file: &Path, all: &[Told]) -> Result<(), Failed> {
-    let [told] = all else { return Err(Failed::Usage("a case is of one app: add `--app NAME`".into())) };
-    let unread = || Failed::Sentence(format!("the case was not saved, since {}", told.unasked().join("; ")));
+fn save_one(file: &Path, all: &[Told]) -> Result<(), CommandError> {
+    let [told] = all else { return Err(CommandError::Usage("a case is of one app: add `--app NAME`".into())) };
+    let unread = || CommandError::Sentence(format!("the case was not saved, since {}", told.unasked().join("; ")));
     save(file, told.case.as_ref().ok_or_else(unread)?.0.clone())
 }
 
@@ -215,9 +215,9 @@ impl Told {
     fn as_text(&self, whole: bool) {
         self.tell_who();
         for line in self.unasked() {
-            table::say(&format!("{line}; what is remembered is told"));
+            output::say(&format!("{line}; what is remembered is told"));
         }
-        table::say("");
+        output::say("");
         self.tell_owed();
         self.tell_shown();
         self.tell_timeline(whole);
@@ -232,9 +232,9 @@ impl Told {
                     Ok(_) => ", who has no profile at Adapty yet",
                     Err(_) => "",
                 };
-                table::say(&format!("user {}{profile}", user.as_str()));
+                output::say(&format!("user {}{profile}", user.as_str()));
             }
-            Person::Nobody(why) => table::say(&format!("user unknown: {why}")),
+            Person::Nobody(why) => output::say(&format!("user unknown: {why}")),
         }
         for Learnt { account, origin } in &self.examined.accounts {
             let learnt = match origin.as_deref() {
@@ -242,61 +242,61 @@ impl Told {
                 Some(origin) => format!(", learnt from `{origin}`"),
                 None => String::new(),
             };
-            table::say(&format!("account {account}{learnt}"));
+            output::say(&format!("account {account}{learnt}"));
         }
         if self.examined.accounts.is_empty() {
-            table::say("no account is linked any more");
+            output::say("no account is linked any more");
         }
         if self.examined.deleted {
-            table::say("deleted at Stripe");
+            output::say("deleted at Stripe");
         }
     }
 
     fn tell_owed(&self) {
         let Examined { billing, rules, now, .. } = &self.examined;
         match (&self.case, billing, &self.remembered.status) {
-            (Some((case, plan)), _, _) => table::say(explain(case, plan).trim_end()),
-            (None, Ok(billing), _) => table::say(owed_alone(&entitle(billing, rules, *now)).trim_end()),
+            (Some((case, plan)), _, _) => output::say(explain(case, plan).trim_end()),
+            (None, Ok(billing), _) => output::say(owed_alone(&entitle(billing, rules, *now)).trim_end()),
             (None, Err(_), Some(known)) => {
-                table::say(&format!("owed or shown at the last look, {}:", both(known.as_of, *now)));
+                output::say(&format!("owed or shown at the last look, {}:", both(known.as_of, *now)));
                 for level in &known.status.levels {
                     let until = level.until.map_or_else(|| "withheld".to_owned(), wording::lasting);
-                    table::say(&format!("  {} {until}: {}", level.level, level.because));
+                    output::say(&format!("  {} {until}: {}", level.level, level.because));
                 }
             }
-            (None, Err(_), None) => table::say("owed: not known, since no look has ended well so far"),
+            (None, Err(_), None) => output::say("owed: not known, since no look has ended well so far"),
         }
     }
 
     fn tell_shown(&self) {
         let Some(profile) = self.profile() else { return };
-        table::say(if profile.levels.is_empty() { "\nshown: nothing" } else { "\nshown:" });
-        profile.levels.iter().for_each(|shown| table::say(&format!("  {}", self::shown(shown, self.examined.now))));
+        output::say(if profile.levels.is_empty() { "\nshown: nothing" } else { "\nshown:" });
+        profile.levels.iter().for_each(|shown| output::say(&format!("  {}", self::shown(shown, self.examined.now))));
     }
 
     fn tell_timeline(&self, whole: bool) {
         let earlier = if whole { 0 } else { self.timeline.len().saturating_sub(SCREEN) };
-        table::say("\ntimeline");
+        output::say("\ntimeline");
         match (self.timeline.len(), earlier) {
-            (0, _) => table::say("  nothing so far"),
+            (0, _) => output::say("  nothing so far"),
             (_, 0) => {}
-            (_, earlier) => table::say(&format!("  ({earlier} earlier lines; `--all` tells them)")),
+            (_, earlier) => output::say(&format!("  ({earlier} earlier lines; `--all` tells them)")),
         }
-        self.timeline.iter().skip(earlier).for_each(|happening| table::say(&format!("  {}", happening.line())));
+        self.timeline.iter().skip(earlier).for_each(|happening| output::say(&format!("  {}", happening.line())));
     }
 
     fn tell_next(&self) {
-        table::say("\nwhat happens next");
+        output::say("\nwhat happens next");
         if self.policy_mode == PolicyMode::Observe {
-            table::say("  `policy.mode` is `observe`: nothing is written to Adapty");
+            output::say("  `policy.mode` is `observe`: nothing is written to Adapty");
         }
         for (account, standing) in &self.remembered.standings {
             let lines = wording::standing(account, standing.as_ref(), self.examined.now);
-            lines.iter().for_each(|line| table::say(&format!("  {line}")));
+            lines.iter().for_each(|line| output::say(&format!("  {line}")));
         }
         for parked in &self.remembered.parked {
-            table::say(&format!("  parked as {}: {}", parked.id, parked.reason));
-            table::say(&format!("    -> {}", parked.hint));
+            output::say(&format!("  parked as {}: {}", parked.id, parked.reason));
+            output::say(&format!("    -> {}", parked.hint));
         }
     }
 
@@ -340,9 +340,9 @@ fn shown(shown: &ActualLevel, now: Timestamp) -> String {
 }
 
 /// Saves the case without personal data: nobody's user id, and the vendors' ids for the rest.
-fn save(file: &Path, case: Case) -> Result<(), Failed> {
+fn save(file: &Path, case: Case) -> Result<(), CommandError> {
     let case = case.anonymous();
-    let text = serde_json::to_string_pretty(&case).map_err(|error| Failed::because("writing the case", error))?;
+    let text = serde_json::to_string_pretty(&case).map_err(|error| CommandError::because("writing the case", error))?;
     std::fs::write(file, text + "\n")
-        .map_err(|error| Failed::Sentence(format!("writing the case `{}`: {error}", file.display())))
+        .map_err(|error| CommandError::Sentence(format!("writing the case `{}`: {error}", file.display())))
 }

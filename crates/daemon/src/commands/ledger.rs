@@ -8,23 +8,23 @@ use store::ledger::{Filter, LedgerRow};
 use store::open::Store;
 
 use crate::cli::books::{self, Ledger, LedgerList};
+use crate::command_error::CommandError;
 use crate::commands::{account, parse_user, wording};
-use crate::failed::Failed;
 use crate::moments::{absolute, both};
 use crate::settings::Settings;
-use crate::{clock, table, wiring};
+use crate::{clock, output, wiring};
 
 /// How many lines are named when the beginning of a key fits several.
 pub(crate) const NAMED: u32 = 5;
 
-pub(crate) async fn run(settings: &Settings, ledger: Ledger) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, ledger: Ledger) -> Result<(), CommandError> {
     match ledger {
         Ledger::List(wanted) => list(settings, wanted).await,
         Ledger::Show { key, json } => show(&wiring::store(settings).await?, &key, json).await,
     }
 }
 
-async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), Failed> {
+async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), CommandError> {
     let meant = Filter {
         user: wanted.user.as_deref().map(parse_user).transpose()?,
         account: wanted.account.as_deref().map(account).transpose()?,
@@ -34,10 +34,10 @@ async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), Failed> {
     };
     let lines = wiring::store(settings).await?.ledger_rows(&meant, wanted.limit).await?;
     if wanted.json {
-        return table::json(&lines);
+        return output::json(&lines);
     }
     let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    table::print(&["intended", "key", "account", "step", "level", "state", "tries", "because"], &rows);
+    output::print(&["intended", "key", "account", "step", "level", "state", "tries", "because"], &rows);
     Ok(())
 }
 
@@ -54,15 +54,15 @@ fn row(line: &LedgerRow) -> Vec<String> {
     ]
 }
 
-async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), Failed> {
+async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), CommandError> {
     let line = one(store, key).await?;
     let next = store.ledger_rows_after(&line, NAMED).await?;
     let order = store.audit_entry_of(&line).await?;
     if as_json {
-        let mut told = serde_json::to_value(&line).map_err(|error| Failed::because("writing JSON", error))?;
+        let mut told = serde_json::to_value(&line).map_err(|error| CommandError::because("writing JSON", error))?;
         told["next"] = json!(next.iter().map(|line| &line.key).collect::<Vec<_>>());
         told["order"] = json!(order);
-        return table::json(&told);
+        return output::json(&told);
     }
     let now = clock::now();
     let mut fields = about(&line, now);
@@ -74,18 +74,20 @@ async fn show(store: &Store, key: &str, as_json: bool) -> Result<(), Failed> {
     if next.is_empty() {
         fields.push(("next", "none so far".into()));
     }
-    table::fields(&fields);
+    output::fields(&fields);
     Ok(())
 }
 
-async fn one(store: &Store, key: &str) -> Result<LedgerRow, Failed> {
+async fn one(store: &Store, key: &str) -> Result<LedgerRow, CommandError> {
     let mut found = store.ledger_rows_with_prefix(key, NAMED).await?;
     match found.len() {
-        0 => Err(Failed::Sentence(format!("no step has a key that begins with `{key}`; see `grantsync ledger list`"))),
+        0 => Err(CommandError::Sentence(format!(
+            "no step has a key that begins with `{key}`; see `grantsync ledger list`"
+        ))),
         1 => Ok(found.remove(0)),
         _ => {
             let keys: Vec<String> = found.iter().map(|line| format!("`{}`", line.key)).collect();
-            Err(Failed::Sentence(format!("several keys begin with `{key}`, among them {}", keys.join(", "))))
+            Err(CommandError::Sentence(format!("several keys begin with `{key}`, among them {}", keys.join(", "))))
         }
     }
 }

@@ -5,39 +5,39 @@ use std::time::{Duration, Instant};
 use store::import::{self, Progress};
 
 use crate::cli::Migrate;
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 use crate::settings::Settings;
-use crate::{clock, table, wiring};
+use crate::{clock, output, wiring};
 
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 
-pub(crate) async fn run(settings: &Settings, migrate: Migrate) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, migrate: Migrate) -> Result<(), CommandError> {
     match migrate.from {
         Some(from) => copy(&from, settings).await,
         None => {
             wiring::store(settings).await?;
-            table::say("the database is up to date");
+            output::say("the database is up to date");
             Ok(())
         }
     }
 }
 
-async fn copy(from: &str, settings: &Settings) -> Result<(), Failed> {
+async fn copy(from: &str, settings: &Settings) -> Result<(), CommandError> {
     let mut told = Instant::now();
     let tell = |progress: Progress| {
         if told.elapsed() >= TELL_EVERY {
             told = Instant::now();
-            table::say(&format!("{}: {} of {}", progress.table, progress.copied, progress.of));
+            output::say(&format!("{}: {} of {}", progress.table, progress.copied, progress.of));
         }
     };
     let copied = import::copy(from, &settings.database.url, clock::now, tell).await;
-    let copied = copied.map_err(|error| Failed::because("copying the database", error))?;
+    let copied = copied.map_err(|error| CommandError::because("copying the database", error))?;
     let rows: Vec<Vec<String>> = copied
         .iter()
         .map(|table| vec![table.table.to_owned(), table.of.to_string(), table.copied.to_string()])
         .collect();
-    table::print(&["table", "in sqlite", "in postgresql"], &rows);
-    table::say("everything was copied; start `grantsync serve` on PostgreSQL, and keep the file until you trust it");
+    output::print(&["table", "in sqlite", "in postgresql"], &rows);
+    output::say("everything was copied; start `grantsync serve` on PostgreSQL, and keep the file until you trust it");
     Ok(())
 }

@@ -19,14 +19,14 @@ pub(crate) mod wording;
 
 use entitlement::names::{Account, User};
 
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 
 /// An account as it was typed.
-pub(crate) fn account(text: &str) -> Result<Account, Failed> {
-    Account::parse(text).map_err(|error| Failed::Usage(error.to_string()))
+pub(crate) fn account(text: &str) -> Result<Account, CommandError> {
+    Account::parse(text).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 /// An app user as it was typed.
-pub(crate) fn parse_user(text: &str) -> Result<User, Failed> {
-    User::new(text).ok_or_else(|| Failed::Usage("the user id is empty".into()))
+pub(crate) fn parse_user(text: &str) -> Result<User, CommandError> {
+    User::new(text).ok_or_else(|| CommandError::Usage("the user id is empty".into()))
 }

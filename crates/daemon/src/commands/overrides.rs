@@ -9,14 +9,14 @@ use store::open::Store;
 use store::overrides::{AttributeOverride, BlockRow, PromotionalGrantRow};
 
 use crate::cli::overrides::{Attributes, Blocks, Grant, Ordering, Orders, Promotions, Revoke, Unblock};
+use crate::command_error::CommandError;
 use crate::commands::{parse_user, resync};
-use crate::failed::Failed;
 use crate::moments::absolute;
 use crate::ordering::{self, Block, Lasting, OrderError, Wish};
 use crate::settings::Settings;
-use crate::{clock, table, wiring};
+use crate::{clock, output, wiring};
 
-impl From<OrderError> for Failed {
+impl From<OrderError> for CommandError {
     fn from(error: OrderError) -> Self {
         match error {
             OrderError::Wrong(text) => Self::Usage(text),
@@ -26,7 +26,7 @@ impl From<OrderError> for Failed {
     }
 }
 
-pub(crate) async fn grant(settings: &Settings, wanted: Grant) -> Result<(), Failed> {
+pub(crate) async fn grant(settings: &Settings, wanted: Grant) -> Result<(), CommandError> {
     let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
     let user = wish.user.clone();
     let lasting = Lasting { days: wanted.days, until: wanted.until, lifetime: wanted.lifetime };
@@ -34,7 +34,7 @@ pub(crate) async fn grant(settings: &Settings, wanted: Grant) -> Result<(), Fail
     let given =
         ordering::promote(&store, &apps, wish, (&wanted.level, lasting), wanted.request_id.clone(), now).await?;
     if wanted.ordering.json {
-        table::json(&given)?;
+        output::json(&given)?;
     } else {
         let until = given.until.map_or_else(|| "for life".to_owned(), |until| format!("until {}", absolute(until)));
         let how = match (given.repeated, given.ended) {
@@ -42,54 +42,54 @@ pub(crate) async fn grant(settings: &Settings, wanted: Grant) -> Result<(), Fail
             (true, false) => "was given before",
             (true, true) => "was given before, and ended since,",
         };
-        table::say(&format!("promotion `{}`: `{}` {how} {until}", given.id, given.level));
+        output::say(&format!("promotion `{}`: `{}` {how} {until}", given.id, given.level));
     }
     end(settings, &store, &user, &wanted.ordering).await
 }
 
-pub(crate) async fn revoke(settings: &Settings, wanted: Revoke) -> Result<(), Failed> {
+pub(crate) async fn revoke(settings: &Settings, wanted: Revoke) -> Result<(), CommandError> {
     let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
     let user = wish.user.clone();
     let block = if wanted.block { Block::Yes } else { Block::No };
     let count = ordering::revoke(&store, &ordering::apps(settings), wish, &wanted.level, block).await?;
     let (level, json) = (wanted.level.trim(), wanted.ordering.json);
     match (block, count) {
-        _ if json => table::json(&json!({ "level": level, "blocked": wanted.block, "changed": count > 0 }))?,
-        (Block::Yes, 0) => table::say(&format!("`{level}` was blocked before")),
-        (Block::Yes, _) => table::say(&format!("`{level}` is blocked, whatever is paid, until `grantsync unblock`")),
+        _ if json => output::json(&json!({ "level": level, "blocked": wanted.block, "changed": count > 0 }))?,
+        (Block::Yes, 0) => output::say(&format!("`{level}` was blocked before")),
+        (Block::Yes, _) => output::say(&format!("`{level}` is blocked, whatever is paid, until `grantsync unblock`")),
         (Block::No, 0) => {
-            return Err(Failed::Sentence(format!(
+            return Err(CommandError::Sentence(format!(
                 "no promotion of `{level}` runs; what is paid for is withheld with `--block`"
             )));
         }
-        (Block::No, 1) => table::say(&format!("1 promotion of `{level}` is ended")),
-        (Block::No, count) => table::say(&format!("{count} promotions of `{level}` are ended")),
+        (Block::No, 1) => output::say(&format!("1 promotion of `{level}` is ended")),
+        (Block::No, count) => output::say(&format!("{count} promotions of `{level}` are ended")),
     }
     end(settings, &store, &user, &wanted.ordering).await
 }
 
-pub(crate) async fn unblock(settings: &Settings, wanted: Unblock) -> Result<(), Failed> {
+pub(crate) async fn unblock(settings: &Settings, wanted: Unblock) -> Result<(), CommandError> {
     let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
     let user = wish.user.clone();
     let level = wanted.level.trim();
     if !ordering::unblock(&store, &ordering::apps(settings), wish, level).await? {
-        return Err(Failed::Sentence(format!("`{level}` is not blocked")));
+        return Err(CommandError::Sentence(format!("`{level}` is not blocked")));
     }
     match wanted.ordering.json {
-        true => table::json(&json!({ "level": level, "blocked": false, "changed": true }))?,
-        false => table::say(&format!("`{level}` is not blocked any more")),
+        true => output::json(&json!({ "level": level, "blocked": false, "changed": true }))?,
+        false => output::say(&format!("`{level}` is not blocked any more")),
     }
     end(settings, &store, &user, &wanted.ordering).await
 }
 
-pub(crate) async fn promotions(settings: &Settings, wanted: Promotions) -> Result<(), Failed> {
+pub(crate) async fn promotions(settings: &Settings, wanted: Promotions) -> Result<(), CommandError> {
     let store = wiring::store(settings).await?;
     let all = store.promotions_of(&parse_user(&wanted.user)?).await?;
     if wanted.json {
-        return table::json(&all);
+        return output::json(&all);
     }
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    table::print(&["id", "level", "app", "until", "given", "by", "why", "ended"], &rows);
+    output::print(&["id", "level", "app", "until", "given", "by", "why", "ended"], &rows);
     Ok(())
 }
 
@@ -110,26 +110,26 @@ fn row(given: &PromotionalGrantRow) -> Vec<String> {
     ]
 }
 
-pub(crate) async fn blocks(settings: &Settings, wanted: Blocks) -> Result<(), Failed> {
+pub(crate) async fn blocks(settings: &Settings, wanted: Blocks) -> Result<(), CommandError> {
     let store = wiring::store(settings).await?;
     let user = wanted.user.as_deref().map(parse_user).transpose()?;
     let all = store.blocks(user.as_ref(), wanted.limit).await?;
     if wanted.json {
-        return table::json(&all);
+        return output::json(&all);
     }
     let row = |of: &BlockRow| {
         vec![of.user.clone(), of.level.clone(), of.app.clone(), absolute(of.since), of.by.clone(), of.why.clone()]
     };
-    table::print(&["user", "level", "app", "since", "by", "why"], &all.iter().map(row).collect::<Vec<_>>());
+    output::print(&["user", "level", "app", "since", "by", "why"], &all.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
-pub(crate) async fn orders(settings: &Settings, wanted: Orders) -> Result<(), Failed> {
+pub(crate) async fn orders(settings: &Settings, wanted: Orders) -> Result<(), CommandError> {
     let store = wiring::store(settings).await?;
     let user = wanted.user.as_deref().map(parse_user).transpose()?;
     let all = store.audit_entries(&Filter { user, behind: None }, wanted.limit).await?;
     if wanted.json {
-        return table::json(&all);
+        return output::json(&all);
     }
     let row = |of: &AuditEntry| {
         let subject = of.promotion.as_ref().map_or_else(|| of.subject.clone(), |id| format!("{} ({id})", of.subject));
@@ -137,20 +137,20 @@ pub(crate) async fn orders(settings: &Settings, wanted: Orders) -> Result<(), Fa
         vec![absolute(at), user, app, kind, subject, by, why]
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    table::print(&["at", "user", "app", "order", "of", "by", "why"], &rows);
+    output::print(&["at", "user", "app", "order", "of", "by", "why"], &rows);
     Ok(())
 }
 
-pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Result<(), Failed> {
+pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Result<(), CommandError> {
     let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
     let user = wish.user.clone();
     if !wanted.forget.is_empty() {
         let names = wanted.forget.iter().map(|name| AttributeName::parse(name)).collect::<Result<Vec<_>, _>>();
-        let names = names.map_err(|error| Failed::Usage(error.to_string()))?;
+        let names = names.map_err(|error| CommandError::Usage(error.to_string()))?;
         let count = ordering::forget(&store, &ordering::apps(settings), wish, names).await?;
         match wanted.ordering.json {
             true => list(&store, &user, true).await?,
-            false => table::say(&format!("{count} forgotten; what Stripe says counts again")),
+            false => output::say(&format!("{count} forgotten; what Stripe says counts again")),
         }
         return end(settings, &store, &user, &wanted.ordering).await;
     }
@@ -161,7 +161,7 @@ pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Resul
     ordering::describe(&store, &ordering::apps(settings), wish, details).await?;
     match wanted.ordering.json {
         true => list(&store, &user, true).await?,
-        false => table::say(&format!("{} written down, to be told", counted(wanted.pairs.len()))),
+        false => output::say(&format!("{} written down, to be told", counted(wanted.pairs.len()))),
     }
     end(settings, &store, &user, &wanted.ordering).await
 }
@@ -171,17 +171,17 @@ fn counted(attributes: usize) -> String {
 }
 
 /// `KEY=VALUE`; an empty value: it is to be gone.
-fn read(pair: &str) -> Result<(AttributeName, Option<AttributeValue>), Failed> {
+fn read(pair: &str) -> Result<(AttributeName, Option<AttributeValue>), CommandError> {
     let split = pair.split_once('=');
-    let (name, value) = split.ok_or_else(|| Failed::Usage(format!("`{pair}` has no value: write `{pair}=…`")))?;
-    let name = AttributeName::parse(name).map_err(|error| Failed::Usage(error.to_string()))?;
+    let (name, value) = split.ok_or_else(|| CommandError::Usage(format!("`{pair}` has no value: write `{pair}=…`")))?;
+    let name = AttributeName::parse(name).map_err(|error| CommandError::Usage(error.to_string()))?;
     Ok((name, (!value.is_empty()).then(|| AttributeValue::read(value))))
 }
 
-async fn list(store: &Store, user: &User, as_json: bool) -> Result<(), Failed> {
+async fn list(store: &Store, user: &User, as_json: bool) -> Result<(), CommandError> {
     let all = store.details_of(user).await?;
     if as_json {
-        return table::json(&all.iter().map(told).collect::<Vec<_>>());
+        return output::json(&all.iter().map(told).collect::<Vec<_>>());
     }
     let value = |told: &AttributeOverride| {
         told.value.as_ref().map_or_else(|| "(to be gone)".to_owned(), |value| value.as_str().into())
@@ -189,7 +189,7 @@ async fn list(store: &Store, user: &User, as_json: bool) -> Result<(), Failed> {
     let row = |told: &AttributeOverride| {
         vec![told.name.to_string(), value(told), told.app.clone(), told.by.clone(), absolute(told.since)]
     };
-    table::print(&["name", "value", "app", "by", "since"], &all.iter().map(row).collect::<Vec<_>>());
+    output::print(&["name", "value", "app", "by", "since"], &all.iter().map(row).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -199,13 +199,13 @@ pub(crate) fn told(told: &AttributeOverride) -> Value {
     json!({ "name": told.name, "value": value, "app": told.app, "by": told.by, "since": told.since })
 }
 
-async fn begin(settings: &Settings, user: &str, ordering: &Ordering) -> Result<(Store, Wish), Failed> {
+async fn begin(settings: &Settings, user: &str, ordering: &Ordering) -> Result<(Store, Wish), CommandError> {
     let user = parse_user(user)?;
     let (app, by, why) = (ordering.app.clone(), ordering.by.clone(), ordering.why.clone());
     Ok((wiring::store(settings).await?, Wish { user, app, by, why }))
 }
 
-async fn end(settings: &Settings, store: &Store, user: &User, ordering: &Ordering) -> Result<(), Failed> {
+async fn end(settings: &Settings, store: &Store, user: &User, ordering: &Ordering) -> Result<(), CommandError> {
     if !ordering.wait {
         return Ok(());
     }

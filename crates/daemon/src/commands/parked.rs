@@ -5,13 +5,13 @@ use store::open::Store;
 use store::parked::{Filter, Parked as Row, Which};
 
 use crate::cli::books::{Chosen, Parked, ParkedList};
+use crate::command_error::CommandError;
 use crate::commands::{account, wording};
-use crate::failed::Failed;
 use crate::moments::{absolute, both, relative};
 use crate::settings::Settings;
-use crate::{clock, table, wiring};
+use crate::{clock, output, wiring};
 
-pub(crate) async fn run(settings: &Settings, parked: Parked) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, parked: Parked) -> Result<(), CommandError> {
     match parked {
         Parked::List(wanted) => list(settings, wanted).await,
         Parked::Show { id, json } => show(&wiring::store(settings).await?, id, json).await,
@@ -22,11 +22,11 @@ pub(crate) async fn run(settings: &Settings, parked: Parked) -> Result<(), Faile
     }
 }
 
-fn told(count: u64, done: &str) -> Result<(), Failed> {
+fn told(count: u64, done: &str) -> Result<(), CommandError> {
     if count == 0 {
-        return Err(Failed::Sentence(format!("nothing was {done}; see `grantsync parked list`")));
+        return Err(CommandError::Sentence(format!("nothing was {done}; see `grantsync parked list`")));
     }
-    table::say(&format!("{count} {done}"));
+    output::say(&format!("{count} {done}"));
     Ok(())
 }
 
@@ -38,28 +38,28 @@ fn which(chosen: Chosen) -> Which {
     }
 }
 
-async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), Failed> {
+async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), CommandError> {
     let of = wanted.account.as_deref().map(account).transpose()?;
     let meant = Filter { kind: wanted.kind, accounts: of.into_iter().collect(), ..Filter::default() };
     let parked = wiring::store(settings).await?.parked_matching(&meant).await?;
     if wanted.json {
-        return table::json(&parked);
+        return output::json(&parked);
     }
     if parked.is_empty() {
-        table::say("nothing is parked");
+        output::say("nothing is parked");
     }
     let now = clock::now();
     for Row { id, kind, account, reason, hint, since, .. } in &parked {
         let (at, ago) = (absolute(*since), relative(*since, now));
-        table::say(&format!("{id}  {kind}  {account}  since {at}, {ago}"));
-        table::say(&format!("    {reason}"));
-        table::say(&format!("    -> {hint}"));
+        output::say(&format!("{id}  {kind}  {account}  since {at}, {ago}"));
+        output::say(&format!("    {reason}"));
+        output::say(&format!("    -> {hint}"));
     }
     Ok(())
 }
 
-async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), Failed> {
-    let unknown = || Failed::Sentence(format!("nothing is parked as {id}; see `grantsync parked list`"));
+async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), CommandError> {
+    let unknown = || CommandError::Sentence(format!("nothing is parked as {id}; see `grantsync parked list`"));
     let parked = store.parked_by_id(id).await?.ok_or_else(unknown)?;
     let account = Account::parse(&parked.account).ok();
     let standing = match &account {
@@ -67,9 +67,9 @@ async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), Failed> {
         None => None,
     };
     if as_json {
-        let mut told = serde_json::to_value(&parked).map_err(|error| Failed::because("writing JSON", error))?;
+        let mut told = serde_json::to_value(&parked).map_err(|error| CommandError::because("writing JSON", error))?;
         told["standing"] = account.map_or_else(Default::default, |of| wording::standing_json(&of, standing.as_ref()));
-        return table::json(&told);
+        return output::json(&told);
     }
     let now = clock::now();
     let mut fields = vec![
@@ -85,6 +85,6 @@ async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), Failed> {
     // an event that cannot be read has an account of its own name only
     let standing = account.filter(|_| standing.is_some()).map(|of| wording::standing(&of, standing.as_ref(), now));
     fields.extend(standing.into_iter().flatten().map(|line| ("now", line)));
-    table::fields(&fields);
+    output::fields(&fields);
     Ok(())
 }

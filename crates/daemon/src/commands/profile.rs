@@ -7,27 +7,28 @@ use entitlement::clock::Timestamp;
 use sync::controller::App;
 
 use crate::cli::Profile as Filter;
+use crate::command_error::CommandError;
 use crate::commands::{explain, parse_user};
-use crate::failed::Failed;
 use crate::moments::absolute;
 use crate::settings::Settings;
-use crate::{table, wiring};
+use crate::{output, wiring};
 
-pub(crate) async fn run(settings: &Settings, wanted: Filter) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, wanted: Filter) -> Result<(), CommandError> {
     let user = parse_user(&wanted.user)?;
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
     let mut found = Vec::new();
-    for app in explain::chosen(&sync, wanted.app.as_deref()).map_err(Failed::Usage)? {
-        let profile = app.adapty.whole(&user).await.map_err(|error| Failed::because("reading the profile", error))?;
+    for app in explain::chosen(&sync, wanted.app.as_deref()).map_err(CommandError::Usage)? {
+        let profile =
+            app.adapty.whole(&user).await.map_err(|error| CommandError::because("reading the profile", error))?;
         found.extend(profile.map(|profile| (app, profile)));
     }
     if found.is_empty() {
-        return Err(Failed::Sentence("Adapty has no profile of that user".into()));
+        return Err(CommandError::Sentence("Adapty has no profile of that user".into()));
     }
     match (wanted.json, found.as_slice()) {
-        (true, [(_, only)]) => table::json(only)?,
-        (true, several) => table::json(&several.iter().map(|(_, profile)| profile).collect::<Vec<_>>())?,
+        (true, [(_, only)]) => output::json(only)?,
+        (true, several) => output::json(&several.iter().map(|(_, profile)| profile).collect::<Vec<_>>())?,
         (false, several) => several.iter().for_each(|(app, profile)| tell(app, profile)),
     }
     Ok(())
@@ -36,26 +37,26 @@ pub(crate) async fn run(settings: &Settings, wanted: Filter) -> Result<(), Faile
 fn tell(app: &App, profile: &Profile) {
     let known = |of: &Option<String>| of.clone().unwrap_or_else(|| "-".to_owned());
     let revenue = profile.total_revenue_usd.map_or_else(|| "-".to_owned(), |usd| format!("{usd:.2}"));
-    table::fields(&[
+    output::fields(&[
         ("app", app.name().to_owned()),
         ("profile", known(&profile.profile_id)),
         ("user", known(&profile.customer_user_id)),
         ("revenue in USD", revenue),
     ]);
-    table::say(&format!("attributes  {}", pairs(&profile.custom_attributes)));
-    table::say(&format!("fields      {}", pairs(&profile.about)));
-    table::say("");
+    output::say(&format!("attributes  {}", pairs(&profile.custom_attributes)));
+    output::say(&format!("fields      {}", pairs(&profile.about)));
+    output::say("");
     let levels: Vec<Vec<String>> = profile.access_levels.iter().map(level).collect();
-    table::print(&["level", "expires", "store", "product", "transaction", "chain"], &levels);
+    output::print(&["level", "expires", "store", "product", "transaction", "chain"], &levels);
     let subscriptions: Vec<Vec<String>> = profile.subscriptions.iter().map(subscription).collect();
     if !subscriptions.is_empty() {
-        table::say("");
-        table::print(&["subscription", "expires", "renewal stopped", "store", "transaction", "chain"], &subscriptions);
+        output::say("");
+        output::print(&["subscription", "expires", "renewal stopped", "store", "transaction", "chain"], &subscriptions);
     }
     let once: Vec<Vec<String>> = profile.non_subscriptions.iter().map(non_subscription).collect();
     if !once.is_empty() {
-        table::say("");
-        table::print(&["bought once", "at", "refunded", "store", "transaction"], &once);
+        output::say("");
+        output::print(&["bought once", "at", "refunded", "store", "transaction"], &once);
     }
 }
 

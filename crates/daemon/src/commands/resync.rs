@@ -16,12 +16,12 @@ use sync::controller::Controller;
 use sync::inspect::Inspected;
 
 use crate::cli::Resync;
+use crate::command_error::CommandError;
 use crate::commands::{account, parse_user};
-use crate::failed::Failed;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::turns::Turns;
-use crate::{clock, table, wiring, working};
+use crate::{clock, output, wiring, workers};
 
 /// How long `--wait` waits for one account.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 const TURN_TRIES: u32 = 20;
 const TURN_WAIT: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(settings: &Settings, resync: Resync) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, resync: Resync) -> Result<(), CommandError> {
     let store = wiring::store(settings).await?;
     match (resync.all, resync.dry_run) {
         (true, true) => all_dry(&wired(settings, &store)?).await,
@@ -46,14 +46,14 @@ pub(crate) async fn run(settings: &Settings, resync: Resync) -> Result<(), Faile
     }
 }
 
-fn wired(settings: &Settings, store: &Store) -> Result<Controller, Failed> {
+fn wired(settings: &Settings, store: &Store) -> Result<Controller, CommandError> {
     wiring::sync(settings, store, &wiring::upstreams(settings, store)?)
 }
 
-async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(), Failed> {
+async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(), CommandError> {
     let accounts = chosen(store, resync).await?;
     store.enqueue(accounts.clone(), Urgency::Asked).await?;
-    table::say(&format!("{} due to be looked at", counted(accounts.len())));
+    output::say(&format!("{} due to be looked at", counted(accounts.len())));
     if !resync.wait {
         return Ok(());
     }
@@ -61,17 +61,17 @@ async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(),
 }
 
 /// Waits until all of them were looked at; where no daemon works, does it here.
-pub(crate) async fn wait_for(settings: &Settings, store: &Store, accounts: &[Account]) -> Result<(), Failed> {
+pub(crate) async fn wait_for(settings: &Settings, store: &Store, accounts: &[Account]) -> Result<(), CommandError> {
     let waiting = async {
         for account in accounts {
             wait(store, account).await?;
         }
         Ok(())
     };
-    working::with_workers(&wired(settings, store)?, settings.bulk.share_percent, waiting).await?
+    workers::with_workers(&wired(settings, store)?, settings.bulk.share_percent, waiting).await?
 }
 
-async fn chosen(store: &Store, resync: &Resync) -> Result<Vec<Account>, Failed> {
+async fn chosen(store: &Store, resync: &Resync) -> Result<Vec<Account>, CommandError> {
     if let Some(of) = &resync.account {
         return Ok(vec![account(of)?]);
     }
@@ -81,7 +81,7 @@ async fn chosen(store: &Store, resync: &Resync) -> Result<Vec<Account>, Failed> 
     }
     let accounts = store.accounts_of(&parse_user(resync.user.as_deref().unwrap_or_default())?).await?;
     if accounts.is_empty() {
-        return Err(Failed::Sentence("no account is linked to that user; see `grantsync parked list`".into()));
+        return Err(CommandError::Sentence("no account is linked to that user; see `grantsync parked list`".into()));
     }
     Ok(accounts)
 }
@@ -91,7 +91,7 @@ fn counted(accounts: usize) -> String {
 }
 
 /// Waits until the account is at rest: whatever rang for it up to now has been answered by a look.
-async fn wait(store: &Store, account: &Account) -> Result<(), Failed> {
+async fn wait(store: &Store, account: &Account) -> Result<(), CommandError> {
     let settled = async {
         loop {
             let Some(standing) = store.account_state(account).await? else {
@@ -100,7 +100,7 @@ async fn wait(store: &Store, account: &Account) -> Result<(), Failed> {
             };
             if !standing.leased && standing.due_at.is_none_or(|due| due > clock::now()) {
                 return match standing.trouble {
-                    Some(trouble) => Err(Failed::Sentence(format!("looking at `{account}` failed: {trouble}"))),
+                    Some(trouble) => Err(CommandError::Sentence(format!("looking at `{account}` failed: {trouble}"))),
                     None => Ok(()),
                 };
             }
@@ -109,55 +109,55 @@ async fn wait(store: &Store, account: &Account) -> Result<(), Failed> {
     };
     match tokio::time::timeout(PATIENCE, settled).await {
         Ok(Ok(())) => {
-            table::say(&format!("`{account}` was looked at"));
+            output::say(&format!("`{account}` was looked at"));
             Ok(())
         }
         Ok(Err(failed)) => Err(failed),
-        Err(_) => Err(Failed::Sentence(format!("`{account}` is still due after a minute; see the daemon's log"))),
+        Err(_) => Err(CommandError::Sentence(format!("`{account}` is still due after a minute; see the daemon's log"))),
     }
 }
 
 /// What would be done for one account; nothing is written.
-async fn dry(sync: &Controller, account: &Account) -> Result<(), Failed> {
-    let inspected = sync.inspect(account).await.map_err(|error| Failed::because("gathering the case", error))?;
-    let cases = inspected.whole().map_err(|error| Failed::because("gathering the case", error))?;
-    table::say(&format!("account {account}"));
-    cases.iter().for_each(|case| table::say(explain(case, &decide(case)).trim_end()));
+async fn dry(sync: &Controller, account: &Account) -> Result<(), CommandError> {
+    let inspected = sync.inspect(account).await.map_err(|error| CommandError::because("gathering the case", error))?;
+    let cases = inspected.whole().map_err(|error| CommandError::because("gathering the case", error))?;
+    output::say(&format!("account {account}"));
+    cases.iter().for_each(|case| output::say(explain(case, &decide(case)).trim_end()));
     Ok(())
 }
 
 /// The backfill: everything that Stripe bills becomes due.
-async fn all(settings: &Settings, sync: &Controller, waits: bool) -> Result<(), Failed> {
+async fn all(settings: &Settings, sync: &Controller, waits: bool) -> Result<(), CommandError> {
     let (bulk, share) = (sync.leaving_room(settings.bulk.share_percent), settings.bulk.share_percent);
-    let turns = Turns { store: sync.store.clone(), owner: working::owner() };
+    let turns = Turns { store: sync.store.clone(), owner: workers::owner() };
     if let Some(begun) = sync.last_backfill().await?.filter(|last| last.finished_at.is_none()) {
-        table::say(&format!("going on with the backfill of {}", begun.started_at.format("%Y-%m-%d %H:%M:%SZ")));
+        output::say(&format!("going on with the backfill of {}", begun.started_at.format("%Y-%m-%d %H:%M:%SZ")));
     }
     let mut progress = Progress::new("subscriptions walked over");
     let backfill = in_turn(&turns, &bulk, &mut progress).await?;
     progress.end();
-    table::say(&format!("{} due to be looked at", counted(usize::try_from(backfill.accounts).unwrap_or(usize::MAX))));
+    output::say(&format!("{} due to be looked at", counted(usize::try_from(backfill.accounts).unwrap_or(usize::MAX))));
     if !waits {
-        table::say("a running `grantsync serve` works them off; `--wait` waits for it, or does it here");
+        output::say("a running `grantsync serve` works them off; `--wait` waits for it, or does it here");
         return Ok(());
     }
-    working::with_workers(sync, share, until_worked_off(&sync.store)).await??;
+    workers::with_workers(sync, share, until_worked_off(&sync.store)).await??;
     summarise(&sync.store).await
 }
 
 /// Walks when it is our turn; the turn of one that was killed ends by itself in seconds.
-async fn in_turn(turns: &Turns, bulk: &Controller, progress: &mut Progress) -> Result<Backfill, Failed> {
+async fn in_turn(turns: &Turns, bulk: &Controller, progress: &mut Progress) -> Result<Backfill, CommandError> {
     for _ in 0..TURN_TRIES {
         let walking = turns.take(Task::Backfill, bulk.backfill(|backfill| progress.tell(backfill.accounts, None)));
         if let Some(walked) = walking.await {
-            return walked.map_err(|error| Failed::because("walking over the subscriptions", error));
+            return walked.map_err(|error| CommandError::because("walking over the subscriptions", error));
         }
         tokio::time::sleep(TURN_WAIT).await;
     }
-    Err(Failed::Sentence("another backfill is under way; see `grantsync_due_accounts` in the metrics".into()))
+    Err(CommandError::Sentence("another backfill is under way; see `grantsync_due_accounts` in the metrics".into()))
 }
 
-async fn until_worked_off(store: &Store) -> Result<(), Failed> {
+async fn until_worked_off(store: &Store) -> Result<(), CommandError> {
     let all = store.bulk_left().await?;
     let mut progress = Progress::new("accounts looked at");
     loop {
@@ -171,23 +171,23 @@ async fn until_worked_off(store: &Store) -> Result<(), Failed> {
     }
 }
 
-async fn summarise(store: &Store) -> Result<(), Failed> {
+async fn summarise(store: &Store) -> Result<(), CommandError> {
     let failing = store.failing().await?;
     let parked = store.parked_counts().await?;
-    table::say(&format!("done; {failing} accounts could not be looked at yet and are tried again"));
+    output::say(&format!("done; {failing} accounts could not be looked at yet and are tried again"));
     for (kind, count) in parked {
-        table::say(&format!("parked: {count} {kind}; see `grantsync parked list`"));
+        output::say(&format!("parked: {count} {kind}; see `grantsync parked list`"));
     }
     Ok(())
 }
 
 /// What a backfill would do; nothing is written.
-async fn all_dry(sync: &Controller) -> Result<(), Failed> {
+async fn all_dry(sync: &Controller) -> Result<(), CommandError> {
     let (mut steps, mut accounts, mut unread) = (BTreeMap::<String, u64>::new(), 0_u64, 0_u64);
     let mut after = None;
     loop {
         let page = sync.stripe.walk(Walk::Subscriptions, after).await;
-        let page = page.map_err(|error| Failed::because("walking over the subscriptions", error))?;
+        let page = page.map_err(|error| CommandError::because("walking over the subscriptions", error))?;
         for account in page.accounts {
             accounts += 1;
             let Ok(cases) = sync.inspect(&account).await.and_then(Inspected::whole) else {
@@ -196,7 +196,7 @@ async fn all_dry(sync: &Controller) -> Result<(), Failed> {
             };
             for planned in cases.iter().flat_map(|case| decide(case).steps) {
                 let (kind, level) = (planned.step.kind(), planned.step.subject());
-                table::say(&format!("{account}  would {kind} `{level}`: {}", planned.because));
+                output::say(&format!("{account}  would {kind} `{level}`: {}", planned.because));
                 *steps.entry(format!("{kind} `{level}`")).or_default() += 1;
             }
         }
@@ -205,15 +205,15 @@ async fn all_dry(sync: &Controller) -> Result<(), Failed> {
             None => break,
         }
     }
-    table::say(&format!("{accounts} accounts; {unread} have no known user or could not be read"));
+    output::say(&format!("{accounts} accounts; {unread} have no known user or could not be read"));
     for (step, count) in steps {
-        table::say(&format!("would {step}: {count}"));
+        output::say(&format!("would {step}: {count}"));
     }
     Ok(())
 }
 
 /// Makes everything due for a request over HTTP; goes on in the background.
-pub(crate) async fn begin_all(sync: Controller, turns: Turns, percent: u32) -> Result<bool, Failed> {
+pub(crate) async fn begin_all(sync: Controller, turns: Turns, percent: u32) -> Result<bool, CommandError> {
     let free =
         turns.store.take_task_lease(Task::Backfill, &turns.owner, Duration::from_secs(15)).await? == Fenced::Written;
     if free {

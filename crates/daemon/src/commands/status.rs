@@ -1,13 +1,13 @@
 //! `status`: where a user stands.
 
 use crate::cli::Status;
+use crate::command_error::CommandError;
 use crate::commands::parse_user;
-use crate::failed::Failed;
 use crate::settings::Settings;
 use crate::standing::{Level, Sources, Standing, Waiting};
-use crate::{table, wiring};
+use crate::{output, wiring};
 
-pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), Failed> {
+pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), CommandError> {
     let user = parse_user(&wanted.user)?;
     if let Some(iaphub) = &settings.iaphub {
         iaphub.api_key.require()?;
@@ -16,26 +16,29 @@ pub(crate) async fn run(settings: &Settings, wanted: Status) -> Result<(), Faile
     let sources = Sources::of(settings, &store)?;
     let standing = if wanted.fresh {
         let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
-        sources.fresh(&sync, &user).await.map_err(|error| Failed::because("asking where the user stands", error))?
+        sources
+            .fresh(&sync, &user)
+            .await
+            .map_err(|error| CommandError::because("asking where the user stands", error))?
     } else {
         sources.known(&user, Waiting::ForAll).await?
     };
-    let unknown = || Failed::Sentence("nothing is known of that user; see `grantsync parked list`".into());
+    let unknown = || CommandError::Sentence("nothing is known of that user; see `grantsync parked list`".into());
     let standing = standing.ok_or_else(unknown)?;
-    if wanted.json { table::json(&standing) } else { tell(&standing) }
+    if wanted.json { output::json(&standing) } else { tell(&standing) }
 }
 
-fn tell(standing: &Standing) -> Result<(), Failed> {
+fn tell(standing: &Standing) -> Result<(), CommandError> {
     let as_of = standing.as_of.format("%Y-%m-%d %H:%M:%SZ");
-    table::say(&format!("paywall {}, as of {as_of}", if standing.paywall { "yes" } else { "no" }));
+    output::say(&format!("paywall {}, as of {as_of}", if standing.paywall { "yes" } else { "no" }));
     if standing.stale {
-        table::say("stale: it could not be looked lately; what was to renew is taken to have renewed");
+        output::say("stale: it could not be looked lately; what was to renew is taken to have renewed");
     }
     if standing.double_subscription {
-        table::say("double subscription: a store and the web are both paid for a level");
+        output::say("double subscription: a store and the web are both paid for a level");
     }
     let rows: Vec<Vec<String>> = standing.levels.iter().map(row).collect();
-    table::print(&["level", "active", "until", "renews", "grace", "store", "because"], &rows);
+    output::print(&["level", "active", "until", "renews", "grace", "store", "because"], &rows);
     Ok(())
 }
 

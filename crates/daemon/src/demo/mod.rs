@@ -6,26 +6,26 @@ mod stage;
 mod story;
 
 use crate::cli::Demo;
-use crate::failed::Failed;
-use crate::table;
+use crate::command_error::CommandError;
+use crate::output;
 
 /// Tells the story; fails unless every line of it came true.
-pub(crate) async fn run(demo: Demo) -> Result<(), Failed> {
+pub(crate) async fn run(demo: Demo) -> Result<(), CommandError> {
     let mut stage = stage::Stage::set().await?;
-    table::say(&stage.welcome());
+    output::say(&stage.welcome());
     let told = story::tell(&mut stage).await;
     for line in stage.end_state() {
-        table::say(&line);
+        output::say(&line);
     }
-    table::say("");
+    output::say("");
     let failures = told?;
     if failures > 0 {
         stage.strike().await?;
-        return Err(Failed::Sentence(format!("{failures} lines of the story did not come true")));
+        return Err(CommandError::Sentence(format!("{failures} lines of the story did not come true")));
     }
-    table::say("Every line of the story came true.");
+    output::say("Every line of the story came true.");
     if demo.keep {
-        table::say(&stage.still_up());
+        output::say(&stage.still_up());
         drop(tokio::signal::ctrl_c().await);
     }
     stage.strike().await

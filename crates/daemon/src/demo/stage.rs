@@ -16,8 +16,8 @@ use simulator::webhook::Webhooks;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::failed::Failed;
-use crate::{clock, table};
+use crate::command_error::CommandError;
+use crate::{clock, output};
 
 /// How long a month lasts here, in seconds.
 pub(super) const MONTH: i64 = 6;
@@ -45,12 +45,14 @@ pub(super) struct Stage {
 
 impl Stage {
     /// Starts the vendors, and the daemon as a process of its own.
-    pub(super) async fn set() -> Result<Self, Failed> {
-        let simulator = Simulator::start().await.map_err(|error| Failed::because("starting the simulator", error))?;
-        let scratch = tempfile::tempdir().map_err(|error| Failed::because("making a scratch directory", error))?;
+    pub(super) async fn set() -> Result<Self, CommandError> {
+        let simulator =
+            Simulator::start().await.map_err(|error| CommandError::because("starting the simulator", error))?;
+        let scratch =
+            tempfile::tempdir().map_err(|error| CommandError::because("making a scratch directory", error))?;
         let (listen, admin) = free_addresses()?;
         let file = scratch.path().join("grantsync.toml");
-        std::fs::write(&file, CATALOG).map_err(|error| Failed::because("writing the demo's settings", error))?;
+        std::fs::write(&file, CATALOG).map_err(|error| CommandError::because("writing the demo's settings", error))?;
         let database = format!("sqlite:{}", scratch.path().join("grantsync.db").display());
         let mut environment = environment(&simulator, &listen, &admin, &database);
         environment.insert("GRANTSYNC_CONFIG".into(), file.display().to_string());
@@ -63,7 +65,7 @@ impl Stage {
         Ok(stage)
     }
 
-    async fn until_ready(&mut self) -> Result<(), Failed> {
+    async fn until_ready(&mut self) -> Result<(), CommandError> {
         let up = async {
             while self.get("/health/ready").await.is_none() {
                 if let Ok(Some(status)) = self.daemon.try_wait() {
@@ -73,12 +75,14 @@ impl Stage {
             }
             Ok(())
         };
-        tokio::time::timeout(PATIENCE, up).await.map_err(|_| Failed::Sentence("the daemon is not ready".into()))?
+        tokio::time::timeout(PATIENCE, up)
+            .await
+            .map_err(|_| CommandError::Sentence("the daemon is not ready".into()))?
     }
 
-    fn broke(&self, status: ExitStatus) -> Failed {
+    fn broke(&self, status: ExitStatus) -> CommandError {
         let log = std::fs::read_to_string(self.scratch.path().join(LOG)).unwrap_or_default();
-        Failed::Sentence(format!("the daemon ended with {status}:\n{log}"))
+        CommandError::Sentence(format!("the daemon ended with {status}:\n{log}"))
     }
 
     async fn get(&self, path: &str) -> Option<String> {
@@ -87,13 +91,13 @@ impl Stage {
     }
 
     /// Runs a command of the program, as the operator would.
-    pub(super) async fn operator(&self, arguments: &[&str]) -> Result<Output, Failed> {
+    pub(super) async fn operator(&self, arguments: &[&str]) -> Result<Output, CommandError> {
         let mut command = program(&self.environment)?;
-        command.args(arguments).output().await.map_err(|error| Failed::because("running a command", error))
+        command.args(arguments).output().await.map_err(|error| CommandError::because("running a command", error))
     }
 
     /// Ends when the daemon has nothing due: asked at its own metrics.
-    pub(super) async fn calm(&self) -> Result<(), Failed> {
+    pub(super) async fn calm(&self) -> Result<(), CommandError> {
         let calm = async {
             loop {
                 let metrics = self.get("/metrics").await.unwrap_or_default();
@@ -103,17 +107,17 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        let late = |_| Failed::Sentence("the daemon did not come to rest".into());
+        let late = |_| CommandError::Sentence("the daemon did not come to rest".into());
         tokio::time::timeout(PATIENCE, calm).await.map_err(late)
     }
 
     /// Delivers events in order, each until it is answered with 200.
-    pub(super) async fn deliver(&self, events: &[Event]) -> Result<(), Failed> {
+    pub(super) async fn deliver(&self, events: &[Event]) -> Result<(), CommandError> {
         for event in events {
             let answer = self.webhooks.deliver(event).await;
-            let status = answer.map_err(|error| Failed::because("delivering a webhook", error.without_url()))?;
+            let status = answer.map_err(|error| CommandError::because("delivering a webhook", error.without_url()))?;
             if !status.is_success() {
-                return Err(Failed::Sentence(format!("the webhook `{}` was answered {status}", event.kind)));
+                return Err(CommandError::Sentence(format!("the webhook `{}` was answered {status}", event.kind)));
             }
         }
         Ok(())
@@ -156,20 +160,20 @@ impl Stage {
         };
         let rows: Vec<Vec<String>> = self.people.iter().map(row).collect();
         let mut lines = vec![String::new(), "In Adapty, in the end:".to_owned()];
-        lines.extend(table::lines(&["user", "premium", "until", "transactions", "revenue"], &rows));
+        lines.extend(output::lines(&["user", "premium", "until", "transactions", "revenue"], &rows));
         lines
     }
 
     /// Ends the daemon as a service manager would.
-    pub(super) async fn strike(mut self) -> Result<(), Failed> {
+    pub(super) async fn strike(mut self) -> Result<(), CommandError> {
         let pid = self.daemon.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let ended = pid.map(|pid| kill_process(pid, Signal::TERM));
         if !matches!(ended, Some(Ok(()))) {
-            return Err(Failed::Sentence("the daemon was gone before the end".into()));
+            return Err(CommandError::Sentence("the daemon was gone before the end".into()));
         }
         let ended = tokio::time::timeout(PATIENCE, self.daemon.wait()).await;
-        let ended = ended.map_err(|_| Failed::Sentence("the daemon did not stop".into()))?;
-        let status = ended.map_err(|error| Failed::because("stopping the daemon", error))?;
+        let ended = ended.map_err(|_| CommandError::Sentence("the daemon did not stop".into()))?;
+        let status = ended.map_err(|error| CommandError::because("stopping the daemon", error))?;
         if status.success() { Ok(()) } else { Err(self.broke(status)) }
     }
 }
@@ -177,26 +181,27 @@ impl Stage {
 /// Where the daemon logs, in the scratch directory.
 const LOG: &str = "daemon.log";
 
-fn start(environment: &BTreeMap<String, String>, scratch: &TempDir) -> Result<Child, Failed> {
-    let log = File::create(scratch.path().join(LOG)).map_err(|error| Failed::because("making a log file", error))?;
+fn start(environment: &BTreeMap<String, String>, scratch: &TempDir) -> Result<Child, CommandError> {
+    let log =
+        File::create(scratch.path().join(LOG)).map_err(|error| CommandError::because("making a log file", error))?;
     let mut command = program(environment)?;
     let started = command.arg("serve").stdin(Stdio::null()).stderr(log).kill_on_drop(true).spawn();
-    started.map_err(|error| Failed::because("starting the daemon", error))
+    started.map_err(|error| CommandError::because("starting the daemon", error))
 }
 
 /// This very program, with the demo's settings and nothing of the user's.
-fn program(environment: &BTreeMap<String, String>) -> Result<Command, Failed> {
-    let own: PathBuf = std::env::current_exe().map_err(|error| Failed::because("finding this program", error))?;
+fn program(environment: &BTreeMap<String, String>) -> Result<Command, CommandError> {
+    let own: PathBuf = std::env::current_exe().map_err(|error| CommandError::because("finding this program", error))?;
     let mut command = Command::new(own);
     command.env_clear().envs(environment);
     Ok(command)
 }
 
 /// Two addresses of this machine that nobody listens on, both held until both are found.
-fn free_addresses() -> Result<(String, String), Failed> {
-    let bind = || TcpListener::bind("127.0.0.1:0").map_err(|error| Failed::because("finding a free port", error));
+fn free_addresses() -> Result<(String, String), CommandError> {
+    let bind = || TcpListener::bind("127.0.0.1:0").map_err(|error| CommandError::because("finding a free port", error));
     let address = |listener: &TcpListener| {
-        let found = listener.local_addr().map_err(|error| Failed::because("finding a free port", error));
+        let found = listener.local_addr().map_err(|error| CommandError::because("finding a free port", error));
         found.map(|address| address.to_string())
     };
     let (one, other) = (bind()?, bind()?);

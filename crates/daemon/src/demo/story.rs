@@ -8,11 +8,11 @@ use simulator::stripe::event::Event;
 use simulator::stripe::moves::{NewPrice, NewSession, NewSubscription, metadata};
 
 use super::stage::{GRACE, MONTH, SLACK, Stage};
-use crate::failed::Failed;
-use crate::{clock, table};
+use crate::command_error::CommandError;
+use crate::{clock, output};
 
 /// Tells every chapter; answers how many lines did not come true.
-pub(super) async fn tell(stage: &mut Stage) -> Result<usize, Failed> {
+pub(super) async fn tell(stage: &mut Stage) -> Result<usize, CommandError> {
     let price = NewPrice::recurring("price_premium", "prod_premium", 999, TimeDelta::seconds(MONTH));
     stage.simulator.stripe.add_price(price);
     let mut told = Told { wrong: 0 };
@@ -35,7 +35,7 @@ struct Told {
 impl Told {
     fn line(&mut self, came_true: bool, text: &str) {
         self.wrong += usize::from(!came_true);
-        table::say(&format!("{} {text}", if came_true { "  ok  " } else { "WRONG " }));
+        output::say(&format!("{} {text}", if came_true { "  ok  " } else { "WRONG " }));
     }
 }
 
@@ -57,7 +57,7 @@ fn subscribe(stage: &mut Stage, user: &'static str) -> Subscriber {
     Subscriber { user, subscription: bought.subscription, events: bought.events }
 }
 
-async fn buys(stage: &mut Stage, told: &mut Told) -> Result<Subscriber, Failed> {
+async fn buys(stage: &mut Stage, told: &mut Told) -> Result<Subscriber, CommandError> {
     let anna = subscribe(stage, "anna");
     let began = Instant::now();
     stage.deliver(&anna.events).await?;
@@ -71,7 +71,7 @@ async fn buys(stage: &mut Stage, told: &mut Told) -> Result<Subscriber, Failed> 
     Ok(anna)
 }
 
-async fn duplicates(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
+async fn duplicates(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), CommandError> {
     stage.calm().await?;
     let before = grants(stage);
     for _ in 0..10 {
@@ -83,7 +83,7 @@ async fn duplicates(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result
     Ok(())
 }
 
-async fn renewal(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
+async fn renewal(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), CommandError> {
     let paid_end = period_end(stage, anna);
     until(paid_end).await;
     stage.deliver(&stage.simulator.stripe.start_renewal(&anna.subscription)).await?;
@@ -105,7 +105,7 @@ async fn renewal(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<()
     Ok(())
 }
 
-async fn failed_card(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
+async fn failed_card(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), CommandError> {
     let unpaid_from = period_end(stage, anna);
     until(unpaid_from).await;
     stage.deliver(&stage.simulator.stripe.start_renewal(&anna.subscription)).await?;
@@ -123,7 +123,7 @@ async fn failed_card(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Resul
     Ok(())
 }
 
-async fn cancellation(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
+async fn cancellation(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), CommandError> {
     let began = Instant::now();
     stage.deliver(&stage.simulator.stripe.cancel_at_period_end(&anna.subscription, true)).await?;
     let exact = stage.shows(anna.user, runs_to(period_end(stage, anna))).await;
@@ -133,7 +133,7 @@ async fn cancellation(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Resu
     Ok(())
 }
 
-async fn refund(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), Failed> {
+async fn refund(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(), CommandError> {
     let invoice = stage.simulator.stripe.latest_invoice(&anna.subscription).unwrap_or_default();
     let refund = stage.simulator.stripe.refund(&invoice, None, "succeeded");
     let began = Instant::now();
@@ -146,7 +146,7 @@ async fn refund(stage: &Stage, told: &mut Told, anna: &Subscriber) -> Result<(),
     Ok(())
 }
 
-async fn out_of_order(stage: &mut Stage, told: &mut Told) -> Result<(), Failed> {
+async fn out_of_order(stage: &mut Stage, told: &mut Told) -> Result<(), CommandError> {
     let ben = subscribe(stage, "ben");
     let mut events = ben.events.clone();
     events.extend(stage.simulator.stripe.cancel_now(&ben.subscription));
@@ -169,7 +169,7 @@ fn subscribe_again(stage: &Stage, who: &Subscriber) -> Subscriber {
     Subscriber { user: who.user, subscription: bought.subscription, events: bought.events }
 }
 
-async fn unknown(stage: &mut Stage, told: &mut Told) -> Result<(), Failed> {
+async fn unknown(stage: &mut Stage, told: &mut Told) -> Result<(), CommandError> {
     stage.people.push("carla");
     let prices = vec![("price_premium".to_owned(), 1)];
     let bought = stage.simulator.stripe.subscribe(NewSubscription { prices, ..NewSubscription::default() });

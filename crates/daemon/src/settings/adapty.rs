@@ -6,10 +6,10 @@ use entitlement::attributes::AttributeName;
 use stripe::facts::{FORMS, FactSource};
 
 use super::choice::choice;
+use super::duration::SECOND;
 use super::error::SettingError;
 use super::reader::Reader;
 use super::secret::{Needed, Secret};
-use super::span::SECOND;
 
 /// The section `[adapty]`, or one of several.
 #[derive(Debug, Clone)]
@@ -176,7 +176,7 @@ fn country(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{AdaptyApi, ProductId};
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn a_key_that_is_not_secret_is_warned_of_without_showing_it() {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::adapty::Adapty;
+use super::duration;
 use super::error::{Origin, SettingError};
 use super::reader::{Raw, Reader};
-use super::span;
 
 /// One `[[catalog]]` entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ fn read_entry(reader: &mut Reader<'_>, key: &str, origin: &Origin) -> Option<Cat
 fn term(text: &str) -> Option<Term> {
     match text {
         "lifetime" => Some(Term::Lifetime),
-        _ => span::duration(text).filter(|span| !span.is_zero()).map(Term::For),
+        _ => duration::duration(text).filter(|span| !span.is_zero()).map(Term::For),
     }
 }
 
@@ -139,7 +139,7 @@ mod tests {
     use std::time::Duration;
 
     use super::Term;
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn entries_keep_their_order_and_one_price_may_open_two_levels() {

@@ -51,7 +51,7 @@ impl fmt::Debug for Database {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn the_database_is_sqlite_or_postgres() {

@@ -49,8 +49,8 @@ pub(super) fn variable(key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::settings::fixture::{complaints, read};
     use crate::settings::secret::Secret;
-    use crate::settings::trial::{complaints, read};
 
     #[test]
     fn the_environment_overrides_the_file() {

@@ -101,7 +101,7 @@ mod tests {
     use std::path::Path;
 
     use crate::settings::Settings;
-    use crate::settings::trial::complaints;
+    use crate::settings::fixture::complaints;
 
     #[test]
     fn a_named_file_must_exist() {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use ::iaphub::write::{Path, Route};
 
+use super::duration::SECOND;
 use super::error::SettingError;
 use super::reader::Reader;
 use super::secret::{Needed, Secret};
-use super::span::SECOND;
 
 /// The section `[iaphub]`.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ fn levels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::Path;
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn nothing_is_written_unless_a_path_is_set_and_an_update_goes_there_too() {

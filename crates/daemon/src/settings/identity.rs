@@ -53,7 +53,7 @@ fn by_default() -> Vec<UserIdSource> {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn the_order_of_the_places_is_kept() {

@@ -5,31 +5,32 @@
 //! All faults are gathered and told together, one line each; none of them repeats a secret.
 
 pub(crate) mod adapty;
+pub(crate) mod background;
 pub(crate) mod catalog;
 mod choice;
 pub(crate) mod database;
+mod duration;
 mod environment;
 pub(crate) mod error;
 mod file;
+#[cfg(test)]
+mod fixture;
 pub(crate) mod iaphub;
 pub(crate) mod identity;
-mod neighbour;
 pub(crate) mod policy;
 mod reader;
 mod reference;
-pub(crate) mod rounds;
 pub(crate) mod secret;
 pub(crate) mod server;
-mod span;
 pub(crate) mod stripe;
-#[cfg(test)]
-mod trial;
+mod suggestion;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::Half;
 use adapty::Adapty;
+use background::{Bulk, CatchUp, Inbox, Reconcile, Retention};
 use catalog::CatalogEntry;
 use database::Database;
 use error::{SettingError, SettingsError};
@@ -37,7 +38,6 @@ use iaphub::Iaphub;
 use identity::Identity;
 use policy::Policy;
 use reader::{Entries, Reader};
-use rounds::{Bulk, CatchUp, Inbox, Reconcile, Retention};
 use server::Server;
 use stripe::Stripe;
 
@@ -131,7 +131,7 @@ mod tests {
     use mangle::{Corpus, Damage, span};
 
     use super::Settings;
-    use super::trial::{complaints, read};
+    use super::fixture::{complaints, read};
 
     const CONVENTIONAL: [(&str, &str); 3] = [
         ("STRIPE_SECRET_KEY", "sk_test_1"),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::choice::choice;
+use super::duration::{DAY, HOUR, SECOND};
 use super::reader::Reader;
-use super::span::{DAY, HOUR, SECOND};
 
 /// The section `[policy]`.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{DisputeOpened, FullRefund, Mode, TestClocks, UnpaidInvoiceSubscription};
-    use crate::settings::trial::read;
+    use crate::settings::fixture::read;
 
     #[test]
     fn the_defaults_are_the_documented_ones() {

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::choice::Choice;
+use super::duration;
 use super::environment;
 use super::error::{Origin, SettingError, SettingsError};
-use super::neighbour;
 use super::reference::{Reference, Unresolved};
 use super::secret::{Needed, Secret};
-use super::span;
+use super::suggestion;
 
 /// Values by dotted key, as the file and the environment gave them.
 pub(super) type Entries = BTreeMap<String, Entry>;
@@ -131,13 +131,13 @@ impl<'a> Reader<'a> {
 
     /// Takes a duration that may be zero.
     pub(super) fn span(&mut self, key: &str, default: Duration) -> Duration {
-        self.parsed(key, span::HOW_TO_WRITE, span::duration).unwrap_or(default)
+        self.parsed(key, duration::HOW_TO_WRITE, duration::duration).unwrap_or(default)
     }
 
     /// Takes a duration that may not be zero.
     pub(super) fn span_above_zero(&mut self, key: &str, default: Duration) -> Duration {
-        let above_zero = |text: &str| span::duration(text).filter(|span| !span.is_zero());
-        let write = format!("{} and above zero", span::HOW_TO_WRITE);
+        let above_zero = |text: &str| duration::duration(text).filter(|span| !span.is_zero());
+        let write = format!("{} and above zero", duration::HOW_TO_WRITE);
         self.parsed(key, &write, above_zero).unwrap_or(default)
     }
 
@@ -319,12 +319,12 @@ fn unknown(key: &str, origin: &Origin, known: &BTreeSet<String>) -> SettingError
     match origin {
         Origin::Variable(name) => SettingError::UnknownVariable {
             name: name.clone(),
-            write: neighbour::advice(key, known, environment::variable),
+            write: suggestion::advice(key, known, environment::variable),
         },
         Origin::File { .. } | Origin::Default => SettingError::UnknownKey {
             key: key.to_owned(),
             origin: origin.clone(),
-            write: neighbour::advice(key, known, str::to_owned),
+            write: suggestion::advice(key, known, str::to_owned),
         },
     }
 }

@@ -51,7 +51,7 @@ impl<'a> Reference<'a> {
 mod tests {
     use std::fs;
 
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn a_file_reference_loses_its_trailing_newline() {

@@ -36,7 +36,7 @@ impl Server {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn the_admin_token_is_optional_until_it_is_written() {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::duration::SECOND;
 use super::reader::Reader;
 use super::secret::{Needed, Secret};
-use super::span::SECOND;
 
 /// The section `[stripe]`.
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ impl Stripe {
 #[cfg(test)]
 mod tests {
     use super::Mode;
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn the_key_tells_the_mode() {

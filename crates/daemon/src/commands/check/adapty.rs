@@ -7,8 +7,8 @@ use entitlement::failure::Class;
 use entitlement::names::User;
 use wire::limit::LimitBy;
 
+use crate::command_error::CommandError;
 use crate::commands::check::finding::{Area, Finding, error, ok, unchecked};
-use crate::failed::Failed;
 use crate::settings::Settings;
 use crate::settings::adapty::Adapty as App;
 use crate::wiring;
@@ -47,10 +47,10 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     }
 }
 
-fn reader(app: &App) -> Result<(Adapty, User), Failed> {
+fn reader(app: &App) -> Result<(Adapty, User), CommandError> {
     let api = wiring::adapty_api(app);
     let upstream = wiring::adapty(app, &wiring::client()?, LimitBy::Own)?;
-    let nobody = User::new(NOBODY).ok_or_else(|| Failed::Sentence("nobody has no name".into()))?;
+    let nobody = User::new(NOBODY).ok_or_else(|| CommandError::Sentence("nobody has no name".into()))?;
     Ok((Adapty::new(upstream, api), nobody))
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::command_error::CommandError;
 use crate::commands::check::finding::{Area, Finding, counted, error, ok, warning};
-use crate::failed::Failed;
 use crate::settings::Settings;
 use crate::{clock, wiring};
 
@@ -25,7 +25,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     }
 }
 
-async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, Failed> {
+async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
     let store = wiring::store(settings).await?;
     store.keep_note("checked", clock::now().to_rfc3339()).await?;
     store.answers().await?;

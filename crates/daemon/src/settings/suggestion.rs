@@ -71,7 +71,7 @@ fn distance(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::distance;
-    use crate::settings::trial::complaints;
+    use crate::settings::fixture::complaints;
 
     #[test]
     fn an_unknown_key_is_named_with_its_neighbour() {

@@ -7,7 +7,7 @@ use crate::settings::error::SettingsError;
 
 /// Why a command failed.
 #[derive(Debug)]
-pub(crate) enum Failed {
+pub(crate) enum CommandError {
     /// Something to mend in the settings or on the command line: exit status 2.
     Usage(String),
     /// What was being done, and why it did not work: exit status 1.
@@ -18,14 +18,14 @@ pub(crate) enum Failed {
     Silent,
 }
 
-impl Failed {
+impl CommandError {
     pub(crate) fn because(doing: &'static str, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Doing(doing, error.into())
     }
 
     /// Tells the failure on standard error, and how to exit.
     #[expect(clippy::print_stderr, reason = "the last word of a command belongs to the person who typed it")]
-    pub(crate) fn tell(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Self::Silent) {
             eprintln!("{}", self.text());
         }
@@ -60,13 +60,13 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-impl From<SettingsError> for Failed {
+impl From<SettingsError> for CommandError {
     fn from(error: SettingsError) -> Self {
         Self::Usage(error.to_string())
     }
 }
 
-impl From<store::error::StoreError> for Failed {
+impl From<store::error::StoreError> for CommandError {
     fn from(error: store::error::StoreError) -> Self {
         Self::because("working on the database", error)
     }

@@ -7,7 +7,7 @@ use store::open::Store;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 
 /// How often the gauges are read.
 const EVERY: Duration = Duration::from_secs(5);
@@ -17,10 +17,10 @@ const BOUNDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
 /// Installs the recorder of the process.
-pub(crate) fn install() -> Result<PrometheusHandle, Failed> {
+pub(crate) fn install() -> Result<PrometheusHandle, CommandError> {
     let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &BOUNDS);
-    let builder = builder.map_err(|error| Failed::because("setting up metrics", error))?;
-    let handle = builder.install_recorder().map_err(|error| Failed::because("setting up metrics", error))?;
+    let builder = builder.map_err(|error| CommandError::because("setting up metrics", error))?;
+    let handle = builder.install_recorder().map_err(|error| CommandError::because("setting up metrics", error))?;
     describe();
     Ok(handle)
 }
@@ -45,7 +45,7 @@ fn describe() {
 }
 
 /// Reads the gauges until `stop`.
-pub(crate) async fn keep(store: Store, handle: PrometheusHandle, stop: CancellationToken) {
+pub(crate) async fn run(store: Store, handle: PrometheusHandle, stop: CancellationToken) {
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

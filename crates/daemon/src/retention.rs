@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::settings::rounds::Retention;
+use crate::settings::background::Retention;
 use crate::turns::Turns;
 
 /// How often it is done, and where the last time is kept.
@@ -30,7 +30,7 @@ const STRETCH: u32 = 200;
 const UNUSED: TimeDelta = TimeDelta::days(1);
 
 /// Runs until `stop`.
-pub(crate) async fn keep(store: Store, retention: Retention, turns: Turns, stop: CancellationToken) {
+pub(crate) async fn run(store: Store, retention: Retention, turns: Turns, stop: CancellationToken) {
     let mut tick = interval(ASK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 
 /// Prints rows under their heads, each column as wide as its widest cell.
 pub(crate) fn print(heads: &[&str], rows: &[Vec<String>]) {
@@ -20,8 +20,8 @@ pub(crate) fn fields(fields: &[(&str, String)]) {
 }
 
 /// Prints one JSON document.
-pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failed> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failed::because("writing JSON", error))?;
+pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), CommandError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::because("writing JSON", error))?;
     say(&text);
     Ok(())
 }

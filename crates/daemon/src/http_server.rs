@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 
 /// How long requests under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
@@ -36,16 +36,16 @@ pub(crate) async fn listen(
     address: SocketAddr,
     routes: Router,
     stop: CancellationToken,
-) -> Result<impl Future<Output = Result<(), Failed>>, Failed> {
+) -> Result<impl Future<Output = Result<(), CommandError>>, CommandError> {
     let listener = TcpListener::bind(address).await;
     let listener =
-        listener.map_err(|error| Failed::Sentence(format!("listening on `{address}` for {what}: {error}")))?;
-    let bound = listener.local_addr().map_err(|error| Failed::because("listening", error))?;
+        listener.map_err(|error| CommandError::Sentence(format!("listening on `{address}` for {what}: {error}")))?;
+    let bound = listener.local_addr().map_err(|error| CommandError::because("listening", error))?;
     tracing::info!(address = %bound, "listening for {what} on {bound}");
     Ok(serve(listener, routes, stop))
 }
 
-async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> Result<(), Failed> {
+async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> Result<(), CommandError> {
     let (graceful, seats) = (GracefulShutdown::new(), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
     let mut server = http1::Builder::new();
     server

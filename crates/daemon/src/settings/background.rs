@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::NaiveTime;
 
+use super::duration::{self, DAY, MINUTE};
 use super::reader::Reader;
-use super::span::{self, DAY, MINUTE};
 
 /// The section `[inbox]`.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Inbox {
 impl Reconcile {
     pub(super) fn read(reader: &mut Reader<'_>) -> Reconcile {
         let nightly_at = reader.parsed("reconcile.nightly_at", "a time of day such as `03:00`, or `off`", |text| {
-            if text == "off" { Some(None) } else { span::time_of_day(text).map(Some) }
+            if text == "off" { Some(None) } else { duration::time_of_day(text).map(Some) }
         });
         Reconcile { nightly_at: nightly_at.unwrap_or(NaiveTime::from_hms_opt(3, 0, 0)) }
     }
@@ -84,7 +84,7 @@ impl Retention {
 
 #[cfg(test)]
 mod tests {
-    use crate::settings::trial::{complaints, read};
+    use crate::settings::fixture::{complaints, read};
 
     #[test]
     fn the_nightly_round_has_a_time_or_is_off() {

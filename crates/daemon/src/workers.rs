@@ -11,7 +11,7 @@ use sync::controller::Controller;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::failed::Failed;
+use crate::command_error::CommandError;
 
 /// How long a worker counts as there after it last said so, and how often it does.
 const PRESENT: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub(crate) async fn work(
     concurrency: usize,
     percent: u32,
     stop: CancellationToken,
-) -> Result<(), Failed> {
+) -> Result<(), CommandError> {
     let store = sync.store.clone();
     let (bulk, fresh) = (Arc::new(sync.leaving_room(percent)), Arc::new(sync));
     let look: Look = Arc::new(move |claim| {
@@ -49,7 +49,7 @@ pub(crate) async fn work(
     // it only says who is here
     drop(saying.await);
     drop(store.present(&owner, Duration::ZERO).await);
-    worked.map_err(|error| Failed::because("working", error))
+    worked.map_err(|error| CommandError::because("working", error))
 }
 
 async fn say_present(store: Store, owner: String, stop: CancellationToken) {
@@ -71,7 +71,7 @@ pub(crate) async fn with_workers<T>(
     sync: &Controller,
     percent: u32,
     what: impl Future<Output = T>,
-) -> Result<T, Failed> {
+) -> Result<T, CommandError> {
     let mut what = std::pin::pin!(what);
     tokio::select! {
         outcome = &mut what => return Ok(outcome),
@@ -82,7 +82,7 @@ pub(crate) async fn with_workers<T>(
     let working = tokio::spawn(work(sync.clone(), owner(), 16, percent, stop.clone()));
     let outcome = what.await;
     stop.cancel();
-    working.await.map_err(|error| Failed::because("working", error))??;
+    working.await.map_err(|error| CommandError::because("working", error))??;
     Ok(outcome)
 }
 

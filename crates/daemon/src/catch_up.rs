@@ -13,7 +13,7 @@ use crate::turns::Turns;
 const ASK_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`: at once when there is a time before this start, then every few minutes.
-pub(crate) async fn keep(catch_up: CatchUp, begun: Begun, every: Duration, turns: Turns, stop: CancellationToken) {
+pub(crate) async fn run(catch_up: CatchUp, begun: Begun, every: Duration, turns: Turns, stop: CancellationToken) {
     let mut tick = interval(ASK_EVERY.min(every));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut at_once = begun == Begun::Before;

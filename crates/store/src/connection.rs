@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use entitlement::clock::{Clock, Timestamp};
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::query::Query;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Decode, PgConnection, Postgres, Row as _, Sqlite, Type};
 use tokio::time::timeout;
@@ -14,8 +15,10 @@ use crate::error::Failed;
 use crate::lanes::Lanes;
 use crate::script::Scripted;
 
+/// Connections for reading, of one process.
+pub(crate) const READERS: u32 = 6;
 /// A read that takes longer is given up.
-pub(crate) const LONGEST_READ: Duration = Duration::from_secs(10);
+const LONGEST_READ: Duration = Duration::from_secs(10);
 
 /// One connection.
 #[derive(Debug)]
@@ -137,6 +140,33 @@ pub(crate) async fn bounded<T>(
         connection.close_on_drop();
         Err(io::Error::from(io::ErrorKind::TimedOut).into())
     })
+}
+
+/// Reads on a connection of `pool`. One that was cut meanwhile (the server restarted or failed over) is replaced and the
+/// read repeated, which does no harm: a connection that was just used is lent without asking whether it is still there.
+pub(crate) async fn read_again(
+    pool: &PgPool,
+    query: impl Fn() -> Query<'static, Postgres, PgArguments>,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let mut left = READERS;
+    loop {
+        let query = query();
+        match bounded(pool, LONGEST_READ, async |on| query.fetch_all(on).await).await {
+            // all may have been cut at once; the one after them is new
+            Err(error) if left > 0 && is_cut(&error) => left -= 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether the server ended the session, or the connection broke.
+fn is_cut(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(cause) => cause.kind() != io::ErrorKind::TimedOut,
+        // admin shutdown, crash shutdown
+        sqlx::Error::Database(cause) => cause.code().is_some_and(|code| code == "57P01" || code == "57P02"),
+        _ => false,
+    }
 }
 
 impl Row {

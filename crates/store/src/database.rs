@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Connection, Pool};
+use crate::connection::{Connection, Pool, READERS};
 use crate::error::OpenError;
 use crate::lanes::Lanes;
 use crate::script::Scripted;
@@ -29,8 +29,6 @@ const LONGEST_PING: Duration = Duration::from_secs(1);
 const FRESH: Duration = Duration::from_secs(1);
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 256;
-/// Connections for reading, of one process.
-const READERS: u32 = 6;
 /// The advisory lock under which PostgreSQL is migrated.
 const MIGRATING: &str = "SELECT pg_advisory_xact_lock(7230410958)";
 

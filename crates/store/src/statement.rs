@@ -14,7 +14,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Postgres, Sqlite};
 
-use crate::connection::{Connection, LONGEST_READ, Pool, Row, bounded};
+use crate::connection::{Connection, Pool, Row, read_again};
 use crate::error::{Failed, StoreError};
 use crate::script::{Answered, Script};
 
@@ -185,10 +185,7 @@ impl<'a> Statement<'a> {
                 let found = lanes.read(async move |on| query.fetch_all(on).await).await?;
                 Ok(rows(found, Row::Sqlite))
             }
-            Pool::Postgres(pool) => {
-                let found = bounded(pool, LONGEST_READ, async |on| self.postgres().fetch_all(on).await).await?;
-                Ok(rows(found, Row::Postgres))
-            }
+            Pool::Postgres(pool) => Ok(rows(read_again(pool, || self.postgres()).await?, Row::Postgres)),
         }
     }
 
@@ -200,8 +197,8 @@ impl<'a> Statement<'a> {
                 Ok(lanes.read(async move |on| query.fetch_optional(on).await).await?.map(Row::Sqlite))
             }
             Pool::Postgres(pool) => {
-                let found = bounded(pool, LONGEST_READ, async |on| self.postgres().fetch_optional(on).await).await?;
-                Ok(found.map(Row::Postgres))
+                let found = read_again(pool, || self.postgres()).await?;
+                Ok(found.into_iter().next().map(Row::Postgres))
             }
         }
     }
@@ -239,20 +236,20 @@ impl<'a> Statement<'a> {
         Ok(())
     }
 
-    fn postgres(self) -> Query<'static, Postgres, PgArguments> {
+    fn postgres(&self) -> Query<'static, Postgres, PgArguments> {
         let mut text = self.batched(&self.postgres, |batch, place| batch.unfold_arrays(place));
         if self.locks {
             text.push_str(" FOR UPDATE");
         }
         let mut query = sqlx::query::<Postgres>(AssertSqlSafe(text));
-        for value in self.values {
+        for value in &self.values {
             query = match value {
-                Value::Text(text) => query.bind(text.map(storable)),
-                Value::Number(number) => query.bind(number),
-                Value::Flag(flag) => query.bind(flag),
+                Value::Text(_) => query.bind(value.text()),
+                Value::Number(number) => query.bind(*number),
+                Value::Flag(flag) => query.bind(*flag),
             };
         }
-        for batch in self.batches {
+        for batch in &self.batches {
             for (place, column) in batch.columns.iter().enumerate() {
                 let values = batch.rows.iter().filter_map(|row| row.get(place));
                 query = match column {

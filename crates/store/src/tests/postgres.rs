@@ -171,6 +171,17 @@ async fn a_connection_that_is_cut_is_made_anew_and_nothing_is_assumed() {
 }
 
 #[tokio::test]
+async fn a_read_succeeds_though_every_reading_connection_was_cut_a_moment_ago() {
+    let memory = memory().await;
+    let read = || async { memory.answers().await.unwrap() };
+    tokio::join!(read(), read(), read(), read(), read(), read());
+    memory
+        .tamper("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
+        .await;
+    read().await;
+}
+
+#[tokio::test]
 async fn text_that_postgresql_cannot_hold_is_kept_as_far_as_it_can_be() {
     let memory = memory().await;
     let mut odd = event("evt_1", "1");

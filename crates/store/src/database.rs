@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{Connection, Pool, READERS};
 use crate::error::OpenError;
 use crate::lanes::Lanes;
+use crate::migrations;
 use crate::script::Scripted;
 use crate::writer::BATCH;
 
@@ -128,7 +129,7 @@ impl Database {
     pub(crate) async fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
         let migrated = match connection {
             Connection::Sqlite(connection) => {
-                let mut migrator = sqlx::migrate!("../../migrations/sqlite");
+                let mut migrator = migrations::sqlite();
                 let begun = connection.alone().begin_with("BEGIN IMMEDIATE").await;
                 let mut transaction = begun.map_err(|source| self.refuses(source))?;
                 let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
@@ -142,7 +143,7 @@ impl Database {
                     Schema::Newer(version) => return Err(OpenError::Newer { version }),
                     Schema::Behind => {}
                 }
-                let mut migrator = sqlx::migrate!("../../migrations/postgres");
+                let mut migrator = migrations::postgres();
                 let begun = connection.begin().await;
                 let mut transaction = begun.map_err(|source| self.refuses(source))?;
                 let run = match transaction.execute(MIGRATING).await {
@@ -201,7 +202,7 @@ enum Schema {
 }
 
 async fn schema(connection: &mut sqlx::PgConnection) -> Schema {
-    let known = sqlx::migrate!("../../migrations/postgres").iter().map(|migration| migration.version).max();
+    let known = migrations::newest_on_postgres();
     // fails where the table is not there yet
     let made = sqlx::query("SELECT max(version) AS version, bool_and(success) AS good FROM _sqlx_migrations");
     let made = made.fetch_one(connection).await.ok();

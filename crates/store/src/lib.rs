@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod links;
 mod listing;
+mod migrations;
 pub mod notes;
 mod notify;
 pub mod open;

@@ -13,7 +13,7 @@ use entitlement::clock::Timestamp;
 use entitlement::decide::{Case, decide};
 use entitlement::names::{Account, Mode, User};
 use simulator::webhook::sign;
-use store::claim::{Lease, Room};
+use store::claim::{Capacity, Lease};
 use store::connection::Time;
 use store::event::{Event, Outcome};
 use store::open::{Options, Store};
@@ -69,7 +69,7 @@ fn event(number: u64, account: u64) -> Event {
         id: format!("stripe:evt_{number}"),
         kind: "invoice.paid".into(),
         object: Some("in_1".into()),
-        outcome: Outcome::Rung(Account::stripe(None, &format!("cus_{account}"))),
+        outcome: Outcome::Enqueued(Account::stripe(None, &format!("cus_{account}"))),
         created: now(),
         body: None,
     }
@@ -104,7 +104,7 @@ fn memory(criterion: &mut Criterion) {
 /// A file with so many accounts at rest, each with a user, a link and ten entries in the ledger.
 async fn grown(file: &Path, accounts: u64) -> Store {
     use sqlx::Connection;
-    open(file).await.finish().await;
+    open(file).await.close().await;
     let mut connection = sqlx::SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     let numbers = format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {accounts})");
     let texts = [
@@ -129,11 +129,11 @@ async fn grown(file: &Path, accounts: u64) -> Store {
 async fn turn(store: &Store, number: u64, accounts: u64) {
     store.slot_when_free().await.unwrap().record(event(number, number % accounts)).await.unwrap();
     let lease = Lease::new("bench", number);
-    let claimed = store.claim(lease, Room::of(1), Duration::from_secs(8)).await.unwrap();
+    let claimed = store.claim(lease, Capacity::of(1), Duration::from_secs(8)).await.unwrap();
     for claim in claimed.claims {
-        let ending = SyncEnding::Done { next: None, parked: Vec::new() };
+        let ending = SyncEnding::Done { due: None, attention: Vec::new() };
         let (account, lease, generation) = (claim.account, claim.lease, claim.generation);
-        let settlement = Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending };
+        let settlement = Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending };
         store.settle(settlement).await.unwrap();
     }
 }
@@ -162,7 +162,7 @@ fn growth(criterion: &mut Criterion) {
             let read = |customer: User| runtime.block_on(store.ledger(&customer, "adapty", Mode::Test)).unwrap();
             bench.iter_batched(next, read, BatchSize::SmallInput);
         });
-        runtime.block_on(store.finish());
+        runtime.block_on(store.close());
     }
     group.finish();
 }

@@ -98,8 +98,8 @@ impl Adapty {
 
     /// The same for work in bulk, which may use `percent` of the rate.
     #[must_use]
-    pub fn leaving_room(&self, percent: u32) -> Self {
-        Self { upstream: self.upstream.leaving_room(percent), ..self.clone() }
+    pub fn with_rate_share(&self, percent: u32) -> Self {
+        Self { upstream: self.upstream.with_rate_share(percent), ..self.clone() }
     }
 
     /// The upstream, for its name and its pauses.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ingest::catch_up::{Begun, CatchUp};
-use store::task_leases::Task;
+use store::task::Task;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 

@@ -34,7 +34,7 @@ async fn ready(State(health): State<Health>) -> Response {
             (upstream.name().to_owned(), state.into())
         })
         .collect();
-    match health.store.answers().await {
+    match health.store.probe().await {
         Ok(()) => Json(json!({ "status": "ready", "database": "ok", "upstreams": upstreams })).into_response(),
         Err(_) => {
             let body = json!({ "status": "not ready", "database": "does not answer", "upstreams": upstreams });

@@ -8,7 +8,7 @@ use entitlement::plan::Until;
 use serde::Serialize;
 use store::error::StoreError;
 use store::open::Store;
-use store::overrides::{OverrideAction, OverrideOutcome, OverrideRequest, promotion_id};
+use store::override_request::{OverrideAction, OverrideOutcome, OverrideRequest, promotional_grant_id};
 use utoipa::ToSchema;
 
 use crate::rules;
@@ -107,14 +107,15 @@ pub(crate) async fn promote(
         OverrideOutcome::Granted(id) => (id, until, false, false),
         OverrideOutcome::GrantedBefore { id, until, ended } => (id, until, true, ended),
         OverrideOutcome::OtherRequest(id) => {
-            let text = format!("that request id gave `{}`, which is something else; use another", promotion_id(id));
+            let text =
+                format!("that request id gave `{}`, which is something else; use another", promotional_grant_id(id));
             return Err(OrderError::Taken(text));
         }
         OverrideOutcome::Done(_) => {
             return Err(OrderError::Taken("somebody made that request at the same time".into()));
         }
     };
-    Ok(Promoted { id: promotion_id(id), user, app, level: level.0, until: until.at(), repeated, ended })
+    Ok(Promoted { id: promotional_grant_id(id), user, app, level: level.0, until: until.at(), repeated, ended })
 }
 
 /// What became of a revoke.
@@ -210,7 +211,9 @@ fn changed(ordered: OverrideOutcome) -> u64 {
 impl Wish {
     async fn order(self, store: &Store, app: &str, what: OverrideAction) -> Result<OverrideOutcome, OrderError> {
         let (by, why) = (bounded("who orders it", self.by)?, bounded("the reason", self.why)?);
-        Ok(store.order(OverrideRequest { user: self.user, destination: app.to_owned(), what, by, why }).await?)
+        Ok(store
+            .apply_override(OverrideRequest { user: self.user, destination: app.to_owned(), action: what, by, why })
+            .await?)
     }
 }
 

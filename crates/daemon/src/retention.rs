@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use entitlement::clock::Timestamp;
 use store::error::StoreError;
+use store::expired::Expired;
 use store::open::Store;
-use store::retention::Old;
-use store::task_leases::Task;
+use store::task::Task;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -56,40 +56,47 @@ pub(crate) async fn run(store: Store, retention: Retention, turns: Turns, stop: 
 }
 
 async fn is_due(store: &Store) -> Result<bool, StoreError> {
-    let last: Option<Timestamp> = store.note(NOTE).await?.and_then(|text| text.parse().ok());
+    let last: Option<Timestamp> = store.daemon_state(NOTE).await?.and_then(|text| text.parse().ok());
     Ok(last.is_none_or(|last| clock::now() - last >= EVERY))
 }
 
 async fn clean_up(store: &Store, retention: &Retention) -> Result<(), StoreError> {
     let now = clock::now();
-    let events = sweep(store, Old::Inbox, before(now, retention.inbox), u32::MAX).await?.0;
-    let after = store.note(LEDGER_NOTE).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (entries, next) = sweep(store, Old::Ledger { after }, before(now, retention.ledger), STRETCH).await?;
+    let events = remove(store, Expired::Inbox, before(now, retention.inbox), u32::MAX).await?.0;
+    let after = store.daemon_state(LEDGER_NOTE).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let (entries, next) = remove(store, Expired::Ledger { after }, before(now, retention.ledger), STRETCH).await?;
     let next = match next {
-        Some(Old::Ledger { after }) => after,
-        Some(Old::Inbox | Old::Limits) | None => 0,
+        Some(Expired::Ledger { after }) => after,
+        Some(Expired::Inbox | Expired::Limits) | None => 0,
     };
-    store.keep_note(LEDGER_NOTE, next.to_string()).await?;
-    sweep(store, Old::Limits, now - UNUSED, 1).await?;
-    store.keep_note(NOTE, now.to_rfc3339()).await?;
+    store.set_daemon_state(LEDGER_NOTE, next.to_string()).await?;
+    remove(store, Expired::Limits, now - UNUSED, 1).await?;
+    store.set_daemon_state(NOTE, now.to_rfc3339()).await?;
     if events + entries > 0 {
         tracing::info!(events, entries, "forgot {events} old events and {entries} old ledger entries");
     }
     Ok(())
 }
 
-/// Sweeps batch by batch; answers how many rows went, and where the next one would begin.
-async fn sweep(store: &Store, old: Old, before: Timestamp, batches: u32) -> Result<(u64, Option<Old>), StoreError> {
-    let (mut removed, mut next) = (0, Some(old));
+/// Removes batch by batch; answers how many rows were removed, and where the next batch would begin.
+async fn remove(
+    store: &Store,
+    expired: Expired,
+    before: Timestamp,
+    batches: u32,
+) -> Result<(u64, Option<Expired>), StoreError> {
+    let mut rows = 0;
+    let mut next = Some(expired);
     for _ in 0..batches {
-        let Some(old) = next else { break };
-        let swept = store.sweep(old, before).await?;
-        (removed, next) = (removed + swept.removed, swept.next);
+        let Some(expired) = next else { break };
+        let removed = store.remove_expired(expired, before).await?;
+        rows += removed.rows;
+        next = removed.next;
         if next.is_some() {
             sleep(PAUSE).await;
         }
     }
-    Ok((removed, next))
+    Ok((rows, next))
 }
 
 fn before(now: Timestamp, span: Duration) -> Timestamp {

@@ -6,7 +6,7 @@ use chrono::{NaiveTime, TimeDelta};
 use entitlement::clock::Timestamp;
 use store::error::StoreError;
 use store::open::Store;
-use store::task_leases::Task;
+use store::task::Task;
 use sync::controller::{Controller, PolicyMode};
 use sync::reconciliation::{ReconcileError, Reconciliation, Repair};
 use sync::store_reader::StoreReader;
@@ -51,7 +51,7 @@ pub(crate) async fn keep(
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            made = turns.take(Task::Round, made) => if let Some(Err(error)) = made {
+            made = turns.take(Task::Reconciliation, made) => if let Some(Err(error)) = made {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "the round failed; it is made again");
             }
@@ -87,9 +87,9 @@ pub(crate) async fn keep_report(store: &Store, report: &Reconciliation) -> Resul
     all.truncate(KEPT);
     let text =
         serde_json::to_string(&all).map_err(|error| StoreError::Row { table: "notes", what: error.to_string() })?;
-    store.keep_note(NOTE, text).await?;
-    if store.note(WANTED).await?.is_some_and(|wanted| !wanted.is_empty()) {
-        store.keep_note(WANTED, String::new()).await?;
+    store.set_daemon_state(NOTE, text).await?;
+    if store.daemon_state(WANTED).await?.is_some_and(|wanted| !wanted.is_empty()) {
+        store.set_daemon_state(WANTED, String::new()).await?;
     }
     measure(report);
     Ok(())
@@ -97,7 +97,7 @@ pub(crate) async fn keep_report(store: &Store, report: &Reconciliation) -> Resul
 
 /// The last rounds, the newest first.
 pub(crate) async fn last(store: &Store) -> Result<Vec<Reconciliation>, StoreError> {
-    let text = store.note(NOTE).await?;
+    let text = store.daemon_state(NOTE).await?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
@@ -111,7 +111,7 @@ fn measure(report: &Reconciliation) {
 }
 
 async fn is_due(store: &Store, nightly_at: Option<NaiveTime>, now: Timestamp) -> Result<bool, StoreError> {
-    if store.note(WANTED).await?.is_some_and(|wanted| !wanted.is_empty()) {
+    if store.daemon_state(WANTED).await?.is_some_and(|wanted| !wanted.is_empty()) {
         return Ok(true);
     }
     let Some(night) = nightly_at.map(|at| last_night(at, now)) else { return Ok(false) };
@@ -124,10 +124,10 @@ async fn is_due(store: &Store, nightly_at: Option<NaiveTime>, now: Timestamp) ->
 
 /// When this memory was first worked on: its first night is the next one.
 async fn first_start(store: &Store, now: Timestamp) -> Result<Timestamp, StoreError> {
-    if let Some(since) = store.note(SINCE).await?.and_then(|text| text.parse().ok()) {
+    if let Some(since) = store.daemon_state(SINCE).await?.and_then(|text| text.parse().ok()) {
         return Ok(since);
     }
-    store.keep_note(SINCE, now.to_rfc3339()).await?;
+    store.set_daemon_state(SINCE, now.to_rfc3339()).await?;
     Ok(now)
 }
 

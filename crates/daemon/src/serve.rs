@@ -63,7 +63,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Comman
         tokio::spawn(shared_limits::hear(store.listen(), works.upstreams));
         let (every, share) = (settings.catch_up.every, settings.bulk.share_percent);
         let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
-        let (round, nightly_at) = (works.sync.leaving_room(share), settings.reconcile.nightly_at);
+        let (round, nightly_at) = (works.sync.with_rate_share(share), settings.reconcile.nightly_at);
         rooms.spawn(unfailing(rounds::keep(round, store_reader, nightly_at, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(catch_up::run(works.catch_up, works.begun, every, turns.clone(), stop.clone())));
         rooms.spawn(unfailing(retention::run(store.clone(), settings.retention.clone(), turns, stop.clone())));
@@ -71,7 +71,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Comman
     }
     rooms.spawn(unfailing(prometheus::run(store.clone(), metrics, stop.clone())));
     let outcome = until_all_end(rooms, &stop).await;
-    store.finish().await;
+    store.close().await;
     tracing::info!("stopped");
     outcome
 }
@@ -125,7 +125,7 @@ const APPS: &str = "apps";
 /// Says which apps the ledger knows and the settings do not: what was granted there is not taken back any more.
 async fn miss_apps(store: &Store, settings: &Settings) -> Result<(), CommandError> {
     let now: BTreeSet<String> = settings.adapty.iter().map(|app| app.name.clone()).collect();
-    let before = store.note(APPS).await?;
+    let before = store.daemon_state(APPS).await?;
     let before = before.and_then(|text| serde_json::from_str::<BTreeSet<String>>(&text).ok()).unwrap_or_default();
     for app in before.difference(&now) {
         tracing::warn!(
@@ -135,7 +135,7 @@ async fn miss_apps(store: &Store, settings: &Settings) -> Result<(), CommandErro
     }
     let all: BTreeSet<&String> = before.union(&now).collect();
     let text = serde_json::to_string(&all).map_err(|error| CommandError::because("remembering the apps", error))?;
-    Ok(store.keep_note(APPS, text).await?)
+    Ok(store.set_daemon_state(APPS, text).await?)
 }
 
 /// What waits for a catalog entry is looked at again when the catalog has changed.
@@ -143,7 +143,7 @@ async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(),
     let catalogs: Vec<_> = settings.adapty.iter().map(|app| crate::rules::of(settings, app).catalog).collect();
     let catalog =
         serde_json::to_string(&catalogs).map_err(|error| CommandError::because("comparing the catalog", error))?;
-    if store.note("catalog").await?.as_deref() == Some(catalog.as_str()) {
+    if store.daemon_state("catalog").await?.as_deref() == Some(catalog.as_str()) {
         return Ok(());
     }
     let parked = store.parked().await?;
@@ -155,9 +155,9 @@ async fn release_after_mending(store: &Store, settings: &Settings) -> Result<(),
             accounts = accounts.len(),
             "the catalog changed: accounts that waited for it are looked at again"
         );
-        store.enqueue(accounts, Urgency::Asked).await?;
+        store.enqueue(accounts, Urgency::Requested).await?;
     }
-    Ok(store.keep_note("catalog", catalog).await?)
+    Ok(store.set_daemon_state("catalog", catalog).await?)
 }
 
 fn stop_on_signal(stop: CancellationToken) -> Result<(), CommandError> {

@@ -1,7 +1,7 @@
 //! Rate limits over all processes on one PostgreSQL: what `wire` asks, the store answers.
 
-use store::limits::{self, Held, Lent};
 use store::open::Store;
+use store::tokens::{TokenGrant, TokenRequest, UpstreamPause};
 use tokio::sync::mpsc;
 use wire::lender::{self, Ask, Lender};
 use wire::upstream::Upstream;
@@ -24,16 +24,16 @@ pub(crate) fn begin(store: &Store) -> Lender {
 async fn answer(store: Store, ask: Ask) {
     match ask {
         Ask::Tokens { limit, per_second, wanted, reply } => {
-            let lent = store.lend(limits::Ask { limit, per_second: per_second.get(), wanted }).await;
+            let lent = store.request_tokens(TokenRequest { limit, per_second: per_second.get(), wanted }).await;
             reply.send(match lent {
-                Ok(Lent::Slots(slots)) => lender::Lent::Slots(slots),
-                Ok(Lent::Wait(wait)) => lender::Lent::Wait(wait),
-                Ok(Lent::Paused(pause)) => lender::Lent::Paused(pause),
+                Ok(TokenGrant::Slots(slots)) => lender::Lent::Slots(slots),
+                Ok(TokenGrant::Wait(wait)) => lender::Lent::Wait(wait),
+                Ok(TokenGrant::Paused(pause)) => lender::Lent::Paused(pause),
                 Err(_) => lender::Lent::Unavailable,
             });
         }
         Ask::Hold { limit, seconds } => {
-            if let Err(error) = store.hold(Held { limit, seconds }).await {
+            if let Err(error) = store.pause_upstream(UpstreamPause { limit, seconds }).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "other processes could not be told that an upstream wants to be left alone");
             }
@@ -42,7 +42,7 @@ async fn answer(store: Store, ask: Ask) {
 }
 
 /// Pauses the upstreams that other processes were asked to leave alone.
-pub(crate) async fn hear(mut told: mpsc::UnboundedReceiver<Held>, upstreams: Vec<Upstream>) {
+pub(crate) async fn hear(mut told: mpsc::UnboundedReceiver<UpstreamPause>, upstreams: Vec<Upstream>) {
     while let Some(held) = told.recv().await {
         upstreams
             .iter()

@@ -133,7 +133,7 @@ impl Sources {
 
     /// Makes the accounts of `user` due, since nobody looked when it was time. The answer does not depend on it.
     async fn ring_for(&self, user: &User) {
-        let rung = async { self.store.enqueue(self.store.accounts_of(user).await?, Urgency::Asked).await };
+        let rung = async { self.store.enqueue(self.store.accounts_of(user).await?, Urgency::Requested).await };
         if let Err(error) = rung.await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "a user whose right ended could not be made due");

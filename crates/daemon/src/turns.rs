@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use store::open::Store;
 use store::record::Fenced;
-use store::task_leases::Task;
+use store::task::Task;
 
 /// How long a turn lasts unless it is kept: what a process that died in it costs.
 const SPAN: Duration = Duration::from_secs(15);

@@ -34,10 +34,10 @@ pub(crate) async fn work(
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
     let store = sync.store.clone();
-    let (bulk, fresh) = (Arc::new(sync.leaving_room(percent)), Arc::new(sync));
+    let (bulk, fresh) = (Arc::new(sync.with_rate_share(percent)), Arc::new(sync));
     let look: Look = Arc::new(move |claim| {
         let sync = match claim.urgency {
-            Urgency::Fresh | Urgency::Asked => Arc::clone(&fresh),
+            Urgency::Fresh | Urgency::Requested => Arc::clone(&fresh),
             Urgency::Bulk => Arc::clone(&bulk),
         };
         Box::pin(async move { sync.look(claim).await })
@@ -48,7 +48,7 @@ pub(crate) async fn work(
     stop.cancel();
     // it only says who is here
     drop(saying.await);
-    drop(store.present(&owner, Duration::ZERO).await);
+    drop(store.report_worker(&owner, Duration::ZERO).await);
     worked.map_err(|error| CommandError::because("working", error))
 }
 
@@ -60,7 +60,7 @@ async fn say_present(store: Store, owner: String, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        if let Err(error) = store.present(&owner, PRESENT).await {
+        if let Err(error) = store.report_worker(&owner, PRESENT).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "nobody could be told that this process works");
         }
     }
@@ -88,7 +88,7 @@ pub(crate) async fn with_workers<T>(
 
 /// One that was killed counts as there for a few seconds yet.
 async fn until_nobody_works(store: &Store) {
-    while store.workers().await.map_or(true, |workers| workers > 0) {
+    while store.live_workers().await.map_or(true, |workers| workers > 0) {
         tokio::time::sleep(ASK_EVERY).await;
     }
 }

@@ -7,7 +7,7 @@ use entitlement::clock::{Clock, Timestamp};
 use entitlement::failure::Failure;
 use entitlement::names::Mode;
 use store::error::StoreError;
-use store::event::{Event, Kept};
+use store::event::{Event, Recorded};
 use store::open::Store;
 use stripe::reader::Stripe;
 
@@ -69,7 +69,7 @@ impl CatchUp {
             tracing::info!(
                 "catching up on events begins now; accounts from before wait for their next event or a resync"
             );
-            self.store.keep_note(CURSOR, (self.clock)().to_rfc3339()).await?;
+            self.store.set_daemon_state(CURSOR, (self.clock)().to_rfc3339()).await?;
         }
         Ok(begun)
     }
@@ -94,10 +94,10 @@ impl CatchUp {
             tracing::warn!(
                 "events of more than 30 days ago cannot be fetched any more: a round over all accounts begins by itself"
             );
-            self.store.keep_note(ROUND_WANTED, now.to_rfc3339()).await?;
+            self.store.set_daemon_state(ROUND_WANTED, now.to_rfc3339()).await?;
         }
         let Caught { missed, .. } = self.back_to(cursor.max(now - HORIZON) - OVERLAP, |_| {}).await?;
-        self.store.keep_note(CURSOR, now.to_rfc3339()).await?;
+        self.store.set_daemon_state(CURSOR, now.to_rfc3339()).await?;
         if missed > 0 {
             tracing::warn!(events = missed, "caught up on {missed} events that no webhook had brought");
         }
@@ -126,14 +126,14 @@ impl CatchUp {
     }
 
     async fn cursor(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.store.note(CURSOR).await?.and_then(|text| text.parse().ok()))
+        Ok(self.store.daemon_state(CURSOR).await?.and_then(|text| text.parse().ok()))
     }
 
     async fn record(&self, event: Event) -> Result<u64, StoreError> {
         let kind = event.kind.clone();
         match self.store.slot_when_free().await?.record(event).await? {
-            Kept::Duplicate => Ok(0),
-            Kept::New => {
+            Recorded::Duplicate => Ok(0),
+            Recorded::New => {
                 metrics::counter!("grantsync_events_total", "type" => kind, "outcome" => "caught_up").increment(1);
                 Ok(1)
             }

@@ -23,7 +23,7 @@ fn outcome(envelope: &Envelope, own: Option<Mode>) -> Outcome {
         return Outcome::OtherMode;
     }
     if !envelope::rings(&envelope.kind) {
-        return Outcome::Nobody;
+        return Outcome::NoAccount;
     }
-    envelope.account().map_or(Outcome::Nobody, Outcome::Rung)
+    envelope.account().map_or(Outcome::NoAccount, Outcome::Enqueued)
 }

@@ -12,7 +12,7 @@ use axum::routing::post;
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::{Account, Mode};
 use sha2::{Digest, Sha256};
-use store::event::{Event, Kept, Outcome};
+use store::event::{Event, Outcome, Recorded};
 use store::open::Store;
 use stripe::envelope::{self, NotAnEvent};
 
@@ -82,8 +82,8 @@ impl Ingest {
         drop((head, body));
         let (kind, outcome) = (event.kind.clone(), event.outcome.as_str());
         let account = match &event.outcome {
-            Outcome::Rung(account) => Some(account.clone()),
-            Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
+            Outcome::Enqueued(account) => Some(account.clone()),
+            Outcome::NoAccount | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
         };
         let id = event.id.clone();
         let kept = slot.record(event).await.map_err(|_| Refusal::Database)?;
@@ -144,10 +144,10 @@ impl Silence {
     }
 }
 
-fn tell(id: &str, kind: String, account: Option<&Account>, outcome: &'static str, kept: Kept) {
+fn tell(id: &str, kind: String, account: Option<&Account>, outcome: &'static str, kept: Recorded) {
     let outcome = match kept {
-        Kept::New => outcome,
-        Kept::Duplicate => "duplicate",
+        Recorded::New => outcome,
+        Recorded::Duplicate => "duplicate",
     };
     let account = account.map_or("-", Account::as_str);
     tracing::debug!(event.id = %id, event.kind = %kind, account.id = %account, outcome, "took in an event");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::Account;
-use store::claim::{Claim, Claimed, Hold, Lease, Room};
+use store::claim::{Capacity, Claim, Claimed, Lease, LeaseDeadline};
 use store::error::StoreError;
 use store::open::Store;
 use tokio::sync::mpsc;
@@ -40,7 +40,7 @@ impl Claimer {
         while let Some(free) = room(&self.feed, &stop).await {
             number += 1;
             // not even a stop ends it halfway: what is claimed must be held, so that it can be given back
-            let room = Room { all: free, bulk: self.room_for_bulk().min(free) };
+            let room = Capacity { total: free, bulk: self.room_for_bulk().min(free) };
             let stands = room.bulk > 0 && !self.store.is_shared();
             let Some(found) = self.claim(Lease::new(&self.owner, number), room, stands, &stop).await else {
                 rest(&self.store, SWEEP_EVERY, &stop).await;
@@ -68,7 +68,7 @@ impl Claimer {
 
     /// `stands`: not before there is something to claim. Not while there is no room for what is in bulk: that a look has
     /// ended makes room, and writes nothing.
-    async fn claim(&self, lease: Lease, room: Room, stands: bool, stop: &CancellationToken) -> Option<Claimed> {
+    async fn claim(&self, lease: Lease, room: Capacity, stands: bool, stop: &CancellationToken) -> Option<Claimed> {
         let claimed = if stands {
             self.store.claim_when_due(lease, room, LEASE, SWEEP_EVERY, stop).await
         } else {
@@ -123,15 +123,15 @@ pub async fn keep(store: Store, held: HeldLeases, clock: Clock, stop: Cancellati
 }
 
 /// Prolongs what is still ours, and tells looks whose lease is lost.
-async fn renew(store: &Store, held: &HashMap<(Account, Lease), Hold>, span: Duration, clock: Clock) {
+async fn renew(store: &Store, held: &HashMap<(Account, Lease), LeaseDeadline>, span: Duration, clock: Clock) {
     if held.is_empty() {
         return;
     }
     let until = clock() + span;
     match store.renew(held.keys().cloned().collect(), span).await {
         Ok(renewed) => {
-            for (lease, hold) in held {
-                hold.set(if renewed.contains(lease) { until } else { Timestamp::MIN_UTC });
+            for (lease, deadline) in held {
+                deadline.set(if renewed.contains(lease) { until } else { Timestamp::MIN_UTC });
             }
         }
         Err(error) => {

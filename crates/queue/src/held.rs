@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entitlement::names::Account;
-use store::claim::{Claim, Hold, Lease, Urgency};
+use store::claim::{Claim, Lease, LeaseDeadline, Urgency};
 
 /// Accounts claimed and not yet looked at to the end. Only their leases are renewed: one that a look left behind
 /// unsettled runs out by itself.
@@ -12,12 +12,12 @@ use store::claim::{Claim, Hold, Lease, Urgency};
 pub struct HeldLeases(Arc<Mutex<Looks>>);
 
 /// Looks to come or under way.
-type Looks = HashMap<(Account, Lease), (Hold, Urgency)>;
+type Looks = HashMap<(Account, Lease), (LeaseDeadline, Urgency)>;
 
 impl HeldLeases {
     /// A look is to come.
     pub fn add(&self, claim: &Claim) {
-        self.lock().insert((claim.account.clone(), claim.lease.clone()), (claim.hold.clone(), claim.urgency));
+        self.lock().insert((claim.account.clone(), claim.lease.clone()), (claim.deadline.clone(), claim.urgency));
     }
 
     /// The look has ended, whatever became of it.
@@ -27,8 +27,8 @@ impl HeldLeases {
 
     /// All that are held now.
     #[must_use]
-    pub fn all(&self) -> HashMap<(Account, Lease), Hold> {
-        self.lock().iter().map(|(lease, (hold, _))| (lease.clone(), hold.clone())).collect()
+    pub fn all(&self) -> HashMap<(Account, Lease), LeaseDeadline> {
+        self.lock().iter().map(|(lease, (deadline, _))| (lease.clone(), deadline.clone())).collect()
     }
 
     /// How many of them are looks of backfills and rounds.

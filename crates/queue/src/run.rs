@@ -131,10 +131,14 @@ async fn give_up(work: &Work, claim: &Claim, why: String) {
             hint: format!("report it, then `grantsync resync {}`", claim.account),
         })
     } else {
-        SyncEnding::Failed { next: after(now, chrono::Duration::seconds(AFTER_CRASH)), why, parked: Vec::new() }
+        SyncEnding::Failed {
+            due: after(now, chrono::Duration::seconds(AFTER_CRASH)),
+            error: why,
+            attention: Vec::new(),
+        }
     };
     let Claim { account, lease, generation, .. } = claim.clone();
-    let settlement = Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending };
+    let settlement = Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending };
     if let Err(error) = work.store.settle(settlement).await {
         let error = &error as &dyn std::error::Error;
         tracing::error!(error, "a given-up look could not be settled; its lease runs out");

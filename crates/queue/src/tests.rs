@@ -11,7 +11,7 @@ use apalis_core::worker::context::WorkerContext;
 use chrono::DateTime;
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
-use store::claim::{Claim, Lease, Room, Urgency};
+use store::claim::{Capacity, Claim, Lease, Urgency};
 use store::connection::Time;
 use store::open::{Options, Store};
 use store::record::{Fenced, Settlement, SyncEnding};
@@ -47,7 +47,7 @@ async fn touch(store: &Store, ids: &[&str]) {
 }
 
 async fn claim(store: &Store, limit: usize) -> Vec<Claim> {
-    store.claim(Lease::new("another", 1), Room::of(limit), Duration::from_secs(8)).await.unwrap().claims
+    store.claim(Lease::new("another", 1), Capacity::of(limit), Duration::from_secs(8)).await.unwrap().claims
 }
 
 /// Claims of nobody's worklist.
@@ -59,9 +59,9 @@ async fn some_claims(ids: &[&str]) -> Vec<Claim> {
 
 async fn settle(store: &Store, claim: Claim) -> Fenced {
     let Claim { account, lease, generation, .. } = claim;
-    let ending = SyncEnding::Done { next: None, parked: Vec::new() };
+    let ending = SyncEnding::Done { due: None, attention: Vec::new() };
     store
-        .settle(Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending })
+        .settle(Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending })
         .await
         .unwrap()
 }
@@ -114,8 +114,8 @@ async fn trouble(store: &Store, id: &str) -> Option<String> {
     let ended = async {
         loop {
             let standing = store.account_state(&account(id)).await.unwrap().unwrap();
-            if !standing.leased && (standing.settled_at.is_some() || standing.trouble.is_some()) {
-                return standing.trouble;
+            if !standing.leased && (standing.settled_at.is_some() || standing.last_error.is_some()) {
+                return standing.last_error;
             }
             tokio::task::yield_now().await;
         }
@@ -232,7 +232,7 @@ async fn shutdown_waits_for_a_look_under_way_and_gives_back_what_was_not_begun()
     go_on.notify_one();
     running.end().await;
     let first = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert!(first.settled_at.is_some() && first.trouble.is_none());
+    assert!(first.settled_at.is_some() && first.last_error.is_none());
     // whether the second was begun or not: nothing is left leased, and nothing is lost
     let second = store.account_state(&account("2")).await.unwrap().unwrap();
     assert!(!second.leased);
@@ -271,7 +271,7 @@ async fn a_claim_that_was_asked_for_when_the_stop_came_is_held_and_can_be_given_
 async fn leases_of_looks_under_way_are_renewed() {
     let (store, _directory) = memory().await;
     touch(&store, &["1"]).await;
-    let claim = store.claim(Lease::new("a", 1), Room::of(1), Duration::ZERO).await.unwrap().claims.remove(0);
+    let claim = store.claim(Lease::new("a", 1), Capacity::of(1), Duration::ZERO).await.unwrap().claims.remove(0);
     let (held, stop) = (HeldLeases::default(), CancellationToken::new());
     held.add(&claim);
     let keeping = tokio::spawn(crate::claimer::keep(store.clone(), held, clock, stop.clone()));

@@ -10,7 +10,9 @@ use crate::error::StoreError;
 use crate::ledger::LedgerRow;
 use crate::listing::Listing;
 use crate::open::Store;
-use crate::overrides::{OverrideAction, OverrideOutcome, OverrideRequest, promotion_id, promotion_number};
+use crate::override_request::{
+    OverrideAction, OverrideOutcome, OverrideRequest, promotional_grant_id, promotional_grant_number,
+};
 use crate::statement::{Statement, millis, moment, sql};
 
 /// A line of the book.
@@ -38,7 +40,7 @@ const LINES: &str =
 pub struct Filter {
     pub user: Option<User>,
     /// Those with a lower number: ordered earlier.
-    pub behind: Option<i64>,
+    pub after: Option<i64>,
 }
 
 impl Store {
@@ -49,7 +51,7 @@ impl Store {
     pub async fn audit_entries(&self, filter: &Filter, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         let query = Listing::of(LINES)
             .only("customer = ?", filter.user.as_ref().map(User::as_str))
-            .only("id < ?", filter.behind);
+            .only("id < ?", filter.after);
         self.listed_orders(query.first(limit, "id DESC")).await
     }
 
@@ -62,7 +64,7 @@ impl Store {
         let Some(kinds) = kinds(&line.reason) else { return Ok(None) };
         let of_level = Some(line.subject.as_str()).filter(|_| line.reason != Reason::Described);
         let promotion = if let Reason::Promotion { promotion, .. } = &line.reason { Some(promotion) } else { None };
-        let promotion = promotion.and_then(|name| promotion_number(name));
+        let promotion = promotion.and_then(|name| promotional_grant_number(name));
         let query = Listing::of(LINES)
             .only("customer = ?", Some(&line.user))
             .only("destination = ?", Some(&line.destination))
@@ -98,7 +100,7 @@ fn line(row: &Row) -> AuditEntry {
         app: row.get("destination"),
         kind: row.get("kind"),
         subject: row.get("subject"),
-        promotion: row.get::<Option<i64>>("promotion").map(promotion_id),
+        promotion: row.get::<Option<i64>>("promotion").map(promotional_grant_id),
         by: row.get("who"),
         why: row.get("why"),
         at: moment(row.get("ordered_at")),
@@ -112,7 +114,7 @@ pub(crate) async fn keep(
     ordered: OverrideOutcome,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (kind, subject) = named(&order.what);
+    let (kind, subject) = named(&order.action);
     let promotion = match ordered {
         OverrideOutcome::Granted(id) => Some(id),
         OverrideOutcome::Done(_) | OverrideOutcome::GrantedBefore { .. } | OverrideOutcome::OtherRequest(_) => None,

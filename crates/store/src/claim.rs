@@ -7,62 +7,61 @@ use std::time::Duration;
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, User};
 
-/// An account to look at, leased to us.
+/// An account to sync, leased to us.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub account: Account,
     /// The app user it belongs to, when that is known.
     pub user: Option<User>,
-    /// The bell count this look answers.
+    /// How many triggers there were so far; the sync answers all of them.
     pub generation: i64,
-    /// When the first bell not yet answered rang.
+    /// When the first trigger came that no sync has answered yet.
     pub triggered_at: Option<Timestamp>,
-    /// Looks that failed in a row before this one.
+    /// Syncs that failed in a row before this one.
     pub attempts: u32,
     /// When the first of them failed.
     pub failing_since: Option<Timestamp>,
     pub urgency: Urgency,
     pub lease: Lease,
-    /// Whether the lease is still ours, as far as we know.
-    pub hold: Hold,
+    pub deadline: LeaseDeadline,
 }
 
-/// Until when a lease is surely held. It is prolonged by whoever renews it; whoever is about to send asks it, so that a
-/// process that slept past its lease sends nothing.
+/// Until when a lease is surely ours; shared with whoever renews it. Asked before anything is sent, so that a process
+/// that slept past its lease sends nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Hold(Arc<AtomicI64>);
+pub struct LeaseDeadline(Arc<AtomicI64>);
 
-impl Hold {
-    /// Sets the end; the beginning of time when the lease was lost.
+impl LeaseDeadline {
+    /// Sets the deadline; the beginning of time when the lease was lost.
     pub fn set(&self, until: Timestamp) {
         self.0.store(until.timestamp_millis(), Ordering::Release);
     }
 
-    /// Whether it is held at `now`.
+    /// Whether the lease is still ours at `now`.
     #[must_use]
-    pub fn stands(&self, now: Timestamp) -> bool {
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
         now.timestamp_millis() < self.0.load(Ordering::Acquire)
     }
 }
 
-/// How long looks at an account may go on failing before a human is asked.
-const PATIENCE: chrono::Duration = chrono::Duration::days(3);
+/// How long syncs of an account may go on failing before it is parked.
+const RETRY_FOR: chrono::Duration = chrono::Duration::days(3);
 
 impl Claim {
-    /// Whether a bell alone made it due: neither its time has come, nor did somebody ask.
+    /// Whether an event alone made it due: neither did its time come, nor did somebody ask.
     #[must_use]
     pub fn is_from_event(&self) -> bool {
         self.urgency == Urgency::Fresh && self.triggered_at.is_some()
     }
 
-    /// Whether looks at the account have failed for so long that a further failure is for a human.
+    /// Whether syncs of the account have failed for so long that a further failure is parked.
     #[must_use]
     pub fn has_exhausted_retries(&self, now: Timestamp) -> bool {
-        self.failing_since.is_some_and(|since| now - since > PATIENCE)
+        self.failing_since.is_some_and(|since| now - since > RETRY_FOR)
     }
 }
 
-/// The right to look at one account. It runs out by itself when its holder dies.
+/// The right to sync one account. It expires by itself when its holder dies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Lease(String);
 
@@ -73,12 +72,12 @@ impl Lease {
         Self(format!("{owner}/{number}"))
     }
 
-    /// A lease as the database kept it.
+    /// A lease as the database stored it.
     pub(crate) fn stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The text the database keeps.
+    /// The text that the database stores.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -87,17 +86,17 @@ impl Lease {
 
 /// How many accounts may be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    pub all: usize,
-    /// Of these, at most so many of backfills and rounds: looks under way must leave room for what is fresh.
+pub struct Capacity {
+    pub total: usize,
+    /// How many of these may be of a backfill or reconciliation.
     pub bulk: usize,
 }
 
-impl Room {
-    /// Room for whatever comes.
+impl Capacity {
+    /// As many, of whatever urgency.
     #[must_use]
-    pub fn of(all: usize) -> Self {
-        Self { all, bulk: all }
+    pub fn of(total: usize) -> Self {
+        Self { total, bulk: total }
     }
 }
 
@@ -105,42 +104,42 @@ impl Room {
 #[derive(Clone, Debug, Default)]
 pub struct Claimed {
     pub claims: Vec<Claim>,
-    /// When the next account that is not due yet will be.
+    /// When the next account becomes due that is not due yet.
     pub next_due: Option<Timestamp>,
 }
 
-/// Longer than anybody rests.
-const LONGEST_REST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest idle time; nothing becomes due by itself later than that without being claimed again before.
+const LONGEST_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Claimed {
-    /// Whether there may be more that is due than there was `room` for.
-    pub(crate) fn fills(&self, room: Room) -> bool {
+    /// Whether more may be due than there was `capacity` for.
+    pub(crate) fn fills(&self, capacity: Capacity) -> bool {
         let bulk = self.claims.iter().filter(|claim| claim.urgency == Urgency::Bulk).count();
-        self.claims.len() >= room.all || bulk >= room.bulk
+        self.claims.len() >= capacity.total || bulk >= capacity.bulk
     }
 
-    /// How long there is nothing to claim at `now`, unless something rings.
-    pub(crate) fn rest(&self, now: Timestamp) -> Duration {
-        let rest = self.next_due.map(|due| (due - now).to_std().unwrap_or_default());
-        rest.unwrap_or(LONGEST_REST).min(LONGEST_REST)
+    /// How long after `now` nothing becomes due without a trigger.
+    pub(crate) fn idle(&self, now: Timestamp) -> Duration {
+        let until_due = self.next_due.map(|due| (due - now).to_std().unwrap_or_default());
+        until_due.unwrap_or(LONGEST_IDLE).min(LONGEST_IDLE)
     }
 }
 
-/// How important a touch is.
+/// How urgent a trigger is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Urgency {
-    /// A bell: before everything else.
+    /// An event came: before everything else.
     Fresh,
-    /// Somebody asked: like a bell, and nothing that is remembered of a destination will do.
-    Asked,
-    /// Backfill and rounds: when nothing fresh waits; nothing that is remembered will do.
+    /// Somebody asked: as urgent, and the profile is read anew whatever is cached.
+    Requested,
+    /// Backfill and reconciliation: when nothing fresh waits, and the profile is read anew.
     Bulk,
 }
 
 impl Urgency {
-    /// That of both together.
+    /// The urgency of two triggers together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        if self == other { self } else { Self::Asked }
+        if self == other { self } else { Self::Requested }
     }
 }

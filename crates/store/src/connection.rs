@@ -12,8 +12,8 @@ use sqlx::{Connection as _, Decode, PgConnection, Postgres, Row as _, Sqlite, Ty
 use tokio::time::timeout;
 
 use crate::error::Failed;
-use crate::lanes::Lanes;
 use crate::script::Scripted;
+use crate::sqlite_reads::SqliteReads;
 
 /// Connections for reading, of one process.
 pub(crate) const READERS: u32 = 6;
@@ -30,7 +30,7 @@ pub(crate) enum Connection {
 /// Connections for reading.
 #[derive(Clone, Debug)]
 pub(crate) enum Pool {
-    Sqlite(Lanes),
+    Sqlite(SqliteReads),
     Postgres(PgPool),
 }
 

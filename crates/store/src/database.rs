@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Connection, Pool, READERS};
 use crate::error::OpenError;
-use crate::lanes::Lanes;
 use crate::migrations;
 use crate::script::Scripted;
+use crate::sqlite_reads::SqliteReads;
 use crate::writer::BATCH;
 
 /// How often the log is folded back into the database file, off the commit path.
@@ -111,7 +111,7 @@ impl Database {
     /// Connections for reading, made when they are needed.
     pub(crate) fn pool(&self) -> Pool {
         match self {
-            Self::Sqlite(options) => Pool::Sqlite(Lanes::new((**options).clone(), READERS)),
+            Self::Sqlite(options) => Pool::Sqlite(SqliteReads::new((**options).clone(), READERS)),
             Self::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
                 // one that was just used needs no test; one that does not answer is left for another

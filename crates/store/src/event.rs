@@ -1,12 +1,12 @@
-//! An event as the inbox keeps it.
+//! An event of a source, as it is recorded in the inbox.
 
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
 
-/// One event of a source, to be kept and, when it concerns an account, to ring for it.
+/// One event of a source; recorded once, and a trigger for the account that it concerns.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// `source:event`, or `source:connect/event`; an event is kept once under this name.
+    /// `source:event`, or `source:connect/event`; recorded once under this name.
     pub id: String,
     pub kind: String,
     /// The source's object it is about.
@@ -14,30 +14,42 @@ pub struct Event {
     pub outcome: Outcome,
     /// When the source made it.
     pub created: Timestamp,
-    /// The raw event, when it is to be kept.
+    /// The raw event, where it is to be stored.
     pub body: Option<String>,
 }
 
-/// What an event does.
+impl Event {
+    /// The account it enqueues.
+    #[must_use]
+    pub fn account(&self) -> Option<&Account> {
+        match &self.outcome {
+            Outcome::Enqueued(account) => Some(account),
+            Outcome::NoAccount | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// What an event causes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Look at this account.
-    Rung(Account),
-    /// It concerns no customer.
-    Nobody,
+    Enqueued(Account),
+    /// It concerns no account.
+    NoAccount,
     /// It is of the other mode (test or live) than the key.
     OtherMode,
-    /// Verified, but not an event that can be read: parked.
-    Unreadable { reason: String },
+    /// Its signature is right, but it is no event that can be read: parked.
+    Unreadable {
+        reason: String,
+    },
 }
 
 impl Outcome {
-    /// The name the database keeps.
+    /// The name that the database stores.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Rung(_) => "rung",
-            Self::Nobody => "nobody",
+            Self::Enqueued(_) => "rung",
+            Self::NoAccount => "nobody",
             Self::OtherMode => "other_mode",
             Self::Unreadable { .. } => "unreadable",
         }
@@ -46,7 +58,7 @@ impl Outcome {
 
 /// Whether an event was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum Recorded {
     New,
     Duplicate,
 }

@@ -5,9 +5,9 @@
 use entitlement::clock::{Clock, Timestamp};
 
 use crate::connection::{Connection, Durability, Row, Time};
+use crate::daemon_state;
 use crate::database::Database;
 use crate::error::{OpenError, StoreError};
-use crate::notes;
 use crate::statement::{Batch, Column, Value, millis, sql};
 
 /// Rows of one batch.
@@ -256,7 +256,7 @@ async fn begin(target: &mut Connection, from: &str, clock: Clock) -> Result<(), 
         }
     }
     transaction(target, clock).await?;
-    notes::keep(target, NOTE, from).await?;
+    daemon_state::keep(target, NOTE, from).await?;
     Ok(target.commit().await.map_err(StoreError::on("beginning the copy"))?)
 }
 
@@ -326,7 +326,7 @@ impl Table {
         );
         let insert = sql(insert).with(Batch::of("copied", self.columns.to_vec(), rows));
         insert.execute(target).await.map_err(StoreError::on("copying rows"))?;
-        notes::keep(target, &progress, &note).await?;
+        daemon_state::keep(target, &progress, &note).await?;
         target.commit().await.map_err(StoreError::on("copying rows"))?;
         Ok((count, more))
     }

@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
-use crate::event::{Event, Kept, Outcome};
+use crate::event::{Event, Outcome, Recorded};
 use crate::listing::Listing;
 use crate::open::Store;
 use crate::statement::{Batch, Column, Value, millis, moment, sql};
@@ -50,10 +50,10 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn events(&self, filter: &Filter, limit: u32) -> Result<Vec<ReceivedEvent>, StoreError> {
-        let Filter { accounts, kind, outcome, since, behind } = filter;
+        let Filter { accounts, kind, outcome, since, after } = filter;
         let (exactly, beginning) = match kind {
-            Some(KindLike::Exactly(kind)) => (Some(kind.as_str()), None),
-            Some(KindLike::Beginning(start)) => (None, Some(start.as_str())),
+            Some(KindFilter::Exact(kind)) => (Some(kind.as_str()), None),
+            Some(KindFilter::Prefix(start)) => (None, Some(start.as_str())),
             None => (None, None),
         };
         let select = "SELECT id, kind, account, object, outcome, created, received FROM inbox WHERE true";
@@ -69,7 +69,7 @@ impl Store {
             .only("substr(kind, 1, length(?)) = ? OR substr(kind, 1, length(?) + 3) = 'v1.' || ?", beginning)
             .only("outcome = ?", outcome.as_deref())
             .only("received >= ?", since.map(millis))
-            .only("(received, id) < (SELECT received, id FROM inbox WHERE id = ?)", behind.as_deref())
+            .only("(received, id) < (SELECT received, id FROM inbox WHERE id = ?)", after.as_deref())
             .first(limit, "received DESC, id DESC");
         let query =
             if several { query.with(Batch::texts("asked", accounts.iter().map(Account::as_str))) } else { query };
@@ -93,7 +93,7 @@ impl Slot {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn record(self, event: Event) -> Result<Kept, StoreError> {
+    pub async fn record(self, event: Event) -> Result<Recorded, StoreError> {
         // the seat goes with the event: it is free again when the writer is done, not when the client gives up
         self.store.write(Op::Ring(event, self.permit)).await?.try_into()
     }
@@ -104,20 +104,20 @@ impl Slot {
 pub struct Filter {
     /// Those that rang for one of these.
     pub accounts: Vec<Account>,
-    pub kind: Option<KindLike>,
+    pub kind: Option<KindFilter>,
     /// [`Outcome::as_str`]
     pub outcome: Option<String>,
     /// Those received then or later.
     pub since: Option<Timestamp>,
     /// Those listed behind this event.
-    pub behind: Option<String>,
+    pub after: Option<String>,
 }
 
 /// Types of events. A thin event, whose type begins with `v1.`, counts under both names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KindLike {
-    Exactly(String),
-    Beginning(String),
+pub enum KindFilter {
+    Exact(String),
+    Prefix(String),
 }
 
 /// An event as it is listed.
@@ -161,8 +161,8 @@ pub(crate) async fn keep(
 ) -> Result<HashSet<String>, StoreError> {
     let rows = events.iter().map(|event| -> [Value<'_>; 7] {
         let account = match &event.outcome {
-            Outcome::Rung(account) => Some(account.as_str()),
-            Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
+            Outcome::Enqueued(account) => Some(account.as_str()),
+            Outcome::NoAccount | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
         };
         let (kind, outcome, created) = (&event.kind, event.outcome.as_str(), millis(event.created));
         [
@@ -187,6 +187,6 @@ pub(crate) async fn keep(
 }
 
 /// New or duplicate, for each of `events` in turn.
-pub(crate) fn verdicts(events: &[&Event], mut new: HashSet<String>) -> Vec<Kept> {
-    events.iter().map(|event| if new.remove(&event.id) { Kept::New } else { Kept::Duplicate }).collect()
+pub(crate) fn verdicts(events: &[&Event], mut new: HashSet<String>) -> Vec<Recorded> {
+    events.iter().map(|event| if new.remove(&event.id) { Recorded::New } else { Recorded::Duplicate }).collect()
 }

@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::listing::Listing;
 use crate::open::Store;
 use crate::overrides;
-use crate::record::{Attempts, Fenced, Intent, Outcomes, Settlement, StepOutcome, StepResult};
+use crate::record::{Attempt, Fenced, Intent, Progress, Settlement, StepOutcome, StepResult};
 use crate::statement::{Batch, Column, Statement, Value, json, millis, moment, sql};
 use crate::writer::Op;
 
@@ -60,7 +60,7 @@ pub struct Filter {
     /// Those intended then or later.
     pub since: Option<Timestamp>,
     /// Those with a lower number: intended earlier.
-    pub behind: Option<i64>,
+    pub after: Option<i64>,
 }
 
 /// All columns of a line.
@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn close(&self, outcomes: Outcomes) -> Result<Fenced, StoreError> {
+    pub async fn record_progress(&self, outcomes: Progress) -> Result<Fenced, StoreError> {
         self.write(Op::Close(Box::new(outcomes))).await?.try_into()
     }
 
@@ -185,13 +185,13 @@ fn ledger(rows: &[Row]) -> Result<Ledger, StoreError> {
 }
 
 fn listing(filter: &Filter) -> Listing<'_> {
-    let Filter { user, account, state, since, behind } = filter;
+    let Filter { user, account, state, since, after } = filter;
     Listing::of(LINES)
         .only("customer = ?", user.as_ref().map(User::as_str))
         .only("account = ?", account.as_ref().map(Account::as_str))
         .only("state = ?", state.as_deref())
         .only("intended_at >= ?", since.map(millis))
-        .only("seq < ?", *behind)
+        .only("seq < ?", *after)
 }
 
 fn entry(row: &Row) -> Result<Entry, StoreError> {
@@ -315,13 +315,13 @@ async fn insert(
 pub(crate) async fn sent(connection: &mut Connection, sent: &[&StepResult], now: Timestamp) -> Result<(), StoreError> {
     let changes = sent.iter().map(|sent| match &sent.outcome {
         StepOutcome::Confirmed => Change { tried: 1, ..Change::to(&sent.key, "confirmed") },
-        StepOutcome::Again { due, why, tries } => Change {
-            why: Some(why),
+        StepOutcome::Retry { due, error, attempt } => Change {
+            why: Some(error),
             due_at: Some(millis(*due)),
-            tried: i64::from(*tries == Attempts::Counted),
+            tried: i64::from(*attempt == Attempt::Counted),
             ..Change::to(&sent.key, "intended")
         },
-        StepOutcome::Refused { why } => Change { why: Some(why), tried: 1, ..Change::to(&sent.key, "refused") },
+        StepOutcome::Refused { error } => Change { why: Some(error), tried: 1, ..Change::to(&sent.key, "refused") },
     });
     outcomes(connection, changes.collect(), now).await
 }

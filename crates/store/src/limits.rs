@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::statement::sql;
+use crate::tokens::{TokenGrant, TokenRequest, UpstreamPause};
 use crate::writer::Op;
 
 /// How far ahead slots are lent, in microseconds; beyond it whoever asks is to wait.
@@ -21,40 +22,12 @@ const BELIEVED: i64 = 60_000_000;
 /// The longest pause that is kept for the others.
 const LONGEST_HOLD: i64 = 3600;
 
-/// What is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
-    /// The name of the limit: the upstream and a hash of its key.
-    pub limit: String,
-    /// Requests a second, over all processes; above zero.
-    pub per_second: u32,
-    pub wanted: u32,
-}
-
-/// What is lent. Times count from now, since machines' clocks differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lent {
-    /// When each token may be used; at least one.
-    Slots(Vec<Duration>),
-    /// None is free before that.
-    Wait(Duration),
-    /// The upstream asked some process to be left alone this long.
-    Paused(Duration),
-}
-
-/// An upstream asked to be left alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    pub limit: String,
-    pub seconds: i64,
-}
-
 impl Store {
     /// Lends tokens of a rate limit.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn lend(&self, ask: Ask) -> Result<Lent, StoreError> {
+    pub async fn request_tokens(&self, ask: TokenRequest) -> Result<TokenGrant, StoreError> {
         self.write(Op::Lend(ask)).await?.try_into()
     }
 
@@ -62,7 +35,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn hold(&self, held: Held) -> Result<(), StoreError> {
+    pub async fn pause_upstream(&self, held: UpstreamPause) -> Result<(), StoreError> {
         self.write(Op::Hold(held.clone())).await?;
         self.bell.tell_held(&held);
         Ok(())
@@ -76,7 +49,11 @@ struct Standing {
     held_until: i64,
 }
 
-pub(crate) async fn lend(connection: &mut Connection, ask: &Ask, now: Timestamp) -> Result<Lent, StoreError> {
+pub(crate) async fn lend(
+    connection: &mut Connection,
+    ask: &TokenRequest,
+    now: Timestamp,
+) -> Result<TokenGrant, StoreError> {
     let now = now.timestamp_micros();
     let standing = standing(connection, &ask.limit, now).await?;
     let (lent, full_at) = lent(standing, ask, now);
@@ -101,10 +78,10 @@ async fn standing(connection: &mut Connection, limit: &str, now: i64) -> Result<
 }
 
 /// What can be lent at `now`, and when the bucket is full after that.
-fn lent(standing: Standing, ask: &Ask, now: i64) -> (Lent, i64) {
+fn lent(standing: Standing, ask: &TokenRequest, now: i64) -> (TokenGrant, i64) {
     let micros = |micros: i64| Duration::from_micros(micros.max(0).unsigned_abs());
     if standing.held_until > now {
-        return (Lent::Paused(micros(standing.held_until - now)), standing.full_at);
+        return (TokenGrant::Paused(micros(standing.held_until - now)), standing.full_at);
     }
     let per_second = i64::from(ask.per_second.max(1));
     let interval = (1_000_000 / per_second).max(1);
@@ -114,14 +91,14 @@ fn lent(standing: Standing, ask: &Ask, now: i64) -> (Lent, i64) {
     let slot = |number: i64| base + number * interval - burst;
     let room = now + AHEAD - slot(0);
     if room < 0 {
-        return (Lent::Wait(micros(-room)), standing.full_at);
+        return (TokenGrant::Wait(micros(-room)), standing.full_at);
     }
     let count = i64::from(ask.wanted.max(1)).min(room / interval + 1);
     let slots = (0..count).map(|number| micros(slot(number) - now)).collect();
-    (Lent::Slots(slots), base + count * interval)
+    (TokenGrant::Slots(slots), base + count * interval)
 }
 
-pub(crate) async fn hold(connection: &mut Connection, held: &Held, now: Timestamp) -> Result<(), StoreError> {
+pub(crate) async fn hold(connection: &mut Connection, held: &UpstreamPause, now: Timestamp) -> Result<(), StoreError> {
     let seconds = held.seconds.clamp(0, LONGEST_HOLD);
     let query = sql("INSERT INTO limits (name, full_at, held_until) VALUES ($1, $2, $3)
          ON CONFLICT (name) DO UPDATE SET held_until = CASE WHEN limits.held_until < excluded.held_until
@@ -137,8 +114,8 @@ mod tests {
 
     const NOW: i64 = 1_000_000_000;
 
-    fn ask(per_second: u32, wanted: u32) -> Ask {
-        Ask { limit: "stripe:0".into(), per_second, wanted }
+    fn ask(per_second: u32, wanted: u32) -> TokenRequest {
+        TokenRequest { limit: "stripe:0".into(), per_second, wanted }
     }
 
     /// Tokens that can be used within `seconds`, asked for ten at a time until there are no more before the end.
@@ -147,7 +124,7 @@ mod tests {
         loop {
             let (lent, full_at) = lent(standing, &ask(per_second, 10), NOW);
             standing.full_at = full_at;
-            let Lent::Slots(slots) = lent else { panic!("{lent:?}") };
+            let TokenGrant::Slots(slots) = lent else { panic!("{lent:?}") };
             let before = slots.iter().filter(|slot| **slot < Duration::from_secs(seconds)).count();
             used += before;
             if before < slots.len() {
@@ -168,7 +145,7 @@ mod tests {
     fn half_a_seconds_worth_can_be_used_at_once_and_the_next_one_an_interval_later() {
         let fresh = Standing { full_at: NOW, held_until: 0 };
         let (lent, _) = lent(fresh, &ask(10, 7), NOW);
-        let Lent::Slots(slots) = lent else { panic!("{lent:?}") };
+        let TokenGrant::Slots(slots) = lent else { panic!("{lent:?}") };
         let millis: Vec<u128> = slots.iter().map(Duration::as_millis).collect();
         assert_eq!(millis, [0, 0, 0, 0, 0, 100, 200]);
     }
@@ -176,15 +153,15 @@ mod tests {
     #[test]
     fn whoever_would_have_to_wait_for_half_a_minute_asks_again_then() {
         let full = Standing { full_at: NOW + 40_000_000, held_until: 0 };
-        assert_eq!(lent(full, &ask(1, 1), NOW).0, Lent::Wait(Duration::from_secs(10)));
+        assert_eq!(lent(full, &ask(1, 1), NOW).0, TokenGrant::Wait(Duration::from_secs(10)));
         let set_back = Standing { full_at: NOW + 4_000_000_000, held_until: 0 };
-        assert_eq!(lent(set_back, &ask(1, 1), NOW).0, Lent::Slots(vec![Duration::ZERO]));
+        assert_eq!(lent(set_back, &ask(1, 1), NOW).0, TokenGrant::Slots(vec![Duration::ZERO]));
     }
 
     #[test]
     fn an_upstream_that_is_held_lends_nothing() {
         let held = Standing { full_at: NOW, held_until: NOW + 5_000_000 };
-        assert_eq!(lent(held, &ask(10, 1), NOW).0, Lent::Paused(Duration::from_secs(5)));
-        assert!(matches!(lent(held, &ask(10, 1), NOW + 5_000_000).0, Lent::Slots(_)));
+        assert_eq!(lent(held, &ask(10, 1), NOW).0, TokenGrant::Paused(Duration::from_secs(5)));
+        assert!(matches!(lent(held, &ask(10, 1), NOW + 5_000_000).0, TokenGrant::Slots(_)));
     }
 }

@@ -8,19 +8,11 @@ use entitlement::names::{Account, User};
 use crate::claim::{Lease, Urgency};
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
+use crate::link::{Link, Linked, OPERATOR};
 use crate::open::Store;
 use crate::statement::{Batch, Column, Statement, Value, millis, sql};
 use crate::worklist;
 use crate::writer::Op;
-
-/// An account and its customer.
-#[derive(Clone, Debug)]
-pub struct Link {
-    pub account: Account,
-    pub user: User,
-    /// A source of `identity.user_id`, or `operator`.
-    pub origin: String,
-}
 
 /// What is known around an account.
 #[derive(Clone, Debug, Default)]
@@ -28,22 +20,9 @@ pub struct AccountContext {
     /// Whom it belongs to.
     pub link: Option<Link>,
     /// Whom it belonged to before, as far as what they had through it may not have ended yet.
-    pub former: Vec<User>,
+    pub former_users: Vec<User>,
     /// All accounts of whom it belongs to, in order.
     pub accounts: Vec<Account>,
-}
-
-/// What an operator's link is called in [`Link::origin`]. It wins over anything that is read at a source.
-pub const OPERATOR: &str = "operator";
-
-/// Whether a link could be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Linked {
-    Done,
-    /// Another worker looks at an account of that customer just now, or an operator linked it meanwhile.
-    Busy,
-    /// The lease ran out.
-    Lost,
 }
 
 impl Store {
@@ -84,14 +63,18 @@ impl Store {
         let former = formers.into_iter().filter_map(|row| User::new(&row.get::<String>("customer"))).collect();
         let links: Vec<Link> = linked.into_iter().filter_map(link).collect();
         let own = links.iter().find(|link| &link.account == account).cloned();
-        Ok(AccountContext { link: own, former, accounts: links.into_iter().map(|link| link.account).collect() })
+        Ok(AccountContext {
+            link: own,
+            former_users: former,
+            accounts: links.into_iter().map(|link| link.account).collect(),
+        })
     }
 
     /// Forgets that `account` belonged to `user`: nothing of it is left with them.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn handed_over(&self, account: Account, user: User) -> Result<(), StoreError> {
+    pub async fn forget_former_user(&self, account: Account, user: User) -> Result<(), StoreError> {
         self.write(Op::HandedOver(account, user)).await.map(drop)
     }
 
@@ -137,7 +120,7 @@ pub(crate) async fn learn(
 pub(crate) async fn tell(connection: &mut Connection, link: &Link, now: Timestamp) -> Result<Linked, StoreError> {
     let by = if link.origin == OPERATOR { By::Operator } else { By::Look };
     // before the link, as a look does: so the two never wait for each other crosswise
-    worklist::enqueue(connection, &BTreeMap::from([(&link.account, Urgency::Asked)]), now).await?;
+    worklist::enqueue(connection, &BTreeMap::from([(&link.account, Urgency::Requested)]), now).await?;
     let [kept, _] = keep(connection, &[link], by, now).await?;
     Ok(if kept.is_empty() { Linked::Busy } else { Linked::Done })
 }
@@ -197,7 +180,11 @@ async fn keep(
     Ok(found.map(accounts))
 }
 
-pub(crate) async fn handed_over(connection: &mut Connection, account: &Account, user: &User) -> Result<(), StoreError> {
+pub(crate) async fn forget_former_user(
+    connection: &mut Connection,
+    account: &Account,
+    user: &User,
+) -> Result<(), StoreError> {
     let query = sql("DELETE FROM handovers WHERE account = $1 AND customer = $2");
     let query = query.bind(account.as_str()).bind(user.as_str());
     query.later(connection, "ending a handover").await

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::connection::{Pool, bounded};
 use crate::database::CONNECT;
-use crate::limits::Held;
+use crate::tokens::UpstreamPause;
 
 /// The channel of `NOTIFY`.
 const CHANNEL: &str = "grantsync";
@@ -78,13 +78,13 @@ impl Bell {
     }
 
     /// Tells the others that an upstream asked to be left alone.
-    pub(crate) fn tell_held(&self, held: &Held) {
+    pub(crate) fn tell_held(&self, held: &UpstreamPause) {
         let Some(others) = self.others.clone() else { return };
         let what = format!("held {} {}", held.seconds, held.limit);
         tokio::spawn(async move { others.tell(&what).await });
     }
 
-    pub(crate) fn listen(&self) -> mpsc::UnboundedReceiver<Held> {
+    pub(crate) fn listen(&self) -> mpsc::UnboundedReceiver<UpstreamPause> {
         let (sender, held) = mpsc::unbounded_channel();
         if let Some(others) = self.others.clone() {
             tokio::spawn(others.hear(Arc::clone(&self.here), sender));
@@ -120,7 +120,7 @@ impl Others {
         }
     }
 
-    async fn hear(self, here: Arc<Notify>, held: mpsc::UnboundedSender<Held>) {
+    async fn hear(self, here: Arc<Notify>, held: mpsc::UnboundedSender<UpstreamPause>) {
         let mut hearing = Hearing::Untried;
         while !held.is_closed() {
             let ended = self.hear_while_connected(&here, &held, &mut hearing).await;
@@ -140,7 +140,7 @@ impl Others {
     async fn hear_while_connected(
         &self,
         here: &Notify,
-        held: &mpsc::UnboundedSender<Held>,
+        held: &mpsc::UnboundedSender<UpstreamPause>,
         hearing: &mut Hearing,
     ) -> Result<(), sqlx::Error> {
         // a pool of its own: a listener that fell silent keeps its place for ever
@@ -173,7 +173,7 @@ impl Others {
         &self,
         listener: &mut PgListener,
         here: &Notify,
-        held: &mpsc::UnboundedSender<Held>,
+        held: &mpsc::UnboundedSender<UpstreamPause>,
     ) -> Result<bool, sqlx::Error> {
         self.tell("probe").await;
         let Ok(heard) = timeout(LONGEST, listener.try_recv()).await else { return Ok(false) };
@@ -184,7 +184,7 @@ impl Others {
         Ok(heard.is_some())
     }
 
-    fn take(&self, payload: &str, here: &Notify, held: &mpsc::UnboundedSender<Held>) {
+    fn take(&self, payload: &str, here: &Notify, held: &mpsc::UnboundedSender<UpstreamPause>) {
         let Some((sender, what)) = payload.split_once(' ') else { return };
         if sender == &*self.name {
             return;
@@ -194,7 +194,7 @@ impl Others {
             ["held", seconds, limit] => {
                 if let Ok(seconds) = seconds.parse() {
                     // nobody may be interested
-                    drop(held.send(Held { limit: (*limit).to_owned(), seconds }));
+                    drop(held.send(UpstreamPause { limit: (*limit).to_owned(), seconds }));
                 }
             }
             _ => {}

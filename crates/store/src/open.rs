@@ -12,12 +12,12 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{Connection, Durability, Pool, Time};
 use crate::database::Database;
 use crate::error::{OpenError, StoreError};
-use crate::limits::Held;
 use crate::notify::Bell;
 use crate::statement::{differing, millis, sql};
+use crate::tokens::UpstreamPause;
 use crate::writer::{State, Waiting, Writer};
 
-/// How long [`Store::finish`] waits for what is under way.
+/// How long [`Store::close`] waits for what is under way.
 const LONGEST_FINISH: Duration = Duration::from_secs(10);
 
 /// The memory of one process. Clones share it.
@@ -98,7 +98,7 @@ impl Store {
 
     /// Gives the database back after what was handed in is written. SQLite's log is folded into its file then, so that the
     /// file alone is a whole copy.
-    pub async fn finish(self) {
+    pub async fn close(self) {
         let closed = timeout(LONGEST_FINISH, async {
             if let Pool::Sqlite(reads) = &self.reads {
                 reads.close().await;
@@ -121,7 +121,7 @@ impl Store {
     /// On PostgreSQL, listens from now on for what other processes do: their bells end [`Store::rung`], and the pauses of
     /// upstreams that they met are answered here. On SQLite nothing is ever heard.
     #[must_use]
-    pub fn listen(&self) -> mpsc::UnboundedReceiver<Held> {
+    pub fn listen(&self) -> mpsc::UnboundedReceiver<UpstreamPause> {
         self.bell.listen()
     }
 
@@ -136,7 +136,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn survives_power_cuts(&self) -> Result<bool, StoreError> {
+    pub async fn is_durable(&self) -> Result<bool, StoreError> {
         let query = differing("SELECT 'full' AS setting", "SELECT current_setting('fsync') AS setting");
         let row = query.read_first(&self.reads).await.map_err(StoreError::on("asking for a setting"))?;
         Ok(row.is_none_or(|row| row.get::<String>("setting") != "off"))
@@ -146,12 +146,12 @@ impl Store {
     ///
     /// # Errors
     /// When it does not.
-    pub async fn answers(&self) -> Result<(), StoreError> {
+    pub async fn probe(&self) -> Result<(), StoreError> {
         if self.writer.is_closed() {
             return Err(StoreError::Stopped);
         }
         if self.state.is_failing() {
-            self.keep_note("last_failure_probed", millis((self.clock)()).to_string()).await?;
+            self.set_daemon_state("last_failure_probed", millis((self.clock)()).to_string()).await?;
         }
         let query = sql("SELECT account FROM worklist LIMIT 1").read_first(&self.reads);
         query.await.map(drop).map_err(StoreError::on("asking whether the database answers"))

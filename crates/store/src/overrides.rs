@@ -12,66 +12,13 @@ use serde::Serialize;
 use crate::audit;
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
-use crate::links::{self, Link, OPERATOR};
+use crate::link::{Link, OPERATOR};
+use crate::links;
 use crate::listing::Listing;
 use crate::open::Store;
+use crate::override_request::{OverrideAction, OverrideOutcome, OverrideRequest, promotional_grant_id};
 use crate::statement::{Batch, Column, Statement, Value, differing, json, millis, moment, sql};
 use crate::writer::Op;
-
-/// Something an operator orders for one user of one app.
-#[derive(Clone, Debug)]
-pub struct OverrideRequest {
-    pub user: User,
-    /// The app.
-    pub destination: String,
-    pub what: OverrideAction,
-    /// Who orders it, and why, as they say.
-    pub by: String,
-    pub why: String,
-}
-
-/// What is ordered.
-#[derive(Clone, Debug)]
-pub enum OverrideAction {
-    /// A level without a payment; whoever asks twice under one `request` is given once.
-    Grant {
-        level: AccessLevel,
-        until: Until,
-        request: Option<String>,
-    },
-    /// The end of all promotions of a level.
-    EndGrants {
-        level: AccessLevel,
-    },
-    /// To withhold a level, and the end of its promotions.
-    Block {
-        level: AccessLevel,
-    },
-    Unblock {
-        level: AccessLevel,
-    },
-    /// To tell these details; `None`: they are to be gone.
-    SetAttributes {
-        attributes: Vec<(AttributeName, Option<AttributeValue>)>,
-    },
-    /// To forget what was ordered of these details, so that the source speaks again.
-    ForgetAttributes {
-        names: Vec<AttributeName>,
-    },
-}
-
-/// What became of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OverrideOutcome {
-    /// It stands; so many promotions, blocks or details are new, or ended.
-    Done(u64),
-    /// The promotion of that number was given.
-    Granted(i64),
-    /// It was given before, under the same request: until then, unless it was ended.
-    GrantedBefore { id: i64, until: Until, ended: bool },
-    /// The request was made before for something else.
-    OtherRequest(i64),
-}
 
 /// A promotion, as it is listed.
 #[derive(Clone, Debug, Serialize)]
@@ -113,23 +60,12 @@ pub struct AttributeOverride {
     pub since: Timestamp,
 }
 
-/// What promotion number `id` is called.
-#[must_use]
-pub fn promotion_id(id: i64) -> String {
-    format!("promo_{id}")
-}
-
-/// The number of the promotion that is called `name`.
-pub(crate) fn promotion_number(name: &str) -> Option<i64> {
-    name.strip_prefix("promo_")?.parse().ok()
-}
-
 impl Store {
     /// Writes an order down, and makes its user due.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn order(&self, order: OverrideRequest) -> Result<OverrideOutcome, StoreError> {
+    pub async fn apply_override(&self, order: OverrideRequest) -> Result<OverrideOutcome, StoreError> {
         self.write(Op::Override(Box::new(order))).await?.try_into()
     }
 
@@ -146,7 +82,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
-    pub async fn details_of(&self, user: &User) -> Result<Vec<AttributeOverride>, StoreError> {
+    pub async fn attribute_overrides(&self, user: &User) -> Result<Vec<AttributeOverride>, StoreError> {
         let query = sql("SELECT destination, name, value, who, since FROM details WHERE customer = $1
              ORDER BY destination, name");
         let found = query.bind(user.as_str()).read(&self.reads).await;
@@ -168,7 +104,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn promotions_of(&self, user: &User) -> Result<Vec<PromotionalGrantRow>, StoreError> {
+    pub async fn promotional_grants(&self, user: &User) -> Result<Vec<PromotionalGrantRow>, StoreError> {
         let query =
             sql("SELECT id, customer, destination, level, until, who, why, given_at, ended_at, ended_by, ended_why
              FROM promotions WHERE customer = $1 ORDER BY id DESC");
@@ -207,7 +143,7 @@ fn until(row: &Row) -> Until {
 
 fn promotion(row: &Row) -> PromotionalGrant {
     PromotionalGrant {
-        id: promotion_id(row.get("id")),
+        id: promotional_grant_id(row.get("id")),
         level: AccessLevel(row.get("name")),
         until: until(row),
         by: row.get("who"),
@@ -251,7 +187,7 @@ fn told(row: &Row) -> Result<AttributeOverride, StoreError> {
 
 fn given(row: &Row) -> PromotionalGrantRow {
     PromotionalGrantRow {
-        id: promotion_id(row.get("id")),
+        id: promotional_grant_id(row.get("id")),
         user: row.get("customer"),
         app: row.get("destination"),
         level: row.get("level"),
@@ -271,7 +207,7 @@ pub(crate) async fn write(
     order: &OverrideRequest,
     now: Timestamp,
 ) -> Result<OverrideOutcome, StoreError> {
-    let ordered = match &order.what {
+    let ordered = match &order.action {
         OverrideAction::Grant { level, until, request } => {
             promote(connection, order, level, *until, request.as_deref(), now).await?
         }

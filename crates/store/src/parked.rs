@@ -13,6 +13,7 @@ use crate::event::{Event, Outcome};
 use crate::listing::Listing;
 use crate::open::Store;
 use crate::record::{Attention, AttentionKind, Settlement, SyncEnding};
+use crate::selection::Selection;
 use crate::statement::{Batch, Column, Statement, Value, millis, moment, sql};
 use crate::worklist;
 use crate::writer::Op;
@@ -40,19 +41,11 @@ pub struct Filter {
     pub accounts: Vec<Account>,
     pub user: Option<User>,
     /// Those with a higher number.
-    pub behind: Option<i64>,
+    pub after: Option<i64>,
 }
 
 /// All columns of a parked thing.
 const PARKED: &str = "SELECT id, kind, account, customer, subject, reason, hint, since, dropped FROM parked WHERE true";
-
-/// Which parked things are meant.
-#[derive(Clone, Debug)]
-pub enum Which {
-    Ids(Vec<i64>),
-    Kind(AttentionKind),
-    All,
-}
 
 impl Store {
     /// All parked things that were not dropped, the oldest first.
@@ -76,13 +69,13 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn first_parked_matching(&self, filter: &Filter, limit: u32) -> Result<Vec<Parked>, StoreError> {
-        let Filter { kind, accounts, user, behind } = filter;
+        let Filter { kind, accounts, user, after } = filter;
         let query = Listing::of(PARKED)
             .only_if(true, "dropped IS NULL")
             .only("kind = ?", kind.map(AttentionKind::as_str))
             .only_if(!accounts.is_empty(), "account IN (SELECT value FROM asked)")
             .only("customer = ?", user.as_ref().map(User::as_str))
-            .only("id > ?", *behind);
+            .only("id > ?", *after);
         let query = query.first(limit, "id").with(Batch::texts("asked", accounts.iter().map(Account::as_str)));
         let found = query.read(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
         Ok(found.iter().map(parked).collect())
@@ -122,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn release(&self, which: Which) -> Result<u64, StoreError> {
+    pub async fn release(&self, which: Selection) -> Result<u64, StoreError> {
         self.write(Op::Release(which)).await?.try_into()
     }
 
@@ -130,7 +123,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn drop_parked(&self, which: Which, reason: String) -> Result<u64, StoreError> {
+    pub async fn drop_parked(&self, which: Selection, reason: String) -> Result<u64, StoreError> {
         self.write(Op::DropParked(which, reason)).await?.try_into()
     }
 }
@@ -158,9 +151,9 @@ pub(crate) async fn settle(
     let done: Vec<(&Account, &[Attention])> = settlements
         .iter()
         .filter_map(|settlement| match &settlement.ending {
-            SyncEnding::Done { parked, .. } => Some((&settlement.account, parked.as_slice())),
-            SyncEnding::Partly { .. }
-            | SyncEnding::Forgotten
+            SyncEnding::Done { attention: parked, .. } => Some((&settlement.account, parked.as_slice())),
+            SyncEnding::Incomplete { .. }
+            | SyncEnding::Discarded
             | SyncEnding::GivenUp(_)
             | SyncEnding::Failed { .. }
             | SyncEnding::Yielded { .. } => None,
@@ -169,8 +162,8 @@ pub(crate) async fn settle(
     let beside = settlements.iter().flat_map(|settlement| {
         let findings = match &settlement.ending {
             SyncEnding::GivenUp(finding) => std::slice::from_ref(finding),
-            SyncEnding::Failed { parked, .. } | SyncEnding::Partly { parked, .. } => parked.as_slice(),
-            SyncEnding::Done { .. } | SyncEnding::Forgotten | SyncEnding::Yielded { .. } => &[],
+            SyncEnding::Failed { attention, .. } | SyncEnding::Incomplete { attention, .. } => attention.as_slice(),
+            SyncEnding::Done { .. } | SyncEnding::Discarded | SyncEnding::Yielded { .. } => &[],
         };
         findings.iter().map(|finding| (&settlement.account, finding))
     });
@@ -243,7 +236,7 @@ async fn add(
     .await
 }
 
-impl Which {
+impl Selection {
     /// Binds what the texts below call `$1`, `$2` and `ids`.
     fn bound<'a>(&self, statement: Statement<'a>) -> Statement<'a> {
         let (ids, kind) = match self {
@@ -257,7 +250,7 @@ impl Which {
 }
 
 /// Makes the accounts behind parked things due, and their refused steps wanted again.
-pub(crate) async fn release(connection: &mut Connection, which: &Which, now: Timestamp) -> Result<u64, StoreError> {
+pub(crate) async fn release(connection: &mut Connection, which: &Selection, now: Timestamp) -> Result<u64, StoreError> {
     let found = sql("SELECT id, kind, account, subject FROM parked
          WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");
     let found = which.bound(found).fetch(connection).await.map_err(StoreError::on("choosing what is parked"))?;
@@ -279,11 +272,15 @@ pub(crate) async fn release(connection: &mut Connection, which: &Which, now: Tim
     .with(Batch::texts("keys", keys.iter().map(String::as_str)))
     .later(connection, "releasing refused steps")
     .await?;
-    worklist::enqueue(connection, &accounts.iter().map(|account| (account, Urgency::Asked)).collect(), now).await?;
+    worklist::enqueue(connection, &accounts.iter().map(|account| (account, Urgency::Requested)).collect(), now).await?;
     Ok((found.len() - of(AttentionKind::UnreadableEvent).count()) as u64)
 }
 
-pub(crate) async fn drop_for_good(connection: &mut Connection, which: &Which, reason: &str) -> Result<u64, StoreError> {
+pub(crate) async fn drop_for_good(
+    connection: &mut Connection,
+    which: &Selection,
+    reason: &str,
+) -> Result<u64, StoreError> {
     let query = sql("UPDATE parked SET dropped = $3
          WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");
     let query = which.bound(query).bind(reason);

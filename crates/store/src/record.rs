@@ -1,4 +1,4 @@
-//! What a look writes: intentions before it sends, outcomes and its end after.
+//! What a sync writes: intentions and results while it runs, and how it ended.
 
 use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
@@ -8,7 +8,7 @@ use entitlement::status::Status;
 
 use crate::claim::Lease;
 
-/// Steps about to be sent, and what became of earlier ones; written in one transaction before anything is sent.
+/// Results of steps that were sent and steps about to be sent, written in one transaction before anything is sent.
 #[derive(Clone, Debug)]
 pub struct Intent {
     pub account: Account,
@@ -19,9 +19,9 @@ pub struct Intent {
     /// Answers to steps that were sent before. Written first, so that a step may follow on what they confirm.
     pub results: Vec<StepResult>,
     pub steps: Vec<PlannedStep>,
-    /// Earlier steps that the profile shows.
+    /// Earlier steps whose effect the profile shows: confirmed.
     pub settled: Vec<StepKey>,
-    /// Earlier steps that are no longer wanted.
+    /// Earlier steps that are no longer needed.
     pub dropped: Vec<StepKey>,
 }
 
@@ -36,81 +36,80 @@ pub struct StepResult {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepOutcome {
     Confirmed,
-    /// It may or may not have arrived; send again at that moment.
-    Again {
+    /// It may or may not have arrived: sent again at `due`.
+    Retry {
         due: Timestamp,
-        why: String,
-        tries: Attempts,
+        error: String,
+        attempt: Attempt,
     },
-    /// It will never be taken as it is.
+    /// The destination will never take it as it is.
     Refused {
-        why: String,
+        error: String,
     },
 }
 
-/// Outcomes written before the look ends, under the same lease.
-#[derive(Clone, Debug)]
-pub struct Outcomes {
-    pub account: Account,
-    pub lease: Lease,
-    pub sent: Vec<StepResult>,
-    /// Where customers stand by now.
-    pub statuses: Vec<(User, Status)>,
-}
-
-/// Whether a failure brings the end of all tries nearer.
+/// Whether a failed attempt counts towards giving up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempts {
+pub enum Attempt {
     Counted,
-    /// The cause lies outside the step (a refused key): it may last as long as it likes.
+    /// The cause lies outside the step (a refused key): it may fail any number of times.
     Free,
 }
 
-/// The end of a look: outcomes, what is parked, and when to look again.
+/// Results and statuses written while the sync goes on, under its lease.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub account: Account,
+    pub lease: Lease,
+    pub results: Vec<StepResult>,
+    /// What users have by now.
+    pub statuses: Vec<(User, Status)>,
+}
+
+/// The end of a sync: results, attention, and when the account is due again.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     pub account: Account,
     pub lease: Lease,
-    /// The generation the look answered; a bell since then leaves the account due.
+    /// The generation that was claimed; a trigger since then leaves the account due.
     pub generation: i64,
-    pub sent: Vec<StepResult>,
-    /// Where customers stand, as the look saw it.
+    pub results: Vec<StepResult>,
+    /// What users have, as the sync saw it.
     pub statuses: Vec<(User, Status)>,
     pub ending: SyncEnding,
 }
 
-/// How a look ended.
+/// How a sync ended.
 #[derive(Clone, Debug)]
 pub enum SyncEnding {
-    /// It came to its end. What is parked for the account is exactly `parked`.
-    Done { next: Option<Timestamp>, parked: Vec<Attention> },
-    /// It failed; what is parked stays, beside what it found before.
-    Failed { next: Timestamp, why: String, parked: Vec<Attention> },
-    /// Some of it cannot be done as things are, and is among `parked`, beside what is parked already. `trouble`: why it
-    /// could not see all of where the customer stands.
-    Partly { next: Option<Timestamp>, parked: Vec<Attention>, trouble: Option<String> },
-    /// What was looked at only led to an account, and is not kept.
-    Forgotten,
-    /// It failed for good: parked beside what is parked already.
+    /// It came to its end. `attention` replaces what is parked for the account.
+    Done { due: Option<Timestamp>, attention: Vec<Attention> },
+    /// It failed. `attention` is added to what is parked for the account.
+    Failed { due: Timestamp, error: String, attention: Vec<Attention> },
+    /// Part of it cannot be done as things are. `attention` is added to what is parked for the account; `error` says why
+    /// not everything that the user has could be read.
+    Incomplete { due: Option<Timestamp>, attention: Vec<Attention>, error: Option<String> },
+    /// The account only led to another one; its row is removed.
+    Discarded,
+    /// It failed for good: added to what is parked for the account.
     GivenUp(Attention),
-    /// It could not begin: another worker holds the customer. Not a failure.
-    Yielded { next: Timestamp },
+    /// It could not begin, since another worker holds the user. Not a failure.
+    Yielded { due: Timestamp },
 }
 
-/// Something for a human, found by a look.
+/// What a human must settle, found by a sync.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attention {
     pub kind: AttentionKind,
     pub user: Option<User>,
     /// What it is about within the account: a price, a step.
     pub subject: String,
-    /// What is the matter.
     pub reason: String,
     /// What to do about it.
     pub hint: String,
 }
 
-/// Kinds of parked things.
+/// Kinds of attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttentionKind {
     UnknownUser,
@@ -118,13 +117,12 @@ pub enum AttentionKind {
     RefusedStep,
     UnreadableEvent,
     UnknownState,
-    /// Accepted by the destination, again and again, and never shown.
+    /// Accepted by the destination again and again, and never visible in the profile.
     NotShown,
     SyncFailed,
 }
 
 impl AttentionKind {
-    /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::UnknownUser,
         Self::UnmappedPrice,
@@ -154,6 +152,6 @@ impl AttentionKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fenced {
     Written,
-    /// The lease ran out: nothing was written, and another worker may be at it.
+    /// The lease ran out: nothing was written, and another worker may hold the account.
     LeaseLost,
 }

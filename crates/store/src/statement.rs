@@ -160,14 +160,14 @@ impl<'a> Statement<'a> {
 
     /// The rows of this one and of `other`.
     pub(crate) async fn read_with(self, other: Self, from: &Pool) -> Result<[Vec<Row>; 2], sqlx::Error> {
-        let Pool::Sqlite(lanes) = from else {
+        let Pool::Sqlite(reads) = from else {
             let (rows, others) = tokio::try_join!(self.read(from), other.read(from))?;
             return Ok([rows, others]);
         };
         let mut script = Script::default();
         self.add_to(&mut script, None)?;
         other.add_to(&mut script, None)?;
-        lanes.read(async move |on| script.run(on).await.map_err(|failed| failed.source)).await.map(two)
+        reads.read(async move |on| script.run(on).await.map_err(|failed| failed.source)).await.map(two)
     }
 
     /// The first row, if there is one.
@@ -180,9 +180,9 @@ impl<'a> Statement<'a> {
 
     pub(crate) async fn read(self, from: &Pool) -> Result<Vec<Row>, sqlx::Error> {
         match from {
-            Pool::Sqlite(lanes) => {
+            Pool::Sqlite(reads) => {
                 let query = self.sqlite()?;
-                let found = lanes.read(async move |on| query.fetch_all(on).await).await?;
+                let found = reads.read(async move |on| query.fetch_all(on).await).await?;
                 Ok(rows(found, Row::Sqlite))
             }
             Pool::Postgres(pool) => Ok(rows(read_again(pool, || self.postgres()).await?, Row::Postgres)),
@@ -192,9 +192,9 @@ impl<'a> Statement<'a> {
     /// The first row, if there is one.
     pub(crate) async fn read_first(self, from: &Pool) -> Result<Option<Row>, sqlx::Error> {
         match from {
-            Pool::Sqlite(lanes) => {
+            Pool::Sqlite(reads) => {
                 let query = self.sqlite()?;
-                Ok(lanes.read(async move |on| query.fetch_optional(on).await).await?.map(Row::Sqlite))
+                Ok(reads.read(async move |on| query.fetch_optional(on).await).await?.map(Row::Sqlite))
             }
             Pool::Postgres(pool) => {
                 let found = read_again(pool, || self.postgres()).await?;

@@ -9,30 +9,9 @@ use crate::error::StoreError;
 use crate::open::Store;
 use crate::record::Fenced;
 use crate::statement::{millis, sql};
+use crate::task::Task;
 use crate::worklist::until;
 use crate::writer::Op;
-
-/// A task that one process at a time does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
-    Backfill,
-    CatchUp,
-    CleanUp,
-    Round,
-}
-
-impl Task {
-    /// The name the database keeps.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Backfill => "backfill",
-            Self::CatchUp => "catch_up",
-            Self::CleanUp => "clean_up",
-            Self::Round => "round",
-        }
-    }
-}
 
 impl Store {
     /// Takes or keeps the turn at `task` for `span`; a span of zero gives it to whoever comes next. [`Fenced::LeaseLost`] while

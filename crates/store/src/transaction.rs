@@ -8,14 +8,14 @@ use entitlement::names::Account;
 use crate::claim::{Lease, Urgency};
 use crate::connection::Connection;
 use crate::error::StoreError;
-use crate::event::{Event, Kept, Outcome};
-use crate::links::{Link, Linked};
+use crate::event::{Event, Recorded};
+use crate::link::{Link, Linked};
 use crate::notify::Wakes;
-use crate::record::{Fenced, Intent, Outcomes, Settlement, StepResult};
+use crate::record::{Fenced, Intent, Progress, Settlement, StepResult};
 use crate::writer::{Answer, Op, Waiting};
 use crate::{
-    inbox, ledger, limits, links, notes, overrides, parked, retention, statuses, store_purchases, task_leases, walk,
-    worklist,
+    accounts, daemon_state, inbox, ledger, limits, links, overrides, parked, retention, statuses, store_purchases,
+    task_leases, worklist,
 };
 
 /// Writes `batch` into the transaction that `connection` has begun; answers each in turn.
@@ -36,7 +36,7 @@ pub(crate) async fn write(
     for place in in_order(batch) {
         let holds = |account, lease| if held.get(account) == Some(lease) { Fenced::Written } else { Fenced::LeaseLost };
         let answer = match &batch[place].op {
-            Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Kept),
+            Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Recorded),
             Op::Intend(intent) => Answer::Fenced(holds(&intent.account, &intent.lease)),
             Op::Settle(settlement) => Answer::Fenced(holds(&settlement.account, &settlement.lease)),
             Op::Close(outcomes) => {
@@ -44,7 +44,7 @@ pub(crate) async fn write(
                 close(outcomes, held, connection, now).await?
             }
             Op::Link(link, Some(lease)) => Answer::Linked(match holds(&link.account, lease) {
-                Fenced::LeaseLost => Linked::Lost,
+                Fenced::LeaseLost => Linked::LeaseLost,
                 Fenced::Written if linked.contains(&link.account) => Linked::Done,
                 // the customer may just have been taken through another account
                 Fenced::Written if later.contains(&link.account) => link_later(link, connection, now).await?,
@@ -93,7 +93,11 @@ fn in_order(batch: &[Waiting]) -> Vec<usize> {
 }
 
 /// Events; answers for each in turn whether it was new.
-async fn keep_events(batch: &[Waiting], connection: &mut Connection, now: Timestamp) -> Result<Vec<Kept>, StoreError> {
+async fn keep_events(
+    batch: &[Waiting],
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<Vec<Recorded>, StoreError> {
     let events: Vec<&Event> = batch.iter().filter_map(|waiting| waiting.op.event()).collect();
     if events.is_empty() {
         return Ok(Vec::new());
@@ -102,9 +106,15 @@ async fn keep_events(batch: &[Waiting], connection: &mut Connection, now: Timest
 }
 
 /// Rings for what new events and touches name, and parks events that cannot be read.
-async fn ring(batch: &[Waiting], kept: &[Kept], connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
+async fn ring(
+    batch: &[Waiting],
+    kept: &[Recorded],
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let events = batch.iter().filter_map(|waiting| waiting.op.event());
-    let new: Vec<&Event> = events.zip(kept).filter(|(_, kept)| **kept == Kept::New).map(|(event, _)| event).collect();
+    let new: Vec<&Event> =
+        events.zip(kept).filter(|(_, kept)| **kept == Recorded::New).map(|(event, _)| event).collect();
     if !new.is_empty() {
         parked::unreadable(connection, &new, now).await?;
     }
@@ -113,7 +123,7 @@ async fn ring(batch: &[Waiting], kept: &[Kept], connection: &mut Connection, now
         _ => None,
     });
     let touched = touches.flat_map(|(accounts, urgency)| accounts.iter().map(move |account| (account, urgency)));
-    let bells = new.iter().filter_map(|event| event.rings()).map(|account| (account, Urgency::Fresh));
+    let bells = new.iter().filter_map(|event| event.account()).map(|account| (account, Urgency::Fresh));
     let mut rung: BTreeMap<&Account, Urgency> = BTreeMap::new();
     for (account, urgency) in touched.chain(bells) {
         rung.entry(account).and_modify(|of| *of = of.and(urgency)).or_insert(urgency);
@@ -144,7 +154,8 @@ async fn write_looks(
         })
         .collect();
     let answered = intents.iter().flat_map(|intent| &intent.results);
-    let sent: Vec<&StepResult> = answered.chain(settlements.iter().flat_map(|settlement| &settlement.sent)).collect();
+    let sent: Vec<&StepResult> =
+        answered.chain(settlements.iter().flat_map(|settlement| &settlement.results)).collect();
     ledger::sent(connection, &sent, now).await?;
     let settled = ledger::intend(connection, &intents, now).await?;
     parked::settle(connection, &settlements, now).await?;
@@ -164,13 +175,13 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
         Op::Link(link, _) => Answer::Linked(links::tell(connection, link, now).await?),
         Op::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
         Op::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
-        Op::Sweep(old, before) => Answer::Swept(retention::sweep(connection, *old, *before).await?),
+        Op::Sweep(old, before) => Answer::Removed(retention::sweep(connection, *old, *before).await?),
         Op::TakeTurn(task, owner, span) => {
             Answer::Fenced(task_leases::take(connection, *task, owner, *span, now).await?)
         }
         Op::Override(order) => Answer::Override(overrides::write(connection, order, now).await?),
         Op::HandedOver(account, user) => {
-            links::handed_over(connection, account, user).await?;
+            links::forget_former_user(connection, account, user).await?;
             Answer::Done
         }
         Op::Witness(user, levels) => {
@@ -178,16 +189,16 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
             Answer::Done
         }
         Op::Note(name, value) => {
-            notes::keep(connection, name, value).await?;
+            daemon_state::keep(connection, name, value).await?;
             Answer::Done
         }
-        Op::Lend(ask) => Answer::Lent(limits::lend(connection, ask, now).await?),
+        Op::Lend(ask) => Answer::Granted(limits::lend(connection, ask, now).await?),
         Op::Hold(held) => {
             limits::hold(connection, held, now).await?;
             Answer::Done
         }
         Op::Present(owner, span) => {
-            walk::present(connection, owner, *span, now).await?;
+            accounts::present(connection, owner, *span, now).await?;
             Answer::Done
         }
         Op::RetryAll => {
@@ -199,26 +210,16 @@ async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Res
 }
 
 async fn close(
-    outcomes: &Outcomes,
+    outcomes: &Progress,
     held: Fenced,
     connection: &mut Connection,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
     if held == Fenced::Written {
-        ledger::sent(connection, &outcomes.sent.iter().collect::<Vec<_>>(), now).await?;
+        ledger::sent(connection, &outcomes.results.iter().collect::<Vec<_>>(), now).await?;
         statuses::keep(connection, outcomes.statuses.iter(), now).await?;
     }
     Ok(Answer::Fenced(held))
-}
-
-impl Event {
-    /// The account it rings for.
-    fn rings(&self) -> Option<&Account> {
-        match &self.outcome {
-            Outcome::Rung(account) => Some(account),
-            Outcome::Nobody | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
-        }
-    }
 }
 
 /// What all processes write to, in the order in which a transaction does.
@@ -264,7 +265,7 @@ impl Op {
     /// The accounts it may make due at once.
     fn touches(&self) -> &[Account] {
         match self {
-            Self::Ring(event, _) => event.rings().map_or(&[], std::slice::from_ref),
+            Self::Ring(event, _) => event.account().map_or(&[], std::slice::from_ref),
             Self::Touch(accounts, _) => accounts,
             _ => &[],
         }

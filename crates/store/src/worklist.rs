@@ -8,7 +8,7 @@ use entitlement::clock::Timestamp;
 use entitlement::names::{Account, User};
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::{Claim, Claimed, Hold, Lease, Room, Urgency};
+use crate::claim::{Capacity, Claim, Claimed, Lease, LeaseDeadline, Urgency};
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
 use crate::open::Store;
@@ -32,7 +32,7 @@ pub struct AccountState {
     pub due_at: Option<Timestamp>,
     pub generation: i64,
     pub settled_at: Option<Timestamp>,
-    pub trouble: Option<String>,
+    pub last_error: Option<String>,
     pub leased: bool,
 }
 
@@ -58,11 +58,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn claim(&self, lease: Lease, room: Room, span: Duration) -> Result<Claimed, StoreError> {
+    pub async fn claim(&self, lease: Lease, room: Capacity, span: Duration) -> Result<Claimed, StoreError> {
         let asked = (self.clock)();
         let claimed: Claimed = self.write(Op::Claim(lease, room, span)).await?.try_into()?;
         let until = moment(until(asked, span));
-        claimed.claims.iter().for_each(|claim| claim.hold.set(until));
+        claimed.claims.iter().for_each(|claim| claim.deadline.set(until));
         Ok(claimed)
     }
 
@@ -74,7 +74,7 @@ impl Store {
     pub async fn claim_when_due(
         &self,
         lease: Lease,
-        room: Room,
+        room: Capacity,
         span: Duration,
         sweep: Duration,
         stop: &CancellationToken,
@@ -136,7 +136,7 @@ impl Store {
             due_at: row.get::<Option<i64>>("due_at").map(moment),
             generation: row.get("generation"),
             settled_at: row.get::<Option<i64>>("settled_at").map(moment),
-            trouble: row.get("trouble"),
+            last_error: row.get("trouble"),
             leased: row.get::<Option<i64>>("lease_until").is_some_and(|until| until > now),
         }))
     }
@@ -154,7 +154,7 @@ pub(crate) async fn enqueue(
     let rows = accounts.iter().map(|(account, urgency)| {
         let (class, asked) = match urgency {
             Urgency::Fresh => (0, 0),
-            Urgency::Asked => (0, 1),
+            Urgency::Requested => (0, 1),
             Urgency::Bulk => (2, 1),
         };
         [account.as_str().into(), Value::from(class), Value::from(asked)]
@@ -189,7 +189,7 @@ pub(crate) fn until(now: Timestamp, span: Duration) -> i64 {
 pub(crate) async fn claim(
     connection: &mut Connection,
     lease: &Lease,
-    room: Room,
+    room: Capacity,
     span: Duration,
     now: Timestamp,
 ) -> Result<Claimed, StoreError> {
@@ -198,7 +198,7 @@ pub(crate) async fn claim(
         Connection::Postgres(_) => {
             let found = claim_among_others(connection, lease, room, span, now).await?;
             // whoever took all that was asked for asks again before they wait
-            let next = if found.len() < room.all { Some(next_due(now).fetch(connection).await) } else { None };
+            let next = if found.len() < room.total { Some(next_due(now).fetch(connection).await) } else { None };
             [found, next.transpose().map_err(StoreError::on(FINDING_NEXT))?.unwrap_or_default()]
         }
     };
@@ -206,7 +206,7 @@ pub(crate) async fn claim(
     found.sort_by_key(|row| (row.get::<i64>("class"), row.get::<i64>("due_at")));
     let claims = found.iter().map(|row| claimed(row, lease)).collect::<Result<Vec<_>, _>>()?;
     // by the time of this transaction; whoever asks a database with a time of its own sets it anew
-    claims.iter().for_each(|claim| claim.hold.set(moment(until(now, span))));
+    claims.iter().for_each(|claim| claim.deadline.set(moment(until(now, span))));
     let next_due = next.first().and_then(|row| row.get::<Option<i64>>("due_at")).map(moment);
     Ok(Claimed { claims, next_due })
 }
@@ -217,7 +217,7 @@ const FINDING_NEXT: &str = "finding the next due account";
 async fn claim_alone(
     connection: &mut Connection,
     lease: &Lease,
-    room: Room,
+    room: Capacity,
     span: Duration,
     now: Timestamp,
 ) -> Result<[Vec<Row>; 2], StoreError> {
@@ -242,7 +242,7 @@ async fn claim_alone(
     .bind(lease.as_str())
     .bind(until(now, span))
     .bind(millis(now))
-    .bind(count(room.all))
+    .bind(count(room.total))
     .bind(count(room.bulk));
     claim.fetch_with(next_due(now), connection).await.map_err(StoreError::on("claiming accounts"))
 }
@@ -253,7 +253,7 @@ async fn claim_alone(
 async fn claim_among_others(
     connection: &mut Connection,
     lease: &Lease,
-    room: Room,
+    room: Capacity,
     span: Duration,
     now: Timestamp,
 ) -> Result<Vec<Row>, StoreError> {
@@ -271,7 +271,7 @@ async fn claim_among_others(
          LIMIT $2",
     );
     let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-    let found = found.bind(millis(now)).bind(count(room.all)).bind(count(room.bulk)).fetch(connection).await;
+    let found = found.bind(millis(now)).bind(count(room.total)).bind(count(room.bulk)).fetch(connection).await;
     let found = found.map_err(StoreError::on("finding due accounts"))?;
     let free: Vec<String> = found.iter().filter(|row| row.get("free")).map(|row| row.get("account")).collect();
     if free.is_empty() {
@@ -313,11 +313,11 @@ fn claimed(row: &Row, lease: &Lease) -> Result<Claim, StoreError> {
         failing_since: row.get::<Option<i64>>("failing_since").map(moment),
         urgency: match (row.get::<i64>("class"), row.get::<i64>("asked")) {
             (2, _) => Urgency::Bulk,
-            (_, 1) => Urgency::Asked,
+            (_, 1) => Urgency::Requested,
             (_, _) => Urgency::Fresh,
         },
         lease: lease.clone(),
-        hold: Hold::default(),
+        deadline: LeaseDeadline::default(),
     })
 }
 
@@ -405,12 +405,12 @@ pub(crate) async fn settle(
     }
     let rows = settlements.iter().map(|settlement| -> [Value<'_>; 6] {
         let (ending, next, why) = match &settlement.ending {
-            SyncEnding::Done { next, .. } => ("done", next.map(millis), None),
-            SyncEnding::Partly { next, trouble, .. } => ("done", next.map(millis), trouble.as_deref()),
-            SyncEnding::Failed { next, why, .. } => ("failed", Some(millis(*next)), Some(why.as_str())),
-            SyncEnding::Forgotten => ("done", None, None),
+            SyncEnding::Done { due, .. } => ("done", due.map(millis), None),
+            SyncEnding::Incomplete { due, error, .. } => ("done", due.map(millis), error.as_deref()),
+            SyncEnding::Failed { due, error, .. } => ("failed", Some(millis(*due)), Some(error.as_str())),
+            SyncEnding::Discarded => ("done", None, None),
             SyncEnding::GivenUp(finding) => ("given_up", None, Some(finding.reason.as_str())),
-            SyncEnding::Yielded { next } => ("yielded", Some(millis(*next)), None),
+            SyncEnding::Yielded { due } => ("yielded", Some(millis(*due)), None),
         };
         let (account, lease) = (settlement.account.as_str(), settlement.lease.as_str());
         [account.into(), lease.into(), settlement.generation.into(), ending.into(), next.into(), why.into()]
@@ -438,7 +438,7 @@ pub(crate) async fn settle(
     .with(Batch::new("settlements", columns, rows))
     .later(connection, "settling accounts")
     .await?;
-    let forgotten = settlements.iter().filter(|settlement| matches!(settlement.ending, SyncEnding::Forgotten));
+    let forgotten = settlements.iter().filter(|settlement| matches!(settlement.ending, SyncEnding::Discarded));
     forget(connection, forgotten.map(|settlement| settlement.account.as_str()).collect()).await
 }
 

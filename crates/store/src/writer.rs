@@ -12,21 +12,21 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::{Claimed, Lease, Room, Urgency};
+use crate::claim::{Capacity, Claimed, Lease, Urgency};
 use crate::connection::{Connection, Durability, Time};
 use crate::database::Database;
 use crate::error::StoreError;
-use crate::event::{Event, Kept};
-use crate::limits::{self, Ask, Lent};
-use crate::links::{Link, Linked};
+use crate::event::{Event, Recorded};
+use crate::expired::{Expired, Removed};
+use crate::link::{Link, Linked};
 use crate::notify::{Bell, Wakes};
 use crate::open::Store;
-use crate::overrides::{OverrideOutcome, OverrideRequest};
-use crate::parked::Which;
-use crate::record::{Fenced, Intent, Outcomes, Settlement};
-use crate::retention::{Old, Swept};
+use crate::override_request::{OverrideOutcome, OverrideRequest};
+use crate::record::{Fenced, Intent, Progress, Settlement};
 use crate::script::BEGINNING;
-use crate::task_leases::Task;
+use crate::selection::Selection;
+use crate::task::Task;
+use crate::tokens::{TokenGrant, TokenRequest, UpstreamPause};
 use crate::transaction;
 
 /// Writes taken into one transaction at the most.
@@ -41,43 +41,43 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(crate) enum Op {
     Ring(Event, #[expect(dead_code, reason = "the seat is free again when the write is done")] OwnedSemaphorePermit),
     Touch(Vec<Account>, Urgency),
-    Claim(Lease, Room, Duration),
+    Claim(Lease, Capacity, Duration),
     /// The same, as soon as there is something to claim; asked again after the second span at the latest.
-    Await(Lease, Room, Duration, Duration),
+    Await(Lease, Capacity, Duration, Duration),
     /// Whoever waits for something to claim is told that there is nothing.
     Dismiss,
     Renew(Vec<(Account, Lease)>, Duration),
     Intend(Box<Intent>),
-    Close(Box<Outcomes>),
+    Close(Box<Progress>),
     Settle(Box<Settlement>),
     Link(Link, Option<Lease>),
     HandedOver(Account, User),
     Override(Box<OverrideRequest>),
     Witness(User, Vec<LevelStatus>),
-    Release(Which),
-    DropParked(Which, String),
+    Release(Selection),
+    DropParked(Selection, String),
     Note(String, String),
     RetryAll,
-    Lend(Ask),
-    Hold(limits::Held),
+    Lend(TokenRequest),
+    Hold(UpstreamPause),
     TakeTurn(Task, String, Duration),
     Present(String, Duration),
-    Sweep(Old, Timestamp),
+    Sweep(Expired, Timestamp),
 }
 
 /// What a write answers.
 #[derive(Debug)]
 pub(crate) enum Answer {
     Done,
-    Kept(Kept),
+    Recorded(Recorded),
     Claimed(Claimed),
     Fenced(Fenced),
     Linked(Linked),
     Override(OverrideOutcome),
     Count(u64),
     Renewed(HashSet<(Account, Lease)>),
-    Lent(Lent),
-    Swept(Swept),
+    Granted(TokenGrant),
+    Removed(Removed),
 }
 
 macro_rules! answers {
@@ -96,15 +96,15 @@ macro_rules! answers {
 }
 
 answers!(
-    Kept(Kept),
+    Recorded(Recorded),
     Claimed(Claimed),
     Fenced(Fenced),
     Linked(Linked),
     Override(OverrideOutcome),
     Count(u64),
     Renewed(HashSet<(Account, Lease)>),
-    Lent(Lent),
-    Swept(Swept)
+    Granted(TokenGrant),
+    Removed(Removed)
 );
 
 /// A write, and who waits for it.
@@ -225,13 +225,13 @@ impl Writer {
     }
 
     fn answer(&mut self, batch: Vec<Waiting>, answers: Vec<Answer>) -> Wakes {
-        let new = |answer: &Answer| !matches!(answer, Answer::Kept(Kept::Duplicate));
+        let new = |answer: &Answer| !matches!(answer, Answer::Recorded(Recorded::Duplicate));
         let rings = batch.iter().zip(&answers).filter(|(_, answer)| new(answer)).map(|(waiting, _)| waiting.op.wakes());
         let wakes = rings.max().unwrap_or(Wakes::Nobody);
         for (waiting, answer) in batch.into_iter().zip(answers) {
             match (&waiting.op, answer) {
                 (Op::Await(_, room, _, sweep), Answer::Claimed(found)) => {
-                    let (now, rest) = (Instant::now(), found.rest((self.clock)()));
+                    let (now, rest) = (Instant::now(), found.idle((self.clock)()));
                     self.calm = (!found.fills(*room)).then_some(now + rest);
                     if found.claims.is_empty() {
                         let until = now + rest.min(*sweep);

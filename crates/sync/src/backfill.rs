@@ -44,7 +44,7 @@ impl Controller {
     /// # Errors
     /// When the database does not answer.
     pub async fn last_backfill(&self) -> Result<Option<Backfill>, StoreError> {
-        Ok(self.store.note(NOTE).await?.and_then(|text| serde_json::from_str(&text).ok()))
+        Ok(self.store.daemon_state(NOTE).await?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
     /// Makes everybody due whom Stripe bills; tells how far it is after each page. One that was stopped goes on.
@@ -58,7 +58,7 @@ impl Controller {
         let mut backfill = before.unwrap_or_else(begin);
         while backfill.finished_at.is_none() {
             self.step(&mut backfill).await?;
-            self.store.keep_note(NOTE, serde_json::to_string(&backfill)?).await?;
+            self.store.set_daemon_state(NOTE, serde_json::to_string(&backfill)?).await?;
             told(&backfill);
         }
         Ok(backfill)

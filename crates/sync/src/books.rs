@@ -17,7 +17,7 @@ use entitlement::rules::Rules;
 use iaphub::iaphub::Iaphub;
 use iaphub::write::Route;
 use store::claim::Claim;
-use store::record::{Attempts, StepOutcome, StepResult};
+use store::record::{Attempt, StepOutcome, StepResult};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 use wire::upstream::Upstream;
@@ -68,8 +68,8 @@ impl Books {
         self.iaphub.upstream()
     }
 
-    pub(crate) fn leaving_room(&self, percent: u32) -> Self {
-        let (iaphub, turns) = (self.iaphub.leaving_room(percent), Arc::new(Semaphore::new(BULK)));
+    pub(crate) fn with_rate_share(&self, percent: u32) -> Self {
+        let (iaphub, turns) = (self.iaphub.with_rate_share(percent), Arc::new(Semaphore::new(BULK)));
         Self { iaphub, turns, waits: Waits::Yes, ..self.clone() }
     }
 
@@ -172,7 +172,7 @@ impl Controller {
 
     /// Comes back when the lease does not stand any more.
     async fn is_lost(&self, claim: &Claim) {
-        while claim.hold.stands((self.clock)()) {
+        while claim.deadline.is_ahead((self.clock)()) {
             sleep(ASKING).await;
         }
     }
@@ -185,7 +185,7 @@ impl Controller {
             let due = after((self.clock)(), TimeDelta::seconds(i64::try_from(wait).unwrap_or_default()));
             outcome.sync_again_at(due);
             let why = "waits for its turn: other sales are told first".to_owned();
-            let again = StepOutcome::Again { due, why, tries: Attempts::Free };
+            let again = StepOutcome::Retry { due, error: why, attempt: Attempt::Free };
             outcome.sent.push(StepResult { key: planned.key.clone(), outcome: again });
         }
         outcome.at_rest = false;

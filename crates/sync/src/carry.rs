@@ -9,7 +9,7 @@ use entitlement::retry::{self, Next};
 use entitlement::same::arrived;
 use entitlement::status::Status;
 use store::claim::Claim;
-use store::record::{Attempts, Fenced, Outcomes, StepOutcome, StepResult};
+use store::record::{Attempt, Fenced, Progress, StepOutcome, StepResult};
 
 use crate::controller::{App, Controller, Outcome, SyncError};
 use crate::recent::Left;
@@ -68,7 +68,7 @@ impl Controller {
     ) -> Result<Option<Profile>, Failure> {
         let Served { claim, user, .. } = served;
         // asked right before each write, since each answer may have been slept through
-        let is_ours = || claim.hold.stands((self.clock)());
+        let is_ours = || claim.deadline.is_ahead((self.clock)());
         if !*exists && is_ours() {
             *exists = app.adapty.create(user).await?.exists;
         }
@@ -133,14 +133,14 @@ impl Controller {
                 log::step_failed(claim, name, planned, failure, due);
                 outcome.sync_again_at(due);
                 outcome.at_rest = false;
-                let tries = if failure.class == Class::Credentials { Attempts::Free } else { Attempts::Counted };
-                StepOutcome::Again { due, why, tries }
+                let attempt = if failure.class == Class::Credentials { Attempt::Free } else { Attempt::Counted };
+                StepOutcome::Retry { due, error: why, attempt }
             }
             Next::Never => {
                 log::step_refused(claim, name, planned, failure);
                 outcome.at_rest = false;
                 outcome.parked.push(attention::refused(user, &planned.key, &planned.step, &why));
-                StepOutcome::Refused { why }
+                StepOutcome::Refused { error: why }
             }
         }
     }
@@ -155,8 +155,8 @@ impl Controller {
         if sent.is_empty() && statuses.is_empty() {
             return Ok(());
         }
-        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent, statuses };
-        match self.store.close(outcomes).await? {
+        let progress = Progress { account: claim.account.clone(), lease: claim.lease.clone(), results: sent, statuses };
+        match self.store.record_progress(progress).await? {
             Fenced::Written => Ok(()),
             Fenced::LeaseLost => Err(SyncError::LeaseLost),
         }

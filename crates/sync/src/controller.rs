@@ -16,7 +16,8 @@ use entitlement::rules::Rules;
 use entitlement::status::{Carried, Status};
 use store::claim::{Claim, Urgency};
 use store::error::StoreError;
-use store::links::{AccountContext, Link, Linked};
+use store::link::{Link, Linked};
+use store::links::AccountContext;
 use store::open::Store;
 use store::record::{Attention, Fenced, Settlement, StepResult, SyncEnding};
 use stripe::reader::Stripe;
@@ -177,10 +178,10 @@ impl Outcome {
 impl Controller {
     /// The same for work in bulk, which may use `percent` of the rate limits.
     #[must_use]
-    pub fn leaving_room(&self, percent: u32) -> Self {
-        let slower = |app: &App| App { adapty: app.adapty.leaving_room(percent), ..app.clone() };
-        let (stripe, apps) = (self.stripe.leaving_room(percent), self.apps.iter().map(slower).collect());
-        let books = self.books.as_ref().map(|books| books.leaving_room(percent));
+    pub fn with_rate_share(&self, percent: u32) -> Self {
+        let slower = |app: &App| App { adapty: app.adapty.with_rate_share(percent), ..app.clone() };
+        let (stripe, apps) = (self.stripe.with_rate_share(percent), self.apps.iter().map(slower).collect());
+        let books = self.books.as_ref().map(|books| books.with_rate_share(percent));
         Self { stripe, apps, books, ..self.clone() }
     }
 
@@ -271,7 +272,8 @@ impl Controller {
         if gathered.deleted {
             tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
         }
-        let AccountContext { former, accounts, .. } = self.take(claim, &identity, gathered.account_context).await?;
+        let AccountContext { former_users: former, accounts, .. } =
+            self.take(claim, &identity, gathered.account_context).await?;
         let (outcome, former) = self.hand_over(claim, gathered.billing.mode, former).await?;
         let billing = self.with_other_accounts(gathered.billing, &claim.account, accounts).await?;
         Ok(Ok(Prepared { user: identity.user, billing, former, outcome }))
@@ -295,7 +297,7 @@ impl Controller {
         match self.store.link(link, Some(claim.lease.clone())).await? {
             Linked::Done => Ok(self.store.account_context(&claim.account).await?),
             Linked::Busy => Err(SyncError::Busy),
-            Linked::Lost => Err(SyncError::LeaseLost),
+            Linked::LeaseLost => Err(SyncError::LeaseLost),
         }
     }
 
@@ -308,7 +310,7 @@ impl Controller {
         match self.stripe.resolve(object).await? {
             Resolved::Customer(account) | Resolved::Guest(account) if &account == object => return Ok(None),
             Resolved::Customer(account) | Resolved::Guest(account) => {
-                let urgency = if claim.is_from_event() { Urgency::Fresh } else { Urgency::Asked };
+                let urgency = if claim.is_from_event() { Urgency::Fresh } else { Urgency::Requested };
                 self.store.enqueue(vec![account], urgency).await?;
             }
             Resolved::Nobody(why) => tracing::info!(object.id = %object, "rang for nobody: {why}"),
@@ -329,8 +331,8 @@ impl Controller {
             tracing::info!(account.id = %claim.account, "the account changed hands: its former user's access ends");
             let others = self.store.accounts_of(&former).await?;
             if !others.is_empty() {
-                self.store.enqueue(others, Urgency::Asked).await?;
-                self.store.handed_over(claim.account.clone(), former).await?;
+                self.store.enqueue(others, Urgency::Requested).await?;
+                self.store.forget_former_user(claim.account.clone(), former).await?;
                 continue;
             }
             let billing = Billing { facts: self.nothing_said(), ..Billing::empty(mode) };
@@ -362,7 +364,7 @@ impl Controller {
             self.tell_books(claim, &user, &billing, &mut outcome).await?;
             self.close_early(claim, std::mem::take(&mut outcome.sent), Vec::new()).await?;
             if outcome.at_rest {
-                self.store.handed_over(claim.account.clone(), user).await?;
+                self.store.forget_former_user(claim.account.clone(), user).await?;
             }
             let next = outcome.next.filter(|_| !outcome.at_rest);
             all.add(Outcome { next, ..outcome });
@@ -377,23 +379,23 @@ impl Controller {
             statuses.extend(outcome.status.take());
         }
         let (sent, ending) = match outcome {
-            Ok(outcome) if outcome.leads_elsewhere => (Vec::new(), SyncEnding::Forgotten),
+            Ok(outcome) if outcome.leads_elsewhere => (Vec::new(), SyncEnding::Discarded),
             Ok(Outcome { sent, failure: Some(failure), parked, next, .. }) => {
                 (sent, self.failed(claim, &failure, next, parked))
             }
             Ok(Outcome { sent, partly: true, parked, next, unread, .. }) => {
-                (sent, SyncEnding::Partly { next, parked, trouble: unread })
+                (sent, SyncEnding::Incomplete { due: next, attention: parked, error: unread })
             }
-            Ok(Outcome { sent, parked, next, .. }) => (sent, SyncEnding::Done { next, parked }),
+            Ok(Outcome { sent, parked, next, .. }) => (sent, SyncEnding::Done { due: next, attention: parked }),
             Err(SyncError::LeaseLost) => return None,
             Err(SyncError::Busy) => {
-                let next = after((self.clock)(), Duration::milliseconds(YIELD));
-                (Vec::new(), SyncEnding::Yielded { next })
+                let due = after((self.clock)(), Duration::milliseconds(YIELD));
+                (Vec::new(), SyncEnding::Yielded { due })
             }
             Err(SyncError::Store(error)) => {
                 log::unsettled(&claim.account, &error);
-                let next = after((self.clock)(), Duration::seconds(1));
-                (Vec::new(), SyncEnding::Failed { next, why: error.to_string(), parked: Vec::new() })
+                let due = after((self.clock)(), Duration::seconds(1));
+                (Vec::new(), SyncEnding::Failed { due, error: error.to_string(), attention: Vec::new() })
             }
             Err(SyncError::Upstream(failure)) => (Vec::new(), self.failed(claim, &failure, None, Vec::new())),
         };
@@ -401,7 +403,7 @@ impl Controller {
             account: claim.account.clone(),
             lease: claim.lease.clone(),
             generation: claim.generation,
-            sent,
+            results: sent,
             statuses,
             ending,
         })
@@ -422,7 +424,7 @@ impl Controller {
         match retry::after(failure, attempts, &jitter, now) {
             Next::At(next) if failure.class == Class::Credentials || !claim.has_exhausted_retries(now) => {
                 log::look_failed(&claim.account, failure, next);
-                SyncEnding::Failed { next: sooner.map_or(next, |at| at.min(next)), why, parked }
+                SyncEnding::Failed { due: sooner.map_or(next, |at| at.min(next)), error: why, attention: parked }
             }
             Next::At(_) | Next::Never => {
                 tracing::error!(account.id = %claim.account, error = %why, "a look failed for good and is parked");

@@ -16,7 +16,8 @@ use entitlement::recalled;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use store::claim::Claim;
-use store::links::{AccountContext, Link, OPERATOR};
+use store::link::{Link, OPERATOR};
+use store::links::AccountContext;
 use stripe::reader::{Looked, Scope};
 
 use crate::controller::{App, Controller, SyncError};

@@ -386,14 +386,14 @@ impl Controller {
         loop {
             let Some(standing) = self.store.account_state(account).await? else { return Ok(Err("it is gone".into())) };
             // one of several apps may have failed, and the others been mended
-            if let Some(trouble) = standing.trouble.filter(|_| !standing.leased && self.apps.len() == 1) {
+            if let Some(trouble) = standing.last_error.filter(|_| !standing.leased && self.apps.len() == 1) {
                 return Ok(Err(trouble));
             }
             if !standing.leased && standing.due_at.is_none_or(|due| due > (self.clock)()) {
                 break;
             }
             // as long as anything is worked off, its turn will come
-            silent = if standing.leased || self.store.workers().await? > 0 { 0 } else { silent + 1 };
+            silent = if standing.leased || self.store.live_workers().await? > 0 { 0 } else { silent + 1 };
             if silent > 50 {
                 return Ok(Err("no worker is running; it is due, and is mended when one is".into()));
             }

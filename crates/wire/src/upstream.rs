@@ -134,7 +134,7 @@ impl Upstream {
 
     /// The same for work in bulk, which may use `percent` of the rate, so that what is fresh finds room.
     #[must_use]
-    pub fn leaving_room(&self, percent: u32) -> Self {
+    pub fn with_rate_share(&self, percent: u32) -> Self {
         let Inner { limit_name, limit_by, per_second, .. } = &*self.0;
         // no limit stays none
         let rate = (per_second.saturating_mul(percent.min(100)) / 100).max(u32::from(*per_second > 0));

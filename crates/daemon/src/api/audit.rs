@@ -90,7 +90,7 @@ pub(crate) async fn list_orders(
 ) -> Result<Json<Page<AuditEntry>>, ApiError> {
     let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
     let user = narrowed.user.as_deref().map(parse_user).transpose()?;
-    let lines = api.store.audit_entries(&Filter { user, behind: portion.number()? }, portion.asked()?).await?;
+    let lines = api.store.audit_entries(&Filter { user, after: portion.number()? }, portion.asked()?).await?;
     Ok(Json(portion.page(lines, |line| line.id.to_string(), AuditEntry::from)?))
 }
 

@@ -14,7 +14,7 @@ use super::error::{ApiError, OfABody, Problem, Usual};
 use super::ledger::Line;
 use super::page::{Page, Portion, moment};
 use super::parked::Parked;
-use crate::cli::books::{EventOutcome, kind_like, name};
+use crate::cli::books::{EventOutcome, kind_filter, name};
 use crate::commands::{account, events as command, wording};
 
 /// Events replayed by one request at most.
@@ -103,13 +103,13 @@ pub(crate) async fn list(
     {
         return Err(ApiError::Wrong("`after` is the `next` of the page before, and that event is gone".into()));
     }
-    let kind = narrowed.r#type.as_deref().map(kind_like).transpose();
+    let kind = narrowed.r#type.as_deref().map(kind_filter).transpose();
     let filter = Filter {
         accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
         kind: kind.map_err(|error| ApiError::Wrong(format!("`type`: {error}")))?,
         outcome: narrowed.outcome.as_ref().map(name),
         since: moment(narrowed.since.as_deref())?,
-        behind: portion.after().map(command::name),
+        after: portion.after().map(command::name),
     };
     let events = api.store.events(&filter, portion.asked()?).await?;
     Ok(Json(portion.page(events, |event| event.id.clone(), Event::from)?))

@@ -90,7 +90,7 @@ pub(crate) async fn list(
         account: narrowed.account.as_deref().map(account).transpose()?,
         state: narrowed.state.as_ref().map(books::name),
         since: moment(narrowed.since.as_deref())?,
-        behind: portion.number()?,
+        after: portion.number()?,
     };
     let lines = api.store.ledger_rows(&filter, portion.asked()?).await?;
     Ok(Json(portion.page(lines, |line| line.seq.to_string(), Line::from)?))

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use store::links::{Link, OPERATOR};
+use store::link::{Link, OPERATOR};
 use utoipa::ToSchema;
 
 use super::Api;

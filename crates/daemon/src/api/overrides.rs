@@ -153,7 +153,7 @@ pub(crate) async fn list_grants(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Vec<Promotion>>, ApiError> {
-    let all = api.store.promotions_of(&parse_user(&id?.0)?).await?;
+    let all = api.store.promotional_grants(&parse_user(&id?.0)?).await?;
     Ok(Json(all.into_iter().map(Promotion::from).collect()))
 }
 
@@ -258,7 +258,7 @@ pub(crate) async fn describe(
     let user = wish.user.clone();
     let details = filter.attributes.iter().map(|(name, value)| detail(name, value)).collect::<Result<Vec<_>, _>>()?;
     ordering::describe(&api.store, &api.apps, wish, details).await?;
-    Ok(Json(api.store.details_of(&user).await?.iter().map(command::told).collect()))
+    Ok(Json(api.store.attribute_overrides(&user).await?.iter().map(command::told).collect()))
 }
 
 /// Forget what was ordered of an attribute, so that Stripe's word counts again.
@@ -305,7 +305,7 @@ pub(crate) async fn list_attributes(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Vec<Value>>, ApiError> {
-    let all = api.store.details_of(&parse_user(&id?.0)?).await?;
+    let all = api.store.attribute_overrides(&parse_user(&id?.0)?).await?;
     Ok(Json(all.iter().map(command::told).collect()))
 }
 

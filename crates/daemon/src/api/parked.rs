@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
-use store::parked::{Filter, Parked as Row, Which};
+use store::parked::{Filter, Parked as Row};
 use store::record::AttentionKind;
+use store::selection::Selection;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
@@ -30,7 +31,7 @@ pub(crate) struct Parked {
     since: chrono::DateTime<chrono::Utc>,
 }
 
-/// Which are meant: exactly one of `ids`, `kind` and `all`.
+/// Selection are meant: exactly one of `ids`, `kind` and `all`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Chosen {
@@ -80,7 +81,7 @@ pub(crate) async fn list(
         kind: narrowed.kind.as_deref().map(kind).transpose()?,
         accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
         user: narrowed.user.as_deref().map(parse_user).transpose()?,
-        behind: portion.number()?,
+        after: portion.number()?,
     };
     let parked = api.store.first_parked_matching(&filter, portion.asked()?).await?;
     Ok(Json(portion.page(parked, |row| row.id.to_string(), Parked::from)?))
@@ -140,11 +141,11 @@ pub(crate) async fn drop_for_good(
 }
 
 impl Chosen {
-    fn which(&self) -> Result<Which, ApiError> {
+    fn which(&self) -> Result<Selection, ApiError> {
         match (self.ids.as_slice(), &self.kind, self.all) {
-            ([_, ..], None, false) => Ok(Which::Ids(self.ids.clone())),
-            ([], Some(of), false) => kind(of).map(Which::Kind),
-            ([], None, true) => Ok(Which::All),
+            ([_, ..], None, false) => Ok(Selection::Ids(self.ids.clone())),
+            ([], Some(of), false) => kind(of).map(Selection::Kind),
+            ([], None, true) => Ok(Selection::All),
             _ => Err(ApiError::Wrong("write exactly one of `ids`, `kind` and `all`".into())),
         }
     }

@@ -91,7 +91,7 @@ pub(crate) async fn resync(
         return Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued: 0, plans })));
     }
     let enqueued = accounts.len();
-    api.store.enqueue(accounts, Urgency::Asked).await?;
+    api.store.enqueue(accounts, Urgency::Requested).await?;
     Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued, plans })))
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Vec<Round>>, Api
 )]
 pub(crate) async fn begin(State(api): State<Api>) -> Result<(StatusCode, Json<Begun>), ApiError> {
     let wanted_at = clock::now();
-    api.store.keep_note(rounds::WANTED, wanted_at.to_rfc3339()).await?;
+    api.store.set_daemon_state(rounds::WANTED, wanted_at.to_rfc3339()).await?;
     Ok((StatusCode::ACCEPTED, Json(Begun { wanted_at })))
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
-use store::inbox::KindLike;
+use store::inbox::KindFilter;
 use store::record::AttentionKind;
 use utoipa::ToSchema;
 
@@ -221,8 +221,8 @@ pub(crate) struct EventsList {
     pub(crate) account: Option<String>,
 
     /// Only of this type; `*` at its end stands for anything.
-    #[arg(long = "type", value_name = "T", value_parser = kind_like)]
-    pub(crate) kind: Option<KindLike>,
+    #[arg(long = "type", value_name = "T", value_parser = kind_filter)]
+    pub(crate) kind: Option<KindFilter>,
 
     /// Only with this outcome.
     #[arg(long, value_enum)]
@@ -266,13 +266,13 @@ pub(crate) fn kind(text: &str) -> Result<AttentionKind, String> {
     AttentionKind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| format!("write one of {names}"))
 }
 
-pub(crate) fn kind_like(text: &str) -> Result<KindLike, String> {
+pub(crate) fn kind_filter(text: &str) -> Result<KindFilter, String> {
     let (start, open) = text.strip_suffix('*').map_or((text, false), |start| (start, true));
     match (start, open) {
         (start, _) if start.contains('*') => Err("`*` may only stand at the end".into()),
         ("", false) => Err("write a type such as `invoice.paid`, or `invoice.*`".into()),
-        (start, true) => Ok(KindLike::Beginning(start.to_owned())),
-        (whole, false) => Ok(KindLike::Exactly(whole.to_owned())),
+        (start, true) => Ok(KindFilter::Prefix(start.to_owned())),
+        (whole, false) => Ok(KindFilter::Exact(whole.to_owned())),
     }
 }
 
@@ -290,11 +290,11 @@ mod tests {
 
     #[test]
     fn a_type_ends_with_a_star_or_has_none() {
-        assert_eq!(kind_like("invoice.paid"), Ok(KindLike::Exactly("invoice.paid".into())));
-        assert_eq!(kind_like("invoice.*"), Ok(KindLike::Beginning("invoice.".into())));
-        assert_eq!(kind_like("*"), Ok(KindLike::Beginning(String::new())));
+        assert_eq!(kind_filter("invoice.paid"), Ok(KindFilter::Exact("invoice.paid".into())));
+        assert_eq!(kind_filter("invoice.*"), Ok(KindFilter::Prefix("invoice.".into())));
+        assert_eq!(kind_filter("*"), Ok(KindFilter::Prefix(String::new())));
         for wrong in ["", "*.paid", "invoice.**"] {
-            assert!(kind_like(wrong).is_err(), "{wrong}");
+            assert!(kind_filter(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -80,7 +80,7 @@ async fn list(settings: &Settings, wanted: EventsList) -> Result<(), CommandErro
         kind: wanted.kind,
         outcome: wanted.outcome.as_ref().map(books::name),
         since: wanted.since.map(|since| since.moment(clock::now())),
-        behind: None,
+        after: None,
     };
     let events = wiring::store(settings).await?.events(&meant, wanted.limit).await?;
     if wanted.json {
@@ -244,7 +244,7 @@ pub(crate) async fn ring_again(
             None => silent.push(format!("`{}` rings for nobody: {}", event.id, why(&event.outcome).unwrap_or("-"))),
         }
     }
-    store.enqueue(accounts.iter().cloned().collect(), Urgency::Asked).await?;
+    store.enqueue(accounts.iter().cloned().collect(), Urgency::Requested).await?;
     Ok((accounts, silent))
 }
 

@@ -134,7 +134,7 @@ async fn gather(store: &Store, examined: Examined, policy_mode: PolicyMode) -> R
         lines =
             store.ledger_rows(&ledger::Filter { user: Some(user.clone()), ..ledger::Filter::default() }, MOST).await?;
         lines.reverse();
-        orders = store.audit_entries(&audit::Filter { user: Some(user.clone()), behind: None }, MOST).await?;
+        orders = store.audit_entries(&audit::Filter { user: Some(user.clone()), after: None }, MOST).await?;
         orders.reverse();
         status = store.status_of(user).await?;
     }
@@ -238,7 +238,7 @@ impl Told {
         }
         for Learnt { account, origin } in &self.examined.accounts {
             let learnt = match origin.as_deref() {
-                Some(store::links::OPERATOR) => ", linked by an operator".to_owned(),
+                Some(store::link::OPERATOR) => ", linked by an operator".to_owned(),
                 Some(origin) => format!(", learnt from `{origin}`"),
                 None => String::new(),
             };

@@ -30,7 +30,7 @@ async fn list(settings: &Settings, wanted: LedgerList) -> Result<(), CommandErro
         account: wanted.account.as_deref().map(account).transpose()?,
         state: wanted.state.as_ref().map(books::name),
         since: wanted.since.map(|since| since.moment(clock::now())),
-        behind: None,
+        after: None,
     };
     let lines = wiring::store(settings).await?.ledger_rows(&meant, wanted.limit).await?;
     if wanted.json {

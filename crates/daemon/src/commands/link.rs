@@ -1,6 +1,6 @@
 //! `link`: says which app user an account belongs to.
 
-use store::links::{Link, OPERATOR};
+use store::link::{Link, OPERATOR};
 
 use crate::command_error::CommandError;
 use crate::commands::{account, parse_user};

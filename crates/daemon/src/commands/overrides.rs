@@ -84,7 +84,7 @@ pub(crate) async fn unblock(settings: &Settings, wanted: Unblock) -> Result<(), 
 
 pub(crate) async fn promotions(settings: &Settings, wanted: Promotions) -> Result<(), CommandError> {
     let store = wiring::store(settings).await?;
-    let all = store.promotions_of(&parse_user(&wanted.user)?).await?;
+    let all = store.promotional_grants(&parse_user(&wanted.user)?).await?;
     if wanted.json {
         return output::json(&all);
     }
@@ -127,7 +127,7 @@ pub(crate) async fn blocks(settings: &Settings, wanted: Blocks) -> Result<(), Co
 pub(crate) async fn orders(settings: &Settings, wanted: Orders) -> Result<(), CommandError> {
     let store = wiring::store(settings).await?;
     let user = wanted.user.as_deref().map(parse_user).transpose()?;
-    let all = store.audit_entries(&Filter { user, behind: None }, wanted.limit).await?;
+    let all = store.audit_entries(&Filter { user, after: None }, wanted.limit).await?;
     if wanted.json {
         return output::json(&all);
     }
@@ -179,7 +179,7 @@ fn read(pair: &str) -> Result<(AttributeName, Option<AttributeValue>), CommandEr
 }
 
 async fn list(store: &Store, user: &User, as_json: bool) -> Result<(), CommandError> {
-    let all = store.details_of(user).await?;
+    let all = store.attribute_overrides(user).await?;
     if as_json {
         return output::json(&all.iter().map(told).collect::<Vec<_>>());
     }

@@ -2,7 +2,8 @@
 
 use entitlement::names::Account;
 use store::open::Store;
-use store::parked::{Filter, Parked as Row, Which};
+use store::parked::{Filter, Parked as Row};
+use store::selection::Selection;
 
 use crate::cli::books::{Chosen, Parked, ParkedList};
 use crate::command_error::CommandError;
@@ -30,11 +31,11 @@ fn told(count: u64, done: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn which(chosen: Chosen) -> Which {
+fn which(chosen: Chosen) -> Selection {
     match chosen.kind {
-        Some(kind) => Which::Kind(kind),
-        None if chosen.all => Which::All,
-        None => Which::Ids(chosen.ids),
+        Some(kind) => Selection::Kind(kind),
+        None if chosen.all => Selection::All,
+        None => Selection::Ids(chosen.ids),
     }
 }
 

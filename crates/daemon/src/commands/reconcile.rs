@@ -16,7 +16,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), Co
     let mend = if wanted.report_only || observes { Repair::No } else { Repair::Yes };
     let mut progress = Progress::new("accounts compared");
     let share = settings.bulk.share_percent;
-    let bulk = sync.leaving_room(share);
+    let bulk = sync.with_rate_share(share);
     let store_reader = wiring::store_reader(settings, &store)?;
     let round = bulk.reconcile(mend, store_reader.as_ref(), |far| progress.tell(far.accounts, None));
     let report = match mend {

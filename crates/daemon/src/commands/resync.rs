@@ -9,7 +9,7 @@ use entitlement::names::Account;
 use store::claim::Urgency;
 use store::open::Store;
 use store::record::Fenced;
-use store::task_leases::Task;
+use store::task::Task;
 use stripe::walk::Walk;
 use sync::backfill::Backfill;
 use sync::controller::Controller;
@@ -52,7 +52,7 @@ fn wired(settings: &Settings, store: &Store) -> Result<Controller, CommandError>
 
 async fn some(settings: &Settings, store: &Store, resync: &Resync) -> Result<(), CommandError> {
     let accounts = chosen(store, resync).await?;
-    store.enqueue(accounts.clone(), Urgency::Asked).await?;
+    store.enqueue(accounts.clone(), Urgency::Requested).await?;
     output::say(&format!("{} due to be looked at", counted(accounts.len())));
     if !resync.wait {
         return Ok(());
@@ -99,7 +99,7 @@ async fn wait(store: &Store, account: &Account) -> Result<(), CommandError> {
                 return Ok(());
             };
             if !standing.leased && standing.due_at.is_none_or(|due| due > clock::now()) {
-                return match standing.trouble {
+                return match standing.last_error {
                     Some(trouble) => Err(CommandError::Sentence(format!("looking at `{account}` failed: {trouble}"))),
                     None => Ok(()),
                 };
@@ -128,7 +128,7 @@ async fn dry(sync: &Controller, account: &Account) -> Result<(), CommandError> {
 
 /// The backfill: everything that Stripe bills becomes due.
 async fn all(settings: &Settings, sync: &Controller, waits: bool) -> Result<(), CommandError> {
-    let (bulk, share) = (sync.leaving_room(settings.bulk.share_percent), settings.bulk.share_percent);
+    let (bulk, share) = (sync.with_rate_share(settings.bulk.share_percent), settings.bulk.share_percent);
     let turns = Turns { store: sync.store.clone(), owner: workers::owner() };
     if let Some(begun) = sync.last_backfill().await?.filter(|last| last.finished_at.is_none()) {
         output::say(&format!("going on with the backfill of {}", begun.started_at.format("%Y-%m-%d %H:%M:%SZ")));
@@ -158,10 +158,10 @@ async fn in_turn(turns: &Turns, bulk: &Controller, progress: &mut Progress) -> R
 }
 
 async fn until_worked_off(store: &Store) -> Result<(), CommandError> {
-    let all = store.bulk_left().await?;
+    let all = store.bulk_backlog().await?;
     let mut progress = Progress::new("accounts looked at");
     loop {
-        let left = store.bulk_left().await?;
+        let left = store.bulk_backlog().await?;
         progress.tell((all - left).max(0).unsigned_abs(), Some(all.max(0).unsigned_abs()));
         if left == 0 {
             progress.end();
@@ -172,7 +172,7 @@ async fn until_worked_off(store: &Store) -> Result<(), CommandError> {
 }
 
 async fn summarise(store: &Store) -> Result<(), CommandError> {
-    let failing = store.failing().await?;
+    let failing = store.failing_accounts().await?;
     let parked = store.parked_counts().await?;
     output::say(&format!("done; {failing} accounts could not be looked at yet and are tried again"));
     for (kind, count) in parked {
@@ -218,7 +218,7 @@ pub(crate) async fn begin_all(sync: Controller, turns: Turns, percent: u32) -> R
         turns.store.take_task_lease(Task::Backfill, &turns.owner, Duration::from_secs(15)).await? == Fenced::Written;
     if free {
         tokio::spawn(async move {
-            let bulk = sync.leaving_room(percent);
+            let bulk = sync.with_rate_share(percent);
             match turns.take(Task::Backfill, bulk.backfill(|_| {})).await {
                 Some(Ok(backfill)) => tracing::info!(accounts = backfill.accounts, "the backfill was enqueued"),
                 Some(Err(error)) => {

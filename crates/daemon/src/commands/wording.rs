@@ -69,7 +69,7 @@ pub(crate) fn standing(account: &Account, standing: Option<&AccountState>, now: 
     };
     let last = standing.settled_at.map(|at| format!("; the last look ended {}", relative(at, now)));
     let mut lines = vec![format!("`{account}` {next}{}", last.unwrap_or_default())];
-    lines.extend(standing.trouble.iter().map(|trouble| format!("the last look at `{account}` failed: {trouble}")));
+    lines.extend(standing.last_error.iter().map(|trouble| format!("the last look at `{account}` failed: {trouble}")));
     lines
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn standing_json(account: &Account, standing: Option<&AccountState>) 
             "leased": standing.leased,
             "generation": standing.generation,
             "settled_at": standing.settled_at,
-            "trouble": standing.trouble,
+            "trouble": standing.last_error,
         }),
     }
 }

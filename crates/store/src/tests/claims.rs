@@ -3,7 +3,7 @@
 use super::make::{account, at, claim, claimed, done, failed, held, memory, now, pass, settle, enqueue, user};
 use crate::claim::Urgency;
 use crate::open::Store;
-use crate::links::{Link, Linked, OPERATOR};
+use crate::link::{Link, Linked, OPERATOR};
 use crate::record::SyncEnding;
 
 async fn link(store: &Store, id: &str, to: &str) {
@@ -99,20 +99,20 @@ async fn accounts_of_nobody_do_not_exclude_each_other() {
 async fn what_somebody_asks_for_is_asked_for_until_a_look_comes_to_its_end() {
     let store = memory().await;
     enqueue(&store, "1").await;
-    store.enqueue(vec![account("1")], Urgency::Asked).await.unwrap();
+    store.enqueue(vec![account("1")], Urgency::Requested).await.unwrap();
     enqueue(&store, "1").await;
     let asked = held(&store, "1").await;
-    assert_eq!(asked.urgency, Urgency::Asked, "bells before and after make no difference");
+    assert_eq!(asked.urgency, Urgency::Requested, "bells before and after make no difference");
     settle(&store, &asked, failed(now())).await;
     let again = held(&store, "1").await;
-    assert_eq!(again.urgency, Urgency::Asked, "it failed");
+    assert_eq!(again.urgency, Urgency::Requested, "it failed");
     settle(&store, &again, done()).await;
     enqueue(&store, "1").await;
     let bell = held(&store, "1").await;
     assert_eq!((bell.urgency, bell.is_from_event(), again.is_from_event()), (Urgency::Fresh, true, false));
-    store.enqueue(vec![account("1")], Urgency::Asked).await.unwrap();
+    store.enqueue(vec![account("1")], Urgency::Requested).await.unwrap();
     settle(&store, &bell, done()).await;
-    assert_eq!(held(&store, "1").await.urgency, Urgency::Asked, "it was asked for during the look");
+    assert_eq!(held(&store, "1").await.urgency, Urgency::Requested, "it was asked for during the look");
 }
 
 #[tokio::test]
@@ -120,11 +120,11 @@ async fn an_account_whose_time_has_come_is_due_without_a_bell() {
     let store = memory().await;
     enqueue(&store, "1").await;
     let bell = held(&store, "1").await;
-    settle(&store, &bell, SyncEnding::Done { next: Some(at(5)), parked: Vec::new() }).await;
+    settle(&store, &bell, SyncEnding::Done { due: Some(at(5)), attention: Vec::new() }).await;
     pass(5);
     let due = claim(&store, "a", 1).await.claims.remove(0);
     assert_eq!((bell.is_from_event(), due.is_from_event()), (true, false));
-    settle(&store, &due, SyncEnding::Done { next: Some(at(10)), parked: Vec::new() }).await;
+    settle(&store, &due, SyncEnding::Done { due: Some(at(10)), attention: Vec::new() }).await;
     pass(10);
     assert!(!held(&store, "1").await.is_from_event(), "also where a bell rings before it is claimed");
 }
@@ -134,5 +134,5 @@ async fn a_bell_does_not_hide_that_a_round_asked() {
     let store = memory().await;
     store.enqueue(vec![account("1")], Urgency::Bulk).await.unwrap();
     enqueue(&store, "1").await;
-    assert_eq!(held(&store, "1").await.urgency, Urgency::Asked);
+    assert_eq!(held(&store, "1").await.urgency, Urgency::Requested);
 }

@@ -2,14 +2,14 @@
 
 use super::make::{account, at, claimed, event, is_pending, memory, memory_with_seats, parked, pass, ring};
 use crate::claim::Urgency;
-use crate::event::{Event, Kept, Outcome};
-use crate::inbox::{KindLike, ReceivedEvent, Filter};
+use crate::event::{Event, Recorded, Outcome};
+use crate::inbox::{KindFilter, ReceivedEvent, Filter};
 
 #[tokio::test]
 async fn an_event_is_kept_once() {
     let store = memory().await;
-    assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::New);
-    assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::Duplicate);
+    assert_eq!(ring(&store, event("evt_1", "1")).await, Recorded::New);
+    assert_eq!(ring(&store, event("evt_1", "1")).await, Recorded::Duplicate);
     assert_eq!(store.events(&Filter::default(), 10).await.unwrap().len(), 1);
 }
 
@@ -17,7 +17,7 @@ async fn an_event_is_kept_once() {
 async fn an_event_is_kept_once_also_when_one_batch_holds_it_twice() {
     let store = memory().await;
     let both = tokio::join!(ring(&store, event("evt_1", "1")), ring(&store, event("evt_1", "1")));
-    assert_eq!(both, (Kept::New, Kept::Duplicate));
+    assert_eq!(both, (Recorded::New, Recorded::Duplicate));
     assert_eq!(store.events(&Filter::default(), 10).await.unwrap().len(), 1);
     assert_eq!(store.account_state(&account("1")).await.unwrap().unwrap().generation, 1);
 }
@@ -26,9 +26,9 @@ async fn an_event_is_kept_once_also_when_one_batch_holds_it_twice() {
 async fn a_duplicate_rings_nothing() {
     let store = memory().await;
     ring(&store, event("evt_1", "1")).await;
-    assert_eq!(ring(&store, event("evt_1", "1")).await, Kept::Duplicate);
+    assert_eq!(ring(&store, event("evt_1", "1")).await, Recorded::Duplicate);
     // also not for the account that its second telling names
-    assert_eq!(ring(&store, event("evt_1", "2")).await, Kept::Duplicate);
+    assert_eq!(ring(&store, event("evt_1", "2")).await, Recorded::Duplicate);
     assert_eq!(store.account_state(&account("1")).await.unwrap().unwrap().generation, 1);
     assert!(store.account_state(&account("2")).await.unwrap().is_none());
     assert_eq!(store.backlog().await.unwrap().due, 1);
@@ -51,7 +51,7 @@ async fn a_burst_is_one_due_account_whose_generation_counts_the_bells() {
 async fn bells_that_one_batch_takes_make_one_due_account_too() {
     let store = memory().await;
     let (first, second) = (event("evt_1", "1"), event("evt_2", "1"));
-    assert_eq!(tokio::join!(ring(&store, first), ring(&store, second)), (Kept::New, Kept::New));
+    assert_eq!(tokio::join!(ring(&store, first), ring(&store, second)), (Recorded::New, Recorded::New));
     assert!(store.account_state(&account("1")).await.unwrap().unwrap().generation >= 1);
     assert_eq!(store.backlog().await.unwrap().due, 1);
 }
@@ -59,7 +59,7 @@ async fn bells_that_one_batch_takes_make_one_due_account_too() {
 #[tokio::test]
 async fn an_event_of_nobody_or_of_the_other_mode_is_kept_and_rings_nothing() {
     let store = memory().await;
-    for (id, outcome) in [("evt_1", Outcome::Nobody), ("evt_2", Outcome::OtherMode)] {
+    for (id, outcome) in [("evt_1", Outcome::NoAccount), ("evt_2", Outcome::OtherMode)] {
         ring(&store, Event { outcome, ..event(id, "1") }).await;
     }
     let kept: Vec<String> = store.events(&Filter::default(), 10).await.unwrap().into_iter().map(|seen| seen.outcome).collect();
@@ -88,7 +88,7 @@ async fn events_are_chosen_by_type_outcome_and_time() {
     let store = memory().await;
     let kinds = ["invoice.paid", "invoice.payment_failed", "v1.invoice.paid", "charge.refunded"];
     for (number, kind) in kinds.into_iter().enumerate() {
-        let outcome = if kind == "charge.refunded" { Outcome::Nobody } else { Outcome::Rung(account("1")) };
+        let outcome = if kind == "charge.refunded" { Outcome::NoAccount } else { Outcome::Enqueued(account("1")) };
         let id = format!("evt_{}", number + 1);
         ring(&store, Event { kind: kind.into(), outcome, ..event(&id, "1") }).await;
         pass(1);
@@ -98,8 +98,8 @@ async fn events_are_chosen_by_type_outcome_and_time() {
         seen.into_iter().map(|seen| seen.id.trim_start_matches("stripe:evt_").to_owned()).collect::<Vec<_>>()
     };
     let kind = |kind| Filter { kind: Some(kind), ..Filter::default() };
-    let exactly = |text: &str| kind(KindLike::Exactly(text.into()));
-    let beginning = |text: &str| kind(KindLike::Beginning(text.into()));
+    let exactly = |text: &str| kind(KindFilter::Exact(text.into()));
+    let beginning = |text: &str| kind(KindFilter::Prefix(text.into()));
     assert_eq!(ids(exactly("invoice.paid")).await, ["3", "1"], "thin events too");
     assert_eq!(ids(exactly("v1.invoice.paid")).await, ["3"]);
     assert_eq!(ids(exactly("invoice.")).await, [""; 0]);
@@ -149,8 +149,8 @@ async fn seats_are_bounded_and_free_again_after_the_write() {
 async fn an_event_that_cannot_be_read_is_parked_once() {
     let store = memory().await;
     let unreadable = || Event { outcome: Outcome::Unreadable { reason: "no type".into() }, ..event("evt_1", "1") };
-    assert_eq!(tokio::join!(ring(&store, unreadable()), ring(&store, unreadable())), (Kept::New, Kept::Duplicate));
-    assert_eq!(ring(&store, unreadable()).await, Kept::Duplicate);
+    assert_eq!(tokio::join!(ring(&store, unreadable()), ring(&store, unreadable())), (Recorded::New, Recorded::Duplicate));
+    assert_eq!(ring(&store, unreadable()).await, Recorded::Duplicate);
     assert_eq!(parked(&store).await, [("unreadable_event".to_owned(), "stripe:evt_1".to_owned())]);
     assert_eq!(store.backlog().await.unwrap().due, 0);
 }

@@ -8,7 +8,7 @@ use super::make::{
 };
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::record::{Attempts, AttentionKind, Fenced, Intent, Outcomes, StepOutcome};
+use crate::record::{Attempt, AttentionKind, Fenced, Intent, Progress, StepOutcome};
 
 async fn renew(store: &Store, claim: &Claim, span: Duration) {
     store.renew(vec![(claim.account.clone(), claim.lease.clone())], span).await.unwrap();
@@ -131,19 +131,19 @@ async fn outcomes_before_the_end_are_fenced_as_well() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     intend(&store, &claim, &["k", "l"]).await;
-    let outcomes = |key, outcome| Outcomes {
+    let outcomes = |key, outcome| Progress {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
-        sent: vec![sent(key, outcome)],
+        results: vec![sent(key, outcome)],
         statuses: Vec::new(),
     };
-    let close = |key| store.close(outcomes(key, StepOutcome::Confirmed));
+    let close = |key| store.record_progress(outcomes(key, StepOutcome::Confirmed));
     assert_eq!(close("k").await.unwrap(), Fenced::Written);
     pass(8);
     let before = state(&store, "l").await;
     assert_eq!(close("l").await.unwrap(), Fenced::LeaseLost);
-    let late = outcomes("l", again(now(), Attempts::Counted));
-    assert_eq!(store.close(late).await.unwrap(), Fenced::LeaseLost);
+    let late = outcomes("l", again(now(), Attempt::Counted));
+    assert_eq!(store.record_progress(late).await.unwrap(), Fenced::LeaseLost);
     assert_eq!(state(&store, "l").await, before);
 }
 

@@ -9,7 +9,7 @@ use super::make::{
 };
 use crate::ledger::Filter;
 use crate::open::Store;
-use crate::record::{SyncEnding, Fenced, Intent, StepOutcome, Settlement, Attempts};
+use crate::record::{SyncEnding, Fenced, Intent, StepOutcome, Settlement, Attempt};
 
 fn keys(of: &[&str]) -> Vec<StepKey> {
     of.iter().map(|key| StepKey::stored((*key).to_owned())).collect()
@@ -42,10 +42,10 @@ async fn a_step_is_intended_and_then_confirmed() {
 #[tokio::test]
 async fn a_step_tried_again_counts_its_attempts_and_waits() {
     let store = memory().await;
-    look(&store, "1", "k", again(at(30), Attempts::Counted)).await;
+    look(&store, "1", "k", again(at(30), Attempt::Counted)).await;
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 1, due: at(30) });
     // intended again by the next look, the entry is the same
-    look(&store, "1", "k", again(at(60), Attempts::Counted)).await;
+    look(&store, "1", "k", again(at(60), Attempt::Counted)).await;
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 2, due: at(60) });
     assert_eq!(entries(&store).await.len(), 1);
 }
@@ -53,7 +53,7 @@ async fn a_step_tried_again_counts_its_attempts_and_waits() {
 #[tokio::test]
 async fn a_free_try_moves_the_moment_and_does_not_count() {
     let store = memory().await;
-    look(&store, "1", "k", again(at(60), Attempts::Free)).await;
+    look(&store, "1", "k", again(at(60), Attempt::Free)).await;
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(60) });
 }
 
@@ -66,7 +66,7 @@ async fn a_confirmed_step_is_never_intended_again() {
     assert_eq!(intend(&store, &claim, &["k"]).await, Fenced::LeaseLost);
     assert_eq!(intend(&store, &claim, &["other", "k"]).await, Fenced::LeaseLost);
     assert_eq!(state(&store, "k").await, State::Confirmed { at: at(0) });
-    for outcome in [again(at(9), Attempts::Counted), refused(), StepOutcome::Confirmed] {
+    for outcome in [again(at(9), Attempt::Counted), refused(), StepOutcome::Confirmed] {
         let claim = held(&store, "2").await;
         settle_sent(&store, &claim, vec![sent("k", outcome)]).await;
         assert_eq!(state(&store, "k").await, State::Confirmed { at: at(0) });
@@ -115,7 +115,7 @@ async fn steps_that_the_profile_shows_are_confirmed_and_moot_ones_dropped() {
 #[tokio::test]
 async fn a_dropped_step_that_is_wanted_again_begins_anew() {
     let store = memory().await;
-    look(&store, "1", "k", again(at(3600), Attempts::Counted)).await;
+    look(&store, "1", "k", again(at(3600), Attempt::Counted)).await;
     tidy(&store, &[], &["k"]).await;
     pass(5);
     let claim = held(&store, "1").await;
@@ -138,9 +138,9 @@ async fn retrying_all_makes_waiting_steps_and_their_accounts_due() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     intend(&store, &claim, &["k"]).await;
-    let sent = vec![sent("k", again(at(3600), Attempts::Counted))];
-    let ending = SyncEnding::Done { next: Some(at(3600)), parked: Vec::new() };
-    store.settle(Settlement { sent, ..settlement(&claim, ending) }).await.unwrap();
+    let sent = vec![sent("k", again(at(3600), Attempt::Counted))];
+    let ending = SyncEnding::Done { due: Some(at(3600)), attention: Vec::new() };
+    store.settle(Settlement { results: sent, ..settlement(&claim, ending) }).await.unwrap();
     pass(10);
     assert_eq!(claimed(&store, "a", 9).await, [""; 0]);
     store.retry_all().await.unwrap();
@@ -169,7 +169,7 @@ async fn results_are_written_without_a_next_step() {
     pass(1);
     let results = vec![
         sent("k", StepOutcome::Confirmed),
-        sent("l", again(at(60), Attempts::Counted)),
+        sent("l", again(at(60), Attempt::Counted)),
         sent("m", refused()),
     ];
     let end = Intent { results, ..intent(&claim, Vec::new()) };
@@ -184,7 +184,7 @@ async fn a_step_that_must_wait_is_confirmed_where_the_profile_shows_it_all_the_s
     let store = memory().await;
     let claim = held(&store, "1").await;
     intend(&store, &claim, &["k", "l"]).await;
-    let results = vec![sent("k", again(at(60), Attempts::Counted)), sent("l", again(at(60), Attempts::Counted))];
+    let results = vec![sent("k", again(at(60), Attempt::Counted)), sent("l", again(at(60), Attempt::Counted))];
     let next = Intent { results, settled: keys(&["k"]), dropped: keys(&["l"]), ..intent(&claim, Vec::new()) };
     assert_eq!(store.intend(next).await.unwrap(), Fenced::Written);
     assert_eq!(state(&store, "k").await, State::Confirmed { at: at(0) });

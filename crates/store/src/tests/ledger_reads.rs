@@ -11,18 +11,18 @@ use super::make::{
 use crate::ledger::Filter;
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::record::{Fenced, Intent, Outcomes, StepOutcome, Settlement};
+use crate::record::{Fenced, Intent, Progress, StepOutcome, Settlement};
 
 /// Intends and confirms a step on `level` under the look `claim`.
 async fn confirm(store: &Store, claim: &Claim, key: &str, level: &str) {
     assert_eq!(store.intend(intent(claim, vec![planned(key, level)])).await.unwrap(), Fenced::Written);
-    let outcomes = Outcomes {
+    let outcomes = Progress {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
-        sent: vec![sent(key, StepOutcome::Confirmed)],
+        results: vec![sent(key, StepOutcome::Confirmed)],
         statuses: Vec::new(),
     };
-    assert_eq!(store.close(outcomes).await.unwrap(), Fenced::Written);
+    assert_eq!(store.record_progress(outcomes).await.unwrap(), Fenced::Written);
 }
 
 #[tokio::test]
@@ -49,8 +49,8 @@ async fn the_last_confirmed_and_the_open_ones_are_read_behind_many_of_their_own_
         let key = format!("refused_{number}");
         store.intend(intent(&claim, vec![planned(&key, "premium")])).await.unwrap();
         let sent = vec![sent(&key, refused())];
-        let outcomes = Outcomes { account: claim.account.clone(), lease: claim.lease.clone(), sent, statuses: Vec::new() };
-        store.close(outcomes).await.unwrap();
+        let outcomes = Progress { account: claim.account.clone(), lease: claim.lease.clone(), results: sent, statuses: Vec::new() };
+        store.record_progress(outcomes).await.unwrap();
     }
     let entries = entries(&store).await;
     assert_eq!(entries[0].state, State::Intended { attempts: 0, due: at(0) });
@@ -166,7 +166,7 @@ async fn an_intent_and_the_settlement_of_its_neighbour_share_a_batch() {
     let store = memory().await;
     let (one, two) = (held(&store, "1").await, held(&store, "2").await);
     store.intend(intent(&one, vec![planned("a", "premium")])).await.unwrap();
-    let end = Settlement { sent: vec![sent("a", StepOutcome::Confirmed)], ..settlement(&one, done()) };
+    let end = Settlement { results: vec![sent("a", StepOutcome::Confirmed)], ..settlement(&one, done()) };
     let both = tokio::join!(store.settle(end), store.intend(intent(&two, vec![planned("b", "premium")])));
     assert_eq!((both.0.unwrap(), both.1.unwrap()), (Fenced::Written, Fenced::Written));
     let states: Vec<State> = entries(&store).await.into_iter().map(|entry| entry.state).collect();

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use super::make::{memory, pass};
-use crate::limits::{Ask, Held, Lent};
+use crate::tokens::{TokenGrant, TokenRequest, UpstreamPause};
 use crate::open::Store;
 
-async fn lend(store: &Store, wanted: u32) -> Lent {
-    store.lend(Ask { limit: "stripe:0123".into(), per_second: 10, wanted }).await.unwrap()
+async fn lend(store: &Store, wanted: u32) -> TokenGrant {
+    store.request_tokens(TokenRequest { limit: "stripe:0123".into(), per_second: 10, wanted }).await.unwrap()
 }
 
 /// When the lent tokens may be used, in milliseconds from now.
-fn slots(lent: Lent) -> Vec<u128> {
+fn slots(lent: TokenGrant) -> Vec<u128> {
     match lent {
-        Lent::Slots(slots) => slots.iter().map(Duration::as_millis).collect(),
-        Lent::Wait(_) | Lent::Paused(_) => Vec::new(),
+        TokenGrant::Slots(slots) => slots.iter().map(Duration::as_millis).collect(),
+        TokenGrant::Wait(_) | TokenGrant::Paused(_) => Vec::new(),
     }
 }
 
@@ -33,8 +33,8 @@ async fn what_one_process_took_the_other_does_not_get() {
 async fn two_keys_are_two_limits() {
     let store = memory().await;
     lend(&store, 100).await;
-    let other = Ask { limit: "stripe:4567".into(), per_second: 10, wanted: 5 };
-    assert_eq!(slots(store.lend(other).await.unwrap()), [0; 5]);
+    let other = TokenRequest { limit: "stripe:4567".into(), per_second: 10, wanted: 5 };
+    assert_eq!(slots(store.request_tokens(other).await.unwrap()), [0; 5]);
 }
 
 #[tokio::test]
@@ -42,9 +42,9 @@ async fn a_pause_that_one_process_met_keeps_all_away_and_is_never_shortened() {
     let store = memory().await;
     let other = store.again().await;
     for seconds in [30, 1] {
-        store.hold(Held { limit: "stripe:0123".into(), seconds }).await.unwrap();
+        store.pause_upstream(UpstreamPause { limit: "stripe:0123".into(), seconds }).await.unwrap();
     }
-    assert_eq!(lend(&other, 1).await, Lent::Paused(Duration::from_secs(30)));
+    assert_eq!(lend(&other, 1).await, TokenGrant::Paused(Duration::from_secs(30)));
     pass(30);
     assert_eq!(slots(lend(&other, 1).await), [0]);
 }

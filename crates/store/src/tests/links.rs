@@ -5,7 +5,7 @@ use entitlement::names::User;
 use super::make::{account, claim, claimed, done, held, memory, now, pass, settle, enqueue, user};
 use crate::claim::Claim;
 use crate::open::Store;
-use crate::links::{Link, Linked, OPERATOR};
+use crate::link::{Link, Linked, OPERATOR};
 use crate::record::SyncEnding;
 
 const METADATA: &str = "subscription.metadata.customer_user_id";
@@ -33,7 +33,7 @@ async fn linked(store: &Store, id: &str) -> Option<(String, String)> {
 
 async fn formers(store: &Store, id: &str) -> Vec<String> {
     let account_context = store.account_context(&account(id)).await.unwrap();
-    account_context.former.iter().map(|former| former.as_str().to_owned()).collect()
+    account_context.former_users.iter().map(|former| former.as_str().to_owned()).collect()
 }
 
 async fn user_of(store: &Store, id: &str) -> Option<User> {
@@ -58,7 +58,7 @@ async fn a_link_under_a_lost_lease_is_not_made() {
     let store = memory().await;
     let claim = held(&store, "1").await;
     pass(8);
-    assert_eq!(learn(&store, &claim, "u-1").await, Linked::Lost);
+    assert_eq!(learn(&store, &claim, "u-1").await, Linked::LeaseLost);
     assert_eq!(linked(&store, "1").await, None);
 }
 
@@ -127,7 +127,7 @@ async fn a_customer_who_is_held_makes_the_look_wait_and_keeps_the_link() {
     let second = held(&store, "2").await;
     assert_eq!(learn(&store, &second, "u-1").await, Linked::Busy);
     assert_eq!(linked(&store, "2").await, Some(("u-1".into(), METADATA.into())));
-    settle(&store, &second, SyncEnding::Yielded { next: now() }).await;
+    settle(&store, &second, SyncEnding::Yielded { due: now() }).await;
     assert_eq!(claimed(&store, "b", 9).await, [""; 0], "the claim itself passes over it now");
     settle(&store, &first, done()).await;
     assert_eq!(claimed(&store, "b", 9).await, ["2"]);
@@ -152,7 +152,7 @@ async fn a_handover_is_recorded_and_ended() {
         learn(&store, &claim, to).await;
     }
     assert_eq!(formers(&store, "1").await, ["u-a", "u-b"]);
-    store.handed_over(account("1"), user("u-a")).await.unwrap();
+    store.forget_former_user(account("1"), user("u-a")).await.unwrap();
     assert_eq!(formers(&store, "1").await, ["u-b"]);
     assert_eq!(store.accounts_of(&user("u-a")).await.unwrap(), []);
 }
@@ -172,13 +172,13 @@ async fn linking_back_removes_the_handover_of_whom_it_comes_back_to() {
 async fn what_is_known_around_an_account_is_read_at_once() {
     let store = memory().await;
     let nothing = store.account_context(&account("b")).await.unwrap();
-    assert!(nothing.link.is_none() && nothing.former.is_empty() && nothing.accounts.is_empty());
+    assert!(nothing.link.is_none() && nothing.former_users.is_empty() && nothing.accounts.is_empty());
     for (id, to) in [("b", "u-0"), ("c", "u-1"), ("b", "u-1"), ("a", "u-1"), ("d", "u-2")] {
         order(&store, id, to).await;
     }
     let account_context = store.account_context(&account("b")).await.unwrap();
     assert_eq!(account_context.link.map(|link| link.user), Some(user("u-1")));
-    assert_eq!((account_context.former, account_context.accounts), (vec![user("u-0")], vec![account("a"), account("b"), account("c")]));
+    assert_eq!((account_context.former_users, account_context.accounts), (vec![user("u-0")], vec![account("a"), account("b"), account("c")]));
 }
 
 #[tokio::test]

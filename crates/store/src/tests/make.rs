@@ -17,12 +17,12 @@ use entitlement::plan::{PlannedStep, Refund, RevokeAccess, Step};
 use entitlement::reason::Reason;
 use tempfile::TempDir;
 
-use crate::claim::{Claim, Claimed, Lease, Room, Urgency};
+use crate::claim::{Claim, Claimed, Lease, Capacity, Urgency};
 use crate::connection::{Pool, Time};
-use crate::event::{Event, Kept, Outcome};
+use crate::event::{Event, Recorded, Outcome};
 use crate::open::{Options, Store};
 use crate::tests::Kind;
-use crate::record::{self, SyncEnding, Attention, Fenced, Intent, StepResult, StepOutcome, Settlement, Attempts};
+use crate::record::{self, SyncEnding, Attention, Fenced, Intent, StepResult, StepOutcome, Settlement, Attempt};
 
 /// How long the tests lease.
 pub(super) const SPAN: Duration = Duration::from_secs(8);
@@ -84,8 +84,8 @@ impl Memory {
     /// Changes the database behind the program's back.
     pub(super) async fn tamper(&self, text: &'static str) {
         match &self.reads {
-            Pool::Sqlite(lanes) => {
-                lanes.read(async |on| sqlx::raw_sql(text).execute(on).await).await.unwrap();
+            Pool::Sqlite(reads) => {
+                reads.read(async |on| sqlx::raw_sql(text).execute(on).await).await.unwrap();
             }
             Pool::Postgres(pool) => drop(sqlx::raw_sql(text).execute(pool).await.unwrap()),
         }
@@ -131,13 +131,13 @@ pub(super) fn event(id: &str, of: &str) -> Event {
         id: format!("stripe:{id}"),
         kind: "invoice.paid".into(),
         object: Some("in_1".into()),
-        outcome: Outcome::Rung(account(of)),
+        outcome: Outcome::Enqueued(account(of)),
         created: now(),
         body: None,
     }
 }
 
-pub(super) async fn ring(store: &Store, event: Event) -> Kept {
+pub(super) async fn ring(store: &Store, event: Event) -> Recorded {
     store.slot().unwrap().record(event).await.unwrap()
 }
 
@@ -148,7 +148,7 @@ pub(super) async fn enqueue(store: &Store, id: &str) {
 
 /// Claims up to `limit` accounts as process `owner`.
 pub(super) async fn claim(store: &Store, owner: &str, limit: usize) -> Claimed {
-    store.claim(Lease::new(owner, 1), Room::of(limit), SPAN).await.unwrap()
+    store.claim(Lease::new(owner, 1), Capacity::of(limit), SPAN).await.unwrap()
 }
 
 /// The ids of everything that `owner` can claim now, in the order of the claim.
@@ -168,7 +168,7 @@ pub(super) async fn held(store: &Store, id: &str) -> Claim {
 /// The end of the look that `claim` began.
 pub(super) fn settlement(claim: &Claim, ending: SyncEnding) -> Settlement {
     let Claim { account, lease, generation, .. } = claim.clone();
-    Settlement { account, lease, generation, sent: Vec::new(), statuses: Vec::new(), ending }
+    Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending }
 }
 
 pub(super) async fn settle(store: &Store, claim: &Claim, ending: SyncEnding) -> Fenced {
@@ -177,15 +177,15 @@ pub(super) async fn settle(store: &Store, claim: &Claim, ending: SyncEnding) -> 
 
 /// An end at which nothing is left.
 pub(super) fn done() -> SyncEnding {
-    SyncEnding::Done { next: None, parked: Vec::new() }
+    SyncEnding::Done { due: None, attention: Vec::new() }
 }
 
 pub(super) fn found(parked: Vec<Attention>) -> SyncEnding {
-    SyncEnding::Done { next: None, parked }
+    SyncEnding::Done { due: None, attention: parked }
 }
 
 pub(super) fn failed(next: Timestamp) -> SyncEnding {
-    SyncEnding::Failed { next, why: "stripe does not answer".into(), parked: Vec::new() }
+    SyncEnding::Failed { due: next, error: "stripe does not answer".into(), attention: Vec::new() }
 }
 
 pub(super) fn finding(kind: record::AttentionKind, subject: &str) -> Attention {
@@ -228,17 +228,17 @@ pub(super) fn sent(key: &str, outcome: StepOutcome) -> StepResult {
     StepResult { key: StepKey::stored(key.to_owned()), outcome }
 }
 
-pub(super) fn again(due: Timestamp, tries: Attempts) -> StepOutcome {
-    StepOutcome::Again { due, why: "it did not answer".into(), tries }
+pub(super) fn again(due: Timestamp, tries: Attempt) -> StepOutcome {
+    StepOutcome::Retry { due, error: "it did not answer".into(), attempt: tries }
 }
 
 pub(super) fn refused() -> StepOutcome {
-    StepOutcome::Refused { why: "400: no".into() }
+    StepOutcome::Refused { error: "400: no".into() }
 }
 
 /// Ends the look with what became of its steps.
 pub(super) async fn settle_sent(store: &Store, claim: &Claim, sent: Vec<StepResult>) -> Fenced {
-    store.settle(Settlement { sent, ..settlement(claim, done()) }).await.unwrap()
+    store.settle(Settlement { results: sent, ..settlement(claim, done()) }).await.unwrap()
 }
 
 /// A whole look at `id` that intends one step and ends with `outcome` of it.

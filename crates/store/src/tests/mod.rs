@@ -18,6 +18,7 @@ macro_rules! suite {
         mod $name {
             const KIND: super::Kind = $kind;
 
+            mod accounts;
             mod claims;
             mod inbox;
             mod leases;
@@ -32,7 +33,6 @@ macro_rules! suite {
             mod retention;
             mod settling;
             mod task_leases;
-            mod walk;
             mod worklist;
             mod writer;
             mod $own;

@@ -8,8 +8,8 @@ use entitlement::reason::Reason;
 use super::make::{Memory, account, at, claimed, held, intent, memory, now, pass, planned, user};
 use crate::open::Store;
 use crate::audit::Filter;
-use crate::overrides::{OverrideRequest, OverrideOutcome, OverrideAction};
-use crate::links::{Link, OPERATOR};
+use crate::override_request::{OverrideAction, OverrideOutcome, OverrideRequest};
+use crate::link::{Link, OPERATOR};
 use crate::record::Intent;
 
 fn level(name: &str) -> AccessLevel {
@@ -18,7 +18,7 @@ fn level(name: &str) -> AccessLevel {
 
 async fn order(store: &Store, what: OverrideAction) -> OverrideOutcome {
     let (by, why) = ("ops".to_owned(), "since they asked".to_owned());
-    store.order(OverrideRequest { user: user("u-1"), destination: "adapty".into(), what, by, why }).await.unwrap()
+    store.apply_override(OverrideRequest { user: user("u-1"), destination: "adapty".into(), action: what, by, why }).await.unwrap()
 }
 
 async fn promote(store: &Store, until: Until, request: Option<&str>) -> OverrideOutcome {
@@ -98,7 +98,7 @@ async fn an_ended_promotion_is_told_until_its_time_and_one_that_is_over_is_not()
     assert_eq!(order(&store, OverrideAction::EndGrants { level: level("premium") }).await, OverrideOutcome::Done(0), "it is ended once");
     pass(8 * 86_400);
     assert_eq!(promotions(&store).await.len(), 1, "the one for life");
-    let all = store.promotions_of(&user("u-1")).await.unwrap();
+    let all = store.promotional_grants(&user("u-1")).await.unwrap();
     assert_eq!(all.len(), 2);
     assert_eq!((all[0].until, all[0].by.as_str(), all[0].ended_by.as_deref()), (None, "ops", Some("ops")));
     assert!(all[1].until.is_some_and(|until| until < now()) && all[1].given_at >= at(0));
@@ -150,11 +150,11 @@ async fn the_book_of_orders_keeps_each_that_changed_something_with_who_and_why()
         line("grant", "premium", Some("promo_1")),
     ];
     assert_eq!(book(&store).await, expected);
-    let all = store.audit_entries(&Filter { user: Some(user("u-1")), behind: None }, 2).await.unwrap();
+    let all = store.audit_entries(&Filter { user: Some(user("u-1")), after: None }, 2).await.unwrap();
     assert_eq!((all.len(), all[0].by.as_str(), all[0].why.as_str(), all[0].at), (2, "ops", "since they asked", now()));
-    let earlier = Filter { behind: Some(all[1].id), ..Filter::default() };
+    let earlier = Filter { after: Some(all[1].id), ..Filter::default() };
     assert_eq!(store.audit_entries(&earlier, 100).await.unwrap().len(), 3);
-    let other = Filter { user: Some(user("u-2")), behind: None };
+    let other = Filter { user: Some(user("u-2")), after: None };
     assert_eq!(store.audit_entries(&other, 100).await.unwrap(), []);
 }
 
@@ -243,7 +243,7 @@ async fn the_last_word_on_a_detail_counts_also_that_it_is_to_be_gone() {
     assert_eq!(details[&name("seats")], None);
     assert_eq!(details[&name("profile:email")], Some(AttributeValue::Text("ann@example.com".into())));
     assert_eq!(order(&store, OverrideAction::ForgetAttributes { names: vec![name("seats"), name("never")] }).await, OverrideOutcome::Done(1));
-    assert_eq!(store.details_of(&user("u-1")).await.unwrap().len(), 2);
+    assert_eq!(store.attribute_overrides(&user("u-1")).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

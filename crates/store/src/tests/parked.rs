@@ -8,7 +8,8 @@ use super::make::{
 };
 use crate::event::{Event, Outcome};
 use crate::open::Store;
-use crate::parked::{Filter, Which};
+use crate::parked::Filter;
+use crate::selection::Selection;
 use crate::record::{SyncEnding, Attention, Fenced, AttentionKind, Settlement};
 
 /// A look at `id` that parks a price nobody mapped for each of `subjects`.
@@ -60,14 +61,14 @@ async fn a_look_that_did_some_of_its_work_parks_that_beside_what_is_parked() {
     parks(&store, "1", &["a"]).await;
     let finding = |subject| vec![finding(AttentionKind::RefusedStep, subject)];
     let claim = held(&store, "1").await;
-    let ending = SyncEnding::Failed { next: at(60), why: "one app does not answer".into(), parked: finding("b") };
+    let ending = SyncEnding::Failed { due: at(60), error: "one app does not answer".into(), attention: finding("b") };
     assert_eq!(settle(&store, &claim, ending).await, Fenced::Written);
     assert_eq!(subjects(&store).await, ["a", "b"]);
     let claim = held(&store, "1").await;
-    assert_eq!(settle(&store, &claim, SyncEnding::Partly { next: Some(at(90)), parked: finding("c"), trouble: None }).await, Fenced::Written);
+    assert_eq!(settle(&store, &claim, SyncEnding::Incomplete { due: Some(at(90)), attention: finding("c"), error: None }).await, Fenced::Written);
     assert_eq!(subjects(&store).await, ["a", "b", "c"]);
     let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.due_at, standing.trouble), (Some(at(90)), None), "what may be tried again is due, and nothing fails");
+    assert_eq!((standing.due_at, standing.last_error), (Some(at(90)), None), "what may be tried again is due, and nothing fails");
     parks(&store, "1", &[]).await;
     assert_eq!(subjects(&store).await, [""; 0]);
 }
@@ -76,7 +77,7 @@ async fn a_look_that_did_some_of_its_work_parks_that_beside_what_is_parked() {
 async fn a_look_that_failed_or_yielded_leaves_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
-    for ending in [failed(now()), SyncEnding::Yielded { next: now() }] {
+    for ending in [failed(now()), SyncEnding::Yielded { due: now() }] {
         let claim = held(&store, "1").await;
         settle(&store, &claim, ending).await;
         assert_eq!(subjects(&store).await, ["a"]);
@@ -101,12 +102,12 @@ async fn what_was_dropped_stays_dropped_while_it_is_found() {
     let store = memory().await;
     parks(&store, "1", &["a", "b"]).await;
     let id = store.parked().await.unwrap()[0].id;
-    assert_eq!(store.drop_parked(Which::Ids(vec![id]), "known".into()).await.unwrap(), 1);
-    assert_eq!(store.drop_parked(Which::Ids(vec![id]), "known".into()).await.unwrap(), 0);
+    assert_eq!(store.drop_parked(Selection::Ids(vec![id]), "known".into()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Selection::Ids(vec![id]), "known".into()).await.unwrap(), 0);
     parks(&store, "1", &["a", "b"]).await;
     assert_eq!(subjects(&store).await, ["b"]);
     assert_eq!(store.parked_counts().await.unwrap()["unmapped_price"], 1);
-    assert_eq!(store.release(Which::Ids(vec![id])).await.unwrap(), 0);
+    assert_eq!(store.release(Selection::Ids(vec![id])).await.unwrap(), 0);
     // gone and come back is another matter
     parks(&store, "1", &[]).await;
     parks(&store, "1", &["a"]).await;
@@ -121,10 +122,10 @@ async fn parked_things_are_chosen_by_id_by_kind_or_all() {
     settle(&store, &claim, found(kinds.map(|kind| finding(kind, "x")).to_vec())).await;
     let why = || "so".to_owned();
     let first = store.parked().await.unwrap()[0].id;
-    assert_eq!(store.drop_parked(Which::Ids(vec![first, 4711]), why()).await.unwrap(), 1);
-    assert_eq!(store.drop_parked(Which::Kind(AttentionKind::NotShown), why()).await.unwrap(), 1);
-    assert_eq!(store.drop_parked(Which::Kind(AttentionKind::NotShown), why()).await.unwrap(), 0);
-    assert_eq!(store.drop_parked(Which::All, why()).await.unwrap(), 2);
+    assert_eq!(store.drop_parked(Selection::Ids(vec![first, 4711]), why()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Selection::Kind(AttentionKind::NotShown), why()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Selection::Kind(AttentionKind::NotShown), why()).await.unwrap(), 0);
+    assert_eq!(store.drop_parked(Selection::All, why()).await.unwrap(), 2);
     assert_eq!(parked(&store).await, []);
 }
 
@@ -155,7 +156,7 @@ async fn one_parked_thing_is_read_also_when_it_was_dropped() {
     parks(&store, "1", &["a"]).await;
     let id = store.parked().await.unwrap()[0].id;
     assert_eq!(store.parked_by_id(id).await.unwrap().unwrap().dropped, None);
-    store.drop_parked(Which::Ids(vec![id]), "known".into()).await.unwrap();
+    store.drop_parked(Selection::Ids(vec![id]), "known".into()).await.unwrap();
     let row = store.parked_by_id(id).await.unwrap().unwrap();
     assert_eq!((row.subject.as_str(), row.dropped.as_deref()), ("a", Some("known")));
     assert!(store.parked_by_id(id + 1).await.unwrap().is_none());
@@ -169,7 +170,7 @@ async fn a_release_makes_every_account_due_that_waits_for_the_same_thing() {
     parks(&store, "3", &["price_2"]).await;
     pass(1);
     let id = store.parked().await.unwrap()[0].id;
-    assert_eq!(store.release(Which::Ids(vec![id])).await.unwrap(), 1);
+    assert_eq!(store.release(Selection::Ids(vec![id])).await.unwrap(), 1);
     let mut due = claimed(&store, "a", 9).await;
     due.sort_unstable();
     assert_eq!(due, ["1", "2"]);
@@ -184,7 +185,7 @@ async fn a_release_touches_the_account_and_reopens_its_refused_step() {
     let held = held(&store, "1").await;
     settle(&store, &held, found(vec![finding(AttentionKind::RefusedStep, "k")])).await;
     pass(5);
-    assert_eq!(store.release(Which::Kind(AttentionKind::RefusedStep)).await.unwrap(), 1);
+    assert_eq!(store.release(Selection::Kind(AttentionKind::RefusedStep)).await.unwrap(), 1);
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(5) });
     assert!(matches!(state(&store, "l").await, State::Refused { .. }), "it was not parked");
     let next = claim(&store, "a", 9).await.claims.remove(0);
@@ -197,9 +198,9 @@ async fn a_release_of_an_event_that_cannot_be_read_releases_nothing() {
     let store = memory().await;
     let outcome = Outcome::Unreadable { reason: "no type".into() };
     ring(&store, Event { outcome, ..event("evt_1", "1") }).await;
-    assert_eq!(store.release(Which::All).await.unwrap(), 0);
+    assert_eq!(store.release(Selection::All).await.unwrap(), 0);
     assert_eq!(store.backlog().await.unwrap().due, 0);
-    assert_eq!(store.drop_parked(Which::Kind(AttentionKind::UnreadableEvent), "seen".into()).await.unwrap(), 1);
+    assert_eq!(store.drop_parked(Selection::Kind(AttentionKind::UnreadableEvent), "seen".into()).await.unwrap(), 1);
     assert_eq!(parked(&store).await, []);
 }
 
@@ -223,7 +224,7 @@ async fn a_step_refused_by_the_look_that_parks_it_is_both_in_one_write() {
     let claim = held(&store, "1").await;
     intend(&store, &claim, &["k"]).await;
     let ending = found(vec![finding(AttentionKind::RefusedStep, "k")]);
-    let end = Settlement { sent: vec![sent("k", refused())], ..settlement(&claim, ending) };
+    let end = Settlement { results: vec![sent("k", refused())], ..settlement(&claim, ending) };
     assert_eq!(store.settle(end).await.unwrap(), Fenced::Written);
     assert_eq!(subjects(&store).await, ["k"]);
     assert_eq!(state(&store, "k").await, State::Refused { at: at(0), why: "400: no".into() });

@@ -9,11 +9,11 @@ use super::make::{
     Memory, SPAN, account, claim, event, finding, found, held, intend, intent, memory, planned, ring, sent, settlement,
     enqueue, user,
 };
-use crate::claim::{Lease, Room, Urgency};
+use crate::claim::{Lease, Capacity, Urgency};
 use crate::connection::Pool;
 use crate::event::Outcome;
-use crate::links::Link;
-use crate::record::{SyncEnding, AttentionKind, Outcomes, StepOutcome, Settlement};
+use crate::link::Link;
+use crate::record::{SyncEnding, AttentionKind, Progress, StepOutcome, Settlement};
 use crate::statement::SAID;
 
 /// Tables that grow with users, events or years; and what statements call them.
@@ -25,9 +25,9 @@ const GROWING: [&str; 15] = [
 /// How the database would find the rows of `text`, step by step.
 async fn plan(of: &Memory, text: &str, types: &[&str]) -> Vec<String> {
     match &of.reads {
-        Pool::Sqlite(lanes) => {
+        Pool::Sqlite(reads) => {
             let query = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}"));
-            let rows = lanes.read(async |on| sqlx::query(query).fetch_all(on).await).await.unwrap();
+            let rows = reads.read(async |on| sqlx::query(query).fetch_all(on).await).await.unwrap();
             rows.iter().map(|row| row.get("detail")).collect()
         }
         Pool::Postgres(pool) => {
@@ -66,15 +66,15 @@ async fn live(store: &Memory) {
     store.intend(intended.clone()).await.unwrap();
     let outcomes = vec![sent("k1", StepOutcome::Confirmed)];
     let Settlement { account: of, lease, .. } = settlement(&claimed, found(Vec::new()));
-    store.close(Outcomes { account: of, lease, sent: outcomes, statuses: Vec::new() }).await.unwrap();
+    store.record_progress(Progress { account: of, lease, results: outcomes, statuses: Vec::new() }).await.unwrap();
     (intended.settled, intended.dropped) = (vec![planned("k2", "gold").key], vec![planned("k3", "gold").key]);
     store.intend(intended).await.unwrap();
     let parked = found(vec![finding(AttentionKind::UnmappedPrice, "price_1")]);
     let statuses = vec![(user("u-1"), entitlement::status::Status::default())];
     store.settle(Settlement { statuses, ..settlement(&claimed, parked) }).await.unwrap();
-    for ending in [SyncEnding::Forgotten, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "x"))] {
+    for ending in [SyncEnding::Discarded, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "x"))] {
         enqueue(store, "1").await;
-        let claimed = store.claim(Lease::new("b", 2), Room::of(8), SPAN).await.unwrap();
+        let claimed = store.claim(Lease::new("b", 2), Capacity::of(8), SPAN).await.unwrap();
         for claim in &claimed.claims {
             store.settle(settlement(claim, ending.clone())).await.unwrap();
         }
@@ -102,7 +102,7 @@ async fn whatever_is_said_for_an_event_or_a_look_finds_its_rows_by_an_index() {
     let store = memory().await;
     SAID.take();
     live(&store).await;
-    store.claim(Lease::new("c", 3), Room::of(1), Duration::ZERO).await.unwrap();
+    store.claim(Lease::new("c", 3), Capacity::of(1), Duration::ZERO).await.unwrap();
     read(&store).await;
     let said = SAID.take();
     assert!(said.len() > 25, "{} statements were said", said.len());

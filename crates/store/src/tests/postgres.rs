@@ -11,19 +11,19 @@ use super::make::{
     SPAN, account, claimed, done, entries, event, held, look, memory, now, options, pass, refused, ring, settle, enqueue,
     user,
 };
-use crate::claim::{Claim, Lease, Room, Urgency};
+use crate::claim::{Claim, Lease, Capacity, Urgency};
 use crate::error::OpenError;
-use crate::event::Kept;
+use crate::event::Recorded;
 use crate::inbox::Filter;
 use crate::import::{self, ImportError, Progress};
-use crate::overrides::{OverrideRequest, OverrideOutcome, OverrideAction};
-use crate::limits::Held;
+use crate::override_request::{OverrideAction, OverrideOutcome, OverrideRequest};
+use crate::tokens::UpstreamPause;
 use crate::open::Store;
-use crate::links::{Link, Linked};
+use crate::link::{Link, Linked};
 use crate::record::StepOutcome;
 
 async fn claim(store: &Store, owner: String, limit: usize) -> Vec<Claim> {
-    store.claim(Lease::new(&owner, 1), Room::of(limit), SPAN).await.unwrap().claims
+    store.claim(Lease::new(&owner, 1), Capacity::of(limit), SPAN).await.unwrap().claims
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn ten_processes_may_start_at_once_on_an_empty_database() {
     let empty = cluster::database::Database::fresh().await.unwrap();
     let opened = (0..10).map(|_| tokio::spawn(Store::open(options(empty.url().to_owned(), 8))));
     for opened in opened.collect::<Vec<_>>() {
-        opened.await.unwrap().unwrap().answers().await.unwrap();
+        opened.await.unwrap().unwrap().probe().await.unwrap();
     }
 }
 
@@ -127,7 +127,7 @@ async fn the_same_event_at_two_processes_is_new_once() {
         let event = || event(&format!("evt_{number}"), "1");
         let (one, two) = tokio::join!(ring(&first, event()), ring(&second, event()));
         assert_ne!(one, two);
-        assert!([one, two].contains(&Kept::New));
+        assert!([one, two].contains(&Recorded::New));
     }
     assert_eq!(first.account_state(&account("1")).await.unwrap().unwrap().generation, 50);
 }
@@ -150,8 +150,8 @@ async fn a_pause_that_one_process_met_is_told_to_the_others() {
     let second = first.again().await;
     let mut told = second.listen();
     second.triggered().await;
-    let held = Held { limit: "stripe:0123".into(), seconds: 30 };
-    first.hold(held.clone()).await.unwrap();
+    let held = UpstreamPause { limit: "stripe:0123".into(), seconds: 30 };
+    first.pause_upstream(held.clone()).await.unwrap();
     let heard = tokio::time::timeout(Duration::from_secs(10), told.recv()).await.expect("it is told");
     assert_eq!(heard, Some(held));
 }
@@ -166,14 +166,14 @@ async fn a_connection_that_is_cut_is_made_anew_and_nothing_is_assumed() {
     // the first may find the connection gone
     let refused = memory.enqueue(vec![account("2")], Urgency::Fresh).await.is_err();
     enqueue(&memory, "3").await;
-    memory.answers().await.unwrap();
+    memory.probe().await.unwrap();
     assert_eq!(memory.account_state(&account("2")).await.unwrap().is_none(), refused);
 }
 
 #[tokio::test]
 async fn a_read_succeeds_though_every_reading_connection_was_cut_a_moment_ago() {
     let memory = memory().await;
-    let read = || async { memory.answers().await.unwrap() };
+    let read = || async { memory.probe().await.unwrap() };
     tokio::join!(read(), read(), read(), read(), read(), read());
     memory
         .tamper("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
@@ -186,7 +186,7 @@ async fn text_that_postgresql_cannot_hold_is_kept_as_far_as_it_can_be() {
     let memory = memory().await;
     let mut odd = event("evt_1", "1");
     odd.kind = "invoice\0paid".into();
-    assert_eq!(ring(&memory, odd).await, Kept::New);
+    assert_eq!(ring(&memory, odd).await, Recorded::New);
     assert_eq!(memory.events(&Filter::default(), 1).await.unwrap()[0].kind, "invoice\u{fffd}paid");
 }
 
@@ -216,9 +216,9 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     old.link(link, None).await.unwrap();
     let what = OverrideAction::Grant { level: AccessLevel("premium".into()), until: Until::Lifetime, request: Some("r".into()) };
     let (by, why) = ("ops".to_owned(), String::new());
-    let order = OverrideRequest { user: user("u-1"), destination: "adapty".into(), what, by, why };
-    assert_eq!(old.order(order.clone()).await.unwrap(), OverrideOutcome::Granted(1));
-    old.keep_note("catch_up", "2026-01-01T00:00:00Z".into()).await.unwrap();
+    let order = OverrideRequest { user: user("u-1"), destination: "adapty".into(), action: what, by, why };
+    assert_eq!(old.apply_override(order.clone()).await.unwrap(), OverrideOutcome::Granted(1));
+    old.set_daemon_state("catch_up", "2026-01-01T00:00:00Z".into()).await.unwrap();
     let new = cluster::database::Database::fresh().await.unwrap();
     // stopped in the middle: what is told panics, as a killed process would end
     let (from, to) = (url.clone(), new.url().to_owned());
@@ -233,17 +233,17 @@ async fn everything_is_copied_from_sqlite_and_a_copy_that_was_stopped_goes_on() 
     assert_eq!(inbox, [2500], "what was copied is not copied again");
     assert!(done.iter().all(|table| table.copied >= table.of), "{done:?}");
     let store = Store::open(options(new.url().to_owned(), 64)).await.unwrap();
-    assert_eq!(ring(&store, event("evt_7", "7")).await, Kept::Duplicate);
+    assert_eq!(ring(&store, event("evt_7", "7")).await, Recorded::Duplicate);
     assert_eq!(store.audit_entries(&Default::default(), 9).await.unwrap(), old.audit_entries(&Default::default(), 9).await.unwrap());
-    assert_eq!(store.note("catch_up").await.unwrap().as_deref(), Some("2026-01-01T00:00:00Z"));
+    assert_eq!(store.daemon_state("catch_up").await.unwrap().as_deref(), Some("2026-01-01T00:00:00Z"));
     assert_eq!(store.link_of(&account("buyer")).await.unwrap().unwrap().user, user("u-1"));
     assert_eq!(entries(&store).await, entries(&old).await);
     look(&store, "buyer", "k3", StepOutcome::Confirmed).await;
     assert_eq!(entries(&store).await.last().unwrap().seq, 3, "it is numbered on");
-    assert_eq!(store.order(order.clone()).await.unwrap(), OverrideOutcome::GrantedBefore { id: 1, until: Until::Lifetime, ended: false });
-    let OverrideAction::Grant { level, until, .. } = order.what.clone() else { panic!("a promotion") };
-    let another = OverrideRequest { what: OverrideAction::Grant { level, until, request: None }, ..order };
-    let OverrideOutcome::Granted(number) = store.order(another).await.unwrap() else { panic!("it was not given") };
+    assert_eq!(old.apply_override(order.clone()).await.unwrap(), OverrideOutcome::GrantedBefore { id: 1, until: Until::Lifetime, ended: false });
+    let OverrideAction::Grant { level, until, .. } = order.action.clone() else { panic!("a promotion") };
+    let another = OverrideRequest { action: OverrideAction::Grant { level, until, request: None }, ..order };
+    let OverrideOutcome::Granted(number) = old.apply_override(another).await.unwrap() else { panic!("it was not given") };
     assert!(number > 1, "{number}");
     // and once more, with nothing left to do
     import::copy(&url, new.url(), now, drop).await.unwrap();

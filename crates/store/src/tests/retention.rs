@@ -2,17 +2,17 @@
 
 use super::make::{account, at, entries, event, look, memory, now, pass, planned, refused, ring, settle_sent};
 use crate::inbox::Filter;
-use crate::limits::Ask;
+use crate::tokens::TokenRequest;
 use crate::open::Store;
 use crate::record::StepOutcome;
-use crate::retention::{Old, Swept};
+use crate::expired::{Expired, Removed};
 
 /// Sweeps until nothing is left to sweep; answers how many rows went, in how many batches.
-async fn sweep(store: &Store, old: Old, before: i64) -> (u64, u32) {
+async fn sweep(store: &Store, old: Expired, before: i64) -> (u64, u32) {
     let (mut next, mut removed, mut batches) = (Some(old), 0, 0);
     while let Some(old) = next {
-        let swept = store.sweep(old, at(before)).await.unwrap();
-        (next, removed, batches) = (swept.next, removed + swept.removed, batches + 1);
+        let swept = store.remove_expired(old, at(before)).await.unwrap();
+        (next, removed, batches) = (swept.next, removed + swept.rows, batches + 1);
     }
     (removed, batches)
 }
@@ -27,7 +27,7 @@ async fn events_older_than_the_limit_go_and_the_others_stay() {
     ring(&store, event("evt_old", "1")).await;
     pass(100);
     ring(&store, event("evt_new", "1")).await;
-    assert_eq!(sweep(&store, Old::Inbox, 100).await, (1, 1));
+    assert_eq!(sweep(&store, Expired::Inbox, 100).await, (1, 1));
     let left = store.events(&Filter { accounts: vec![account("1")], ..Filter::default() }, 9).await.unwrap();
     assert_eq!(left.iter().map(|seen| seen.id.as_str()).collect::<Vec<_>>(), ["stripe:evt_new"]);
 }
@@ -45,7 +45,7 @@ async fn the_inbox_is_swept_in_small_batches() {
             ring.await.unwrap();
         }
     }
-    assert_eq!(sweep(&store, Old::Inbox, 1).await, (2500, 3));
+    assert_eq!(sweep(&store, Expired::Inbox, 1).await, (2500, 3));
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn of_a_chain_the_last_confirmed_entry_stays_and_what_came_after_it() {
     }
     look(&store, "1", "third", refused()).await;
     pass(10);
-    assert_eq!(sweep(&store, Old::Ledger { after: 0 }, 1000).await, (1, 1));
+    assert_eq!(sweep(&store, Expired::Ledger { after: 0 }, 1000).await, (1, 1));
     assert_eq!(keys(&store).await, ["second", "third"]);
 }
 
@@ -68,13 +68,13 @@ async fn an_entry_that_is_young_or_open_stays() {
     pass(100);
     look(&store, "1", "young", StepOutcome::Confirmed).await;
     look(&store, "1", "younger", StepOutcome::Confirmed).await;
-    assert_eq!(sweep(&store, Old::Ledger { after: 0 }, 50).await, (1, 1));
+    assert_eq!(sweep(&store, Expired::Ledger { after: 0 }, 50).await, (1, 1));
     assert_eq!(keys(&store).await, ["young", "younger"]);
     let open = super::make::held(&store, "1").await;
     let steps = vec![planned("open", "premium")];
     store.intend(super::make::intent(&open, steps)).await.unwrap();
     pass(1000);
-    sweep(&store, Old::Ledger { after: 0 }, 900).await;
+    sweep(&store, Expired::Ledger { after: 0 }, 900).await;
     assert!(keys(&store).await.contains(&"open".to_owned()));
     settle_sent(&store, &open, Vec::new()).await;
 }
@@ -82,10 +82,10 @@ async fn an_entry_that_is_young_or_open_stays() {
 #[tokio::test]
 async fn the_limit_of_a_key_that_is_used_no_more_goes() {
     let store = memory().await;
-    let ask = |limit: &str| Ask { limit: limit.into(), per_second: 10, wanted: 1 };
-    store.lend(ask("stripe:old")).await.unwrap();
+    let ask = |limit: &str| TokenRequest { limit: limit.into(), per_second: 10, wanted: 1 };
+    store.request_tokens(ask("stripe:old")).await.unwrap();
     pass(100);
-    store.lend(ask("stripe:new")).await.unwrap();
-    assert_eq!(store.sweep(Old::Limits, at(50)).await.unwrap(), Swept { removed: 1, next: None });
-    assert_eq!(store.sweep(Old::Limits, now()).await.unwrap().removed, 0);
+    store.request_tokens(ask("stripe:new")).await.unwrap();
+    assert_eq!(store.remove_expired(Expired::Limits, at(50)).await.unwrap(), Removed { rows: 1, next: None });
+    assert_eq!(store.remove_expired(Expired::Limits, now()).await.unwrap().rows, 0);
 }

@@ -8,7 +8,7 @@ use crate::record::{SyncEnding, Fenced};
 async fn a_look_that_ends_well_rests_until_its_next_moment() {
     let store = memory().await;
     let held = held(&store, "1").await;
-    settle(&store, &held, SyncEnding::Done { next: Some(at(100)), parked: Vec::new() }).await;
+    settle(&store, &held, SyncEnding::Done { due: Some(at(100)), attention: Vec::new() }).await;
     assert_eq!(claim(&store, "a", 1).await.next_due, Some(at(100)));
     pass(99);
     assert_eq!(claimed(&store, "a", 1).await, [""; 0]);
@@ -19,7 +19,7 @@ async fn a_look_that_ends_well_rests_until_its_next_moment() {
 #[tokio::test]
 async fn a_settlement_with_a_stale_generation_leaves_the_account_due() {
     let store = memory().await;
-    for ending in [done(), failed(at(3600)), SyncEnding::Yielded { next: at(3600) }] {
+    for ending in [done(), failed(at(3600)), SyncEnding::Yielded { due: at(3600) }] {
         let held = held(&store, "1").await;
         enqueue(&store, "1").await;
         assert_eq!(settle(&store, &held, ending).await, Fenced::Written);
@@ -81,10 +81,10 @@ async fn settling_wakes_whoever_claims() {
 async fn what_only_led_to_an_account_is_not_kept_unless_a_bell_rang_meanwhile() {
     let store = memory().await;
     let first = held(&store, "1").await;
-    settle(&store, &first, SyncEnding::Forgotten).await;
+    settle(&store, &first, SyncEnding::Discarded).await;
     assert!(store.account_state(&account("1")).await.unwrap().is_none());
     let second = held(&store, "1").await;
     enqueue(&store, "1").await;
-    settle(&store, &second, SyncEnding::Forgotten).await;
+    settle(&store, &second, SyncEnding::Discarded).await;
     assert!(store.account_state(&account("1")).await.unwrap().unwrap().due_at.is_some());
 }

@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use super::make::{
     SPAN, account, at as moment, claim, done, event, held, memory, now, options, pass, ring, settle, enqueue,
 };
-use crate::claim::{Claim, Lease, Room, Urgency};
+use crate::claim::{Claim, Lease, Capacity, Urgency};
 use crate::connection::Pool;
 use crate::error::{OpenError, StoreError};
-use crate::event::Kept;
+use crate::event::Recorded;
 use crate::inbox::Filter;
 use crate::open::{Options, Store};
 use crate::record::SyncEnding;
@@ -24,7 +24,7 @@ async fn what_was_written_is_there_when_the_file_is_opened_again() {
     let memory = memory().await;
     ring(&memory, event("evt_1", "1")).await;
     let again = memory.again().await;
-    assert_eq!(ring(&again, event("evt_1", "1")).await, Kept::Duplicate);
+    assert_eq!(ring(&again, event("evt_1", "1")).await, Recorded::Duplicate);
     assert_eq!(again.account_state(&account("1")).await.unwrap().unwrap().generation, 1);
 }
 
@@ -67,7 +67,7 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
     let bad = memory.slot().unwrap().record(event("evt_bad", "2"));
     let (first, bad, second) =
         tokio::join!(ring(&memory, event("evt_1", "1")), bad, ring(&memory, event("evt_2", "3")));
-    assert_eq!((first, second), (Kept::New, Kept::New));
+    assert_eq!((first, second), (Recorded::New, Recorded::New));
     assert!(matches!(bad, Err(StoreError::Refused(why)) if why.contains("not that one")));
     assert_eq!(memory.events(&Filter::default(), 9).await.unwrap().len(), 2);
     assert!(memory.account_state(&account("2")).await.unwrap().is_none(), "nothing of the refused one is there");
@@ -78,8 +78,8 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
 async fn a_commit_is_on_the_disk_before_it_is_answered() {
     let memory = memory().await;
     let pragma = async |text: &'static str| {
-        let Pool::Sqlite(lanes) = &memory.reads else { panic!("this is SQLite") };
-        let value = lanes.read(async |on| sqlx::query_scalar::<_, String>(text).fetch_one(on).await).await;
+        let Pool::Sqlite(reads) = &memory.reads else { panic!("this is SQLite") };
+        let value = reads.read(async |on| sqlx::query_scalar::<_, String>(text).fetch_one(on).await).await;
         value.unwrap()
     };
     assert_eq!(pragma("SELECT journal_mode FROM pragma_journal_mode").await, "wal");
@@ -92,18 +92,18 @@ async fn reads_share_a_few_connections_and_end_with_the_store() {
     let store = Store::clone(&memory);
     let reads = (0..50).map(|number| {
         let store = store.clone();
-        tokio::spawn(async move { store.note(&number.to_string()).await })
+        tokio::spawn(async move { store.daemon_state(&number.to_string()).await })
     });
     for read in reads.collect::<Vec<_>>() {
         assert_eq!(read.await.unwrap().unwrap(), None);
     }
-    Store::clone(&memory).finish().await;
-    assert!(store.note("late").await.is_err(), "nobody opens the file again");
+    Store::clone(&memory).close().await;
+    assert!(store.daemon_state("late").await.is_err(), "nobody opens the file again");
 }
 
 /// What is claimed as soon as there is something, if that is soon.
 async fn claimed_when_due(store: &Store, sweep: Duration, stop: &CancellationToken) -> Vec<Claim> {
-    let claimed = store.claim_when_due(Lease::new("a", 1), Room::of(8), SPAN, sweep, stop);
+    let claimed = store.claim_when_due(Lease::new("a", 1), Capacity::of(8), SPAN, sweep, stop);
     tokio::time::timeout(Duration::from_secs(20), claimed).await.expect("it ends").unwrap().claims
 }
 
@@ -114,14 +114,14 @@ async fn an_account_is_claimed_with_the_bell_that_makes_it_due() {
     let (store, stop) = (memory().await, CancellationToken::new());
     let rings = async {
         // it has found nothing by then
-        store.note("x").await.unwrap();
+        store.daemon_state("x").await.unwrap();
         ring(&store, event("evt_1", "1")).await;
         store.account_state(&account("1")).await.unwrap().unwrap().leased
     };
     let (claims, leased) = tokio::join!(claimed_when_due(&store, NEVER, &stop), rings);
     assert_eq!(claims.iter().map(|claim| &claim.account).collect::<Vec<_>>(), [&account("1")]);
     assert!(leased, "when the bell is answered");
-    assert!(claims[0].hold.stands(now()));
+    assert!(claims[0].deadline.is_ahead(now()));
     settle(&store, &claims[0], done()).await;
 }
 
@@ -142,7 +142,7 @@ async fn whoever_waits_for_something_to_claim_is_told_of_the_stop() {
 async fn what_becomes_due_by_itself_or_through_another_process_is_claimed_soon() {
     let (store, stop) = (memory().await, CancellationToken::new());
     let first = held(&store, "1").await;
-    settle(&store, &first, SyncEnding::Done { next: Some(moment(100)), parked: Vec::new() }).await;
+    settle(&store, &first, SyncEnding::Done { due: Some(moment(100)), attention: Vec::new() }).await;
     pass(100);
     assert_eq!(claimed_when_due(&store, NEVER, &stop).await.len(), 1);
     let again = store.again().await;
@@ -155,7 +155,7 @@ async fn what_becomes_due_by_itself_or_through_another_process_is_claimed_soon()
 async fn after_a_claim_that_left_some_the_next_finds_them() {
     let (store, stop) = (memory().await, CancellationToken::new());
     store.enqueue(vec![account("1"), account("2")], Urgency::Bulk).await.unwrap();
-    let room = Room { all: 8, bulk: 1 };
+    let room = Capacity { total: 8, bulk: 1 };
     for number in 1..3 {
         let claimed = store.claim_when_due(Lease::new("a", number), room, SPAN, NEVER, &stop).await.unwrap();
         assert_eq!(claimed.claims.len(), 1);

@@ -3,7 +3,7 @@
 use super::make::{SPAN, memory, pass};
 use crate::open::Store;
 use crate::record::Fenced;
-use crate::task_leases::Task;
+use crate::task::Task;
 
 async fn take(store: &Store, owner: &str) -> Fenced {
     store.take_task_lease(Task::CatchUp, owner, SPAN).await.unwrap()

@@ -8,7 +8,7 @@ use crate::record::{SyncEnding, Fenced, AttentionKind};
 async fn fresh_goes_before_again_and_again_before_bulk() {
     let store = memory().await;
     let claim = held(&store, "again").await;
-    settle(&store, &claim, SyncEnding::Done { next: Some(at(1)), parked: Vec::new() }).await;
+    settle(&store, &claim, SyncEnding::Done { due: Some(at(1)), attention: Vec::new() }).await;
     store.enqueue(vec![account("bulk")], Urgency::Bulk).await.unwrap();
     pass(5);
     enqueue(&store, "fresh").await;
@@ -38,7 +38,7 @@ async fn a_bell_makes_a_bulk_account_fresh() {
 async fn a_bell_makes_an_account_due_that_waits_for_later() {
     let store = memory().await;
     let held = held(&store, "1").await;
-    settle(&store, &held, SyncEnding::Done { next: Some(at(3600)), parked: Vec::new() }).await;
+    settle(&store, &held, SyncEnding::Done { due: Some(at(3600)), attention: Vec::new() }).await;
     assert_eq!(store.backlog().await.unwrap().due, 0);
     assert_eq!(claim(&store, "a", 1).await.next_due, Some(at(3600)));
     pass(10);
@@ -84,7 +84,7 @@ async fn a_look_given_up_rests_until_the_next_bell_and_has_its_patience_again() 
     let claim = held(&store, "1").await;
     settle(&store, &claim, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "stripe:cus_1"))).await;
     let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.due_at, standing.trouble.as_deref()), (None, Some("it is so")));
+    assert_eq!((standing.due_at, standing.last_error.as_deref()), (None, Some("it is so")));
     let claim = held(&store, "1").await;
     assert_eq!(claim.failing_since, None);
 }
@@ -92,7 +92,7 @@ async fn a_look_given_up_rests_until_the_next_bell_and_has_its_patience_again() 
 #[tokio::test]
 async fn a_failed_look_tells_its_trouble_until_a_bell_or_a_good_end() {
     let store = memory().await;
-    let trouble = async || store.account_state(&account("1")).await.unwrap().unwrap().trouble;
+    let trouble = async || store.account_state(&account("1")).await.unwrap().unwrap().last_error;
     let first = held(&store, "1").await;
     settle(&store, &first, failed(at(60))).await;
     assert_eq!(trouble().await.as_deref(), Some("stripe does not answer"));
@@ -103,14 +103,14 @@ async fn a_failed_look_tells_its_trouble_until_a_bell_or_a_good_end() {
     let found = claim(&store, "a", 1).await;
     settle(&store, &found.claims[0], done()).await;
     let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.trouble, standing.settled_at, standing.leased), (None, Some(at(60)), false));
+    assert_eq!((standing.last_error, standing.settled_at, standing.leased), (None, Some(at(60)), false));
 }
 
 #[tokio::test]
 async fn a_look_that_yields_is_no_failure_and_still_answers_its_bell() {
     let store = memory().await;
     let first = held(&store, "1").await;
-    assert_eq!(settle(&store, &first, SyncEnding::Yielded { next: at(1) }).await, Fenced::Written);
+    assert_eq!(settle(&store, &first, SyncEnding::Yielded { due: at(1) }).await, Fenced::Written);
     pass(1);
     let found = claim(&store, "a", 1).await;
     assert_eq!((found.claims[0].attempts, found.claims[0].triggered_at), (0, Some(at(0))));
@@ -123,7 +123,7 @@ async fn retrying_all_makes_waiting_looks_due_and_leaves_what_rests() {
     let claim = held(&store, "failed").await;
     settle(&store, &claim, failed(at(3600))).await;
     let claim = held(&store, "well").await;
-    settle(&store, &claim, SyncEnding::Done { next: Some(at(3600)), parked: Vec::new() }).await;
+    settle(&store, &claim, SyncEnding::Done { due: Some(at(3600)), attention: Vec::new() }).await;
     store.retry_all().await.unwrap();
     assert_eq!(claimed(&store, "a", 10).await, ["failed"]);
 }

@@ -3,9 +3,9 @@
 use entitlement::names::Account;
 
 use super::make::{SPAN, account, claimed, event, is_pending, memory, memory_with_seats, ring};
-use crate::claim::{Room, Lease, Urgency};
+use crate::claim::{Capacity, Lease, Urgency};
 use crate::error::StoreError;
-use crate::event::Kept;
+use crate::event::Recorded;
 
 /// An account that no part of the program would make: rows with it cannot be read back.
 fn nonsense() -> Account {
@@ -16,26 +16,26 @@ fn nonsense() -> Account {
 async fn a_write_that_cannot_be_answered_does_not_refuse_its_neighbours() {
     let store = memory().await;
     store.enqueue(vec![nonsense()], Urgency::Fresh).await.unwrap();
-    let claim = store.claim(Lease::new("a", 1), Room::of(9), SPAN);
+    let claim = store.claim(Lease::new("a", 1), Capacity::of(9), SPAN);
     let enqueue = store.enqueue(vec![account("1")], Urgency::Fresh);
     let (kept, touched, note, claimed) =
-        tokio::join!(ring(&store, event("evt_1", "2")), enqueue, store.keep_note("n", "1".into()), claim);
-    assert_eq!(kept, Kept::New);
+        tokio::join!(ring(&store, event("evt_1", "2")), enqueue, store.set_daemon_state("n", "1".into()), claim);
+    assert_eq!(kept, Recorded::New);
     assert!(touched.is_ok() && note.is_ok());
     assert!(matches!(claimed, Err(StoreError::Refused(why)) if why.contains("worklist")));
     assert_eq!(store.backlog().await.unwrap().due, 3, "nothing was leased by the refused claim");
-    store.answers().await.unwrap();
+    store.probe().await.unwrap();
 }
 
 #[tokio::test]
 async fn notes_are_kept_by_name_and_the_newest_counts() {
     let store = memory().await;
-    assert_eq!(store.note("round").await.unwrap(), None);
+    assert_eq!(store.daemon_state("round").await.unwrap(), None);
     for value in ["1", "2"] {
-        store.keep_note("round", value.into()).await.unwrap();
+        store.set_daemon_state("round", value.into()).await.unwrap();
     }
-    store.keep_note("other", "3".into()).await.unwrap();
-    assert_eq!(store.note("round").await.unwrap().as_deref(), Some("2"));
+    store.set_daemon_state("other", "3".into()).await.unwrap();
+    assert_eq!(store.daemon_state("round").await.unwrap().as_deref(), Some("2"));
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn more_writes_than_one_transaction_takes_are_all_answered() {
         })
         .collect();
     for ring in rings {
-        assert_eq!(ring.await.unwrap().unwrap(), Kept::New);
+        assert_eq!(ring.await.unwrap().unwrap(), Recorded::New);
     }
     assert_eq!(store.backlog().await.unwrap().due, 1200);
     assert_eq!(claimed(&store, "a", 5000).await.len(), 1200);
@@ -57,9 +57,9 @@ async fn more_writes_than_one_transaction_takes_are_all_answered() {
 #[tokio::test]
 async fn a_write_whose_waiter_gave_up_counts_all_the_same() {
     let store = memory().await;
-    let mut given_up = Box::pin(store.keep_note("n", "1".into()));
+    let mut given_up = Box::pin(store.set_daemon_state("n", "1".into()));
     assert!(is_pending(&mut given_up).await);
     drop(given_up);
-    store.keep_note("after", "1".into()).await.unwrap();
-    assert_eq!(store.note("n").await.unwrap().as_deref(), Some("1"));
+    store.set_daemon_state("after", "1".into()).await.unwrap();
+    assert_eq!(store.daemon_state("n").await.unwrap().as_deref(), Some("1"));
 }

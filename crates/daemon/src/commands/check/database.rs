@@ -27,14 +27,14 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
 
 async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
     let store = wiring::store(settings).await?;
-    store.keep_note("checked", clock::now().to_rfc3339()).await?;
-    store.answers().await?;
+    store.set_daemon_state("checked", clock::now().to_rfc3339()).await?;
+    store.probe().await?;
     let name = if store.is_shared() { "PostgreSQL" } else { "SQLite" };
     let due = usize::try_from(store.backlog().await?.due).unwrap_or_default();
     let is_due = if due == 1 { "is" } else { "are" };
     let works = format!("{name} opens and takes writes; {} {is_due} due", counted(due, "account"));
     let mut findings = vec![ok(Area::Database, works)];
-    if !store.survives_power_cuts().await? {
+    if !store.is_durable().await? {
         let text = "PostgreSQL runs with `fsync = off`: a power cut may lose events that were answered with 200";
         findings.push(warning(Area::Database, text, "set `fsync = on` in postgresql.conf and restart PostgreSQL"));
     }

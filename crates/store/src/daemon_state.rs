@@ -11,7 +11,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+    pub async fn daemon_state(&self, name: &str) -> Result<Option<String>, StoreError> {
         let query = sql("SELECT value FROM notes WHERE name = $1").bind(name);
         let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading a note"))?;
         Ok(row.map(|row| row.get("value")))
@@ -21,7 +21,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn keep_note(&self, name: &str, value: String) -> Result<(), StoreError> {
+    pub async fn set_daemon_state(&self, name: &str, value: String) -> Result<(), StoreError> {
         self.write(Op::Note(name.to_owned(), value)).await.map(drop)
     }
 }

@@ -7,9 +7,9 @@ use entitlement::status::{LevelStatus, Status};
 use super::make::{
     SPAN, account, at, claim, done, failed, finding, held, memory, pass, settle, settlement, enqueue, user,
 };
-use crate::claim::{Lease, Room, Urgency};
+use crate::claim::{Lease, Capacity, Urgency};
 use crate::open::Store;
-use crate::links::Link;
+use crate::link::Link;
 use crate::record::{SyncEnding, Fenced, AttentionKind, Settlement};
 
 fn standing(until: i64) -> Status {
@@ -76,9 +76,9 @@ async fn a_look_that_was_given_up_or_did_not_see_all_is_overdue_at_once_until_a_
     enqueue(&store, "1").await;
     assert_eq!(overdue().await, Some(at(10)), "since the bell");
     let trouble = Some("an app could not be served".to_owned());
-    look(SyncEnding::Partly { next: Some(at(5000)), parked: Vec::new(), trouble }).await;
+    look(SyncEnding::Incomplete { due: Some(at(5000)), attention: Vec::new(), error: trouble }).await;
     assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
-    look(SyncEnding::Partly { next: None, parked: Vec::new(), trouble: None }).await;
+    look(SyncEnding::Incomplete { due: None, attention: Vec::new(), error: None }).await;
     assert_eq!(overdue().await, None);
     look(done()).await;
     assert_eq!(overdue().await, None);
@@ -120,15 +120,15 @@ async fn accounts_are_walked_over_by_name_page_by_page() {
 #[tokio::test]
 async fn whoever_works_is_counted_until_they_fall_silent() {
     let store = memory().await;
-    assert_eq!(store.workers().await.unwrap(), 0);
+    assert_eq!(store.live_workers().await.unwrap(), 0);
     for owner in ["a", "b", "a"] {
-        store.present(owner, SPAN).await.unwrap();
+        store.report_worker(owner, SPAN).await.unwrap();
     }
-    assert_eq!(store.workers().await.unwrap(), 2);
+    assert_eq!(store.live_workers().await.unwrap(), 2);
     pass(7);
-    store.present("b", SPAN).await.unwrap();
+    store.report_worker("b", SPAN).await.unwrap();
     pass(1);
-    assert_eq!(store.workers().await.unwrap(), 1);
+    assert_eq!(store.live_workers().await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -138,16 +138,16 @@ async fn of_what_is_in_bulk_no_more_is_claimed_than_there_is_room_for() {
     store.enqueue(bulk, Urgency::Bulk).await.unwrap();
     pass(1);
     enqueue(&store, "fresh").await;
-    let room = Room { all: 5, bulk: 2 };
+    let room = Capacity { total: 5, bulk: 2 };
     let claims = store.claim(Lease::new("a", 1), room, SPAN).await.unwrap().claims;
     let urgencies: Vec<_> = claims.iter().map(|claim| claim.urgency).collect();
     assert_eq!(urgencies, [Urgency::Fresh, Urgency::Bulk, Urgency::Bulk]);
     assert_eq!(claims[0].account, account("fresh"));
-    let room = Room { all: 5, bulk: 0 };
+    let room = Capacity { total: 5, bulk: 0 };
     assert!(store.claim(Lease::new("a", 2), room, SPAN).await.unwrap().claims.is_empty());
-    assert_eq!(store.bulk_left().await.unwrap(), 9, "until they are looked at");
+    assert_eq!(store.bulk_backlog().await.unwrap(), 9, "until they are looked at");
     for claim in &claims {
         settle(&store, claim, done()).await;
     }
-    assert_eq!(store.bulk_left().await.unwrap(), 7);
+    assert_eq!(store.bulk_backlog().await.unwrap(), 7);
 }

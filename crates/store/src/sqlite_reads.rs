@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A few connections, made when they are needed; clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Lanes(Arc<Inner>);
+pub(crate) struct SqliteReads(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -27,7 +27,7 @@ struct Inner {
     free: Mutex<Vec<SqliteConnection>>,
 }
 
-impl Lanes {
+impl SqliteReads {
     pub(crate) fn new(options: SqliteConnectOptions, count: u32) -> Self {
         let seats = Semaphore::new(usize::try_from(count).unwrap_or(usize::MAX));
         Self(Arc::new(Inner { options, count, seats, free: Mutex::default() }))

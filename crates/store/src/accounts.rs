@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn bulk_left(&self) -> Result<i64, StoreError> {
+    pub async fn bulk_backlog(&self) -> Result<i64, StoreError> {
         let query = sql("SELECT count(*) AS count FROM worklist WHERE class = 2 AND due_at <= $1");
         let row = query.bind(millis((self.clock)())).read_first(&self.reads).await;
         Ok(row.map_err(StoreError::on("counting what is left"))?.map_or(0, |row| row.get("count")))
@@ -52,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn failing(&self) -> Result<i64, StoreError> {
+    pub async fn failing_accounts(&self) -> Result<i64, StoreError> {
         let row = sql("SELECT count(*) AS count FROM worklist WHERE attempts > 0").read_first(&self.reads).await;
         Ok(row.map_err(StoreError::on("counting what fails"))?.map_or(0, |row| row.get("count")))
     }
@@ -61,7 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn present(&self, owner: &str, span: Duration) -> Result<(), StoreError> {
+    pub async fn report_worker(&self, owner: &str, span: Duration) -> Result<(), StoreError> {
         self.write(Op::Present(owner.to_owned(), span)).await.map(drop)
     }
 
@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn workers(&self) -> Result<i64, StoreError> {
+    pub async fn live_workers(&self) -> Result<i64, StoreError> {
         let query = sql("SELECT count(*) AS count FROM turns WHERE task LIKE $1 AND lease_until > $2");
         let row = query.bind(format!("{WORKER}%")).bind(millis((self.clock)())).read_first(&self.reads).await;
         Ok(row.map_err(StoreError::on("counting workers"))?.map_or(0, |row| row.get("count")))

@@ -69,7 +69,7 @@ fn event(number: u64, account: u64) -> Event {
         id: format!("stripe:evt_{number}"),
         kind: "invoice.paid".into(),
         object: Some("in_1".into()),
-        outcome: Outcome::Enqueued(Account::stripe(None, &format!("cus_{account}"))),
+        outcome: Outcome::Enqueued(Account::new("stripe", &format!("cus_{account}"))),
         created: now(),
         body: None,
     }

@@ -23,7 +23,7 @@ const KEPT_DIFFERENCES: usize = 200;
 /// When nights began to count: the first start.
 const SINCE: &str = "rounds since";
 /// A round that somebody wants as soon as possible.
-pub(crate) const WANTED: &str = ingest::catch_up::ROUND_WANTED;
+pub(crate) const WANTED: &str = ingest::catch_up::RECONCILIATION_WANTED;
 /// How often it is asked whether it is time.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 

@@ -39,7 +39,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Comman
     let health = Health { store: store.clone(), upstreams };
     let mut front = health::routes(health.clone());
     if serve.only != Some(Half::Work) {
-        front = front.merge(ingest::stripe_webhook::routes(wiring::ingest(settings, &store)?));
+        front = front.merge(ingest::webhook::routes(wiring::ingest(settings, &store)?));
     }
     let (address, token) = (settings.server.admin_listen, settings.server.admin_token.clone());
     let turns = Turns { store: store.clone(), owner: workers::owner() };
@@ -88,14 +88,14 @@ impl Works {
     async fn prepare(settings: &Settings, store: &Store) -> Result<Self, CommandError> {
         let upstreams = wiring::upstreams(settings, store)?;
         let sync = wiring::sync(settings, store, &upstreams)?;
-        let (stripe, mode) = (sync.stripe.clone(), sync.mode);
-        let catch_up = CatchUp { store: store.clone(), stripe, mode, clock: clock::now };
+        let catch_up = CatchUp { store: store.clone(), sources: sync.sources.clone(), clock: clock::now };
         let begun = catch_up.begin().await?;
         release_after_mending(store, settings).await?;
         miss_apps(store, settings).await?;
         store.retry_all().await?;
         let books = sync.books.iter().map(|books| books.upstream().clone());
-        let upstreams = std::iter::once(upstreams.stripe).chain(upstreams.apps).chain(books).collect();
+        let sources = sync.sources.iter().map(|source| source.upstream().clone());
+        let upstreams = sources.chain(upstreams.apps).chain(books).collect();
         Ok(Self { upstreams, sync, catch_up, begun })
     }
 }

@@ -1,17 +1,19 @@
 //! Puts the rooms together as the settings say.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ::iaphub::iaphub::Iaphub;
 use adapty::adapty::{Adapty, Api, Books};
 use entitlement::names::AccessLevel;
-use ingest::stripe_webhook::{Bodies, Ingest};
+use ingest::webhook::{Bodies, Ingest};
+use source::receiver::Receiver;
+use source::source::Source;
+use source::sources::Sources;
 use store::connection::Time;
 use store::open::{Options, Store};
 use stripe::facts::FactSource;
 use stripe::reader::{Asked, Stripe};
-use stripe::signature::Verifier;
+use stripe::webhook;
 use sync::controller::{App, Controller, PolicyMode};
 use sync::recent::Recent;
 use sync::store_reader::StoreReader;
@@ -37,10 +39,10 @@ pub(crate) async fn store(settings: &Settings) -> Result<Store, CommandError> {
     Store::open(options).await.map_err(|error| CommandError::because("opening the database", error))
 }
 
-/// Stripe, and every app.
+/// Every source and every app.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstreams {
-    pub(crate) stripe: Upstream,
+    pub(crate) sources: Sources,
     /// In the order of the settings.
     pub(crate) apps: Vec<Upstream>,
 }
@@ -51,7 +53,8 @@ pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams,
     let client = client()?;
     let limit = if store.is_shared() { LimitBy::Shared(shared_limits::begin(store)) } else { LimitBy::Own };
     let apps = settings.adapty.iter().map(|app| adapty(app, &client, limit.clone()));
-    Ok(Upstreams { stripe: stripe(settings, &client, limit.clone())?, apps: apps.collect::<Result<_, _>>()? })
+    let stripe = stripe(settings, &client, limit.clone())?.asking(asked(settings));
+    Ok(Upstreams { sources: Sources::new(vec![Source::Stripe(stripe)]), apps: apps.collect::<Result<_, _>>()? })
 }
 
 /// The pool of connections.
@@ -59,10 +62,13 @@ pub(crate) fn client() -> Result<Client, CommandError> {
     Client::new().map_err(|error| CommandError::because("setting up TLS", error))
 }
 
-pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Upstream, CommandError> {
+/// The sources without what the apps ask beside what is billed: for `check`.
+pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Stripe, CommandError> {
     let of = &settings.stripe;
     let key = of.secret_key.require()?.expose();
-    upstream(client, ::stripe::api::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout), limit)
+    let setup = ::stripe::api::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
+    let upstream = upstream(client, setup, limit)?;
+    Ok(Stripe::new(upstream, rules::mode(settings), settings.identity.user_id.clone()))
 }
 
 pub(crate) fn adapty(of: &settings::adapty::Adapty, client: &Client, limit: LimitBy) -> Result<Upstream, CommandError> {
@@ -108,12 +114,10 @@ fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) 
 pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Controller, CommandError> {
     Ok(Controller {
         store: store.clone(),
-        stripe: Stripe::new(upstreams.stripe.clone(), rules::mode(settings), settings.identity.user_id.clone())
-            .asking(asked(settings)),
+        sources: upstreams.sources.clone(),
         apps: settings.adapty.iter().zip(&upstreams.apps).map(|(of, upstream)| app(settings, of, upstream)).collect(),
         books: books(settings, store)?,
         mode: rules::mode(settings),
-        sources: settings.identity.user_id.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         policy_mode: match settings.policy.mode {
             Observing::Enforce => PolicyMode::Enforce,
             Observing::Observe => PolicyMode::Observe,
@@ -156,8 +160,7 @@ pub(crate) fn ingest(settings: &Settings, store: &Store) -> Result<Ingest, Comma
     let secrets: Vec<&str> = settings.stripe.webhook_secrets.require()?.iter().map(Secret::expose).collect();
     Ok(Ingest {
         store: store.clone(),
-        verifier: Arc::new(Verifier::new(&secrets)),
-        mode: rules::mode(settings),
+        receivers: vec![Receiver::Stripe(webhook::Receiver::new(&secrets, rules::mode(settings)))],
         bodies: if settings.inbox.keep_bodies { Bodies::Keep } else { Bodies::Forget },
         clock: clock::now,
     })

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A customer as one *source* knows it: `stripe:cus_…`, `stripe:cs_…` for a guest checkout,
-/// `stripe:acct_…/cus_…` for a Connect account.
+/// A customer as one *source* knows it, for example `stripe:cus_…`: the source, a colon, and the path below it, whose last
+/// part is the id of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Account(String);
@@ -14,17 +14,14 @@ pub struct Account(String);
 const USER: &str = "user";
 
 impl Account {
-    /// The account of object `id` at Stripe; `connect` is the connected account (`acct_…`) it lives in, if any.
+    /// The account that `source` knows by `path`: the id of an object, below what it lives in where that matters.
     #[must_use]
-    pub fn stripe(connect: Option<&str>, id: &str) -> Self {
-        match connect {
-            Some(acct) => Self(format!("stripe:{acct}/{id}")),
-            None => Self(format!("stripe:{id}")),
-        }
+    pub fn new(source: &str, path: &str) -> Self {
+        Self(format!("{source}:{path}"))
     }
 
-    /// An account of a user that is no source's, so that what was ordered for them can be looked at. `name` says nothing
-    /// about whose it is, since it is logged.
+    /// An account of a user that is no source's, so that their overrides can be synced. `name` says nothing about whose it
+    /// is, since it is logged.
     #[must_use]
     pub fn of_user(name: &str) -> Self {
         Self(format!("{USER}:{name}"))
@@ -53,18 +50,23 @@ impl Account {
         self.0.split_once(':').map_or("", |(source, _)| source)
     }
 
-    /// The object's id at the source, without the connected account.
+    /// All that stands behind the colon.
     #[must_use]
-    pub fn id(&self) -> &str {
-        let local = self.0.split_once(':').map_or(self.0.as_str(), |(_, local)| local);
-        local.rsplit_once('/').map_or(local, |(_, id)| id)
+    pub fn path(&self) -> &str {
+        self.0.split_once(':').map_or(self.0.as_str(), |(_, path)| path)
     }
 
-    /// The connected account (`acct_…`) this account lives in.
+    /// The object's id at the source: the last part of the path.
     #[must_use]
-    pub fn connect(&self) -> Option<&str> {
-        let (_, local) = self.0.split_once(':')?;
-        local.split_once('/').map(|(acct, _)| acct)
+    pub fn id(&self) -> &str {
+        self.path().rsplit_once('/').map_or(self.path(), |(_, id)| id)
+    }
+
+    /// The object `id` that lives beside this one: of the same source, below the same path.
+    #[must_use]
+    pub fn sibling(&self, id: &str) -> Self {
+        let above = &self.0[..self.0.len() - self.id().len()];
+        Self(format!("{above}{id}"))
     }
 
     /// The whole name.
@@ -146,7 +148,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// From Stripe's `livemode`.
+    /// From a flag that says whether money is real.
     #[must_use]
     pub fn of_livemode(livemode: bool) -> Self {
         if livemode { Self::Live } else { Self::Test }
@@ -167,11 +169,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_of_a_connected_account_keeps_both_ids() {
-        let account = Account::stripe(Some("acct_1"), "cus_1");
-        assert_eq!(account.as_str(), "stripe:acct_1/cus_1");
-        assert_eq!((account.source(), account.connect(), account.id()), ("stripe", Some("acct_1"), "cus_1"));
-        assert_eq!(Account::stripe(None, "cus_1").connect(), None);
+    fn an_account_is_a_source_and_a_path_that_ends_in_an_id() {
+        let account = Account::new("chargebee", "acme/c-1");
+        assert_eq!(account.as_str(), "chargebee:acme/c-1");
+        assert_eq!((account.source(), account.path(), account.id()), ("chargebee", "acme/c-1", "c-1"));
+        assert_eq!(account.sibling("in-7").as_str(), "chargebee:acme/in-7");
+        assert_eq!(Account::new("paddle", "ctm_1").sibling("txn_1").as_str(), "paddle:txn_1");
     }
 
     #[test]

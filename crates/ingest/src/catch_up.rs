@@ -1,24 +1,22 @@
 //! Fetches the events that no webhook brought: a net below the webhooks.
 //!
-//! They only ring bells, like any event, and each is kept once; so reading too many, or in any order, does no harm.
+//! They only make accounts due, like any event, and each is kept once; so reading too many, or in any order, does no harm.
+//! A source that lists no past events is not caught up on here.
 
 use chrono::Duration;
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::failure::Failure;
-use entitlement::names::Mode;
+use source::feed::Feed;
+use source::source::Source;
+use source::sources::Sources;
 use store::error::StoreError;
 use store::event::{Event, Recorded};
 use store::open::Store;
-use stripe::reader::Stripe;
 
-use crate::event;
+use crate::inbox;
 
-/// Where the moment of the last complete catch-up is kept.
-const CURSOR: &str = "catch_up";
-/// Where it is kept that a round over all accounts is wanted, since when: events were lost that cannot be fetched.
-pub const ROUND_WANTED: &str = "round wanted";
-/// Stripe lists no older events.
-pub const HORIZON: Duration = Duration::days(30);
+/// The note that a reconciliation of all accounts is wanted, since when: events were lost that cannot be fetched.
+pub const RECONCILIATION_WANTED: &str = "round wanted";
 /// An event may come to light a little after it was made.
 const OVERLAP: Duration = Duration::minutes(10);
 
@@ -26,9 +24,7 @@ const OVERLAP: Duration = Duration::minutes(10);
 #[derive(Clone, Debug)]
 pub struct CatchUp {
     pub store: Store,
-    pub stripe: Stripe,
-    /// The mode of the configured key.
-    pub mode: Option<Mode>,
+    pub sources: Sources,
     pub clock: Clock,
 }
 
@@ -43,7 +39,7 @@ pub enum Begun {
 /// How far catching up has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caught {
-    /// Events that Stripe listed.
+    /// Events that the sources listed.
     pub read: u64,
     /// Those of them that were not in the inbox.
     pub missed: u64,
@@ -64,69 +60,112 @@ impl CatchUp {
     /// # Errors
     /// When the database does not answer.
     pub async fn begin(&self) -> Result<Begun, StoreError> {
-        let begun = if self.cursor().await?.is_some() { Begun::Before } else { Begun::Now };
-        if begun == Begun::Now {
+        let mut begun = Begun::Now;
+        for (source, _) in self.feeds() {
+            if self.cursor(source).await?.is_some() {
+                begun = Begun::Before;
+                continue;
+            }
             tracing::info!(
                 "catching up on events begins now; accounts from before wait for their next event or a resync"
             );
-            self.store.set_daemon_state(CURSOR, (self.clock)().to_rfc3339()).await?;
+            self.keep_cursor(source, (self.clock)()).await?;
         }
         Ok(begun)
     }
 
-    /// Whether the last time was `every` ago, or longer.
+    /// Whether the last time was `every` ago, or longer, for any source.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn is_due(&self, every: std::time::Duration) -> Result<bool, StoreError> {
-        let since = self.cursor().await?.map(|cursor| (self.clock)() - cursor);
-        Ok(since.is_none_or(|since| since.to_std().is_ok_and(|since| since >= every)))
+        for (source, _) in self.feeds() {
+            let since = self.cursor(source).await?.map(|cursor| (self.clock)() - cursor);
+            if since.is_none_or(|since| since.to_std().is_ok_and(|since| since >= every)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Rings for all events since the last time that are not in the inbox. Answers how many those were.
+    /// Records all events since the last time that are not in the inbox. Answers how many those were.
     ///
     /// # Errors
-    /// When Stripe or the database does not answer.
+    /// When a source or the database does not answer; the other sources are caught up on all the same.
     pub async fn run(&self) -> Result<u64, CatchUpError> {
-        let now = (self.clock)();
-        let cursor = self.cursor().await?.unwrap_or(now);
-        if now - cursor > HORIZON {
-            tracing::warn!(
-                "events of more than 30 days ago cannot be fetched any more: a round over all accounts begins by itself"
-            );
-            self.store.set_daemon_state(ROUND_WANTED, now.to_rfc3339()).await?;
+        let mut missed = 0;
+        let mut failed = None;
+        for (source, feed) in self.feeds() {
+            match self.run_one(source, feed).await {
+                Ok(of_source) => missed += of_source,
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        let Caught { missed, .. } = self.back_to(cursor.max(now - HORIZON) - OVERLAP, |_| {}).await?;
-        self.store.set_daemon_state(CURSOR, now.to_rfc3339()).await?;
         if missed > 0 {
             tracing::warn!(events = missed, "caught up on {missed} events that no webhook had brought");
         }
-        Ok(missed)
+        failed.map_or(Ok(missed), Err)
     }
 
-    /// Rings for all events made since then that are not in the inbox, whatever was caught up on before; `tell` hears how
+    async fn run_one(&self, source: &Source, feed: Feed<'_>) -> Result<u64, CatchUpError> {
+        let now = (self.clock)();
+        let cursor = self.cursor(source).await?.unwrap_or(now);
+        let oldest = now - feed.reaches_back();
+        if cursor < oldest {
+            tracing::warn!(
+                "events of more than {} days ago cannot be fetched any more: a reconciliation of all accounts begins by \
+                 itself",
+                feed.reaches_back().num_days()
+            );
+            self.store.set_daemon_state(RECONCILIATION_WANTED, now.to_rfc3339()).await?;
+        }
+        let mut caught = Caught::default();
+        self.fetch(source, feed, cursor.max(oldest) - OVERLAP, &mut caught, &mut |_| {}).await?;
+        self.keep_cursor(source, now).await?;
+        Ok(caught.missed)
+    }
+
+    /// How far back all sources list their events, those that do.
+    #[must_use]
+    pub fn reaches_back(&self) -> Option<Duration> {
+        self.feeds().map(|(_, feed)| feed.reaches_back()).max()
+    }
+
+    /// Records all events made since then that are not in the inbox, whatever was caught up on before; `progress` hears how
     /// far it has come.
     ///
     /// # Errors
-    /// When Stripe or the database does not answer.
-    pub async fn back_to(&self, since: Timestamp, mut tell: impl FnMut(Caught)) -> Result<Caught, CatchUpError> {
-        let (mut caught, mut after) = (Caught::default(), None);
-        loop {
-            let page = self.stripe.events(since, after).await?;
-            for envelope in page.envelopes {
-                caught.missed += self.record(event::of(envelope, self.mode, None)).await?;
-                caught.read += 1;
-            }
-            tell(caught);
-            match page.next {
-                Some(next) => after = Some(next),
-                None => return Ok(caught),
-            }
+    /// When a source or the database does not answer.
+    pub async fn back_to(&self, since: Timestamp, mut progress: impl FnMut(Caught)) -> Result<Caught, CatchUpError> {
+        let mut caught = Caught::default();
+        for (source, feed) in self.feeds() {
+            let since = since.max((self.clock)() - feed.reaches_back());
+            self.fetch(source, feed, since, &mut caught, &mut progress).await?;
         }
+        Ok(caught)
     }
 
-    async fn cursor(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.store.daemon_state(CURSOR).await?.and_then(|text| text.parse().ok()))
+    async fn fetch(
+        &self,
+        source: &Source,
+        feed: Feed<'_>,
+        since: Timestamp,
+        caught: &mut Caught,
+        progress: &mut impl FnMut(Caught),
+    ) -> Result<(), CatchUpError> {
+        let mut after = None;
+        loop {
+            let page = feed.page(since, after).await?;
+            for event in page.events {
+                caught.missed += self.record(inbox::event(event, source.mode(), None)).await?;
+                caught.read += 1;
+            }
+            progress(*caught);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
     }
 
     async fn record(&self, event: Event) -> Result<u64, StoreError> {
@@ -138,5 +177,17 @@ impl CatchUp {
                 Ok(1)
             }
         }
+    }
+
+    fn feeds(&self) -> impl Iterator<Item = (&Source, Feed<'_>)> {
+        self.sources.iter().filter_map(|source| Some((source, source.feed()?)))
+    }
+
+    async fn cursor(&self, source: &Source) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.store.daemon_state(source.kind().catch_up_note()).await?.and_then(|text| text.parse().ok()))
+    }
+
+    async fn keep_cursor(&self, source: &Source, at: Timestamp) -> Result<(), StoreError> {
+        self.store.set_daemon_state(source.kind().catch_up_note(), at.to_rfc3339()).await
     }
 }

@@ -1,8 +1,9 @@
-//! Takes in webhooks: checks, keeps, rings, answers; nothing else.
+//! Takes in events: from webhooks, and from the sources' own lists of what no webhook brought.
 //!
-//! A webhook is answered with 200 only after its event and its bell are on the disk. Nothing is stored of a request that
-//! is refused.
+//! A webhook is answered with 200 only after its event and the account that it makes due are on the disk. Nothing is stored
+//! of a request that is refused.
 
 pub mod catch_up;
-mod event;
-pub mod stripe_webhook;
+mod inbox;
+mod refusal;
+pub mod webhook;

@@ -33,7 +33,7 @@ fn clock() -> Timestamp {
 }
 
 fn account(id: &str) -> Account {
-    Account::stripe(None, id)
+    Account::new("stripe", id)
 }
 
 async fn memory() -> (Store, TempDir) {

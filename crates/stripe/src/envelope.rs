@@ -1,14 +1,16 @@
-//! Reads the few words of an event that say whose bell it rings.
+//! Reads the few fields of an event that say which account it makes due.
 //!
 //! Snapshot events (`object: "event"`, with `data.object`) and thin events (`object: "v2.core.event"`, with
 //! `related_object`) of any API version (<https://docs.stripe.com/event-destinations>). The object in the event is not
 //! believed, only named: its state is read back later.
 
 use entitlement::clock::Timestamp;
+use entitlement::event::{NoEvent, SourceEvent};
 use entitlement::names::{Account, Mode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use crate::account;
 use crate::kind::Kind;
 use crate::lenient::{Moment, Named};
 
@@ -48,34 +50,37 @@ pub struct Via {
 }
 
 impl Envelope {
+    /// The event in our words.
+    #[must_use]
+    pub fn into_event(self) -> SourceEvent {
+        let concerns = self.account().filter(|_| changes_access(&self.kind));
+        SourceEvent {
+            id: account::of(self.connect.as_deref(), &self.id).as_str().to_owned(),
+            kind: self.kind,
+            created: self.created,
+            mode: self.mode,
+            object: self.object,
+            concerns,
+        }
+    }
+
     /// What the worklist is to hold: the account itself, or the object that leads to it in its place.
     #[must_use]
     pub fn account(&self) -> Option<Account> {
         match &self.subject {
             Subject::Account(account) => Some(account.clone()),
-            Subject::Via(via) => Some(Account::stripe(self.connect.as_deref(), &via.object)),
+            Subject::Via(via) => Some(account::of(self.connect.as_deref(), &via.object)),
             Subject::Nobody => None,
         }
     }
 }
 
-/// Why a body is not an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnEvent {
-    /// Not a JSON object in UTF-8: answered 400.
-    #[error("the body is not a JSON object")]
-    NotJsonObject,
-    /// JSON that is no event we can read: answered 200 and parked.
-    #[error("the body is JSON but no event: {0}")]
-    Unreadable(&'static str),
-}
-
-/// Whether an event of this type rings a bell, if it leads to a customer.
+/// Whether an event of this type may change somebody's access.
 ///
-/// All do, even of types newer than we are: a look too many costs a few reads, one too few costs a customer. Silent are
-/// only those after which nothing can be owed that was not before.
+/// All may, even of types newer than this program: a sync too many costs a few reads, one too few costs a customer. Left
+/// out are only those after which nothing can be expected that was not before.
 #[must_use]
-pub fn rings(kind: &str) -> bool {
+pub fn changes_access(kind: &str) -> bool {
     !matches!(kind.strip_prefix("v1.").unwrap_or(kind), "customer.created" | "checkout.session.expired")
 }
 
@@ -83,15 +88,15 @@ pub fn rings(kind: &str) -> bool {
 ///
 /// # Errors
 /// When the body is no JSON object, or none that is an event.
-pub fn read(body: &[u8]) -> Result<Envelope, NotAnEvent> {
-    let text = std::str::from_utf8(body).map_err(|_| NotAnEvent::NotJsonObject)?;
+pub fn read(body: &[u8]) -> Result<Envelope, NoEvent> {
+    let text = std::str::from_utf8(body).map_err(|_| NoEvent::NotJsonObject)?;
     if !text.trim_start().starts_with('{') {
-        return Err(NotAnEvent::NotJsonObject);
+        return Err(NoEvent::NotJsonObject);
     }
     match serde_json::from_str::<Event<'_>>(text) {
         Ok(event) => event.envelope(),
-        Err(_) if serde_json::from_str::<IgnoredAny>(text).is_err() => Err(NotAnEvent::NotJsonObject),
-        Err(_) => Err(NotAnEvent::Unreadable("a field has another shape than an event's")),
+        Err(_) if serde_json::from_str::<IgnoredAny>(text).is_err() => Err(NoEvent::NotJsonObject),
+        Err(_) => Err(NoEvent::Unreadable("a field has another shape than an event's")),
     }
 }
 
@@ -154,8 +159,8 @@ struct Related<'a> {
 }
 
 impl Event<'_> {
-    fn envelope(self) -> Result<Envelope, NotAnEvent> {
-        let unreadable = NotAnEvent::Unreadable;
+    fn envelope(self) -> Result<Envelope, NoEvent> {
+        let unreadable = NoEvent::Unreadable;
         if self.object.get().is_some_and(|object| object != "event" && !object.starts_with("v2.core.event")) {
             return Err(unreadable("`object` is neither `event` nor `v2.core.event`"));
         }
@@ -201,11 +206,11 @@ impl Event<'_> {
 impl Object<'_> {
     fn subject(&self, connect: Option<&str>) -> Subject {
         if let Some(customer) = self.customer.get() {
-            return Subject::Account(Account::stripe(connect, customer));
+            return Subject::Account(account::of(connect, customer));
         }
         let named = kind(&self.object, &self.id);
         let via = match (named, self.id.get()) {
-            (Some(Kind::Customer), Some(id)) => return Subject::Account(Account::stripe(connect, id)),
+            (Some(Kind::Customer), Some(id)) => return Subject::Account(account::of(connect, id)),
             (Some(Kind::CheckoutSession), Some(id)) => return self.session(connect, id),
             // many refunds of one charge, payments of one invoice: one account to look at
             (Some(Kind::Refund | Kind::Dispute), own) => {
@@ -224,7 +229,7 @@ impl Object<'_> {
         match (self.mode.get(), self.subscription.get()) {
             (_, Some(subscription)) => Subject::Via(Via { object: subscription.to_owned() }),
             (Some("setup" | "subscription"), None) => Subject::Nobody,
-            (_, None) => Subject::Account(Account::stripe(connect, id)),
+            (_, None) => Subject::Account(account::of(connect, id)),
         }
     }
 }
@@ -233,7 +238,7 @@ impl Related<'_> {
     fn subject(&self, connect: Option<&str>) -> Subject {
         let Some(id) = self.id.get() else { return Subject::Nobody };
         match kind(&self.kind, &self.id) {
-            Some(Kind::Customer) => Subject::Account(Account::stripe(connect, id)),
+            Some(Kind::Customer) => Subject::Account(account::of(connect, id)),
             Some(_) => Subject::Via(Via { object: id.to_owned() }),
             None => Subject::Nobody,
         }

@@ -1,9 +1,11 @@
-//! Events of the past: bells that no webhook rang.
+//! Events of the past: what a webhook may have failed to bring.
 //!
-//! Stripe lists them for 30 days (<https://docs.stripe.com/webhooks/process-undelivered-events>), rendered in the version
-//! of their time; only their envelopes are read.
+//! Stripe lists them for 30 days (<https://docs.stripe.com/api/events>), rendered in the version of their time; only their
+//! envelopes are read.
 
+use chrono::Duration;
 use entitlement::clock::Timestamp;
+use entitlement::event::EventPage;
 use entitlement::failure::Failure;
 use stripe_client_core::StripeRequest;
 use stripe_core::event::ListEvent;
@@ -14,7 +16,11 @@ use crate::envelope::{self, Envelope};
 use crate::reader::Stripe;
 use crate::shape::{List, id_of};
 
-/// The types that are asked for: those after which something else may be owed, at most twenty.
+/// Stripe lists no older events (<https://docs.stripe.com/api/events>).
+pub const REACHES_BACK: Duration = Duration::days(30);
+
+/// The types that are asked for: those that can change somebody's access; a request takes at most twenty
+/// (<https://docs.stripe.com/api/events/list>, `types`).
 pub const TYPES: [&str; 20] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
@@ -38,20 +44,12 @@ pub const TYPES: [&str; 20] = [
     "charge.dispute.closed",
 ];
 
-/// One page of events, the newest first.
-#[derive(Clone, Debug)]
-pub struct Page {
-    pub envelopes: Vec<Envelope>,
-    /// The event to go on after; `None` at the end.
-    pub next: Option<String>,
-}
-
 impl Stripe {
     /// Events made at or after `since`, beginning after the event `after`.
     ///
     /// # Errors
     /// The failed request.
-    pub async fn events(&self, since: Timestamp, after: Option<String>) -> Result<Page, Failure> {
+    pub async fn events(&self, since: Timestamp, after: Option<String>) -> Result<EventPage, Failure> {
         let mut request = ListEvent::new().created(RangeQueryTs::gte(since.timestamp())).limit(100);
         request = request.types(TYPES.map(str::to_owned));
         if let Some(after) = after {
@@ -60,6 +58,7 @@ impl Stripe {
         let list: List = Api::new(&self.upstream, None).get("events of the past", request.build()).await?;
         let last = list.data.last().and_then(id_of);
         let envelopes = list.data.iter().filter_map(|event| envelope::read(event.text().as_bytes()).ok());
-        Ok(Page { envelopes: envelopes.collect(), next: last.filter(|_| list.has_more) })
+        let events = envelopes.map(Envelope::into_event).collect();
+        Ok(EventPage { events, next: last.filter(|_| list.has_more) })
     }
 }

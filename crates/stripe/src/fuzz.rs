@@ -1,5 +1,6 @@
 //! Damaged headers, events and objects: nothing stumbles over them, and what is said of them names nobody.
 
+use entitlement::reading::{AccountReading, Scope};
 use std::panic::AssertUnwindSafe;
 
 use bolero::check;
@@ -15,10 +16,10 @@ use entitlement::status::{Carried, Status};
 use mangle::{Corpus, Damage, span};
 use serde_json::json;
 
+use crate::account;
 use crate::envelope;
-use crate::reader::{Looked, Scope};
 use crate::signature::Verifier;
-use crate::trial::{Fake, START, list};
+use crate::test_server::{Fake, START, list};
 
 /// One sentence that a log may hold.
 fn is_sayable(said: &str) {
@@ -53,7 +54,7 @@ fn a_damaged_event_is_read_or_refused_in_a_sentence() {
 }
 
 /// What is owed for what was read, decided as the daemon does.
-fn decided(looked: Looked) {
+fn decided(looked: AccountReading) {
     looked.billing.gaps.iter().for_each(|gap| is_sayable(&gap.what));
     let catalog: Catalog = serde_json::from_value(json!([{"sold": {"price": "price_1"}, "level": "premium"}])).unwrap();
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
@@ -85,8 +86,7 @@ fn damaged_objects_are_read_or_refused_and_what_was_read_can_be_decided() {
     }
     for whole in corpora[0].whole() {
         fake.set(paths[0], 200, whole.clone());
-        let looked =
-            runtime.block_on(stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: true })).unwrap();
+        let looked = runtime.block_on(stripe.read(&account::of(None, "cus_1"), Scope { one_time: true })).unwrap();
         assert_eq!(looked.billing.subscriptions.len(), 1, "{:?}", looked.billing.gaps);
         decided(looked);
     }
@@ -94,7 +94,7 @@ fn damaged_objects_are_read_or_refused_and_what_was_read_can_be_decided() {
         for ((path, corpus), damage) in paths.iter().zip(&corpora).zip(damages) {
             fake.set(path, 200, corpus.json(damage));
         }
-        match runtime.block_on(stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: true })) {
+        match runtime.block_on(stripe.read(&account::of(None, "cus_1"), Scope { one_time: true })) {
             Ok(looked) => decided(looked),
             Err(failure) => is_sayable(&failure.to_string()),
         }

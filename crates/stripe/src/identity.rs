@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use entitlement::names::User;
-
 /// A place where the user id may stand; the first of the configured order that answers wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserIdSource {
@@ -20,14 +18,6 @@ pub enum UserIdSource {
     CustomerEmail,
     /// `customer.id`
     CustomerId,
-}
-
-/// The user id, and the source that gave it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    pub user: User,
-    /// The source as it is written in the settings, for example `subscription.metadata.customer_user_id`.
-    pub origin: String,
 }
 
 impl fmt::Display for UserIdSource {

@@ -6,17 +6,18 @@
 //! customer's objects may be older or newer than any pinned version. Nothing here decides what a customer is owed, and
 //! nothing here writes to Stripe.
 
+pub mod account;
 pub mod api;
-pub mod endpoints;
+pub mod check;
 pub mod envelope;
 pub mod events;
 pub mod identity;
-pub mod prices;
+pub mod links;
+pub mod listing;
 pub mod reader;
 pub mod resolve;
-pub mod sample;
 pub mod signature;
-pub mod walk;
+pub mod webhook;
 
 mod charge;
 mod checkout;
@@ -33,4 +34,4 @@ mod subscription;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod trial;
+mod test_server;

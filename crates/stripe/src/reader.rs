@@ -3,15 +3,17 @@
 use entitlement::billing::{About, Billing};
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{Account, Mode, User};
+use entitlement::reading::{AccountReading, Identity, Scope};
 use wire::upstream::Upstream;
 
+use crate::account;
 use crate::api::Api;
 use crate::charge::{self, Payer};
 use crate::checkout::{self, Lines, Session};
 use crate::customer;
 use crate::discount::Discounts;
 use crate::facts::{self, FactSource};
-use crate::identity::{Identity, UserIdSource};
+use crate::identity::UserIdSource;
 use crate::kind::Kind;
 use crate::subscription;
 
@@ -20,7 +22,7 @@ use crate::subscription;
 pub struct Stripe {
     pub(crate) upstream: Upstream,
     mode: Option<Mode>,
-    identity: Vec<UserIdSource>,
+    pub(crate) identity: Vec<UserIdSource>,
     asked: Asked,
 }
 
@@ -40,34 +42,24 @@ pub struct Asked {
     pub discounts: bool,
 }
 
-/// What has to be read for the catalog at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scope {
-    /// The catalog has entries that are bought once, so checkout sessions are read too.
-    pub sells_once: bool,
-}
-
-/// What one look at an account found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
-    pub billing: Billing,
-    /// The user behind the account; `None` when none of the configured sources says.
-    pub identity: Option<Identity>,
-    /// Why nobody is named although a source speaks: it names several users.
-    pub contradiction: Option<String>,
-    /// The customer was deleted. Known only when an identity source had the customer read.
-    pub deleted: bool,
-}
-
-impl Looked {
-    /// Of an account to which nothing is ever billed.
-    #[must_use]
-    pub fn nothing(mode: Mode) -> Self {
-        Self { billing: Billing::empty(mode), identity: None, contradiction: None, deleted: false }
-    }
-}
-
 impl Stripe {
+    /// The mode of the key, where it tells.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode
+    }
+
+    /// What its requests go through.
+    #[must_use]
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Where the user id is looked for, the best first, as written in the settings.
+    pub fn user_id_places(&self) -> impl Iterator<Item = String> {
+        self.identity.iter().map(ToString::to_string)
+    }
+
     /// A reader over `upstream` (see [`crate::api::setup`]). `mode` is that of the key, where it tells; `identity` are
     /// the places of the user id, the best first.
     #[must_use]
@@ -94,8 +86,8 @@ impl Stripe {
     /// # Errors
     /// The failed request; `Class::Missing` when Stripe does not know the account, `Class::Permanent` when it is
     /// neither a customer nor a session (see [`Stripe::resolve`]).
-    pub async fn look(&self, account: &Account, scope: Scope) -> Result<Looked, Failure> {
-        let api = Api::new(&self.upstream, account.connect());
+    pub async fn read(&self, account: &Account, scope: Scope) -> Result<AccountReading, Failure> {
+        let api = Api::new(&self.upstream, account::connect(account));
         match Kind::of_id(account.id()) {
             None | Some(Kind::Customer) => self.customer(api, account, scope).await,
             Some(Kind::CheckoutSession) => self.guest(api, account).await,
@@ -110,10 +102,10 @@ impl Stripe {
         if self.asked.discounts { Discounts::Wanted } else { Discounts::NotWanted }
     }
 
-    async fn customer(&self, api: Api<'_>, account: &Account, scope: Scope) -> Result<Looked, Failure> {
+    async fn customer(&self, api: Api<'_>, account: &Account, scope: Scope) -> Result<AccountReading, Failure> {
         let id = account.id();
         let sold = async {
-            if scope.sells_once { checkout::of_customer(api, id, Lines::Wanted).await.map(Some) } else { Ok(None) }
+            if scope.one_time { checkout::of_customer(api, id, Lines::Wanted).await.map(Some) } else { Ok(None) }
         };
         let wanted = self.asked.country || self.asked.facts.iter().any(FactSource::is_of_customer);
         let customer = async { if wanted { customer::if_allowed(api, id).await } else { Ok(None) } };
@@ -136,7 +128,7 @@ impl Stripe {
 
         let on_test_clock = known.customer.as_ref().is_some_and(customer::Read::on_test_clock)
             || subscriptions.iter().any(|read| read.billing.on_test_clock);
-        let sessions = known.sessions.as_deref().filter(|_| scope.sells_once).unwrap_or_default();
+        let sessions = known.sessions.as_deref().filter(|_| scope.one_time).unwrap_or_default();
         let (mut purchases, unread) = checkout::purchases(sessions, account, &payments, on_test_clock);
         gaps.extend(unread);
         let deleted = known.customer.as_ref().is_some_and(|customer| customer.deleted);
@@ -154,7 +146,7 @@ impl Stripe {
             subscription
         };
         let subscriptions = subscriptions.into_iter().map(attached).collect();
-        Ok(Looked {
+        Ok(AccountReading {
             billing: Billing { mode, subscriptions, purchases, gaps, facts },
             identity,
             contradiction,
@@ -162,11 +154,11 @@ impl Stripe {
         })
     }
 
-    async fn guest(&self, api: Api<'_>, account: &Account) -> Result<Looked, Failure> {
+    async fn guest(&self, api: Api<'_>, account: &Account) -> Result<AccountReading, Failure> {
         let (session, mut gaps) = checkout::by_id(api, account.id()).await?;
         let Some(session) = session else {
             let billing = Billing { gaps, ..Billing::empty(self.mode_of([])) };
-            return Ok(Looked { billing, identity: None, contradiction: None, deleted: false });
+            return Ok(AccountReading { billing, identity: None, contradiction: None, deleted: false });
         };
         let (payments, unseen) = match session.payment_intent.get() {
             Some(intent) => charge::payments(api, Payer::Intent(intent)).await?,
@@ -179,7 +171,7 @@ impl Stripe {
         let mode = self.mode_of([session.livemode]);
         let identity = self.identity.iter().find_map(|source| of_guest(source, &session));
         let billing = Billing { purchases, gaps, ..Billing::empty(mode) };
-        Ok(Looked { billing, identity, contradiction: None, deleted: false })
+        Ok(AccountReading { billing, identity, contradiction: None, deleted: false })
     }
 
     /// The key's mode; that of an object which does not fit it, since nothing may be done with those.

@@ -5,6 +5,7 @@
 
 use entitlement::failure::Failure;
 use entitlement::names::Account;
+use entitlement::reading::Resolved;
 use serde::Deserialize;
 use stripe_billing::invoice::RetrieveInvoice;
 use stripe_billing::invoice_payment::RetrieveInvoicePayment;
@@ -18,21 +19,12 @@ use stripe_core::dispute::RetrieveDispute;
 use stripe_core::payment_intent::RetrievePaymentIntent;
 use stripe_core::refund::RetrieveRefund;
 
+use crate::account;
 use crate::api::Api;
 use crate::charge;
 use crate::kind::Kind;
 use crate::reader::Stripe;
 use crate::shape::{List, Ref, read};
-
-/// Whom an object concerns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolved {
-    Customer(Account),
-    /// Somebody who paid without becoming a customer; the account is the session.
-    Guest(Account),
-    /// Nobody we could look at; says why.
-    Nobody(String),
-}
 
 /// Longer than any way from an object to its customer.
 const HOPS: usize = 6;
@@ -57,18 +49,19 @@ enum Next {
 }
 
 impl Stripe {
-    /// The account behind what the worklist holds: a customer is its own, any other object is followed.
+    /// The account behind what the worklist holds: a customer is its own, any other object is followed. Somebody who paid
+    /// without becoming a customer is known by the session.
     ///
     /// # Errors
     /// The failed request; `Class::Missing` when the object is not there any more.
     pub async fn resolve(&self, account: &Account) -> Result<Resolved, Failure> {
-        let api = Api::new(&self.upstream, account.connect());
+        let api = Api::new(&self.upstream, account::connect(account));
         let mut id = account.id().to_owned();
         for _ in 0..HOPS {
             let Some(kind) = Kind::of_id(&id).filter(|kind| *kind != Kind::Customer) else {
-                return Ok(Resolved::Customer(Account::stripe(account.connect(), &id)));
+                return Ok(Resolved::Account(account::of(account::connect(account), &id)));
             };
-            match step(api, account.connect(), kind, &id).await? {
+            match step(api, account::connect(account), kind, &id).await? {
                 Next::Found(resolved) => return Ok(resolved),
                 Next::Object(next) => id = next,
             }
@@ -80,7 +73,7 @@ impl Stripe {
 async fn step(api: Api<'_>, connect: Option<&str>, kind: Kind, id: &str) -> Result<Next, Failure> {
     let object: Pointers = api.get(&format!("object `{id}`"), retrieve(kind, id)).await?;
     if let Some(customer) = object.customer.get() {
-        return Ok(Next::Found(Resolved::Customer(Account::stripe(connect, customer))));
+        return Ok(Next::Found(Resolved::Account(account::of(connect, customer))));
     }
     let next = match kind {
         Kind::PaymentIntent if object.invoice.get().is_none() => return of_intent(api, connect, id).await,
@@ -101,7 +94,7 @@ fn of_session(connect: Option<&str>, id: &str, session: &Pointers) -> Next {
         (None, Some("setup" | "subscription")) => {
             Next::Found(Resolved::Nobody(format!("checkout session `{id}` bought nothing")))
         }
-        (None, _) => Next::Found(Resolved::Guest(Account::stripe(connect, id))),
+        (None, _) => Next::Found(Resolved::Account(account::of(connect, id))),
     }
 }
 
@@ -112,7 +105,7 @@ async fn of_intent(api: Api<'_>, connect: Option<&str>, intent: &str) -> Result<
     let session = sessions.data.first().and_then(|object| read::<Pointers>(object).ok());
     if let Some((session, id)) = session.and_then(|session| Some((session.clone(), session.id.owned()?))) {
         return Ok(match session.customer.get() {
-            Some(customer) => Next::Found(Resolved::Customer(Account::stripe(connect, customer))),
+            Some(customer) => Next::Found(Resolved::Account(account::of(connect, customer))),
             None => of_session(connect, &id, &session),
         });
     }

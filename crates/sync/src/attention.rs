@@ -5,23 +5,19 @@ use entitlement::key::StepKey;
 use entitlement::names::{Account, User};
 use entitlement::plan::{GrantAccess, Note, Plan, RevokeAccess, Step};
 use entitlement::reason::Reason;
+use source::sources::Sources;
 use store::record::{Attention, AttentionKind};
 
 use crate::controller::Outcome;
 
-/// Why nobody is known when no source says anything.
-pub(crate) fn unnamed(sources: &str) -> String {
-    format!("none of `identity.user_id` ({sources}) names an app user")
-}
-
 /// A customer nobody knows.
-pub(crate) fn nobody(account: &Account, reason: String) -> Outcome {
+pub(crate) fn nobody(account: &Account, reason: String, sources: &Sources) -> Outcome {
     let finding = Attention {
         kind: AttentionKind::UnknownUser,
         user: None,
         subject: account.as_str().to_owned(),
         reason,
-        hint: format!("set the metadata at Stripe, or run `grantsync link {account} USER`; it is released by itself"),
+        hint: format!("{}; it is released by itself", sources.how_to_name(account)),
     };
     Outcome { parked: vec![finding], ..Outcome::default() }
 }
@@ -70,7 +66,7 @@ fn unsure_of(user: &User, chain: Option<&str>, because: &Reason) -> Attention {
         Reason::OtherMode => (
             AttentionKind::UnknownState,
             whole(),
-            "check that the Stripe key is of the mode that is sold in".to_owned(),
+            "check that the key of the source is of the mode that is sold in".to_owned(),
         ),
         Reason::SimulatedTime { .. } => (
             AttentionKind::UnknownState,

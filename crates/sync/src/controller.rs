@@ -11,20 +11,19 @@ use entitlement::clock::{Clock, Timestamp, after};
 use entitlement::failure::{Class, Failure};
 use entitlement::key::StepKey;
 use entitlement::names::{Account, Mode, User};
+use entitlement::reading::{Identity, Resolved, Scope};
 use entitlement::retry::{self, Next};
 use entitlement::rules::Rules;
 use entitlement::status::{Carried, Status};
+use source::sources::Sources;
 use store::claim::{Claim, Urgency};
 use store::error::StoreError;
 use store::link::{Link, Linked};
 use store::links::AccountContext;
 use store::open::Store;
 use store::record::{Attention, Fenced, Settlement, StepResult, SyncEnding};
-use stripe::reader::Stripe;
-use stripe::resolve::Resolved;
 
 use crate::books::Books;
-use crate::read::Identity;
 use crate::recent::Recent;
 use crate::{attention, log};
 
@@ -38,15 +37,13 @@ const LONGEST_WAIT: u32 = 40;
 #[derive(Clone, Debug)]
 pub struct Controller {
     pub store: Store,
-    pub stripe: Stripe,
+    pub sources: Sources,
     /// The apps that are kept in step, at least one.
     pub apps: Vec<App>,
     /// Books beside the apps that are told what was sold, if any are.
     pub books: Option<Books>,
     /// The mode of the source's key; `None` when it does not tell: then that of what is billed.
     pub mode: Option<Mode>,
-    /// Where an account's app user is looked for, in words.
-    pub sources: String,
     pub policy_mode: PolicyMode,
     /// What our last writes left, which need not be read again at once.
     pub recent: Recent,
@@ -180,9 +177,9 @@ impl Controller {
     #[must_use]
     pub fn with_rate_share(&self, percent: u32) -> Self {
         let slower = |app: &App| App { adapty: app.adapty.with_rate_share(percent), ..app.clone() };
-        let (stripe, apps) = (self.stripe.with_rate_share(percent), self.apps.iter().map(slower).collect());
+        let (sources, apps) = (self.sources.with_rate_share(percent), self.apps.iter().map(slower).collect());
         let books = self.books.as_ref().map(|books| books.with_rate_share(percent));
-        Self { stripe, apps, books, ..self.clone() }
+        Self { sources, apps, books, ..self.clone() }
     }
 
     /// The catalogs of all apps.
@@ -196,9 +193,9 @@ impl Controller {
         asked.map(|sourced_attributes| (sourced_attributes.from.clone(), Fact(String::new()))).collect()
     }
 
-    /// Whether anything is sold once, for any app.
-    pub(crate) fn sells_once(&self) -> bool {
-        self.catalogs().any(Catalog::sells_once)
+    /// What has to be read for the catalogs of all apps.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope { one_time: self.catalogs().any(Catalog::sells_once) }
     }
 
     /// Looks at a claimed account and settles its lease.
@@ -264,13 +261,17 @@ impl Controller {
     async fn prepare(&self, claim: &Claim) -> Result<Result<Prepared, Outcome>, SyncError> {
         let gathered = self.gather(&claim.account).await?;
         let Some(identity) = gathered.identity else {
-            let reason = gathered.contradiction.unwrap_or_else(|| attention::unnamed(&self.sources));
+            let reason = gathered.contradiction.unwrap_or_else(|| self.sources.why_unnamed(&claim.account));
             // what opens nothing in any app concerns nobody
             let ignored = self.catalogs().all(|catalog| catalog.ignores_all(&gathered.billing));
-            return Ok(Err(if ignored { Outcome::default() } else { attention::nobody(&claim.account, reason) }));
+            return Ok(Err(if ignored {
+                Outcome::default()
+            } else {
+                attention::nobody(&claim.account, reason, &self.sources)
+            }));
         };
         if gathered.deleted {
-            tracing::info!(account.id = %claim.account, "the customer was deleted at stripe");
+            tracing::info!(account.id = %claim.account, "the customer was deleted at the source");
         }
         let AccountContext { former_users: former, accounts, .. } =
             self.take(claim, &identity, gathered.account_context).await?;
@@ -307,13 +308,13 @@ impl Controller {
         if object.is_of_user() {
             return Ok(None);
         }
-        match self.stripe.resolve(object).await? {
-            Resolved::Customer(account) | Resolved::Guest(account) if &account == object => return Ok(None),
-            Resolved::Customer(account) | Resolved::Guest(account) => {
+        match self.sources.resolve(object).await? {
+            Resolved::Account(account) if &account == object => return Ok(None),
+            Resolved::Account(account) => {
                 let urgency = if claim.is_from_event() { Urgency::Fresh } else { Urgency::Requested };
                 self.store.enqueue(vec![account], urgency).await?;
             }
-            Resolved::Nobody(why) => tracing::info!(object.id = %object, "rang for nobody: {why}"),
+            Resolved::Nobody(why) => tracing::info!(object.id = %object, "an event concerns nobody: {why}"),
         }
         Ok(Some(Outcome { leads_elsewhere: true, ..Outcome::default() }))
     }

@@ -8,13 +8,11 @@ use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Mode, User};
 use entitlement::overrides::Overrides;
 use entitlement::profile::Profile;
+use entitlement::reading::{Identity, Resolved};
 use entitlement::rules::Rules;
 use store::error::StoreError;
-use stripe::resolve::Resolved;
 
-use crate::attention;
 use crate::controller::{App, Controller, SyncError};
-use crate::read::Identity;
 
 /// What is known of one customer now.
 #[derive(Debug)]
@@ -85,7 +83,7 @@ impl Controller {
     /// When the database does not answer.
     pub async fn examine(&self, app: &App, account: &Account) -> Result<Examined, StoreError> {
         let read = match self.resolved(account).await {
-            Ok(Resolved::Customer(account) | Resolved::Guest(account)) => self.read_account(account).await?,
+            Ok(Resolved::Account(account)) => self.read_account(account).await?,
             Ok(Resolved::Nobody(why)) => {
                 let billing = Ok(Billing::empty(self.mode.unwrap_or(Mode::Live)));
                 Read { account: account.clone(), billing, identity: Err(why), deleted: false }
@@ -153,7 +151,7 @@ impl Controller {
     async fn read_account(&self, account: Account) -> Result<Read, StoreError> {
         match asked(self.gather(&account).await)? {
             Ok(gathered) => {
-                let unnamed = || gathered.contradiction.unwrap_or_else(|| attention::unnamed(&self.sources));
+                let unnamed = || gathered.contradiction.unwrap_or_else(|| self.sources.why_unnamed(&account));
                 let identity = gathered.identity.ok_or_else(unnamed);
                 Ok(Read { account, billing: Ok(gathered.billing), identity, deleted: gathered.deleted })
             }
@@ -163,8 +161,8 @@ impl Controller {
 
     async fn resolved(&self, account: &Account) -> Result<Resolved, Failure> {
         match account.is_of_user() {
-            true => Ok(Resolved::Customer(account.clone())),
-            false => self.stripe.resolve(account).await,
+            true => Ok(Resolved::Account(account.clone())),
+            false => self.sources.resolve(account).await,
         }
     }
 

@@ -12,22 +12,15 @@ use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Mode, User};
 use entitlement::overrides::Overrides;
 use entitlement::profile::Profile;
+use entitlement::reading::{AccountReading, Identity};
 use entitlement::recalled;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
 use store::claim::Claim;
 use store::link::{Link, OPERATOR};
 use store::links::AccountContext;
-use stripe::reader::{Looked, Scope};
 
 use crate::controller::{App, Controller, SyncError};
-
-/// Whom an account belongs to, and where that was learnt.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) user: User,
-    pub(crate) origin: String,
-}
 
 /// What was gathered of one account.
 #[derive(Debug)]
@@ -96,19 +89,18 @@ pub(crate) enum Sight {
 impl Controller {
     /// Reads the account's billing, and whose it is.
     pub(crate) async fn gather(&self, account: &Account) -> Result<Gathered, SyncError> {
-        let (looked, account_context) = tokio::join!(self.read(account), self.store.account_context(account));
-        let (looked, account_context) = (looked?, account_context?);
-        let identity = identity(&looked, account_context.link.as_ref());
-        let Looked { billing, contradiction, deleted, .. } = looked;
+        let (reading, account_context) = tokio::join!(self.read(account), self.store.account_context(account));
+        let (reading, account_context) = (reading?, account_context?);
+        let identity = identity(&reading, account_context.link.as_ref());
+        let AccountReading { billing, contradiction, deleted, .. } = reading;
         Ok(Gathered { billing, identity, contradiction, deleted, account_context })
     }
 
-    async fn read(&self, account: &Account) -> Result<Looked, SyncError> {
+    async fn read(&self, account: &Account) -> Result<AccountReading, SyncError> {
         if account.is_of_user() {
-            return Ok(Looked::nothing(self.mode.unwrap_or(Mode::Live)));
+            return Ok(AccountReading::nothing(self.mode.unwrap_or(Mode::Live)));
         }
-        let scope = Scope { sells_once: self.sells_once() };
-        Ok(self.stripe.look(account, scope).await?)
+        Ok(self.sources.read(account, self.scope()).await?)
     }
 
     /// Begins to read what is known already of the customer of `claim`, in each app by itself.
@@ -166,7 +158,7 @@ impl Controller {
         let mut all = vec![(account.clone(), billing)];
         for other in accounts.into_iter().filter(|other| other != account) {
             match self.read(&other).await {
-                Ok(looked) => all.push((other, looked.billing)),
+                Ok(reading) => all.push((other, reading.billing)),
                 Err(SyncError::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {
                     // what it gave is held; what this account pays for goes on
                     let about = About::Chain(other.as_str().to_owned());
@@ -195,11 +187,10 @@ impl Controller {
 }
 
 /// The operator's word wins; then what the source says now; then what it said before.
-fn identity(looked: &Looked, before: Option<&Link>) -> Option<Identity> {
+fn identity(reading: &AccountReading, before: Option<&Link>) -> Option<Identity> {
     let kept = || before.map(|link| Identity { user: link.user.clone(), origin: link.origin.clone() });
     if before.is_some_and(|link| link.origin == OPERATOR) {
         return kept();
     }
-    let read = looked.identity.as_ref();
-    read.map(|found| Identity { user: found.user.clone(), origin: found.origin.clone() }).or_else(kept)
+    reading.identity.clone().or_else(kept)
 }

@@ -20,8 +20,6 @@ use serde::{Deserialize, Serialize};
 use store::claim::Urgency;
 use store::error::StoreError;
 use store::worklist::AccountState;
-use stripe::reader::Stripe;
-use stripe::walk::Walk;
 use tokio::time::sleep;
 
 use crate::controller::Controller;
@@ -260,12 +258,10 @@ impl Controller {
         walked: &mut Walked,
         told: &mut impl FnMut(Progress),
     ) -> Result<(), ReconcileError> {
-        let mut walks = vec![Walk::Subscriptions];
-        walks.extend(self.sells_once().then_some(Walk::Purchases));
-        for walk in walks {
+        for (source, listing) in self.listings() {
             let mut after = None;
             loop {
-                let page = self.stripe.walk(walk, after).await?;
+                let page = source.accounts(listing, after).await?;
                 let new = self.store.unknown_accounts(&page.accounts).await?;
                 self.compare_all(new, walked, told).await;
                 match page.next {
@@ -278,7 +274,7 @@ impl Controller {
     }
 
     async fn compare_all(&self, accounts: Vec<Account>, walked: &mut Walked, told: &mut impl FnMut(Progress)) {
-        let mut left = accounts.into_iter().filter(|account| account.is_of_user() || Stripe::is_account(account));
+        let mut left = accounts.into_iter().filter(|account| account.is_of_user() || self.sources.is_account(account));
         let mut under_way = FuturesUnordered::new();
         loop {
             while under_way.len() < ABREAST {

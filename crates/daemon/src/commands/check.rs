@@ -1,28 +1,26 @@
 //! `check`: connects to everything and says what to mend. It writes nothing at the vendors.
 
 mod adapty;
-mod catalog;
 mod database;
-mod endpoints;
-mod finding;
 mod iaphub;
-mod key;
 mod settings;
 
-use stripe::reader::Stripe;
+use entitlement::finding::{Area, CheckInput, Finding, Level};
+use source::kind::SourceKind;
+use source::source::Source;
 use wire::limit::LimitBy;
 
-use self::finding::{Area, Finding, Level, error, unchecked};
 use crate::cli::Check;
 use crate::command_error::CommandError;
 use crate::settings::Settings;
-use crate::{output, rules, wiring};
+use crate::settings::adapty::AdaptyApi;
+use crate::{clock, output, rules, wiring};
 
 pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), CommandError> {
-    let (database, stripe, adapty, iaphub) =
-        tokio::join!(database::check(settings), of_stripe(settings), adapty::check(settings), iaphub::check(settings));
-    let mut findings = [settings::check(settings), database, stripe, adapty, iaphub].concat();
-    findings.sort_by_key(|finding| finding.what);
+    let (database, sources, adapty, iaphub) =
+        tokio::join!(database::check(settings), of_sources(settings), adapty::check(settings), iaphub::check(settings));
+    let mut findings = [settings::check(settings), database, sources, adapty, iaphub].concat();
+    findings.sort_by(|one, other| one.area.cmp(&other.area));
     if wanted.json {
         output::json(&findings)?;
     } else {
@@ -32,37 +30,27 @@ pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), Comman
     if failed { Err(CommandError::Silent) } else { Ok(()) }
 }
 
-/// Everything that is seen through Stripe's key.
-async fn of_stripe(settings: &Settings) -> Vec<Finding> {
+/// Everything that is seen through the sources' keys.
+async fn of_sources(settings: &Settings) -> Vec<Finding> {
     if settings.stripe.secret_key.present().is_none() {
-        return blind("there is no Stripe key", true).collect();
+        return SourceKind::Stripe.without_key();
     }
-    let stripe = match reader(settings) {
-        Ok(stripe) => stripe,
+    let source = match source(settings) {
+        Ok(source) => source,
         Err(failed) => {
-            let mend = "mend `[stripe]` in the settings";
-            return blind("Stripe cannot be asked", false).chain([error(Area::Stripe, failed.text(), mend)]).collect();
+            let area = Area::Source(SourceKind::Stripe.name().to_owned());
+            let broken = Finding::error(area, failed.text(), "mend `[stripe]` in the settings");
+            let mut findings = SourceKind::Stripe.not_usable("Stripe cannot be asked");
+            findings.push(broken);
+            return findings;
         }
     };
-    let (mut findings, usable) = key::check(&stripe, settings).await;
-    if !usable {
-        findings.extend(blind("the key could not be used", false));
-        return findings;
-    }
-    let (endpoints, catalog) = tokio::join!(endpoints::check(&stripe, settings), catalog::check(&stripe, settings));
-    findings.extend(endpoints);
-    findings.extend(catalog);
-    findings
+    let catalog = rules::whole_catalog(settings);
+    let reports_sales = settings.adapty.iter().any(|app| app.api != AdaptyApi::V2Access);
+    source.check(&CheckInput { catalog: &catalog, reports_sales, clock: clock::now }).await
 }
 
 /// The few requests of a check keep to the rate of the settings by themselves, so that no database is needed.
-fn reader(settings: &Settings) -> Result<Stripe, CommandError> {
-    let upstream = wiring::stripe(settings, &wiring::client()?, LimitBy::Own)?;
-    Ok(Stripe::new(upstream, rules::mode(settings), settings.identity.user_id.clone()))
-}
-
-/// What nobody could look at; with the key itself, if that was not looked at either.
-fn blind(why: &str, and_key: bool) -> impl Iterator<Item = Finding> {
-    let behind = [Area::Stripe, Area::Webhooks, Area::Catalog, Area::Clock, Area::Bridge];
-    behind.into_iter().skip(usize::from(!and_key)).map(move |area| unchecked(area, why))
+fn source(settings: &Settings) -> Result<Source, CommandError> {
+    Ok(Source::Stripe(wiring::stripe(settings, &wiring::client()?, LimitBy::Own)?))
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
-use ingest::catch_up::{CatchUp, HORIZON};
+use ingest::catch_up::CatchUp;
 use serde::Serialize;
 use serde_json::{Value, json};
+use source::kind::typed;
 use store::claim::Urgency;
 use store::error::StoreError;
 use store::inbox::{Filter, ReceivedEvent, StoredEvent};
@@ -58,7 +59,7 @@ pub(crate) fn why(outcome: &str) -> Option<&'static str> {
 
 /// Ids may be typed as Stripe shows them.
 pub(crate) fn name(id: &str) -> String {
-    if id.contains(':') { id.to_owned() } else { Account::stripe(None, id).as_str().to_owned() }
+    typed(id).as_str().to_owned()
 }
 
 async fn one(store: &Store, id: &str) -> Result<StoredEvent, CommandError> {
@@ -193,19 +194,23 @@ fn shown_json(event: &StoredEvent, led: &Aftermath) -> Value {
 
 async fn catch_up(settings: &Settings, since: Since) -> Result<(), CommandError> {
     let now = clock::now();
-    let (mut since, oldest) = (since.moment(now), now - HORIZON);
+    let mut since = since.moment(now);
     if since > now {
         return Err(CommandError::Usage(format!("`--since` lies in the future: {}", absolute(since))));
     }
     let store = wiring::store(settings).await?;
     let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
-    if since < oldest {
-        since = oldest;
-        output::say("Stripe lists the events of the last 30 days only; `grantsync resync --all` looks at everybody");
+    let catch_up = CatchUp { store, sources: sync.sources, clock: clock::now };
+    let reaches_back = catch_up.reaches_back().unwrap_or_default();
+    if since < now - reaches_back {
+        since = now - reaches_back;
+        let days = reaches_back.num_days();
+        output::say(&format!(
+            "events of the last {days} days only can be listed; `grantsync resync --all` syncs everybody"
+        ));
     }
     output::say(&format!("catching up on events since {}", absolute(since)));
     let mut progress = Progress::new("events read");
-    let catch_up = CatchUp { store, stripe: sync.stripe, mode: sync.mode, clock: clock::now };
     let caught = catch_up.back_to(since, |caught| progress.tell(caught.read, None)).await;
     progress.end();
     let caught = caught.map_err(|error| CommandError::because("catching up on events", error))?;

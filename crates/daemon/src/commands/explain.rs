@@ -152,11 +152,11 @@ fn bells(examined: &Examined) -> Vec<Account> {
     let mut bells: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
     let Ok(billing) = &examined.billing else { return bells };
     for subscription in &billing.subscriptions {
-        let connect = subscription.account.connect();
-        bells.push(Account::stripe(connect, &subscription.id));
-        bells.extend(subscription.invoices.iter().map(|invoice| Account::stripe(connect, &invoice.id)));
+        let account = &subscription.account;
+        bells.push(account.sibling(&subscription.id));
+        bells.extend(subscription.invoices.iter().map(|invoice| account.sibling(&invoice.id)));
     }
-    bells.extend(billing.purchases.iter().map(|bought| Account::stripe(bought.account.connect(), &bought.id)));
+    bells.extend(billing.purchases.iter().map(|bought| bought.account.sibling(&bought.id)));
     bells
 }
 

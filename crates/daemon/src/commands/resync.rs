@@ -6,11 +6,12 @@ use std::time::Duration;
 use entitlement::decide::decide;
 use entitlement::explain::explain;
 use entitlement::names::Account;
+use entitlement::reading::Listing;
+use source::kind::typed;
 use store::claim::Urgency;
 use store::open::Store;
 use store::record::Fenced;
 use store::task::Task;
-use stripe::walk::Walk;
 use sync::backfill::Backfill;
 use sync::controller::Controller;
 use sync::inspect::Inspected;
@@ -77,7 +78,7 @@ async fn chosen(store: &Store, resync: &Resync) -> Result<Vec<Account>, CommandE
     }
     if let Some(subscription) = &resync.subscription {
         // whatever leads to an account is followed by the look
-        return Ok(vec![Account::stripe(None, subscription.trim_start_matches("stripe:"))]);
+        return Ok(vec![typed(subscription)]);
     }
     let accounts = store.accounts_of(&parse_user(resync.user.as_deref().unwrap_or_default())?).await?;
     if accounts.is_empty() {
@@ -183,33 +184,52 @@ async fn summarise(store: &Store) -> Result<(), CommandError> {
 
 /// What a backfill would do; nothing is written.
 async fn all_dry(sync: &Controller) -> Result<(), CommandError> {
-    let (mut steps, mut accounts, mut unread) = (BTreeMap::<String, u64>::new(), 0_u64, 0_u64);
-    let mut after = None;
-    loop {
-        let page = sync.stripe.walk(Walk::Subscriptions, after).await;
-        let page = page.map_err(|error| CommandError::because("walking over the subscriptions", error))?;
-        for account in page.accounts {
-            accounts += 1;
-            let Ok(cases) = sync.inspect(&account).await.and_then(Inspected::whole) else {
-                unread += 1;
-                continue;
-            };
-            for planned in cases.iter().flat_map(|case| decide(case).steps) {
-                let (kind, level) = (planned.step.kind(), planned.step.subject());
-                output::say(&format!("{account}  would {kind} `{level}`: {}", planned.because));
-                *steps.entry(format!("{kind} `{level}`")).or_default() += 1;
+    let mut dry = DryRun::default();
+    for source in sync.sources.iter() {
+        let mut after = None;
+        loop {
+            let page = source.accounts(Listing::Subscriptions, after).await;
+            let page = page.map_err(|error| CommandError::because("listing the subscriptions", error))?;
+            for account in page.accounts {
+                dry.add(sync, account).await;
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
             }
         }
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
+    }
+    dry.report();
+    Ok(())
+}
+
+#[derive(Default)]
+struct DryRun {
+    steps: BTreeMap<String, u64>,
+    accounts: u64,
+    unread: u64,
+}
+
+impl DryRun {
+    async fn add(&mut self, sync: &Controller, account: Account) {
+        self.accounts += 1;
+        let Ok(cases) = sync.inspect(&account).await.and_then(Inspected::whole) else {
+            self.unread += 1;
+            return;
+        };
+        for planned in cases.iter().flat_map(|case| decide(case).steps) {
+            let (kind, level) = (planned.step.kind(), planned.step.subject());
+            output::say(&format!("{account}  would {kind} `{level}`: {}", planned.because));
+            *self.steps.entry(format!("{kind} `{level}`")).or_default() += 1;
         }
     }
-    output::say(&format!("{accounts} accounts; {unread} have no known user or could not be read"));
-    for (step, count) in steps {
-        output::say(&format!("would {step}: {count}"));
+
+    fn report(&self) {
+        output::say(&format!("{} accounts; {} have no known user or could not be read", self.accounts, self.unread));
+        for (step, count) in &self.steps {
+            output::say(&format!("would {step}: {count}"));
+        }
     }
-    Ok(())
 }
 
 /// Makes everything due for a request over HTTP; goes on in the background.

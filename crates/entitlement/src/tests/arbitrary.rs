@@ -187,7 +187,7 @@ pub(super) fn billing() -> impl Strategy<Value = Billing> {
     (vec(subscription(), 0..4), vec(bought(), 0..3), gaps).prop_map(|(mut subscriptions, mut purchases, gaps)| {
         for (number, sub) in subscriptions.iter_mut().enumerate() {
             sub.id = format!("sub_{number}");
-            sub.account = Account::stripe(None, &format!("cus_{}", number % 2));
+            sub.account = Account::new("stripe", &format!("cus_{}", number % 2));
             for (place, invoice) in sub.invoices.iter_mut().enumerate() {
                 invoice.id = format!("in_{number}_{place}");
             }

@@ -104,7 +104,7 @@ pub(super) fn sub(id: &str, price: &str, period: Period) -> Subscription {
         variation: None,
         stop: None,
         id: id.into(),
-        account: Account::stripe(None, "cus_1"),
+        account: Account::new("stripe", "cus_1"),
         status: Status::Active,
         created: period.start,
         started: Some(period.start),
@@ -178,7 +178,7 @@ pub(super) fn purchase(id: &str, price: &str, paid: Timestamp) -> Purchase {
     Purchase {
         country: None,
         variation: None,
-        account: Account::stripe(None, "cus_1"),
+        account: Account::new("stripe", "cus_1"),
         id: id.into(),
         state: PurchaseState::Paid(paid),
         created: paid,

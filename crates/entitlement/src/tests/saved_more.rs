@@ -73,7 +73,7 @@ pub(super) fn doubts() -> Vec<(&'static str, Case)> {
     appealed.invoices[0].money_back = dispute(DisputeState::Unknown("appeal_under_review".into()));
     let elsewhere = Subscription {
         id: "sub_2".into(),
-        account: Account::stripe(None, "cus_2"),
+        account: Account::new("stripe", "cus_2"),
         ..second_month(InvoiceStatus::Paid)
     };
     vec![

@@ -4,7 +4,7 @@ use super::*;
 
 fn second(price: &str, start: i64, end: i64) -> Subscription {
     let mut sub = sub("sub_2", price, period(start, end));
-    sub.account = Account::stripe(None, "cus_2");
+    sub.account = Account::new("stripe", "cus_2");
     sub.invoices.push(invoice(
         "in_9",
         InvoiceReason::SubscriptionCreate,

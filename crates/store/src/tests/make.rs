@@ -118,7 +118,7 @@ pub(super) async fn memory_with_seats(max_waiting: usize) -> Memory {
 
 /// `stripe:cus_…`.
 pub(super) fn account(id: &str) -> Account {
-    Account::stripe(None, &format!("cus_{id}"))
+    Account::new("stripe", &format!("cus_{id}"))
 }
 
 pub(super) fn user(id: &str) -> User {

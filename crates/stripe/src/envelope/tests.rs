@@ -1,6 +1,7 @@
 //! Events as Stripe sends them, and bodies that are none.
 
 use super::*;
+use crate::account;
 
 fn snapshot(kind: &str, object: &str) -> Envelope {
     let body = format!(
@@ -11,7 +12,7 @@ fn snapshot(kind: &str, object: &str) -> Envelope {
 }
 
 fn account(id: &str) -> Subject {
-    Subject::Account(Account::stripe(None, id))
+    Subject::Account(account::of(None, id))
 }
 
 fn via(id: &str) -> Subject {
@@ -93,11 +94,11 @@ fn every_event_that_concerns_a_customer_leads_to_them() {
     for (kind, object, id) in kinds {
         let envelope = snapshot(kind, &customer(object, id));
         assert_eq!(envelope.subject, account("cus_1"), "{kind}");
-        assert!(rings(kind) && rings(&format!("v1.{kind}")), "{kind}");
+        assert!(changes_access(kind) && changes_access(&format!("v1.{kind}")), "{kind}");
     }
     for kind in ["customer.updated", "customer.deleted"] {
         assert_eq!(snapshot(kind, r#"{"id":"cus_1","object":"customer"}"#).subject, account("cus_1"), "{kind}");
-        assert!(rings(kind), "{kind}");
+        assert!(changes_access(kind), "{kind}");
     }
 }
 
@@ -155,7 +156,7 @@ fn a_connected_account_goes_with_the_account() {
 #[test]
 fn only_events_after_which_nothing_new_can_be_owed_are_silent() {
     for kind in ["customer.created", "v1.customer.created", "checkout.session.expired"] {
-        assert!(!rings(kind), "{kind}");
+        assert!(!changes_access(kind), "{kind}");
     }
 }
 
@@ -182,7 +183,7 @@ fn what_is_no_json_object_is_refused() {
         b"{\"id\":5,\"livemode\":\"x\",",
         b"{\"id\":\"\xff\"}",
     ] {
-        assert_eq!(read(body), Err(NotAnEvent::NotJsonObject), "{}", String::from_utf8_lossy(body));
+        assert_eq!(read(body), Err(NoEvent::NotJsonObject), "{}", String::from_utf8_lossy(body));
     }
 }
 
@@ -200,7 +201,7 @@ fn json_that_is_no_event_is_told_apart_and_not_quoted() {
         r#"{"id":"evt_1","object":"event","created":1,"type":"a.b","data":"ann@example.com"}"#,
     ] {
         let error = read(body.as_bytes()).unwrap_err();
-        assert!(matches!(error, NotAnEvent::Unreadable(_)), "{body}");
+        assert!(matches!(error, NoEvent::Unreadable(_)), "{body}");
         assert!(!error.to_string().contains("ann@"), "{error}");
     }
 }

@@ -10,11 +10,12 @@ use entitlement::billing::{
 use entitlement::clock::Timestamp;
 use entitlement::failure::Class;
 use entitlement::money::Money;
-use entitlement::names::{Account, Mode};
+use entitlement::names::Mode;
+use entitlement::reading::Scope;
 use serde_json::{Value, json};
 
-use crate::reader::Scope;
-use crate::trial::{END, Fake, START, changed, invoice, list, page, subscription};
+use crate::account;
+use crate::test_server::{END, Fake, START, changed, invoice, list, page, subscription};
 
 const UID: &[&str] = &["subscription.metadata.uid"];
 
@@ -72,7 +73,7 @@ fn expected() -> Subscription {
         country: None,
         variation: None,
         id: "sub_1".into(),
-        account: Account::stripe(None, "cus_1"),
+        account: account::of(None, "cus_1"),
         status: Status::Active,
         created: at(START),
         started: Some(at(START)),
@@ -184,11 +185,11 @@ async fn lists_are_read_to_their_end() {
 async fn an_answer_that_is_no_list_is_not_an_empty_one() {
     let fake = Fake::new().with("/v1/subscriptions", json!({}));
     let look = fake.stripe(UID).await;
-    let failure = look.look(&Account::stripe(None, "cus_1"), Scope { sells_once: false }).await.unwrap_err();
+    let failure = look.read(&account::of(None, "cus_1"), Scope { one_time: false }).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient);
     let endless = Fake::new().with("/v1/subscriptions", page(&[]));
     let look = endless.stripe(UID).await;
-    assert!(look.look(&Account::stripe(None, "cus_1"), Scope { sells_once: false }).await.is_err());
+    assert!(look.read(&account::of(None, "cus_1"), Scope { one_time: false }).await.is_err());
 }
 
 #[tokio::test]
@@ -250,7 +251,7 @@ async fn a_customer_stripe_does_not_know_is_missing() {
     let error = json!({"error": {"type": "invalid_request_error", "code": "resource_missing", "param": "customer"}});
     let fake = Fake::new().status("/v1/subscriptions", 400, error.clone()).status("/v1/charges", 400, error);
     let stripe = fake.stripe(UID).await;
-    let failure = stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: true }).await.unwrap_err();
+    let failure = stripe.read(&account::of(None, "cus_1"), Scope { one_time: true }).await.unwrap_err();
     assert_eq!(failure.class, Class::Missing);
 }
 
@@ -258,10 +259,10 @@ async fn a_customer_stripe_does_not_know_is_missing() {
 async fn a_connected_account_is_asked_in_its_name_and_an_invoice_is_no_account() {
     let fake = one(subscription());
     let stripe = fake.stripe(UID).await;
-    let account = Account::stripe(Some("acct_1"), "cus_1");
-    let looked = stripe.look(&account, Scope { sells_once: false }).await.unwrap();
+    let account = account::of(Some("acct_1"), "cus_1");
+    let looked = stripe.read(&account, Scope { one_time: false }).await.unwrap();
     assert_eq!(looked.billing.subscriptions[0].account, account);
     assert!(fake.asked().iter().all(|path| path.ends_with(" @acct_1")));
-    let failure = stripe.look(&Account::stripe(None, "in_1"), Scope { sells_once: false }).await.unwrap_err();
+    let failure = stripe.read(&account::of(None, "in_1"), Scope { one_time: false }).await.unwrap_err();
     assert_eq!(failure.class, Class::Permanent);
 }

@@ -4,14 +4,15 @@ use entitlement::failure::Class;
 use serde_json::json;
 
 use super::*;
-use crate::trial::{Fake, list};
+use crate::account;
+use crate::test_server::{Fake, list};
 
 async fn resolve(fake: &Fake, id: &str) -> Resolved {
-    fake.stripe(&[]).await.resolve(&Account::stripe(None, id)).await.unwrap()
+    fake.stripe(&[]).await.resolve(&account::of(None, id)).await.unwrap()
 }
 
 fn customer(id: &str) -> Resolved {
-    Resolved::Customer(Account::stripe(None, id))
+    Resolved::Account(account::of(None, id))
 }
 
 #[tokio::test]
@@ -79,7 +80,7 @@ async fn a_guest_is_found_by_the_session_of_the_payment() {
         .with("/v1/payment_intents/pi_1", json!({"id": "pi_1"}))
         .with("/v1/checkout/sessions?limit=1&payment_intent=pi_1", list(std::slice::from_ref(&session)))
         .with("/v1/checkout/sessions/cs_1", session);
-    let guest = Resolved::Guest(Account::stripe(None, "cs_1"));
+    let guest = Resolved::Account(account::of(None, "cs_1"));
     assert_eq!(resolve(&fake, "ch_1").await, guest);
     assert_eq!(resolve(&fake, "cs_1").await, guest);
 }
@@ -102,9 +103,9 @@ async fn what_concerns_nobody_says_why() {
 async fn an_object_that_is_gone_is_missing_and_a_connected_account_is_asked_in_its_name() {
     let fake = Fake::new().with("/v1/invoices/in_1", json!({"id": "in_1", "customer": "cus_1"}));
     let stripe = fake.stripe(&[]).await;
-    let failure = stripe.resolve(&Account::stripe(None, "in_2")).await.unwrap_err();
+    let failure = stripe.resolve(&account::of(None, "in_2")).await.unwrap_err();
     assert_eq!(failure.class, Class::Missing);
-    let found = stripe.resolve(&Account::stripe(Some("acct_1"), "in_1")).await.unwrap();
-    assert_eq!(found, Resolved::Customer(Account::stripe(Some("acct_1"), "cus_1")));
+    let found = stripe.resolve(&account::of(Some("acct_1"), "in_1")).await.unwrap();
+    assert_eq!(found, Resolved::Account(account::of(Some("acct_1"), "cus_1")));
     assert_eq!(fake.asked()[1], "/v1/invoices/in_1 @acct_1");
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use adapty::adapty::Adapty;
 use entitlement::failure::Class;
+use entitlement::finding::{Area, Finding};
 use entitlement::names::User;
 use wire::limit::LimitBy;
 
 use crate::command_error::CommandError;
-use crate::commands::check::finding::{Area, Finding, error, ok, unchecked};
 use crate::settings::Settings;
 use crate::settings::adapty::Adapty as App;
 use crate::wiring;
@@ -28,21 +28,21 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
 
 async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     if app.secret_key.present().is_none() {
-        return vec![unchecked(Area::Adapty, "there is no Adapty key")];
+        return vec![Finding::unchecked(area(), "there is no Adapty key")];
     }
     let (adapty, user) = match reader(app) {
         Ok(adapty) => adapty,
-        Err(failed) => return vec![error(Area::Adapty, failed.text(), "mend `[adapty]` in the settings")],
+        Err(failed) => return vec![Finding::error(area(), failed.text(), "mend `[adapty]` in the settings")],
     };
     match adapty.profile(&user).await {
-        Ok(_) => vec![ok(Area::Adapty, format!("the key works (API {})", app.api)), levels(settings, app)],
+        Ok(_) => vec![Finding::ok(area(), format!("the key works (API {})", app.api)), levels(settings, app)],
         Err(failure) if failure.class == Class::Credentials => {
-            let mend = "copy the app's secret key again (App settings → General); it begins with `secret_`";
-            vec![error(Area::Adapty, format!("Adapty refuses the key ({})", failure.what), mend)]
+            let remedy = "copy the app's secret key again (App settings → General); it begins with `secret_`";
+            vec![Finding::error(area(), format!("Adapty refuses the key ({})", failure.what), remedy)]
         }
         Err(failure) => {
-            let mend = "see that HTTPS to `adapty.api_base` gets out of this machine, and https://status.adapty.io";
-            vec![error(Area::Adapty, format!("Adapty does not answer as it should: {}", failure.what), mend)]
+            let remedy = "see that HTTPS to `adapty.api_base` gets out of this machine, and https://status.adapty.io";
+            vec![Finding::error(area(), format!("Adapty does not answer as it should: {}", failure.what), remedy)]
         }
     }
 }
@@ -62,5 +62,9 @@ fn levels(settings: &Settings, app: &App) -> Finding {
         "whether the app has the access levels of the catalog ({}) cannot be asked; the first grant shows it",
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     );
-    ok(Area::Adapty, text)
+    Finding::ok(area(), text)
+}
+
+fn area() -> Area {
+    Area::Destination("adapty".to_owned())
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use entitlement::finding::{Area, Finding, counted};
+
 use crate::command_error::CommandError;
-use crate::commands::check::finding::{Area, Finding, counted, error, ok, warning};
 use crate::settings::Settings;
 use crate::{clock, wiring};
 
@@ -14,13 +15,13 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     match tokio::time::timeout(PATIENCE, looked_at(settings)).await {
         Ok(Ok(findings)) => findings,
         Ok(Err(failed)) => {
-            let mend =
+            let remedy =
                 "mend `database.url`, or what it names: the server runs, the folder may be written, the disk has room";
-            vec![error(Area::Database, failed.text(), mend)]
+            vec![Finding::error(Area::Database, failed.text(), remedy)]
         }
         Err(_) => {
             let text = format!("the database did not answer within {} s", PATIENCE.as_secs());
-            vec![error(Area::Database, text, "look at what holds its locks, and at its load")]
+            vec![Finding::error(Area::Database, text, "look at what holds its locks, and at its load")]
         }
     }
 }
@@ -33,16 +34,20 @@ async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
     let due = usize::try_from(store.backlog().await?.due).unwrap_or_default();
     let is_due = if due == 1 { "is" } else { "are" };
     let works = format!("{name} opens and takes writes; {} {is_due} due", counted(due, "account"));
-    let mut findings = vec![ok(Area::Database, works)];
+    let mut findings = vec![Finding::ok(Area::Database, works)];
     if !store.is_durable().await? {
         let text = "PostgreSQL runs with `fsync = off`: a power cut may lose events that were answered with 200";
-        findings.push(warning(Area::Database, text, "set `fsync = on` in postgresql.conf and restart PostgreSQL"));
+        findings.push(Finding::warning(
+            Area::Database,
+            text,
+            "set `fsync = on` in postgresql.conf and restart PostgreSQL",
+        ));
     }
     let parked = store.parked_counts().await?;
     if !parked.is_empty() {
         let kinds: Vec<String> = parked.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        let waits = ok(Area::Database, format!("waiting for you: {}", kinds.join(", ")));
-        findings.push(waits.but("`grantsync parked list` says what to do"));
+        let waits = Finding::ok(Area::Database, format!("waiting for you: {}", kinds.join(", ")));
+        findings.push(waits.with_remedy("`grantsync parked list` says what to do"));
     }
     Ok(findings)
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use entitlement::failure::Class;
+use entitlement::finding::{Area, Finding};
 use entitlement::names::User;
 use wire::limit::LimitBy;
 
-use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
 use crate::settings::Settings;
 use crate::settings::iaphub::Iaphub;
 use crate::{clock, wiring};
@@ -17,24 +17,24 @@ const NOBODY: &str = "grantsync-check";
 pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     let Some(of) = &settings.iaphub else { return Vec::new() };
     if of.api_key.present().is_none() {
-        return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")];
+        return vec![Finding::unchecked(area(), "there is no IAPHUB key")];
     }
     let reader = wiring::iaphub(of, LimitBy::Own);
     let (iaphub, nobody) = match (reader, User::new(NOBODY)) {
         (Ok(Some(iaphub)), Some(nobody)) => (iaphub, nobody),
-        (Err(failed), _) => return vec![error(Area::Iaphub, failed.text(), "mend `[iaphub]` in the settings")],
-        (Ok(None), _) | (_, None) => return vec![unchecked(Area::Iaphub, "there is no IAPHUB key")],
+        (Err(failed), _) => return vec![Finding::error(area(), failed.text(), "mend `[iaphub]` in the settings")],
+        (Ok(None), _) | (_, None) => return vec![Finding::unchecked(area(), "there is no IAPHUB key")],
     };
     match iaphub.shown(&nobody, clock::now(), Duration::ZERO).await {
-        Ok(_) => [vec![ok(Area::Iaphub, "the key works")], written(of)].concat(),
+        Ok(_) => [vec![Finding::ok(area(), "the key works")], written(of)].concat(),
         Err(failure) if failure.class == Class::Credentials => {
-            let mend = "copy the server key again; the client key does not do";
-            vec![error(Area::Iaphub, format!("IAPHUB refuses the key ({})", failure.what), mend)]
+            let remedy = "copy the server key again; the client key does not do";
+            vec![Finding::error(area(), format!("IAPHUB refuses the key ({})", failure.what), remedy)]
         }
         Err(failure) => {
-            let mend =
+            let remedy =
                 "see that `iaphub.app_id` is right, and that HTTPS to `iaphub.api_base` gets out of this machine";
-            vec![error(Area::Iaphub, format!("IAPHUB does not answer as it should: {}", failure.what), mend)]
+            vec![Finding::error(area(), format!("IAPHUB does not answer as it should: {}", failure.what), remedy)]
         }
     }
 }
@@ -42,6 +42,10 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
 /// A write cannot be tried without writing.
 fn written(of: &Iaphub) -> Vec<Finding> {
     let text = "web transactions are written to `iaphub.create_path`, a route that is not public and cannot be tried";
-    let mend = "see at IAPHUB that they arrive; without `iaphub.create_path` none is written";
-    of.route.iter().map(|_| warning(Area::Iaphub, text, mend)).collect()
+    let remedy = "see at IAPHUB that they arrive; without `iaphub.create_path` none is written";
+    of.route.iter().map(|_| Finding::warning(area(), text, remedy)).collect()
+}
+
+fn area() -> Area {
+    Area::Destination("iaphub".to_owned())
 }

@@ -1,6 +1,7 @@
 //! The settings: what they lack, and what looks odd in them.
 
-use crate::commands::check::finding::{Area, Finding, counted, error, ok, warning};
+use entitlement::finding::{Area, Finding, counted};
+
 use crate::settings::Settings;
 use crate::settings::error::SettingsError;
 use crate::settings::secret::Secret;
@@ -11,11 +12,11 @@ const SHORTEST_TOKEN: usize = 16;
 pub(super) fn check(settings: &Settings) -> Vec<Finding> {
     let odd = "write the value as it was issued, in the file or the variable it comes from";
     let mut findings = missing(settings);
-    findings.extend(settings.warnings.iter().map(|text| warning(Area::Settings, text, odd)));
+    findings.extend(settings.warnings.iter().map(|text| Finding::warning(Area::Settings, text, odd)));
     findings.extend([mode(settings), token(settings), empty(settings)].into_iter().flatten());
     if findings.is_empty() {
         let text = format!("complete, with {}", counted(settings.catalog.len(), "catalog entry"));
-        findings.push(ok(Area::Settings, text));
+        findings.push(Finding::ok(Area::Settings, text));
     }
     findings
 }
@@ -31,7 +32,7 @@ fn missing(settings: &Settings) -> Vec<Finding> {
         let text = fault.to_string();
         // what to write stands behind the last colon
         let (what, write) = text.rsplit_once(": ").unwrap_or((&text, "see README.md, Settings"));
-        error(Area::Settings, what, write)
+        Finding::error(Area::Settings, what, write)
     })
     .collect()
 }
@@ -41,7 +42,11 @@ fn mode(settings: &Settings) -> Option<Finding> {
     let silent = (key.starts_with("sk_") || key.starts_with("rk_")) && settings.stripe.mode().is_none();
     silent.then(|| {
         let text = "`stripe.secret_key` does not tell whether it is of test or live mode, so it counts as live";
-        warning(Area::Settings, text, "use a key that begins with `rk_live_`, `sk_live_`, `rk_test_` or `sk_test_`")
+        Finding::warning(
+            Area::Settings,
+            text,
+            "use a key that begins with `rk_live_`, `sk_live_`, `rk_test_` or `sk_test_`",
+        )
     })
 }
 
@@ -50,12 +55,12 @@ fn token(settings: &Settings) -> Option<Finding> {
     match settings.server.admin_token.as_ref().map(Secret::expose) {
         None => {
             let text = "there is no `server.admin_token`: the admin side serves health and metrics on loopback only";
-            Some(warning(Area::Settings, text, write))
+            Some(Finding::warning(Area::Settings, text, write))
         }
         Some(token) if token.len() < SHORTEST_TOKEN => {
             let text =
                 format!("`server.admin_token` is shorter than {SHORTEST_TOKEN} characters, so it can be guessed");
-            Some(warning(Area::Settings, text, write))
+            Some(Finding::warning(Area::Settings, text, write))
         }
         Some(_) => None,
     }
@@ -65,6 +70,6 @@ fn empty(settings: &Settings) -> Option<Finding> {
     let opens_nothing = settings.catalog.iter().all(|entry| entry.access_level.is_none());
     opens_nothing.then(|| {
         let text = "no `[[catalog]]` entry opens an access level, so nothing will be granted";
-        error(Area::Settings, text, "write `[[catalog]]` with `price` or `product`, and `access_level`")
+        Finding::error(Area::Settings, text, "write `[[catalog]]` with `price` or `product`, and `access_level`")
     })
 }

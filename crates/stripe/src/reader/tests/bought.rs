@@ -2,12 +2,14 @@
 
 use entitlement::billing::{About, PurchaseLine, PurchaseState};
 use entitlement::money::Money;
-use entitlement::names::Account;
+use entitlement::reading::{AccountReading, Scope};
+
 use serde_json::{Value, json};
 
 use super::{UID, at};
-use crate::reader::{Asked, Looked, Scope};
-use crate::trial::{Fake, START, changed, list, page};
+use crate::account;
+use crate::reader::Asked;
+use crate::test_server::{Fake, START, changed, list, page};
 
 fn session() -> Value {
     json!({
@@ -29,7 +31,7 @@ fn charge(change: Value) -> Value {
     changed(charge, change)
 }
 
-async fn look(session: Value) -> Looked {
+async fn look(session: Value) -> AccountReading {
     Fake::new().with("/v1/checkout/sessions", list(&[session])).look(UID, true).await
 }
 
@@ -102,10 +104,10 @@ async fn a_guest_is_looked_at_by_their_session() {
         .with("/v1/refunds", list(&[json!({"id": "re_1", "amount": 200, "status": "succeeded"})]))
         .with("/v1/disputes", list(&[]))
         .with("/v1/invoice_payments", list(&[]));
-    let account = Account::stripe(None, "cs_1");
+    let account = account::of(None, "cs_1");
     let order = ["subscription.metadata.uid", "customer.id", "checkout_session.client_reference_id", "customer.email"];
     let stripe = fake.stripe(&order).await;
-    let looked = stripe.look(&account, Scope { sells_once: false }).await.unwrap();
+    let looked = stripe.read(&account, Scope { one_time: false }).await.unwrap();
     let identity = looked.identity.unwrap();
     assert_eq!((identity.user.as_str(), identity.origin.as_str()), ("user-1", order[2]));
     let purchase = &looked.billing.purchases[0];
@@ -114,7 +116,7 @@ async fn a_guest_is_looked_at_by_their_session() {
     assert_eq!(fake.asked()[0], "/v1/checkout/sessions/cs_1?expand[0]=line_items");
 
     let by_address = fake.stripe(&["customer.email"]).await;
-    let looked = by_address.look(&account, Scope { sells_once: false }).await.unwrap();
+    let looked = by_address.read(&account, Scope { one_time: false }).await.unwrap();
     assert_eq!(looked.identity.unwrap().user.as_str(), "ann@example.com");
 }
 
@@ -133,8 +135,8 @@ async fn a_guest_is_told_with_the_country_of_the_address_they_gave_else_of_their
         let fake = Fake::new()
             .with("/v1/checkout/sessions/cs_1", session)
             .with("/v1/charges?limit=100&payment_intent=pi_1", list(&[charge(card.clone())]));
-        let account = Account::stripe(None, "cs_1");
-        let looked = fake.stripe(&[]).await.look(&account, Scope { sells_once: false }).await.unwrap();
+        let account = account::of(None, "cs_1");
+        let looked = fake.stripe(&[]).await.read(&account, Scope { one_time: false }).await.unwrap();
         assert_eq!(looked.billing.purchases[0].country.as_deref(), Some(expected));
     }
 }
@@ -153,7 +155,7 @@ async fn a_country_that_is_none_gives_way_to_the_next() {
             .with("/v1/customers/cus_1", json!({"id": "cus_1", "address": {"country": address}}));
         let asking = Asked { country: true, ..Asked::default() };
         let stripe = fake.stripe(UID).await.asking(asking);
-        let looked = stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: true }).await.unwrap();
+        let looked = stripe.read(&account::of(None, "cus_1"), Scope { one_time: true }).await.unwrap();
         assert_eq!(looked.billing.purchases[0].country.as_deref(), expected);
     }
 }

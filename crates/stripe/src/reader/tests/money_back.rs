@@ -2,12 +2,13 @@
 
 use entitlement::billing::{About, Dispute, DisputeState, Gap, MoneyBack};
 use entitlement::failure::Class;
-use entitlement::names::Account;
+use entitlement::reading::Scope;
+
 use serde_json::{Value, json};
 
 use super::{UID, one};
-use crate::reader::Scope;
-use crate::trial::{Fake, START, list, subscription};
+use crate::account;
+use crate::test_server::{Fake, START, list, subscription};
 
 fn charge(id: &str, intent: &str, refunded: i64) -> Value {
     json!({"id": id, "created": START, "status": "succeeded", "payment_intent": intent, "amount_refunded": refunded,
@@ -87,7 +88,7 @@ async fn a_failure_that_may_pass_or_a_refused_key_fails_the_look() {
     for (status, class) in [(500, Class::Transient), (401, Class::Credentials)] {
         let fake = one(subscription()).status("/v1/charges", status, json!({}));
         let stripe = fake.stripe(UID).await;
-        let looked = stripe.look(&Account::stripe(None, "cus_1"), Scope { sells_once: false }).await;
+        let looked = stripe.read(&account::of(None, "cus_1"), Scope { one_time: false }).await;
         assert_eq!(looked.unwrap_err().class, class);
     }
 }

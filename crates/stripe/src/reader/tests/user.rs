@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{UID, one};
-use crate::trial::{Fake, START, changed, list, subscription};
+use crate::test_server::{Fake, START, changed, list, subscription};
 
 const ORDER: &[&str] = &[
     "subscription.metadata.uid",

@@ -1,18 +1,20 @@
 //! A small Stripe for tests; remembers what it was asked.
 
+use entitlement::reading::{AccountReading, Scope};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entitlement::names::{Account, Mode};
+use entitlement::names::Mode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wire::client::Client;
 use wire::upstream::Upstream;
 
+use crate::account;
 use crate::identity::UserIdSource;
-use crate::reader::{Looked, Scope, Stripe};
+use crate::reader::Stripe;
 
 /// Status and body.
 type Reply = (u16, Vec<u8>);
@@ -65,9 +67,9 @@ impl Fake {
     }
 
     /// Looks at `cus_1` with the places of the user id given.
-    pub(crate) async fn look(&self, identity: &[&str], sells_once: bool) -> Looked {
-        let account = Account::stripe(None, "cus_1");
-        self.stripe(identity).await.look(&account, Scope { sells_once }).await.unwrap()
+    pub(crate) async fn look(&self, identity: &[&str], one_time: bool) -> AccountReading {
+        let account = account::of(None, "cus_1");
+        self.stripe(identity).await.read(&account, Scope { one_time }).await.unwrap()
     }
 
     async fn serve(self, mut stream: TcpStream) {

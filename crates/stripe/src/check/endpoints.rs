@@ -1,6 +1,6 @@
 //! The webhook endpoints that are set up at Stripe (<https://docs.stripe.com/api/webhook_endpoints>).
 //!
-//! Requests are built by hand, here and in [`crate::prices`]: async-stripe keeps these objects in two further crates, and
+//! Requests are built by hand, here and in [`crate::check::prices`]: async-stripe keeps these objects in two further crates, and
 //! only the command `check` asks for them.
 
 use std::fmt;
@@ -15,9 +15,7 @@ use crate::api::Api;
 use crate::events::TYPES;
 use crate::reader::Stripe;
 use crate::shape::{List, read};
-
-/// Where our webhooks are taken in.
-pub const PATH: &str = "/webhooks/stripe";
+use crate::webhook::PATH;
 
 /// What an endpoint does well to send besides [`TYPES`]. It makes a card that wants its owner known sooner; the
 /// subscription tells the same in the end.

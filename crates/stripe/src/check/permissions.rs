@@ -131,7 +131,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trial::{Fake, list};
+    use crate::test_server::{Fake, list};
 
     #[tokio::test]
     async fn one_object_of_each_kind_is_asked_for() {

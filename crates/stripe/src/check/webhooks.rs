@@ -1,15 +1,13 @@
 //! The webhook endpoints at Stripe: that ours gets what is needed, and who else gets it.
 
 use entitlement::failure::Failure;
+use entitlement::finding::{Area, Finding};
 use entitlement::names::Mode;
-use stripe::endpoints::{Endpoint, PATH};
-use stripe::events::TYPES;
-use stripe::reader::Stripe;
 
-use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
-use crate::rules;
-use crate::settings::Settings;
-use crate::settings::adapty::AdaptyApi;
+use crate::check::endpoints::Endpoint;
+use crate::events::TYPES;
+use crate::reader::Stripe;
+use crate::webhook::PATH;
 
 const WHERE: &str = "Developers → Webhooks";
 
@@ -24,29 +22,32 @@ const BRIDGES: [(&str, &str); 6] = [
     ("superwall", "Superwall"),
 ];
 
-pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> Vec<Finding> {
+pub(super) async fn check(stripe: &Stripe, reports_sales: bool) -> Vec<Finding> {
     match stripe.webhook_endpoints().await {
         Ok(endpoints) => {
-            let mut findings = webhooks(&endpoints, rules::mode(settings));
-            // another bridge does harm where one of the apps is told of revenue
-            let mut apis = settings.adapty.iter().map(|app| app.api);
-            let api = apis.find(|api| *api != AdaptyApi::V2Access).unwrap_or(AdaptyApi::V2Access);
-            findings.extend(bridges(&endpoints, api));
+            let mut findings = webhooks(&endpoints, stripe.mode());
+            findings.extend(bridges(&endpoints, reports_sales));
             findings
         }
-        Err(failure) => vec![unread(&failure), unchecked(Area::Bridge, "the webhook endpoints could not be read")],
+        Err(failure) => {
+            vec![unread(&failure), Finding::unchecked(Area::Bridge, "the webhook endpoints could not be read")]
+        }
     }
 }
 
 fn unread(failure: &Failure) -> Finding {
     if failure.status == Some(403) {
-        let mend = format!(
+        let remedy = format!(
             "give it read access to Webhook Endpoints, which only this command needs, or compare the endpoint \
              ({WHERE}) with step 3 of the README by hand"
         );
-        return warning(Area::Webhooks, "the key may not read Webhook Endpoints, so they are not checked", mend);
+        return Finding::warning(
+            Area::Webhooks,
+            "the key may not read Webhook Endpoints, so they are not checked",
+            remedy,
+        );
     }
-    error(
+    Finding::error(
         Area::Webhooks,
         format!("the webhook endpoints cannot be read: {}", failure.what),
         "run `grantsync check` again",
@@ -87,17 +88,21 @@ fn sends(endpoint: &Endpoint, lacks: &[&str], another_is_complete: bool) -> Find
             endpoint.api_version.as_deref().map_or("the account's default".to_owned(), |of| format!("`{of}`"));
         let text =
             format!("{name} sends all {} event types that are needed; its API version is {version}", TYPES.len());
-        return ok(Area::Webhooks, text);
+        return Finding::ok(Area::Webhooks, text);
     }
     let text = format!("{name} does not send {}", lacks.join(", "));
-    let mend = format!("add {} to the endpoint ({WHERE})", if lacks.len() == 1 { "it" } else { "them" });
-    if another_is_complete { warning(Area::Webhooks, text, mend) } else { error(Area::Webhooks, text, mend) }
+    let remedy = format!("add {} to the endpoint ({WHERE})", if lacks.len() == 1 { "it" } else { "them" });
+    if another_is_complete {
+        Finding::warning(Area::Webhooks, text, remedy)
+    } else {
+        Finding::error(Area::Webhooks, text, remedy)
+    }
 }
 
 /// It is disabled, or of the other mode; that matters only when no other one works.
 fn does_not_work(endpoint: &Endpoint, mode: Option<Mode>, none_works: bool) -> Finding {
     let name = name(endpoint);
-    let (text, mend) = match (endpoint.mode, mode) {
+    let (text, remedy) = match (endpoint.mode, mode) {
         (Some(its), Some(own)) if its != own => (
             format!("{name} is of {} mode, and the key of {}: its events are not acted on", its.as_str(), own.as_str()),
             "use key and endpoint of one mode, and that endpoint's signing secret".to_owned(),
@@ -107,12 +112,16 @@ fn does_not_work(endpoint: &Endpoint, mode: Option<Mode>, none_works: bool) -> F
             format!("enable it ({WHERE}); Stripe disables what fails for days: see its deliveries"),
         ),
     };
-    if none_works { error(Area::Webhooks, text, mend) } else { warning(Area::Webhooks, text, mend) }
+    if none_works {
+        Finding::error(Area::Webhooks, text, remedy)
+    } else {
+        Finding::warning(Area::Webhooks, text, remedy)
+    }
 }
 
 /// No endpoint leads to our path: behind a proxy that rewrites it, or to an event destination, that may be meant.
 fn elsewhere(endpoints: &[Endpoint]) -> Vec<Finding> {
-    let mend = format!(
+    let remedy = format!(
         "create one ({WHERE}) for `https://YOUR-ADDRESS{PATH}` with the events of README step 3, unless a proxy rewrites \
          the path or an event destination brings them"
     );
@@ -121,7 +130,7 @@ fn elsewhere(endpoints: &[Endpoint]) -> Vec<Finding> {
         .filter(|endpoint| endpoint.sends_all())
         .map(|endpoint| {
             let text = format!("{} sends all that is needed, but not to a path that ends in `{PATH}`", name(endpoint));
-            warning(Area::Webhooks, text, "correct the path, unless a proxy rewrites it")
+            Finding::warning(Area::Webhooks, text, "correct the path, unless a proxy rewrites it")
         })
         .collect();
     if !candidates.is_empty() {
@@ -134,37 +143,34 @@ fn elsewhere(endpoints: &[Endpoint]) -> Vec<Finding> {
         true => "there is no webhook endpoint".to_owned(),
         false => format!("no webhook endpoint leads to `{PATH}`; there are some to {}", hosts.join(", ")),
     };
-    vec![warning(Area::Webhooks, text, mend)]
+    vec![Finding::warning(Area::Webhooks, text, remedy)]
 }
 
-fn bridges(endpoints: &[Endpoint], api: AdaptyApi) -> Vec<Finding> {
+fn bridges(endpoints: &[Endpoint], reports_sales: bool) -> Vec<Finding> {
     let active = endpoints.iter().filter(|endpoint| endpoint.enabled);
     let mut found: Vec<(&str, &Endpoint)> = active.filter_map(|of| Some((bridge(of)?, of))).collect();
     found.sort_by_cached_key(|(_, endpoint)| endpoint.host());
     found.dedup_by(|one, other| one.1.host() == other.1.host());
     if found.is_empty() {
         let text = "no webhook endpoint leads to another bridge; apps that are installed at Stripe do not show here";
-        return vec![ok(Area::Bridge, text)];
+        return vec![Finding::ok(Area::Bridge, text)];
     }
-    found.into_iter().map(|(who, endpoint)| another(who, endpoint, api)).collect()
+    found.into_iter().map(|(who, endpoint)| another(who, endpoint, reports_sales)).collect()
 }
 
-fn another(who: &str, endpoint: &Endpoint, api: AdaptyApi) -> Finding {
+fn another(who: &str, endpoint: &Endpoint, reports_sales: bool) -> Finding {
     let name = name(endpoint);
     if who != "Adapty" {
         let text = format!("{name} tells {who} of the same purchases");
-        return warning(Area::Bridge, text, "if it opens the same app, let only one of the two do so");
+        return Finding::warning(Area::Bridge, text, "if it opens the same app, let only one of the two do so");
     }
-    match api {
-        AdaptyApi::V1 | AdaptyApi::V2 => {
-            let text = format!("{name} tells Adapty of the same purchases: two bridges count revenue twice");
-            let mend = "switch off Adapty's Stripe integration for these products, or set `adapty.api` to `v2-access`";
-            warning(Area::Bridge, text, mend)
-        }
-        AdaptyApi::V2Access => {
-            ok(Area::Bridge, format!("{name} tells Adapty the revenue, and `v2-access` only opens levels"))
-        }
+    if !reports_sales {
+        let text = format!("{name} tells Adapty the revenue, and `v2-access` only opens levels");
+        return Finding::ok(Area::Bridge, text);
     }
+    let text = format!("{name} tells Adapty of the same purchases: two bridges count revenue twice");
+    let remedy = "switch off Adapty's Stripe integration for these products, or set `adapty.api` to `v2-access`";
+    Finding::warning(Area::Bridge, text, remedy)
 }
 
 fn bridge(endpoint: &Endpoint) -> Option<&'static str> {

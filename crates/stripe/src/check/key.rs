@@ -1,16 +1,15 @@
 //! Stripe's key: that it works, what it may read, and how far our clocks are apart.
 
 use chrono::TimeDelta;
-use entitlement::clock::Timestamp;
+use entitlement::clock::{Clock, Timestamp};
 use entitlement::failure::{Class, Failure};
+use entitlement::finding::{Area, Finding};
 use entitlement::names::Mode;
-use stripe::identity::UserIdSource;
-use stripe::reader::Stripe;
-use stripe::sample::{Readable, Sample};
 
-use crate::commands::check::finding::{Area, Finding, error, ok, unchecked, warning};
-use crate::settings::Settings;
-use crate::{clock, rules};
+use crate::check::area;
+use crate::check::permissions::{Readable, Sample};
+use crate::identity::UserIdSource;
+use crate::reader::Stripe;
 
 /// Seconds between the clocks from which on something is said, and from which on it is too late: signatures are refused
 /// when they are five minutes old, and a webhook may be on its way for some of them.
@@ -29,36 +28,36 @@ struct Learnt {
 }
 
 /// The findings, and whether it makes sense to ask for more.
-pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> (Vec<Finding>, bool) {
+pub(super) async fn check(stripe: &Stripe, one_time: bool, clock: Clock) -> (Vec<Finding>, bool) {
     let mut learnt = Learnt::default();
-    for readable in wanted(settings) {
-        let before = clock::now();
+    for readable in wanted(stripe, one_time) {
+        let before = clock();
         match stripe.sample(readable).await {
-            Ok(sample) => learnt.take(&sample, before, clock::now()),
+            Ok(sample) => learnt.take(&sample, before, clock()),
             Err(failure) if failure.status == Some(403) => learnt.lacks(readable.permission()),
             Err(failure) => return (vec![fault(&failure)], false),
         }
     }
     let mut findings: Vec<Finding> = learnt.refused.iter().map(|permission| refused(permission)).collect();
-    findings.extend(mixed(learnt.mode, settings));
+    findings.extend(mixed(learnt.mode, stripe.mode()));
     if findings.is_empty() {
-        let mode = rules::mode(settings).map_or("", |mode| match mode {
+        let mode = stripe.mode().map_or("", |mode| match mode {
             Mode::Live => " of live mode",
             Mode::Test => " of test mode",
         });
-        findings.push(ok(Area::Stripe, format!("the key{mode} may read all that is needed")));
+        findings.push(Finding::ok(area(), format!("the key{mode} may read all that is needed")));
     }
-    let nothing = || unchecked(Area::Clock, "no answer of Stripe's was dated");
+    let nothing = || Finding::unchecked(Area::Clock, "no answer of Stripe's was dated");
     findings.push(learnt.behind.map_or_else(nothing, apart));
     (findings, true)
 }
 
-/// What looks read with these settings.
-fn wanted(settings: &Settings) -> impl Iterator<Item = Readable> {
+/// What a sync reads with these settings.
+fn wanted(stripe: &Stripe, one_time: bool) -> impl Iterator<Item = Readable> {
     let of_sessions = |source: &UserIdSource| {
         matches!(source, UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_))
     };
-    let sessions = rules::whole_catalog(settings).sells_once() || settings.identity.user_id.iter().any(of_sessions);
+    let sessions = one_time || stripe.identity.iter().any(of_sessions);
     Readable::ALL.into_iter().filter(move |readable| sessions || *readable != Readable::CheckoutSessions)
 }
 
@@ -77,29 +76,29 @@ impl Learnt {
 }
 
 fn refused(permission: &str) -> Finding {
-    let mend = format!("edit the restricted key (Developers → API keys) and give it read access to {permission}");
-    error(Area::Stripe, format!("the key may not read {permission}"), mend)
+    let remedy = format!("edit the restricted key (Developers → API keys) and give it read access to {permission}");
+    Finding::error(area(), format!("the key may not read {permission}"), remedy)
 }
 
 fn fault(failure: &Failure) -> Finding {
     match failure.class {
         Class::Credentials => {
-            let mend = "copy the key again (Developers → API keys); it may have been rolled, deleted, or cut short";
-            error(Area::Stripe, format!("Stripe refuses the key ({})", failure.what), mend)
+            let remedy = "copy the key again (Developers → API keys); it may have been rolled, deleted, or cut short";
+            Finding::error(area(), format!("Stripe refuses the key ({})", failure.what), remedy)
         }
         Class::Transient | Class::Permanent | Class::Missing => {
-            let mend = "see that HTTPS to `stripe.api_base` gets out of this machine, and https://status.stripe.com";
-            error(Area::Stripe, format!("Stripe does not answer as it should: {}", failure.what), mend)
+            let remedy = "see that HTTPS to `stripe.api_base` gets out of this machine, and https://status.stripe.com";
+            Finding::error(area(), format!("Stripe does not answer as it should: {}", failure.what), remedy)
         }
     }
 }
 
-fn mixed(found: Option<Mode>, settings: &Settings) -> Option<Finding> {
-    let (found, own) = (found?, rules::mode(settings)?);
+fn mixed(found: Option<Mode>, own: Option<Mode>) -> Option<Finding> {
+    let (found, own) = (found?, own?);
     (found != own).then(|| {
         let (found, own) = (found.as_str(), own.as_str());
         let text = format!("the key is of {own} mode, and what it reads is of {found} mode: none of it will count");
-        error(Area::Stripe, text, "see what answers at `stripe.api_base`")
+        Finding::error(area(), text, "see what answers at `stripe.api_base`")
     })
 }
 
@@ -119,13 +118,13 @@ fn apart(behind: i64) -> Finding {
     let seconds = behind.abs();
     let side = if behind > 0 { "behind" } else { "ahead of" };
     let text = format!("our clock is about {} s {side} Stripe's", (seconds + 5) / 10 * 10);
-    let mend = "let it be set by the network (`timedatectl set-ntp true`)";
+    let remedy = "let it be set by the network (`timedatectl set-ntp true`)";
     if seconds > WRONG {
-        error(Area::Clock, format!("{text}: webhooks are refused, since they look too old or too new"), mend)
+        Finding::error(Area::Clock, format!("{text}: webhooks are refused, since they look too old or too new"), remedy)
     } else if seconds > NOTED {
-        warning(Area::Clock, format!("{text}; beyond five minutes webhooks are refused"), mend)
+        Finding::warning(Area::Clock, format!("{text}; beyond five minutes webhooks are refused"), remedy)
     } else {
-        ok(Area::Clock, "our clock agrees with Stripe's")
+        Finding::ok(Area::Clock, "our clock agrees with Stripe's")
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::shape::Object;
-use crate::trial::{Fake, changed, list, page};
+use crate::test_server::{Fake, changed, list, page};
 
 fn written(id: &str) -> Value {
     json!({

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::trial::{Fake, list, page};
+use crate::test_server::{Fake, list, page};
 
 fn written(id: &str, kind: &str, active: bool) -> Value {
     json!({"id": id, "object": "price", "active": active, "product": {"id": "prod_1"}, "type": kind, "recurring": null})

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use crate::api::Api;
-use crate::endpoints::Page;
+use crate::check::endpoints::Page;
 use crate::reader::Stripe;
 use crate::shape::{Ref, read};
 

@@ -2,30 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::catalog::{Catalog, Mapped};
+use entitlement::catalog::{Catalog, Listed, Mapped, Sold};
 use entitlement::failure::Failure;
-use stripe::prices::{Billed, Price};
-use stripe::reader::Stripe;
+use entitlement::finding::{Area, Finding, counted};
 
-use crate::commands::check::finding::{Area, Finding, counted, error, ok, warning};
-use crate::rules;
-use crate::settings::Settings;
-use crate::settings::catalog::CatalogEntry;
+use crate::check::prices::{Billed, Price};
+use crate::reader::Stripe;
 
 /// Prices that are told one by one.
 const MOST_TOLD: usize = 50;
 /// Entries that are looked up at Stripe one by one.
 const MOST_ASKED: usize = 200;
 
-pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> Vec<Finding> {
-    let catalog = rules::whole_catalog(settings);
+pub(super) async fn check(stripe: &Stripe, catalog: &Catalog) -> Vec<Finding> {
     let (mut listed, mut findings) = (Vec::new(), Vec::new());
     // one-time payments are read only where something is sold once
     let billed = [Billed::Recurring, Billed::Once].into_iter().take(1 + usize::from(catalog.sells_once()));
     for billed in billed {
         match stripe.active_prices(billed).await {
             Ok(prices) => {
-                findings.extend(compared(&prices.prices, billed, &catalog));
+                findings.extend(compared(&prices.prices, billed, catalog));
                 findings.extend(prices.cut_off.then(|| cut_off(prices.prices.len())));
                 listed.extend(prices.prices);
             }
@@ -33,22 +29,26 @@ pub(super) async fn check(stripe: &Stripe, settings: &Settings) -> Vec<Finding> 
         }
     }
     let known = Known { stripe, listed, prices: BTreeMap::new() };
-    findings.extend(known.entries(&settings.catalog).await);
+    findings.extend(known.entries(&catalog.0).await);
     findings
 }
 
 fn unread(failure: &Failure, permission: &str, what: &str) -> Finding {
     if failure.status == Some(403) {
         let text = format!("the key may not read {permission}, so the catalog is not compared with them");
-        let mend = format!("give it read access to {permission}, which only this command needs");
-        return warning(Area::Catalog, text, mend);
+        let remedy = format!("give it read access to {permission}, which only this command needs");
+        return Finding::warning(Area::Catalog, text, remedy);
     }
-    error(Area::Catalog, format!("the {what} cannot be read: {}", failure.what), "run `grantsync check` again")
+    Finding::error(Area::Catalog, format!("the {what} cannot be read: {}", failure.what), "run `grantsync check` again")
 }
 
 fn cut_off(read: usize) -> Finding {
     let text = format!("there are more than {read} active prices; only the newest {read} were compared");
-    warning(Area::Catalog, text, "map products instead of prices, or archive prices that are not sold any more")
+    Finding::warning(
+        Area::Catalog,
+        text,
+        "map products instead of prices, or archive prices that are not sold any more",
+    )
 }
 
 /// Prices that nobody has said anything about.
@@ -58,7 +58,7 @@ fn compared(prices: &[Price], billed: Billed, catalog: &Catalog) -> Vec<Finding>
     let mut findings: Vec<Finding> = unmapped.iter().take(MOST_TOLD).map(|price| opens_nothing(price)).collect();
     if unmapped.len() > MOST_TOLD {
         let text = format!("{} more sell and open nothing", counted(unmapped.len() - MOST_TOLD, "active price"));
-        findings.push(error(Area::Catalog, text, "map products instead of prices"));
+        findings.push(Finding::error(Area::Catalog, text, "map products instead of prices"));
     }
     if findings.is_empty() {
         let ignored = prices.iter().filter(|price| of(price) == Mapped::Ignored).count();
@@ -71,7 +71,7 @@ fn compared(prices: &[Price], billed: Billed, catalog: &Catalog) -> Vec<Finding>
             0 => format!("there is no {how}"),
             number => format!("{} in the catalog{ignored}", counted(number, how)),
         };
-        findings.push(ok(Area::Catalog, text));
+        findings.push(Finding::ok(Area::Catalog, text));
     }
     findings
 }
@@ -84,14 +84,14 @@ fn opens_nothing(price: &Price) -> Finding {
             let text =
                 format!("price `{id}` of product `{product}` sells and opens nothing: a purchase of it will be parked");
             let add = format!("add `[[catalog]]` with `price = \"{id}\"` or `product = \"{product}\"`");
-            error(Area::Catalog, text, format!("{add} and its `access_level`, {more}"))
+            Finding::error(Area::Catalog, text, format!("{add} and its `access_level`, {more}"))
         }
         Billed::Once => {
             let text = format!(
                 "price `{id}` of product `{product}` is sold once and opens nothing: a purchase of it will be parked"
             );
             let add = format!("add `[[catalog]]` with `price = \"{id}\"`, `access_level` and `duration`");
-            warning(Area::Catalog, text, format!("{add}, {more}"))
+            Finding::warning(Area::Catalog, text, format!("{add}, {more}"))
         }
     }
 }
@@ -106,18 +106,16 @@ struct Known<'a> {
 
 impl Known<'_> {
     /// What is wrong with entries.
-    async fn entries(mut self, catalog: &[CatalogEntry]) -> Vec<Finding> {
+    async fn entries(mut self, catalog: &[Listed]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for entry in catalog.iter().take(MOST_ASKED) {
-            let found = match (&entry.price, &entry.product) {
-                (Some(price), _) => self.price(price).await.map(|found| of_price(price, found, entry)),
-                (None, Some(product)) => self.product(product, entry).await,
-                (None, None) => Ok(Vec::new()),
+            let (permission, found) = match entry.sold() {
+                Sold::Price(price) => ("Prices", self.price(price).await.map(|found| of_price(price, found, entry))),
+                Sold::Product(product) => ("Products", self.product(product, entry).await),
             };
             match found {
                 Ok(found) => findings.extend(found),
                 Err(failure) => {
-                    let permission = if entry.price.is_some() { "Prices" } else { "Products" };
                     findings.push(unread(&failure, permission, "prices and products of the catalog"));
                     return findings;
                 }
@@ -125,11 +123,11 @@ impl Known<'_> {
         }
         if catalog.len() > MOST_ASKED {
             let text = format!("only the first {MOST_ASKED} catalog entries were looked up at Stripe");
-            findings.push(warning(Area::Catalog, text, "map products instead of prices"));
+            findings.push(Finding::warning(Area::Catalog, text, "map products instead of prices"));
         }
         if findings.is_empty() && !catalog.is_empty() {
             let text = format!("{} found at Stripe", counted(catalog.len(), "catalog entry"));
-            findings.push(ok(Area::Catalog, text));
+            findings.push(Finding::ok(Area::Catalog, text));
         }
         findings
     }
@@ -146,7 +144,7 @@ impl Known<'_> {
         Ok(found)
     }
 
-    async fn product(&self, id: &str, entry: &CatalogEntry) -> Result<Vec<Finding>, Failure> {
+    async fn product(&self, id: &str, entry: &Listed) -> Result<Vec<Finding>, Failure> {
         let sold: Vec<&Price> = self.listed.iter().filter(|price| price.product == id).collect();
         if sold.is_empty() {
             return Ok(match self.stripe.product_is_active(id).await? {
@@ -157,41 +155,63 @@ impl Known<'_> {
         }
         let once = sold.iter().any(|price| price.billed == Billed::Once);
         let recurring = sold.iter().any(|price| price.billed == Billed::Recurring);
-        let odd = match (entry.access_level.is_some(), entry.duration.is_some()) {
-            (true, false) if once => Some(no_duration("product", id)),
-            (true, true) if recurring && !once => Some(idle_duration("product", id)),
-            (true | false, true | false) => None,
+        let odd = match given(entry) {
+            Given::Running if once => Some(no_duration("product", id)),
+            Given::ForATerm if recurring && !once => Some(idle_duration("product", id)),
+            Given::Running | Given::ForATerm | Given::Nothing => None,
         };
         Ok(odd.into_iter().collect())
     }
 }
 
-fn of_price(id: &str, found: Option<Price>, entry: &CatalogEntry) -> Vec<Finding> {
+fn of_price(id: &str, found: Option<Price>, entry: &Listed) -> Vec<Finding> {
     let Some(price) = found else { return vec![not_there("price", id)] };
-    let odd = match (entry.access_level.is_some(), entry.duration.is_some(), price.billed) {
-        (true, false, Billed::Once) => Some(no_duration("price", id)),
-        (true, true, Billed::Recurring) => Some(idle_duration("price", id)),
-        (true | false, true | false, Billed::Once | Billed::Recurring) => None,
+    let odd = match (given(entry), price.billed) {
+        (Given::Running, Billed::Once) => Some(no_duration("price", id)),
+        (Given::ForATerm, Billed::Recurring) => Some(idle_duration("price", id)),
+        (Given::Running, Billed::Recurring) | (Given::ForATerm, Billed::Once) | (Given::Nothing, _) => None,
     };
     odd.into_iter().chain((!price.active).then(|| archived("price", id))).collect()
 }
 
+/// What an entry gives here.
+#[derive(Clone, Copy)]
+enum Given {
+    Nothing,
+    /// A level for as long as a subscription runs.
+    Running,
+    /// A level for a term from the payment.
+    ForATerm,
+}
+
+fn given(entry: &Listed) -> Given {
+    match entry {
+        Listed::Offering(offering) if offering.term.is_some() => Given::ForATerm,
+        Listed::Offering(_) => Given::Running,
+        Listed::Ignored { .. } | Listed::Elsewhere { .. } => Given::Nothing,
+    }
+}
+
 fn not_there(what: &str, id: &str) -> Finding {
     let text = format!("the catalog names {what} `{id}`, which Stripe does not have in this mode");
-    warning(Area::Catalog, text, "correct the id, or take the entry out; test and live mode have ids of their own")
+    Finding::warning(
+        Area::Catalog,
+        text,
+        "correct the id, or take the entry out; test and live mode have ids of their own",
+    )
 }
 
 fn archived(what: &str, id: &str) -> Finding {
     let text = format!("the catalog names {what} `{id}`, which is archived at Stripe");
-    warning(Area::Catalog, text, "keep the entry while subscriptions to it run, then take it out")
+    Finding::warning(Area::Catalog, text, "keep the entry while subscriptions to it run, then take it out")
 }
 
 fn no_duration(what: &str, id: &str) -> Finding {
     let text = format!("{what} `{id}` is sold once, and its entry has no `duration`: it opens nothing");
-    error(Area::Catalog, text, "add `duration = \"30d\"` or `duration = \"lifetime\"` to the entry")
+    Finding::error(Area::Catalog, text, "add `duration = \"30d\"` or `duration = \"lifetime\"` to the entry")
 }
 
 fn idle_duration(what: &str, id: &str) -> Finding {
     let text = format!("{what} `{id}` is a subscription, so the `duration` of its entry counts for nothing");
-    warning(Area::Catalog, text, "take `duration` out: a subscription lasts as long as it is paid")
+    Finding::warning(Area::Catalog, text, "take `duration` out: a subscription lasts as long as it is paid")
 }

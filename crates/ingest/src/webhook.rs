@@ -1,0 +1,169 @@
+//! The routes that take in webhooks, one for each source.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use entitlement::clock::{Clock, Timestamp};
+use entitlement::event::NoEvent;
+use entitlement::names::Account;
+use sha2::{Digest, Sha256};
+use source::receiver::Receiver;
+use store::event::{Event, Outcome, Recorded};
+use store::open::Store;
+
+use crate::inbox;
+use crate::refusal::Refusal;
+
+/// Largest body taken in. The sources document none; the largest events seen are below 10 kB.
+const LARGEST_BODY: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const LONGEST_BODY: Duration = Duration::from_secs(10);
+/// How often a bad signature is logged at most.
+const BAD_SIGNATURE_EVERY: Duration = Duration::from_secs(60);
+
+/// What the routes need.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    pub store: Store,
+    /// One for each source that is set up.
+    pub receivers: Vec<Receiver>,
+    pub bodies: Bodies,
+    pub clock: Clock,
+}
+
+/// Whether the inbox keeps whole events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bodies {
+    Keep,
+    Forget,
+}
+
+/// The routes that take in webhooks.
+pub fn routes(ingest: Ingest) -> Router {
+    let Ingest { store, receivers, bodies, clock } = ingest;
+    receivers.into_iter().fold(Router::new(), |router, receiver| {
+        let path = receiver.path();
+        let route = Route { store: store.clone(), receiver, bodies, clock, last_complaint: Mutex::new(None) };
+        router.merge(Router::new().route(path, post(take_in)).with_state(Arc::new(route)))
+    })
+}
+
+async fn take_in(State(route): State<Arc<Route>>, request: Request) -> Response {
+    match route.take(request).await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(refusal) => {
+            route.complain(&refusal);
+            refusal.into_response()
+        }
+    }
+}
+
+/// The route of one source.
+struct Route {
+    store: Store,
+    receiver: Receiver,
+    bodies: Bodies,
+    clock: Clock,
+    /// When a bad signature was last logged.
+    last_complaint: Mutex<Option<Instant>>,
+}
+
+impl Route {
+    async fn take(&self, request: Request) -> Result<(), Refusal> {
+        // asked first: refusing must be cheaper than accepting
+        if !self.store.has_slots() {
+            return Err(Refusal::Busy);
+        }
+        let (head, body) = request.into_parts();
+        let body = tokio::time::timeout(LONGEST_BODY, to_bytes(body, LARGEST_BODY)).await;
+        let body = body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
+        let slot = self.store.slot().ok_or(Refusal::Busy)?;
+        let event = self.event(&head.headers, &body)?;
+        // they hold the connection's buffers, which thousands that wait would hold with them
+        drop((head, body));
+        let record = Received::of(&event);
+        let kept = slot.record(event).await.map_err(|_| Refusal::Database)?;
+        record.log(kept);
+        Ok(())
+    }
+
+    /// The event, if it is the source's.
+    fn event(&self, headers: &HeaderMap, body: &[u8]) -> Result<Event, Refusal> {
+        let now = (self.clock)();
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        match self.receiver.receive(header, body, now) {
+            Ok(event) => Ok(inbox::event(event, self.receiver.mode(), self.kept(body))),
+            Err(NoEvent::BadSignature(what)) => Err(Refusal::Signature(what)),
+            Err(NoEvent::NotJsonObject) => Err(Refusal::NotJson),
+            Err(unreadable @ NoEvent::Unreadable(_)) => Ok(self.unreadable(body, now, unreadable.to_string())),
+        }
+    }
+
+    fn kept(&self, body: &[u8]) -> Option<String> {
+        match self.bodies {
+            Bodies::Keep => Some(String::from_utf8_lossy(body).into_owned()),
+            Bodies::Forget => None,
+        }
+    }
+
+    /// What was signed and cannot be read is kept whole. It has no id of its own, so that it is named by its content: the
+    /// same thing sent again is kept once.
+    fn unreadable(&self, body: &[u8], now: Timestamp, reason: String) -> Event {
+        let digest = hex::encode(&Sha256::digest(body)[..12]);
+        let id = Account::new(self.receiver.kind().name(), &format!("unreadable_{digest}"));
+        Event {
+            id: id.as_str().to_owned(),
+            kind: "unreadable".into(),
+            object: None,
+            outcome: Outcome::Unreadable { reason },
+            created: now,
+            body: Some(String::from_utf8_lossy(body).into_owned()),
+        }
+    }
+
+    /// A wrong secret must show in the log; a stranger who knocks must not fill it.
+    fn complain(&self, refusal: &Refusal) {
+        let Refusal::Signature(what) = refusal else { return };
+        let mut last = self.last_complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_some_and(|last| last.elapsed() < BAD_SIGNATURE_EVERY) {
+            return;
+        }
+        *last = Some(Instant::now());
+        let (title, setting) = (self.receiver.kind().title(), self.receiver.secrets_setting());
+        tracing::warn!("a webhook was refused: {what}; if it came from {title}, check `{setting}`");
+    }
+}
+
+/// What is logged and counted of an event, once it is kept.
+struct Received {
+    id: String,
+    kind: String,
+    account: Option<Account>,
+    outcome: &'static str,
+}
+
+impl Received {
+    fn of(event: &Event) -> Self {
+        let account = match &event.outcome {
+            Outcome::Enqueued(account) => Some(account.clone()),
+            Outcome::NoAccount | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
+        };
+        Self { id: event.id.clone(), kind: event.kind.clone(), account, outcome: event.outcome.as_str() }
+    }
+
+    fn log(self, kept: Recorded) {
+        let outcome = match kept {
+            Recorded::New => self.outcome,
+            Recorded::Duplicate => "duplicate",
+        };
+        let account = self.account.as_ref().map_or("-", Account::as_str);
+        tracing::debug!(event.id = %self.id, event.kind = %self.kind, account.id = %account, outcome, "took in an event");
+        metrics::counter!("grantsync_events_total", "type" => self.kind, "outcome" => outcome).increment(1);
+    }
+}

@@ -1,0 +1,62 @@
+//! What takes in the webhooks of one source.
+
+use entitlement::clock::Timestamp;
+use entitlement::event::{NoEvent, SourceEvent};
+use entitlement::names::Mode;
+use stripe::webhook;
+
+use crate::kind::SourceKind;
+
+/// What is needed to take in webhooks; it asks the source nothing.
+#[derive(Clone, Debug)]
+pub enum Receiver {
+    Stripe(webhook::Receiver),
+}
+
+impl Receiver {
+    #[must_use]
+    pub fn kind(&self) -> SourceKind {
+        match self {
+            Self::Stripe(_) => SourceKind::Stripe,
+        }
+    }
+
+    /// The path of its route.
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::Stripe(_) => webhook::PATH,
+        }
+    }
+
+    /// The setting to look at when a signature is wrong.
+    #[must_use]
+    pub fn secrets_setting(&self) -> &'static str {
+        match self {
+            Self::Stripe(_) => "stripe.webhook_secrets",
+        }
+    }
+
+    /// The mode whose events count; `None`: all count.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        match self {
+            Self::Stripe(stripe) => stripe.mode(),
+        }
+    }
+
+    /// The event that a request brings. `header` gives the text of a header by its name in lower case.
+    ///
+    /// # Errors
+    /// When the source did not sign it, or it holds no event.
+    pub fn receive<'a>(
+        &self,
+        header: impl Fn(&str) -> Option<&'a str>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<SourceEvent, NoEvent> {
+        match self {
+            Self::Stripe(stripe) => stripe.receive(header(webhook::SIGNATURE).unwrap_or_default(), body, now),
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::limit::LimitBy;
+use wire::limit::LimitScope;
 use wire::upstream::{Forbidden, Setup};
 
 /// The upstream called `name` of an app of Adapty at `base` (`https://api.adapty.io`), with the app's secret `key`.
@@ -17,7 +17,7 @@ pub fn setup(name: &str, base: impl Into<String>, key: &str, per_second: u32, ti
         base: base.into(),
         headers,
         per_second,
-        limit: LimitBy::Own,
+        limit: LimitScope::Process,
         timeout,
         forbidden: Forbidden::Key,
     }

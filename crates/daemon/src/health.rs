@@ -30,7 +30,8 @@ async fn ready(State(health): State<Health>) -> Response {
         .upstreams
         .iter()
         .map(|upstream| {
-            let state = upstream.paused().map_or_else(|| "ok".to_owned(), |pause| format!("paused: {}", pause.why));
+            let state =
+                upstream.closed().map_or_else(|| "ok".to_owned(), |closed| format!("paused: {}", closed.reason));
             (upstream.name().to_owned(), state.into())
         })
         .collect();

@@ -60,7 +60,7 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Comman
     rooms.spawn(http_server::listen("admin", address, back, stop.clone()).await?);
     rooms.spawn(http_server::listen("webhooks", settings.server.listen, front, stop.clone()).await?);
     if let Some(works) = works {
-        tokio::spawn(shared_limits::hear(store.listen(), works.upstreams));
+        tokio::spawn(shared_limits::follow(store.listen(), works.upstreams));
         let (every, share) = (settings.catch_up.every, settings.bulk.share_percent);
         let (owner, concurrency) = (turns.owner.clone(), usize::from(serve.concurrency));
         let (round, nightly_at) = (works.sync.with_rate_share(share), settings.reconcile.nightly_at);

@@ -18,7 +18,7 @@ use sync::controller::{App, Controller, PolicyMode};
 use sync::recent::Recent;
 use sync::store_reader::StoreReader;
 use wire::client::Client;
-use wire::limit::LimitBy;
+use wire::limit::LimitScope;
 use wire::upstream::{Setup, Upstream};
 
 use crate::command_error::CommandError;
@@ -51,7 +51,7 @@ pub(crate) struct Upstreams {
 /// processes on it.
 pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams, CommandError> {
     let client = client()?;
-    let limit = if store.is_shared() { LimitBy::Shared(shared_limits::begin(store)) } else { LimitBy::Own };
+    let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     let apps = settings.adapty.iter().map(|app| adapty(app, &client, limit.clone()));
     let stripe = stripe(settings, &client, limit.clone())?.asking(asked(settings));
     Ok(Upstreams { sources: Sources::new(vec![Source::Stripe(stripe)]), apps: apps.collect::<Result<_, _>>()? })
@@ -63,7 +63,7 @@ pub(crate) fn client() -> Result<Client, CommandError> {
 }
 
 /// The sources without what the apps ask beside what is billed: for `check`.
-pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Result<Stripe, CommandError> {
+pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitScope) -> Result<Stripe, CommandError> {
     let of = &settings.stripe;
     let key = of.secret_key.require()?.expose();
     let setup = ::stripe::api::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
@@ -71,7 +71,11 @@ pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitBy) -> Re
     Ok(Stripe::new(upstream, rules::mode(settings), settings.identity.user_id.clone()))
 }
 
-pub(crate) fn adapty(of: &settings::adapty::Adapty, client: &Client, limit: LimitBy) -> Result<Upstream, CommandError> {
+pub(crate) fn adapty(
+    of: &settings::adapty::Adapty,
+    client: &Client,
+    limit: LimitScope,
+) -> Result<Upstream, CommandError> {
     let key = of.secret_key.require()?.expose();
     upstream(
         client,
@@ -80,8 +84,8 @@ pub(crate) fn adapty(of: &settings::adapty::Adapty, client: &Client, limit: Limi
     )
 }
 
-fn upstream(client: &Client, setup: Setup, limit: LimitBy) -> Result<Upstream, CommandError> {
-    Upstream::new(client, setup.limited_by(limit)).map_err(|error| CommandError::Usage(error.to_string()))
+fn upstream(client: &Client, setup: Setup, limit: LimitScope) -> Result<Upstream, CommandError> {
+    Upstream::new(client, setup.with_limit(limit)).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
 /// How Adapty is spoken to.
@@ -133,20 +137,20 @@ fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let (Some(route), Some(rules)) = (of.route.clone(), rules::of_books(settings)) else { return Ok(None) };
     of.api_key.require()?;
-    let limit = if store.is_shared() { LimitBy::Shared(shared_limits::begin(store)) } else { LimitBy::Own };
+    let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     Ok(iaphub(of, limit)?.map(|iaphub| sync::books::Books::new(iaphub, route, rules)))
 }
 
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.
 pub(crate) fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, CommandError> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
-    let limit = if store.is_shared() { LimitBy::Shared(shared_limits::begin(store)) } else { LimitBy::Own };
+    let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     let iaphub = iaphub(of, limit)?;
     Ok(iaphub.map(|iaphub| StoreReader::new(iaphub, store.clone(), of.good_for, clock::now)))
 }
 
 /// IAPHUB, if there is a key.
-pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitBy) -> Result<Option<Iaphub>, CommandError> {
+pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitScope) -> Result<Option<Iaphub>, CommandError> {
     let Some(key) = of.api_key.present().map(Secret::expose) else { return Ok(None) };
     let setup = ::iaphub::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
     let upstream = upstream(&client()?, setup, limit)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::limit::LimitBy;
+use wire::limit::LimitScope;
 use wire::upstream::{Forbidden, Setup};
 
 /// The upstream of IAPHUB at `base` (`https://api.iaphub.com`), with the server's `key`.
@@ -16,7 +16,7 @@ pub fn setup(base: impl Into<String>, key: &str, per_second: u32, timeout: Durat
         base: base.into(),
         headers: vec![("authorization", format!("ApiKey {key}"))],
         per_second,
-        limit: LimitBy::Own,
+        limit: LimitScope::Process,
         timeout,
         forbidden: Forbidden::Key,
     }

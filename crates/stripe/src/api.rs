@@ -6,7 +6,7 @@ use std::time::Duration;
 use entitlement::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 use stripe_client_core::{RequestBuilder, VERSION};
-use wire::limit::LimitBy;
+use wire::limit::LimitScope;
 use wire::upstream::{Answer, Call, Forbidden, Setup, Upstream};
 
 use crate::shape::{List, id_of};
@@ -15,7 +15,15 @@ use crate::shape::{List, id_of};
 #[must_use]
 pub fn setup(base: String, key: &str, per_second: u32, timeout: Duration) -> Setup {
     let headers = vec![("Authorization", format!("Bearer {key}")), ("Stripe-Version", VERSION.to_string())];
-    Setup { name: "stripe".into(), base, headers, per_second, limit: LimitBy::Own, timeout, forbidden: Forbidden::Call }
+    Setup {
+        name: "stripe".into(),
+        base,
+        headers,
+        per_second,
+        limit: LimitScope::Process,
+        timeout,
+        forbidden: Forbidden::Call,
+    }
 }
 
 /// The API as seen from one account: our own, or a connected one.

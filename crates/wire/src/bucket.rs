@@ -1,20 +1,20 @@
-//! How many requests a second an upstream may be sent.
+//! A token bucket: how many requests a second this process may send.
 
 use std::num::NonZeroU32;
 
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use crate::pace::Pace;
+use crate::rate::Rate;
 
-/// A token bucket that holds half a second's worth ([`Pace`]), and hands out in the order of asking.
+/// A token bucket that holds half a second's worth ([`Rate`]) and grants tokens first come, first served.
 ///
-/// Whoever is first holds the lock until its token is there; `tokio`'s lock queues the others fairly. A waiter that
-/// gives up leaves the queue and costs no token.
+/// The first waiter holds the lock until its token is there; `tokio`'s lock queues the others fairly. A waiter that is
+/// cancelled leaves the queue and costs no token.
 #[derive(Debug)]
 pub struct Bucket {
-    pace: Pace,
-    /// When the bucket is full again, were nothing taken from now on.
+    rate: Rate,
+    /// When the bucket is full again if nothing is taken.
     full_at: Mutex<Instant>,
 }
 
@@ -22,7 +22,7 @@ impl Bucket {
     /// A full bucket for `per_second` requests a second.
     #[must_use]
     pub fn new(per_second: NonZeroU32) -> Self {
-        Self { pace: Pace::of(per_second), full_at: Mutex::new(Instant::now()) }
+        Self { rate: Rate::of(per_second), full_at: Mutex::new(Instant::now()) }
     }
 
     /// Takes a token, waiting for it where there is none.
@@ -30,10 +30,10 @@ impl Bucket {
         let mut full_at = self.full_at.lock().await;
         let now = Instant::now();
         let ahead = full_at.saturating_duration_since(now);
-        if ahead > self.pace.spare {
-            sleep_until(now + (ahead - self.pace.spare)).await;
+        if ahead > self.rate.tolerance {
+            sleep_until(now + (ahead - self.rate.tolerance)).await;
         }
-        *full_at = (*full_at).max(now) + self.pace.interval;
+        *full_at = (*full_at).max(now) + self.rate.interval;
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rest_fills_the_bucket_and_never_overfills_it() {
+    async fn an_idle_time_fills_the_bucket_and_never_overfills_it() {
         let bucket = bucket(10);
         taken_within(&bucket, Duration::from_millis(5)).await;
         tokio::time::advance(Duration::from_secs(3600)).await;
@@ -74,23 +74,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asked_first_is_served_first() {
+    async fn tokens_are_granted_first_come_first_served() {
         let bucket = bucket(1);
-        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let (sender, mut served) = tokio::sync::mpsc::unbounded_channel();
         for number in 0..5 {
-            let (bucket, tell) = (Arc::clone(&bucket), tell.clone());
+            let (bucket, sender) = (Arc::clone(&bucket), sender.clone());
             tokio::spawn(async move {
                 bucket.take().await;
-                tell.send(number).unwrap();
+                sender.send(number).unwrap();
             });
         }
         for number in 0..5 {
-            assert_eq!(told.recv().await, Some(number));
+            assert_eq!(served.recv().await, Some(number));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gives_up_takes_no_token() {
+    async fn a_cancelled_waiter_takes_no_token() {
         let bucket = bucket(1);
         bucket.take().await;
         for _ in 0..100 {

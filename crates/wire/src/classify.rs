@@ -1,4 +1,4 @@
-//! What a status or a broken connection asks for.
+//! The class of a status, and what broke in a connection.
 
 use std::error::Error;
 use std::io;
@@ -25,7 +25,7 @@ pub fn status(status: u16) -> Class {
 
 /// The machine code of an error body: Adapty's `error_code`, Stripe's `error.code`, else `error.type`.
 ///
-/// Only what looks like a code (up to 64 of `a-z 0-9 _ . -`) is taken: messages name customers.
+/// Only what looks like a code (up to 64 of `a-z 0-9 _ . -`) is taken: messages name users.
 #[must_use]
 pub fn code(body: &[u8]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
@@ -41,14 +41,14 @@ fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(allowed)
 }
 
-/// What broke, in words without addresses; `timeout` is the limit of the request.
+/// Describes what broke, without addresses; `timeout` is the limit of the request.
 #[must_use]
-pub fn words(fault: &reqwest::Error, timeout: Duration) -> String {
-    let kind = io_kind(fault);
-    match (fault.is_connect(), fault.is_timeout()) {
+pub fn describe(error: &reqwest::Error, timeout: Duration) -> String {
+    let kind = io_kind(error);
+    match (error.is_connect(), error.is_timeout()) {
         (true, true) => format!("no connection within {CONNECT:?}"),
         (false, true) => format!("timed out after {timeout:?}"),
-        (true, false) if fault.is_dns() => "the host's name cannot be resolved".to_owned(),
+        (true, false) if error.is_dns() => "the host's name cannot be resolved".to_owned(),
         (true, false) if kind == Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         (true, false) => kind.map_or_else(|| "no connection".to_owned(), |kind| format!("no connection: {kind}")),
         (false, false) => match kind {
@@ -59,9 +59,9 @@ pub fn words(fault: &reqwest::Error, timeout: Duration) -> String {
 }
 
 /// The kind of the operating system's error at the root, if it is one.
-fn io_kind(fault: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
+fn io_kind(error: &(dyn Error + 'static)) -> Option<io::ErrorKind> {
     let mut found = None;
-    let mut next = Some(fault);
+    let mut next = Some(error);
     while let Some(error) = next {
         found = error.downcast_ref::<io::Error>().map(io::Error::kind).or(found);
         next = error.source();
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_status_asks_for_something() {
+    fn every_status_has_a_class() {
         let table = [
             (Class::Credentials, vec![401, 403]),
             (Class::Missing, vec![404]),

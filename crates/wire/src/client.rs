@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 
-/// How long a connection may take to stand.
+/// How long connecting may take.
 pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept; below the minute after which common load balancers drop it.
 const IDLE: Duration = Duration::from_secs(50);
-/// How often a quiet HTTP/2 connection is asked whether it still stands, and how long it may take to say so.
-const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+/// How often an idle HTTP/2 connection is pinged.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// How long the answer to a ping may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One pooled HTTP client; clones share the pool.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ impl Client {
     /// # Errors
     /// When the machine has no certificates to trust, or TLS cannot be set up.
     pub fn new() -> Result<Self, SetupError> {
-        // An error says that a provider stands already, which is as good.
+        // an error says that a provider is installed already, which is as good
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("grantsync/", env!("CARGO_PKG_VERSION")))
@@ -37,8 +39,8 @@ impl Client {
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
-            .http2_keep_alive_interval(PING.0)
-            .http2_keep_alive_timeout(PING.1)
+            .http2_keep_alive_interval(PING_EVERY)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
             .build()
             .map_err(SetupError::Client)?;
         Ok(Self { http })

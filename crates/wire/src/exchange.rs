@@ -10,9 +10,9 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
 
-use crate::pause::{Ended, SHORT, Verdict};
+use crate::gate::{Ended, Key, SHORT};
 use crate::upstream::{Answer, Forbidden};
-use crate::{classify, date, retry_after};
+use crate::{classify, http_date, retry_after};
 
 /// The longest body that is read.
 const LONGEST: usize = 8 * 1024 * 1024;
@@ -22,10 +22,10 @@ const LONGEST_ERROR: usize = 64 * 1024;
 /// Why there is no successful answer.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// The connection never stood, so nothing arrived.
-    Unsent { words: String, timed_out: bool },
-    /// Nobody knows whether it arrived.
-    Lost { words: String, timed_out: bool },
+    /// There was no connection, so nothing arrived.
+    Unsent { error: String, timed_out: bool },
+    /// It is unknown whether it arrived.
+    Lost { error: String, timed_out: bool },
     /// The answer is longer than anything that is read.
     TooLong,
     /// A status that is not 2xx.
@@ -33,11 +33,11 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// The failure to hand on; `what` is what was being done.
+    /// The failure for the caller; `what` is what was being done.
     pub(crate) fn failure(&self, what: &str, upstream: &str) -> Failure {
-        let text = |words: &str| format!("{what} at {upstream}: {words}");
+        let text = |error: &str| format!("{what} at {upstream}: {error}");
         match self {
-            Self::Unsent { words, .. } | Self::Lost { words, .. } => Failure::new(Class::Transient, text(words)),
+            Self::Unsent { error, .. } | Self::Lost { error, .. } => Failure::new(Class::Transient, text(error)),
             Self::TooLong => {
                 Failure::new(Class::Transient, text(&format!("the answer is longer than {} MiB", LONGEST >> 20)))
             }
@@ -51,48 +51,48 @@ impl Fault {
     }
 
     /// What it says about the key.
-    pub(crate) fn verdict(&self, forbidden: Forbidden) -> Verdict {
+    pub(crate) fn key(&self, forbidden: Forbidden) -> Key {
         match self {
-            Self::Answered { status: 403, .. } if forbidden == Forbidden::Call => Verdict::Good,
+            Self::Answered { status: 403, .. } if forbidden == Forbidden::Call => Key::Accepted,
             Self::Answered { status, .. } => match classify::status(*status) {
-                Class::Credentials => Verdict::Bad,
-                Class::Permanent | Class::Missing => Verdict::Good,
-                Class::Transient => Verdict::Open,
+                Class::Credentials => Key::Refused,
+                Class::Permanent | Class::Missing => Key::Accepted,
+                Class::Transient => Key::Unknown,
             },
-            Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong => Verdict::Open,
+            Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong => Key::Unknown,
         }
     }
 
-    /// The seconds for which the upstream wants to be left alone by everyone.
-    pub(crate) fn hold(&self) -> Option<i64> {
+    /// The seconds of a `Retry-After` that is meant for everyone.
+    pub(crate) fn pause(&self) -> Option<i64> {
         match self {
             Self::Answered { status: 429 | 503, retry_after, .. } => *retry_after,
             Self::Answered { .. } | Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong => None,
         }
     }
 
-    /// What it says of whether the upstream answers.
+    /// What it says about whether the upstream answers.
     pub(crate) fn ended(&self) -> Ended {
         match self {
-            Self::Unsent { timed_out: true, .. } | Self::Lost { timed_out: true, .. } => Ended::OutOfTime,
+            Self::Unsent { timed_out: true, .. } | Self::Lost { timed_out: true, .. } => Ended::TimedOut,
             Self::Unsent { .. } | Self::Lost { .. } => Ended::Broken,
             Self::TooLong | Self::Answered { .. } => Ended::Answered,
         }
     }
 
-    /// How long to wait before a quick second try, given the schedule's own `wait`; `None` when none is due.
+    /// How long to wait before a quick retry that would wait for `delay` otherwise; `None` when there is to be none.
     ///
     /// A request that changes something (`writes`) is only sent again when it surely did nothing: it never left, or was
-    /// turned away by the rate limit. A time-out is never tried again at once: it has cost long enough.
-    pub(crate) fn again(&self, writes: bool, wait: Duration) -> Option<Duration> {
+    /// turned away by the rate limit. A time-out is never retried at once: it has taken long enough.
+    pub(crate) fn retry_delay(&self, writes: bool, delay: Duration) -> Option<Duration> {
         match self {
-            Self::Unsent { .. } => Some(wait),
-            Self::Lost { timed_out, .. } => (!writes && !timed_out).then_some(wait),
+            Self::Unsent { .. } => Some(delay),
+            Self::Lost { timed_out, .. } => (!writes && !timed_out).then_some(delay),
             Self::TooLong => None,
             Self::Answered { status, retry_after, .. } => {
-                let asked = Duration::from_secs(retry_after.unwrap_or(0).max(0).unsigned_abs());
-                let cured = *status == 429 || (!writes && matches!(status, 502..=504));
-                (cured && asked <= SHORT).then(|| wait.max(asked))
+                let retry_after = Duration::from_secs(retry_after.unwrap_or(0).max(0).unsigned_abs());
+                let is_passing = *status == 429 || (!writes && matches!(status, 502..=504));
+                (is_passing && retry_after <= SHORT).then(|| delay.max(retry_after))
             }
         }
     }
@@ -100,7 +100,7 @@ impl Fault {
 
 /// Sends `request` once, and counts and times it.
 pub(crate) async fn once(upstream: &Arc<str>, request: RequestBuilder, timeout: Duration) -> Result<Answer, Fault> {
-    let begun = Instant::now();
+    let started = Instant::now();
     let (outcome, request_id) = match request.timeout(timeout).send().await {
         Ok(response) => {
             let request_id = request_id(response.headers());
@@ -109,8 +109,8 @@ pub(crate) async fn once(upstream: &Arc<str>, request: RequestBuilder, timeout: 
         Err(fault) => (Err(broken(&fault, timeout)), None),
     };
     let status = label(&outcome);
-    let seconds = begun.elapsed().as_secs_f64();
-    tracing::debug!(upstream.name = &**upstream, upstream.request_id = request_id, %status, seconds, "asked an upstream");
+    let seconds = started.elapsed().as_secs_f64();
+    tracing::debug!(upstream.name = &**upstream, upstream.request_id = request_id, %status, seconds, "sent a request");
     metrics::counter!("grantsync_upstream_requests_total", "upstream" => Arc::clone(upstream), "status" => status)
         .increment(1);
     metrics::histogram!("grantsync_upstream_seconds", "upstream" => Arc::clone(upstream)).record(seconds);
@@ -120,12 +120,12 @@ pub(crate) async fn once(upstream: &Arc<str>, request: RequestBuilder, timeout: 
 async fn receive(response: Response, request_id: Option<String>, timeout: Duration) -> Result<Answer, Fault> {
     let status = response.status().as_u16();
     if response.status().is_success() {
-        let date = date::of(response.headers());
+        let date = http_date::of(response.headers());
         let body = body(response, LONGEST, timeout).await?;
         return Ok(Answer { status, body, request_id, date });
     }
     let retry_after = retry_after::seconds(response.headers());
-    // The status has said enough; a body that breaks off only takes the code with it.
+    // the status says enough; of a body that breaks off only the code is lost
     let code = body(response, LONGEST_ERROR, timeout).await.ok().and_then(|body| classify::code(&body));
     Err(Fault::Answered { status, code, retry_after })
 }
@@ -143,15 +143,15 @@ async fn body(mut response: Response, longest: usize, timeout: Duration) -> Resu
 }
 
 fn broken(fault: &reqwest::Error, timeout: Duration) -> Fault {
-    let words = classify::words(fault, timeout);
+    let error = classify::describe(fault, timeout);
     let timed_out = fault.is_timeout();
-    if fault.is_connect() { Fault::Unsent { words, timed_out } } else { Fault::Lost { words, timed_out } }
+    if fault.is_connect() { Fault::Unsent { error, timed_out } } else { Fault::Lost { error, timed_out } }
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let value = headers.get("request-id").or_else(|| headers.get("x-request-id"))?.to_str().ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    (value.len() <= 128 && value.bytes().all(plain)).then(|| value.to_owned())
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (value.len() <= 128 && value.bytes().all(is_plain)).then(|| value.to_owned())
 }
 
 /// The value of the metric's `status`.

@@ -1,4 +1,4 @@
-//! Who keeps the rate limit of an upstream.
+//! The rate limit of an upstream: of this process, or shared by all processes with the same key.
 
 use std::num::NonZeroU32;
 
@@ -6,90 +6,93 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use crate::bucket::Bucket;
-use crate::lender::Lender;
-use crate::shared::Shared;
+use crate::shared_bucket::SharedBucket;
+use crate::token_server::TokenServer;
 
-/// Who is to keep the limit.
+/// Who may send so many requests a second.
 #[derive(Clone, Debug, Default)]
-pub enum LimitBy {
-    /// This process, for itself.
+pub enum LimitScope {
+    /// This process.
     #[default]
-    Own,
-    /// A lender, for all processes that use the same key.
-    Shared(Lender),
+    Process,
+    /// All processes that use the same key, together.
+    Shared(TokenServer),
 }
 
-/// The limit of one upstream.
+/// The rate limit of one upstream.
 #[derive(Debug)]
 pub enum Limit {
     None,
-    Own(Bucket),
-    Shared(Shared),
+    Process(Bucket),
+    Shared(SharedBucket),
 }
 
-/// Why no token is to be had for now.
+/// Why there is no token for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The upstream wants to be left alone until then.
+pub enum Refused {
+    /// The upstream answered some process with a `Retry-After` until then.
     Paused(Instant),
-    /// Nobody lends: the database does not answer.
+    /// The token server does not answer.
     Unavailable,
 }
 
 impl Limit {
     /// The limit called `name` of `per_second` requests a second; 0 is no limit, and only pauses are shared.
     #[must_use]
-    pub fn new(by: LimitBy, name: String, per_second: u32) -> Self {
+    pub fn new(scope: LimitScope, name: String, per_second: u32) -> Self {
         let per_second = NonZeroU32::new(per_second);
-        match (by, per_second) {
-            (LimitBy::Own, None) => Self::None,
-            (LimitBy::Own, Some(per_second)) => Self::Own(Bucket::new(per_second)),
-            (LimitBy::Shared(lender), per_second) => Self::Shared(Shared::new(lender, name, per_second)),
+        match (scope, per_second) {
+            (LimitScope::Process, None) => Self::None,
+            (LimitScope::Process, Some(per_second)) => Self::Process(Bucket::new(per_second)),
+            (LimitScope::Shared(server), per_second) => Self::Shared(SharedBucket::new(server, name, per_second)),
         }
     }
 
-    /// Takes a token, waiting for it where there is none.
+    /// Takes a token, waiting for it where there is none. Only a shared limit refuses.
     ///
     /// # Errors
-    /// [`Refusal`], only when the limit is shared.
-    pub async fn take(&self) -> Result<(), Refusal> {
+    /// While the upstream is paused, and when the token server does not answer.
+    pub async fn take(&self) -> Result<(), Refused> {
         match self {
             Self::None => {}
-            Self::Own(bucket) => bucket.take().await,
-            Self::Shared(shared) => shared.take().await?,
+            Self::Process(bucket) => bucket.take().await,
+            Self::Shared(bucket) => bucket.take().await?,
         }
         Ok(())
     }
 
-    /// The upstream asked this process to be left alone for `seconds`: the others are told.
-    pub(crate) fn hold(&self, seconds: i64) {
+    /// The upstream answered this process with a `Retry-After`: reported to the others.
+    pub(crate) fn report_pause(&self, seconds: i64) {
         match self {
-            Self::None | Self::Own(_) => {}
-            Self::Shared(shared) => shared.hold(seconds),
+            Self::None | Self::Process(_) => {}
+            Self::Shared(bucket) => bucket.report_pause(seconds),
         }
     }
 
-    /// It asked another process.
-    pub(crate) fn heard(&self, seconds: i64) {
+    /// It answered another process so.
+    pub(crate) fn pause(&self, seconds: i64) {
         match self {
-            Self::None | Self::Own(_) => {}
-            Self::Shared(shared) => shared.heard(seconds),
+            Self::None | Self::Process(_) => {}
+            Self::Shared(bucket) => bucket.pause(seconds),
         }
     }
 }
 
-/// What the limit of `upstream` under the key in `headers` is called: `adapty:` and 16 hex digits of a hash.
+/// The name of the limit of `upstream` under the key in `headers`: `adapty:` and 16 hex digits of a hash.
 ///
 /// Two keys are two limits. Only `authorization` counts, if there is one: an API version among the headers must not
-/// split the limit while processes of two versions run side by side. Nobody gets from the digits back to a key.
+/// split the limit while processes of two versions run side by side. The key cannot be had from the digits.
 pub(crate) fn name(upstream: &str, headers: &[(&'static str, String)]) -> String {
-    let is_key = |header: &str| header.eq_ignore_ascii_case("authorization");
     let has_key = headers.iter().any(|(header, _)| is_key(header));
     let mut hash = Sha256::new_with_prefix("grantsync rate limit\n");
     for (header, value) in headers.iter().filter(|(header, _)| !has_key || is_key(header)) {
         hash.update(format!("{}: {value}\n", header.to_ascii_lowercase()));
     }
     format!("{upstream}:{}", hex::encode(&hash.finalize()[..8]))
+}
+
+fn is_key(header: &str) -> bool {
+    header.eq_ignore_ascii_case("authorization")
 }
 
 #[cfg(test)]
@@ -124,9 +127,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn zero_is_no_limit() {
-        let (lender, _asked) = tokio::sync::mpsc::channel(1);
-        for by in [LimitBy::Own, LimitBy::Shared(lender)] {
-            let (limit, start) = (Limit::new(by, "adapty:1".to_owned(), 0), Instant::now());
+        let (server, _requests) = tokio::sync::mpsc::channel(1);
+        for scope in [LimitScope::Process, LimitScope::Shared(server)] {
+            let (limit, start) = (Limit::new(scope, "adapty:1".to_owned(), 0), Instant::now());
             for _ in 0..10_000 {
                 limit.take().await.unwrap();
             }

@@ -1,20 +1,20 @@
-//! How long an answer asks to wait.
+//! The header `Retry-After`.
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-use crate::date;
+use crate::http_date;
 
 /// Whole seconds of `Retry-After`, from RFC 9110 §10.2.3: a number, or an HTTP date.
 ///
-/// A date is measured against the answer's own `Date`, so neither clock has to be right; without one it says nothing.
-/// Something unreadable says nothing either.
+/// A date is measured against the answer's own `Date`, so neither clock has to be right; without one, and when it
+/// cannot be read, the header is ignored.
 #[must_use]
 pub fn seconds(headers: &HeaderMap) -> Option<i64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(text.parse().unwrap_or(i64::MAX));
     }
-    let (then, now) = (date::read(text)?, date::of(headers)?);
+    let (then, now) = (http_date::parse(text)?, http_date::of(headers)?);
     Some((then - now).num_seconds().max(0))
 }
 
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_says_nothing() {
+    fn nonsense_is_ignored() {
         for text in ["soon", "-1", "1.5", ""] {
             assert_eq!(read(text, None), None, "{text}");
         }

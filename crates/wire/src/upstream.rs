@@ -1,8 +1,8 @@
-//! A vendor's API: its key, its limits, and what is asked of it.
+//! A vendor's API: its key, its limits, and the requests sent to it.
 //!
-//! A failed request is tried again here only where a moment's wait cures it ([`crate::schedule`]): a read after a
-//! broken connection, 502, 503 or 504, anything that was never sent, and 429 with a `Retry-After` of two seconds at
-//! most. Every longer wait belongs to the queue, which remembers it across a restart.
+//! A failed request is retried here only where a short delay helps ([`crate::retry_delays`]): a read after a broken
+//! connection, 502, 503 or 504, anything that was never sent, and 429 with a `Retry-After` of two seconds at most. Every
+//! longer wait belongs to the queue, which remembers it across a restart.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::{Client, SetupError};
 use crate::exchange::{self, Fault};
-use crate::limit::{self, Limit, LimitBy, Refusal};
-use crate::pause::{self, Change, Ended, Entered, Pause, Pauses, SHORT, Verdict, Why};
-use crate::schedule::{Schedule, TOTAL, TRIES};
+use crate::gate::{self, Change, Closed, Ended, Gate, Key, Passed, Reason, SHORT};
+use crate::limit::{self, Limit, LimitScope, Refused};
+use crate::retry_delays::{ATTEMPTS, RetryDelays, TOTAL};
 
-/// What there is to know about an upstream.
+/// How an upstream is set up.
 pub struct Setup {
     /// For errors, logs and metrics: `adapty`.
     pub name: Arc<str>,
@@ -33,7 +33,7 @@ pub struct Setup {
     /// Requests a second, with a burst of half a second's worth; 0 is no limit.
     pub per_second: u32,
     /// Whether this process may send that many, or all that use the same key together.
-    pub limit: LimitBy,
+    pub limit: LimitScope,
     /// Longest time from sending a request to the last byte of its answer.
     pub timeout: Duration,
     pub forbidden: Forbidden,
@@ -42,16 +42,16 @@ pub struct Setup {
 /// What the upstream means by 403.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbidden {
-    /// The key is worth nothing: everything waits, as after a 401.
+    /// The key is not accepted: everything waits, as after a 401.
     Key,
-    /// The key may not do this one thing; a bad key would be answered 401.
+    /// The key may not make this one request; a wrong key would be answered 401.
     Call,
 }
 
 impl Setup {
-    /// The same with another keeper of the limit.
+    /// The same with a limit of another scope.
     #[must_use]
-    pub fn limited_by(self, limit: LimitBy) -> Self {
+    pub fn with_limit(self, limit: LimitScope) -> Self {
         Self { limit, ..self }
     }
 }
@@ -63,9 +63,13 @@ impl fmt::Debug for Setup {
     }
 }
 
-/// A vendor's API behind the pool; clones share limits and pauses.
+/// A vendor's API behind the pool; clones share its limit and its gate.
 #[derive(Clone)]
-pub struct Upstream(Arc<Inner>, Option<Arc<Limit>>);
+pub struct Upstream {
+    inner: Arc<Inner>,
+    /// The limit of a share of the rate.
+    share: Option<Arc<Limit>>,
+}
 
 struct Inner {
     name: Arc<str>,
@@ -77,14 +81,14 @@ struct Inner {
     forbidden: Forbidden,
     limit_name: String,
     per_second: u32,
-    limit_by: LimitBy,
+    limit_scope: LimitScope,
     limit: Limit,
-    pauses: Pauses,
+    gate: Gate,
 }
 
 /// One request, without its body.
 pub struct Call {
-    /// What is being done, for errors: `reading the profile`. Never names a customer.
+    /// What is being done, for errors: `reading the profile`. Never names a user.
     pub what: String,
     /// Path and query, encoded, beginning with `/`.
     pub path: String,
@@ -105,14 +109,14 @@ pub enum Method {
 pub struct Answer {
     pub status: u16,
     pub body: Bytes,
-    /// `Request-Id` or `X-Request-Id`, as the upstream's support wants to hear it.
+    /// `Request-Id` or `X-Request-Id`, as the upstream's support asks for it.
     pub request_id: Option<String>,
     /// The upstream's clock, to a second.
     pub date: Option<Timestamp>,
 }
 
 impl Upstream {
-    /// An upstream behind `client`.
+    /// An upstream whose requests go through `client`.
     ///
     /// # Errors
     /// When the base is no plain `http` or `https` address, or a header cannot be sent.
@@ -124,56 +128,62 @@ impl Upstream {
             insert(&mut map, header, value).ok_or(SetupError::Header { upstream: Arc::clone(&name), header })?;
         }
         let limit_name = limit::name(&name, &headers);
-        let limit_by = limit;
-        let limit = Limit::new(limit_by.clone(), limit_name.clone(), per_second);
-        let (http, headers, pauses) = (client.http().clone(), map, Pauses::default());
-        let inner =
-            Inner { name, http, base, headers, timeout, forbidden, limit_name, per_second, limit_by, limit, pauses };
-        Ok(Self(Arc::new(inner), None))
+        let inner = Inner {
+            name,
+            http: client.http().clone(),
+            base,
+            headers: map,
+            timeout,
+            forbidden,
+            limit: Limit::new(limit.clone(), limit_name.clone(), per_second),
+            limit_name,
+            per_second,
+            limit_scope: limit,
+            gate: Gate::default(),
+        };
+        Ok(Self { inner: Arc::new(inner), share: None })
     }
 
-    /// The same for work in bulk, which may use `percent` of the rate, so that what is fresh finds room.
+    /// The same for bulk work, which may use `percent` of the rate and leaves the rest to fresh events.
     #[must_use]
     pub fn with_rate_share(&self, percent: u32) -> Self {
-        let Inner { limit_name, limit_by, per_second, .. } = &*self.0;
+        let Inner { limit_name, limit_scope, per_second, .. } = &*self.inner;
         // no limit stays none
         let rate = (per_second.saturating_mul(percent.min(100)) / 100).max(u32::from(*per_second > 0));
-        let pace = Limit::new(limit_by.clone(), format!("{limit_name}:bulk"), rate);
-        Self(Arc::clone(&self.0), Some(Arc::new(pace)))
+        let share = Limit::new(limit_scope.clone(), format!("{limit_name}:bulk"), rate);
+        Self { inner: Arc::clone(&self.inner), share: Some(Arc::new(share)) }
     }
 
     /// The name it was set up with.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.inner.name
     }
 
-    /// What its rate limit is called: its name and a hash of its key, the same in all processes.
+    /// The name of its rate limit: its own name and a hash of its key, the same in all processes.
     #[must_use]
     pub fn limit_name(&self) -> &str {
-        &self.0.limit_name
+        &self.inner.limit_name
     }
 
-    /// Leaves it alone for `seconds`, since another process says that it asked for that; never shortens a pause.
-    ///
-    /// Like a `Retry-After` that this process was answered, except that nobody is told.
-    pub fn hold(&self, seconds: i64) {
-        self.0.pauses.hold(Instant::now() + pause::span(seconds));
-        self.0.limit.heard(seconds);
+    /// Another process reports that it was answered with a `Retry-After` of so many `seconds`. Never shortens a pause.
+    pub fn pause(&self, seconds: i64) {
+        self.inner.gate.close_until(Instant::now() + gate::heeded(seconds));
+        self.inner.limit.pause(seconds);
     }
 
-    /// The pause that stands, for reports; a call finds out by itself.
+    /// Why and until when its gate is closed now.
     #[must_use]
-    pub fn paused(&self) -> Option<Pause> {
-        self.0.pauses.at(Instant::now())
+    pub fn closed(&self) -> Option<Closed> {
+        self.inner.gate.closed(Instant::now())
     }
 
-    /// Reads; tried up to three times within five seconds.
+    /// Reads; sent up to three times within five seconds.
     ///
     /// # Errors
-    /// [`Failure`], classified; [`Class::Credentials`] or [`Class::Transient`] without a request while paused.
+    /// While the gate is closed, [`Class::Credentials`] or [`Class::Transient`] without a request.
     pub async fn get(&self, call: Call) -> Result<Answer, Failure> {
-        self.ask(reqwest::Method::GET, call, None).await
+        self.request(reqwest::Method::GET, call, None).await
     }
 
     /// Changes something, with `body` as JSON; sent again only when it surely did not arrive, or on 429.
@@ -186,45 +196,47 @@ impl Upstream {
             Method::Patch => reqwest::Method::PATCH,
             Method::Delete => reqwest::Method::DELETE,
         };
-        self.ask(method, call, Some(Bytes::from(body.to_string()))).await
+        self.request(method, call, Some(Bytes::from(body.to_string()))).await
     }
 
-    async fn ask(&self, method: reqwest::Method, call: Call, body: Option<Bytes>) -> Result<Answer, Failure> {
+    async fn request(&self, method: reqwest::Method, call: Call, body: Option<Bytes>) -> Result<Answer, Failure> {
         let (url, headers) = self.address(&call, body.is_some())?;
-        let mut schedule = Schedule::new();
+        let mut delays = RetryDelays::new();
         let mut latest = None;
-        let mut tries = 0;
+        let mut attempts = 0;
         loop {
             let probe = self.admit(&call.what).await?;
-            let mut request = self.0.http.request(method.clone(), url.clone()).headers(headers.clone());
+            let mut request = self.inner.http.request(method.clone(), url.clone()).headers(headers.clone());
             if let Some(body) = &body {
                 request = request.body(body.clone());
             }
             let sent = Instant::now();
             let latest = *latest.get_or_insert(sent + TOTAL);
-            let outcome = exchange::once(&self.0.name, request, self.0.timeout).await;
-            self.settle(sent, &outcome);
-            probe.found_out();
+            let outcome = exchange::once(&self.inner.name, request, self.inner.timeout).await;
+            self.learn(sent, &outcome);
+            probe.answered();
             let fault = match outcome {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
-            tries += 1;
-            match fault.again(body.is_some(), schedule.wait()) {
-                Some(wait) if tries < TRIES && Instant::now() + wait <= latest => sleep(wait).await,
-                Some(_) | None => return Err(fault.failure(&call.what, &self.0.name)),
+            attempts += 1;
+            match fault.retry_delay(body.is_some(), delays.next_delay()) {
+                Some(delay) if attempts < ATTEMPTS && Instant::now() + delay <= latest => sleep(delay).await,
+                Some(_) | None => return Err(fault.failure(&call.what, &self.inner.name)),
             }
         }
     }
 
     /// Where the call goes, and with which headers.
     fn address(&self, call: &Call, body: bool) -> Result<(Url, HeaderMap), Failure> {
-        let wrong = |part: &str| Failure::new(Class::Permanent, format!("{} at {}: {part}", call.what, self.0.name));
+        let wrong =
+            |part: &str| Failure::new(Class::Permanent, format!("{} at {}: {part}", call.what, self.inner.name));
         if !call.path.starts_with('/') {
             return Err(wrong("the path does not begin with `/`"));
         }
-        let url = Url::parse(&format!("{}{}", self.0.base, call.path)).map_err(|_| wrong("the path is not valid"))?;
-        let mut headers = self.0.headers.clone();
+        let url =
+            Url::parse(&format!("{}{}", self.inner.base, call.path)).map_err(|_| wrong("the path is not valid"))?;
+        let mut headers = self.inner.headers.clone();
         for (header, value) in &call.headers {
             insert(&mut headers, header, value).ok_or_else(|| wrong(&format!("header `{header}` is not valid")))?;
         }
@@ -234,98 +246,97 @@ impl Upstream {
         Ok((url, headers))
     }
 
-    /// Waits for the rate limit and for a short pause; fails at once in a long one.
+    /// Waits for the rate limit and for a short pause; fails at once where the gate stays closed for longer.
     async fn admit(&self, what: &str) -> Result<Probe<'_>, Failure> {
         loop {
-            if let Some(pause) = self.paused() {
-                self.outlast(pause, what).await?;
+            if let Some(closed) = self.closed() {
+                self.wait_or_fail(closed, what).await?;
                 continue;
             }
-            match self.take().await {
+            match self.take_token().await {
                 Ok(()) => {}
-                Err(Refusal::Paused(until)) => {
-                    self.0.pauses.hold(until);
+                Err(Refused::Paused(until)) => {
+                    self.inner.gate.close_until(until);
                     continue;
                 }
-                Err(Refusal::Unavailable) => return Err(self.unlent(what)),
+                Err(Refused::Unavailable) => return Err(self.no_token(what)),
             }
-            // A pause may have begun in the meantime; then this token is forgone.
-            match self.0.pauses.enter(Instant::now()) {
-                Err(pause) => self.outlast(pause, what).await?,
-                Ok(entered) => return Ok(Probe(Some(&self.0.pauses).filter(|_| entered == Entered::AsProbe))),
+            // it may have closed in the meantime; then this token is lost
+            match self.inner.gate.pass(Instant::now()) {
+                Err(closed) => self.wait_or_fail(closed, what).await?,
+                Ok(Passed::Open) => return Ok(Probe(None)),
+                Ok(Passed::AsProbe) => return Ok(Probe(Some(&self.inner.gate))),
             }
         }
     }
 
-    /// A token; work in bulk takes one of its own part first.
-    async fn take(&self) -> Result<(), Refusal> {
-        if let Some(pace) = &self.1 {
-            pace.take().await?;
+    /// Takes a token; with a share of the rate one of the share first.
+    async fn take_token(&self) -> Result<(), Refused> {
+        if let Some(share) = &self.share {
+            share.take().await?;
         }
-        self.0.limit.take().await
+        self.inner.limit.take().await
     }
 
-    fn unlent(&self, what: &str) -> Failure {
-        let words = "the shared rate limit cannot be asked, since the database does not answer";
-        Failure::new(Class::Transient, format!("{what} at {}: {words}", self.0.name))
+    fn no_token(&self, what: &str) -> Failure {
+        let reason = "not sent, since the database that holds the shared rate limit does not answer";
+        Failure::new(Class::Transient, format!("{what} at {}: {reason}", self.inner.name))
     }
 
-    async fn outlast(&self, pause: Pause, what: &str) -> Result<(), Failure> {
-        let left = pause.until.saturating_duration_since(Instant::now());
-        let words = |words| format!("{what} at {}: {words}", self.0.name);
-        match pause.why {
-            Why::Credentials => Err(Failure::new(Class::Credentials, words("not asked, since it refused the key"))),
-            Why::Asked if left <= SHORT => {
-                sleep_until(pause.until).await;
+    async fn wait_or_fail(&self, closed: Closed, what: &str) -> Result<(), Failure> {
+        let left = closed.until.saturating_duration_since(Instant::now());
+        let text = |reason| format!("{what} at {}: not sent, since {reason}", self.inner.name);
+        match closed.reason {
+            Reason::KeyRefused => Err(Failure::new(Class::Credentials, text("it refused the key"))),
+            Reason::RetryAfter if left <= SHORT => {
+                sleep_until(closed.until).await;
                 Ok(())
             }
-            Why::Asked => Err(later(left, words("not asked, since it wants to be left alone for now"))),
-            Why::Silent => Err(later(left, words("not asked, since it does not answer"))),
+            Reason::RetryAfter => Err(later(left, text("it asked to wait"))),
+            Reason::Unresponsive => Err(later(left, text("it does not answer"))),
         }
     }
 
-    /// Draws the conclusions for everyone from what came back.
-    fn settle(&self, sent: Instant, outcome: &Result<Answer, Fault>) {
-        let (now, name) = (Instant::now(), &*self.0.name);
-        let (verdict, hold) = match outcome {
-            Ok(_) => (Verdict::Good, None),
-            Err(fault) => (fault.verdict(self.0.forbidden), fault.hold()),
-        };
-        if let Some(seconds) = hold {
-            self.0.pauses.hold(now + pause::span(seconds));
-            self.0.limit.hold(seconds);
+    /// Opens or closes the gate by what came back.
+    fn learn(&self, sent: Instant, outcome: &Result<Answer, Fault>) {
+        let now = Instant::now();
+        let name = &*self.inner.name;
+        if let Some(seconds) = outcome.as_ref().err().and_then(Fault::pause) {
+            self.inner.gate.close_until(now + gate::heeded(seconds));
+            self.inner.limit.report_pause(seconds);
         }
-        match self.0.pauses.settle(sent, now, verdict) {
+        let key = outcome.as_ref().map_or_else(|fault| fault.key(self.inner.forbidden), |_| Key::Accepted);
+        match self.inner.gate.key_seen(sent, now, key) {
             Change::None => {}
-            Change::BecamePaused => {
+            Change::HasClosed => {
                 tracing::error!(upstream.name = name, "{name} refuses the key; work is kept and tried every minute");
             }
-            Change::Recovered => tracing::info!(upstream.name = name, "{name} accepts the key again"),
+            Change::HasOpened => tracing::info!(upstream.name = name, "{name} accepts the key again"),
         }
         let ended = outcome.as_ref().map_or_else(Fault::ended, |_| Ended::Answered);
-        match self.0.pauses.ended(sent, now, ended) {
+        match self.inner.gate.ended(sent, now, ended) {
             Change::None => {}
-            Change::BecamePaused => {
-                tracing::error!(upstream.name = name, "{name} does not answer; it is asked now and then until it does");
+            Change::HasClosed => {
+                tracing::error!(upstream.name = name, "{name} does not answer; it is probed until it does");
             }
-            Change::Recovered => tracing::info!(upstream.name = name, "{name} answers again"),
+            Change::HasOpened => tracing::info!(upstream.name = name, "{name} answers again"),
         }
     }
 }
 
-/// A request that finds out whether a pause is over, if it is one. Dropped on its way, it lets another find out.
-struct Probe<'a>(Option<&'a Pauses>);
+/// The gate that a request probes, if it does. Dropped before its answer, it lets another request probe.
+struct Probe<'a>(Option<&'a Gate>);
 
 impl Probe<'_> {
-    fn found_out(mut self) {
+    fn answered(mut self) {
         self.0 = None;
     }
 }
 
 impl Drop for Probe<'_> {
     fn drop(&mut self) {
-        if let Some(pauses) = self.0 {
-            pauses.give_up(Instant::now());
+        if let Some(gate) = self.0 {
+            gate.cancel_probe(Instant::now());
         }
     }
 }
@@ -340,24 +351,24 @@ impl Answer {
     /// Reads the body as JSON; `what` is what was being done.
     ///
     /// # Errors
-    /// [`Class::Transient`] when it cannot be read, with the place of the fault, never with content.
+    /// [`Class::Transient`] when it cannot be read, with the place of the error, never with content.
     pub fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|fault| {
             let (line, column) = (fault.line(), fault.column());
-            let words = format!("{what}: the answer cannot be read (line {line}, column {column})");
-            Failure { status: Some(self.status), ..Failure::new(Class::Transient, words) }
+            let text = format!("{what}: the answer cannot be read (line {line}, column {column})");
+            Failure { status: Some(self.status), ..Failure::new(Class::Transient, text) }
         })
     }
 }
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Upstream").field(&self.0.name).finish()
+        f.debug_tuple("Upstream").field(&self.inner.name).finish()
     }
 }
 
 impl fmt::Debug for Call {
-    /// Paths and headers name customers and keys, so neither is printed.
+    /// Paths and headers name users and keys, so neither is printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("what", &self.what).finish_non_exhaustive()
     }

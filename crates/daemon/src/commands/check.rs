@@ -8,7 +8,7 @@ mod settings;
 use entitlement::finding::{Area, CheckInput, Finding, Level};
 use source::kind::SourceKind;
 use source::source::Source;
-use wire::limit::LimitBy;
+use wire::limit::LimitScope;
 
 use crate::cli::Check;
 use crate::command_error::CommandError;
@@ -52,5 +52,5 @@ async fn of_sources(settings: &Settings) -> Vec<Finding> {
 
 /// The few requests of a check keep to the rate of the settings by themselves, so that no database is needed.
 fn source(settings: &Settings) -> Result<Source, CommandError> {
-    Ok(Source::Stripe(wiring::stripe(settings, &wiring::client()?, LimitBy::Own)?))
+    Ok(Source::Stripe(wiring::stripe(settings, &wiring::client()?, LimitScope::Process)?))
 }

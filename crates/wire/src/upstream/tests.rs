@@ -1,11 +1,11 @@
 //! An upstream against a server that misbehaves on demand.
 
-mod server;
-mod shared;
+mod many_processes;
+mod test_server;
 
 use serde_json::{Value, json};
 
-use self::server::{Reply, Server};
+use self::test_server::{Reply, TestServer};
 use super::*;
 
 const KEY: &str = "Api-Key secret_live_abc";
@@ -17,7 +17,7 @@ fn answer(head: &'static str) -> Reply {
 fn upstream(base: &str) -> Upstream {
     let headers = vec![("authorization", KEY.to_owned())];
     let timeout = Duration::from_millis(500);
-    let (name, base, limit, forbidden) = ("adapty", base.to_owned(), LimitBy::Own, Forbidden::Key);
+    let (name, base, limit, forbidden) = ("adapty", base.to_owned(), LimitScope::Process, Forbidden::Key);
     let setup = Setup { name: name.into(), base, headers, per_second: 0, limit, timeout, forbidden };
     Upstream::new(&Client::new().unwrap(), setup).unwrap()
 }
@@ -30,18 +30,18 @@ fn call() -> Call {
     }
 }
 
-async fn get(server: &Server) -> Result<Answer, Failure> {
+async fn get(server: &TestServer) -> Result<Answer, Failure> {
     upstream(&server.base).get(call()).await
 }
 
-async fn post(server: &Server) -> Result<Answer, Failure> {
+async fn post(server: &TestServer) -> Result<Answer, Failure> {
     upstream(&server.base).send(Method::Post, call(), &json!({"a": 1})).await
 }
 
 #[tokio::test]
 async fn a_request_goes_out_whole_and_its_answer_comes_back() {
     let head = "200 OK\r\nrequest-id: req_1\r\ndate: Wed, 21 Oct 2026 07:28:00 GMT";
-    let server = Server::start(vec![Reply::Answer(head, r#"{"a":2}"#.to_owned())]).await;
+    let server = TestServer::start(vec![Reply::Answer(head, r#"{"a":2}"#.to_owned())]).await;
     let answer = post(&server).await.unwrap();
     assert_eq!((answer.status, answer.request_id.as_deref()), (200, Some("req_1")));
     assert_eq!(answer.date, Some("2026-10-21T07:28:00Z".parse().unwrap()));
@@ -57,47 +57,47 @@ async fn a_request_goes_out_whole_and_its_answer_comes_back() {
 }
 
 #[tokio::test]
-async fn a_get_is_tried_again_after_a_502() {
-    let server = Server::start(vec![answer("502 Bad Gateway"), answer("200 OK")]).await;
+async fn a_get_is_retried_after_a_502() {
+    let server = TestServer::start(vec![answer("502 Bad Gateway"), answer("200 OK")]).await;
     assert_eq!(get(&server).await.unwrap().status, 200);
     assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
-async fn a_get_is_tried_three_times_at_most() {
-    let server = Server::start(vec![answer("503 Service Unavailable")]).await;
+async fn a_get_is_sent_three_times_at_most() {
+    let server = TestServer::start(vec![answer("503 Service Unavailable")]).await;
     let failure = get(&server).await.unwrap_err();
     assert_eq!((failure.class, failure.status), (Class::Transient, Some(503)));
     assert_eq!(server.seen().len(), 3);
 }
 
 #[tokio::test]
-async fn a_get_is_tried_again_after_a_reset() {
-    let server = Server::start(vec![Reply::Reset, answer("200 OK")]).await;
+async fn a_get_is_retried_after_a_reset() {
+    let server = TestServer::start(vec![Reply::Reset, answer("200 OK")]).await;
     assert_eq!(get(&server).await.unwrap().status, 200);
 }
 
 #[tokio::test]
-async fn a_write_is_not_tried_again_after_a_reset() {
+async fn a_write_is_not_retried_after_a_reset() {
     for reply in [Reply::Reset, answer("502 Bad Gateway"), answer("503 Service Unavailable")] {
-        let server = Server::start(vec![reply, answer("200 OK")]).await;
+        let server = TestServer::start(vec![reply, answer("200 OK")]).await;
         assert_eq!(post(&server).await.unwrap_err().class, Class::Transient);
         assert_eq!(server.seen().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_write_that_the_rate_limit_turned_away_is_tried_again() {
+async fn a_write_that_the_rate_limit_turned_away_is_retried() {
     for reply in [answer("429 Too Many Requests"), answer("429 Too Many Requests\r\nretry-after: 0")] {
-        let server = Server::start(vec![reply, answer("200 OK")]).await;
+        let server = TestServer::start(vec![reply, answer("200 OK")]).await;
         assert_eq!(post(&server).await.unwrap().status, 200);
         assert_eq!(server.seen().len(), 2);
     }
 }
 
 #[tokio::test]
-async fn a_time_out_is_not_tried_again() {
-    let server = Server::start(vec![Reply::Silence]).await;
+async fn a_time_out_is_not_retried() {
+    let server = TestServer::start(vec![Reply::Silence]).await;
     let failure = get(&server).await.unwrap_err();
     assert_eq!(failure.what, "reading the profile at adapty: timed out after 500ms");
     assert_eq!(failure.class, Class::Transient);
@@ -105,10 +105,10 @@ async fn a_time_out_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_lets_everybody_wait_is_left_alone_for_a_few_seconds() {
+async fn an_upstream_that_times_out_is_sent_nothing_for_a_few_seconds() {
     let silence = || Reply::Silence;
     let replies = vec![silence(), silence(), silence(), silence(), silence(), answer("200 OK")];
-    let server = Server::start(replies).await;
+    let server = TestServer::start(replies).await;
     let upstream = upstream(&server.base);
     for _ in 0..5 {
         assert!(upstream.get(call()).await.unwrap_err().what.contains("timed out"));
@@ -116,19 +116,19 @@ async fn an_upstream_that_lets_everybody_wait_is_left_alone_for_a_few_seconds() 
     let kept = upstream.get(call()).await.unwrap_err();
     assert_eq!((kept.class, server.seen().len()), (Class::Transient, 5));
     assert!(kept.retry_after.is_some_and(|seconds| (1..=5).contains(&seconds)), "{kept:?}");
-    assert_eq!(upstream.paused().map(|pause| pause.why), Some(Why::Silent));
+    assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::Unresponsive));
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(5)).await;
     tokio::time::resume();
     assert_eq!(upstream.get(call()).await.unwrap().status, 200);
-    assert_eq!(upstream.paused(), None);
+    assert_eq!(upstream.closed(), None);
 }
 
 #[tokio::test]
-async fn a_request_that_finds_out_and_is_given_up_lets_the_next_find_out() {
+async fn a_cancelled_probe_lets_the_next_request_probe() {
     let mut replies: Vec<Reply> = (0..6).map(|_| Reply::Silence).collect();
     replies.push(answer("200 OK"));
-    let server = Server::start(replies).await;
+    let server = TestServer::start(replies).await;
     let upstream = upstream(&server.base);
     for _ in 0..5 {
         upstream.get(call()).await.unwrap_err();
@@ -142,37 +142,37 @@ async fn a_request_that_finds_out_and_is_given_up_lets_the_next_find_out() {
 }
 
 #[tokio::test]
-async fn a_retry_after_pauses_everyone() {
+async fn a_retry_after_pauses_all_clones() {
     for head in ["429 Too Many Requests\r\nretry-after: 30", "503 Service Unavailable\r\nretry-after: 30"] {
-        let server = Server::start(vec![answer(head), answer("200 OK")]).await;
+        let server = TestServer::start(vec![answer(head), answer("200 OK")]).await;
         let upstream = upstream(&server.base);
         let first = upstream.get(call()).await.unwrap_err();
         assert_eq!((first.class, first.retry_after), (Class::Transient, Some(30)));
         let other = upstream.clone().send(Method::Post, call(), &json!({})).await.unwrap_err();
         assert_eq!((other.class, other.retry_after, other.status), (Class::Transient, Some(30), None));
-        assert_eq!(upstream.paused().map(|pause| pause.why), Some(Why::Asked));
+        assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::RetryAfter));
         assert_eq!(server.seen().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_refused_key_is_tried_once_a_minute() {
-    let server = Server::start(vec![answer("401 Unauthorized"), answer("200 OK")]).await;
+async fn a_refused_key_is_probed_once_a_minute() {
+    let server = TestServer::start(vec![answer("401 Unauthorized"), answer("200 OK")]).await;
     let upstream = upstream(&server.base);
     assert_eq!(upstream.get(call()).await.unwrap_err().status, Some(401));
     let kept = upstream.get(call()).await.unwrap_err();
     assert_eq!((kept.class, kept.status, server.seen().len()), (Class::Credentials, None, 1));
-    assert_eq!(upstream.paused().map(|pause| pause.why), Some(Why::Credentials));
+    assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::KeyRefused));
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
     tokio::time::resume();
     assert_eq!(upstream.get(call()).await.unwrap().status, 200);
-    assert_eq!(upstream.paused(), None);
+    assert_eq!(upstream.closed(), None);
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let server = Server::start(vec![answer("307 Temporary Redirect\r\nlocation: /elsewhere")]).await;
+    let server = TestServer::start(vec![answer("307 Temporary Redirect\r\nlocation: /elsewhere")]).await;
     let failure = post(&server).await.unwrap_err();
     assert_eq!((failure.class, failure.status), (Class::Transient, Some(307)));
     assert_eq!(server.seen().len(), 1);
@@ -180,7 +180,7 @@ async fn a_redirect_is_not_followed() {
 
 #[tokio::test]
 async fn a_huge_body_is_cut_off() {
-    let server = Server::start(vec![Reply::Endless(64 * 1024 * 1024)]).await;
+    let server = TestServer::start(vec![Reply::Endless(64 * 1024 * 1024)]).await;
     let failure = get(&server).await.unwrap_err();
     assert_eq!(failure.what, "reading the profile at adapty: the answer is longer than 8 MiB");
     assert_eq!(failure.class, Class::Transient);
@@ -188,12 +188,12 @@ async fn a_huge_body_is_cut_off() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_no_answer() {
-    let server = Server::start(vec![Reply::Answer("200 OK\r\ncontent-length: 9000", "{}".to_owned())]).await;
+    let server = TestServer::start(vec![Reply::Answer("200 OK\r\ncontent-length: 9000", "{}".to_owned())]).await;
     assert_eq!(get(&server).await.unwrap_err().class, Class::Transient);
 }
 
 #[tokio::test]
-async fn what_was_never_sent_is_tried_again_and_told_in_words() {
+async fn what_was_never_sent_is_retried_and_its_error_says_why() {
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
@@ -215,7 +215,7 @@ async fn no_error_prints_the_key_or_the_path() {
         Reply::Answer("400 Bad Request", r#"{"error_code":"ann@example.com","errors":["secret ann"]}"#.to_owned()),
     ];
     for reply in replies {
-        let server = Server::start(vec![reply]).await;
+        let server = TestServer::start(vec![reply]).await;
         let failure = post(&server).await.unwrap_err();
         let text = format!("{failure} {failure:?} {:?} {:?}", call(), upstream(&server.base));
         let silent = ["secret", "ann", "/profiles", "127.0.0.1"].iter().all(|part| !text.contains(part));
@@ -229,13 +229,13 @@ async fn no_error_prints_the_key_or_the_path() {
 
 #[tokio::test]
 async fn the_rate_limit_holds_for_all_clones() {
-    let server = Server::start(vec![answer("200 OK")]).await;
+    let server = TestServer::start(vec![answer("200 OK")]).await;
     let setup = Setup {
         name: "adapty".into(),
         base: server.base.clone(),
         headers: vec![],
         per_second: 4,
-        limit: LimitBy::Own,
+        limit: LimitScope::Process,
         timeout: Duration::from_secs(5),
         forbidden: Forbidden::Key,
     };
@@ -257,7 +257,7 @@ fn what_cannot_work_is_refused_when_it_is_set_up() {
             base: base.to_owned(),
             headers,
             per_second: 1,
-            limit: LimitBy::Own,
+            limit: LimitScope::Process,
             timeout: Duration::from_secs(1),
             forbidden: Forbidden::Key,
         }

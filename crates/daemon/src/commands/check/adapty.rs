@@ -6,7 +6,7 @@ use adapty::adapty::Adapty;
 use entitlement::failure::Class;
 use entitlement::finding::{Area, Finding};
 use entitlement::names::User;
-use wire::limit::LimitBy;
+use wire::limit::LimitScope;
 
 use crate::command_error::CommandError;
 use crate::settings::Settings;
@@ -49,7 +49,7 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
 
 fn reader(app: &App) -> Result<(Adapty, User), CommandError> {
     let api = wiring::adapty_api(app);
-    let upstream = wiring::adapty(app, &wiring::client()?, LimitBy::Own)?;
+    let upstream = wiring::adapty(app, &wiring::client()?, LimitScope::Process)?;
     let nobody = User::new(NOBODY).ok_or_else(|| CommandError::Sentence("nobody has no name".into()))?;
     Ok((Adapty::new(upstream, api), nobody))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use entitlement::failure::Class;
 use entitlement::finding::{Area, Finding};
 use entitlement::names::User;
-use wire::limit::LimitBy;
+use wire::limit::LimitScope;
 
 use crate::settings::Settings;
 use crate::settings::iaphub::Iaphub;
@@ -19,7 +19,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     if of.api_key.present().is_none() {
         return vec![Finding::unchecked(area(), "there is no IAPHUB key")];
     }
-    let reader = wiring::iaphub(of, LimitBy::Own);
+    let reader = wiring::iaphub(of, LimitScope::Process);
     let (iaphub, nobody) = match (reader, User::new(NOBODY)) {
         (Ok(Some(iaphub)), Some(nobody)) => (iaphub, nobody),
         (Err(failed), _) => return vec![Finding::error(area(), failed.text(), "mend `[iaphub]` in the settings")],

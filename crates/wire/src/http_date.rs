@@ -1,4 +1,4 @@
-//! Moments in headers.
+//! Dates in headers of answers.
 
 use chrono::DateTime;
 use entitlement::clock::Timestamp;
@@ -7,12 +7,12 @@ use reqwest::header::{DATE, HeaderMap};
 /// The upstream's clock when it answered: `Date`.
 #[must_use]
 pub fn of(headers: &HeaderMap) -> Option<Timestamp> {
-    read(headers.get(DATE)?.to_str().ok()?)
+    parse(headers.get(DATE)?.to_str().ok()?)
 }
 
-/// A date of RFC 9110 §5.6.7, as senders must write it.
+/// Parses a date of RFC 9110 §5.6.7, as senders must write it.
 #[must_use]
-pub fn read(text: &str) -> Option<Timestamp> {
+pub fn parse(text: &str) -> Option<Timestamp> {
     DateTime::parse_from_rfc2822(text.trim()).ok().map(|date| date.to_utc())
 }
 
@@ -26,9 +26,9 @@ mod tests {
 
     #[test]
     fn the_date_is_the_upstreams_own() {
-        let moment = "2026-10-21T07:28:00Z".parse().unwrap();
-        assert_eq!(date("Wed, 21 Oct 2026 07:28:00 GMT"), Some(moment));
-        assert_eq!(date(" Wed, 21 Oct 2026 07:28:00 GMT "), Some(moment));
+        let expected = "2026-10-21T07:28:00Z".parse().unwrap();
+        assert_eq!(date("Wed, 21 Oct 2026 07:28:00 GMT"), Some(expected));
+        assert_eq!(date(" Wed, 21 Oct 2026 07:28:00 GMT "), Some(expected));
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! An HTTP server that answers by a script and keeps what it was asked.
+//! An HTTP server that answers by a script and records the requests.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the next request gets.
+/// The answer to the next request.
 #[derive(Clone)]
 pub(super) enum Reply {
     /// Status with further header lines, and the body.
@@ -18,21 +18,21 @@ pub(super) enum Reply {
     Silence,
 }
 
-pub(super) struct Server {
+pub(super) struct TestServer {
     pub(super) base: String,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-impl Server {
+impl TestServer {
     /// Answers one request with each reply, and all further ones with the last.
     pub(super) async fn start(script: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let book = Arc::clone(&seen);
+        let record = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, script.clone(), Arc::clone(&book)));
+                tokio::spawn(serve(stream, script.clone(), Arc::clone(&record)));
             }
         });
         Self { base, seen }
@@ -46,12 +46,12 @@ impl Server {
 
 async fn serve(mut stream: TcpStream, script: Vec<Reply>, seen: Arc<Mutex<Vec<String>>>) {
     let Some(request) = read(&mut stream).await else { return };
-    let turn = {
+    let number = {
         let mut seen = seen.lock().unwrap();
         seen.push(request);
         seen.len() - 1
     };
-    match &script[turn.min(script.len() - 1)] {
+    match &script[number.min(script.len() - 1)] {
         Reply::Answer(head, body) => {
             let length = body.len();
             let text = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");

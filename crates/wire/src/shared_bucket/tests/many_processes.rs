@@ -1,9 +1,9 @@
-//! Several processes and one lender: what they send together.
+//! Several processes and one token server: what they send together.
 
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::lender::played::Played;
+use crate::token_server::fake::FakeTokenServer;
 
 /// How long a round trip to the database takes.
 const TRIP: Duration = Duration::from_millis(4);
@@ -13,34 +13,34 @@ const AT_ONCE: usize = 24;
 
 /// Processes that share one limit, and when each took a token.
 struct World {
-    lender: Played,
+    server: FakeTokenServer,
     per_second: u32,
     tasks: JoinSet<()>,
     taken: mpsc::UnboundedReceiver<(usize, Instant)>,
-    tell: mpsc::UnboundedSender<(usize, Instant)>,
+    sender: mpsc::UnboundedSender<(usize, Instant)>,
 }
 
 impl World {
     fn new(per_second: u32, trip: Duration) -> Self {
-        let (tell, taken) = mpsc::unbounded_channel();
-        Self { lender: Played::start(trip), per_second, tasks: JoinSet::new(), taken, tell }
+        let (sender, taken) = mpsc::unbounded_channel();
+        Self { server: FakeTokenServer::start(trip), per_second, tasks: JoinSet::new(), taken, sender }
     }
 
-    fn process(&self) -> Arc<Shared> {
+    fn process(&self) -> Arc<SharedBucket> {
         let limit = "adapty:1".to_owned();
-        Arc::new(Shared::new(self.lender.lender.clone(), limit, NonZeroU32::new(self.per_second)))
+        Arc::new(SharedBucket::new(self.server.channel.clone(), limit, NonZeroU32::new(self.per_second)))
     }
 
-    /// Process `number` has `at_once` requests under way for ever, with `rest` between them.
-    fn run(&mut self, number: usize, at_once: usize, rest: Duration) {
+    /// Process `number` has `at_once` requests under way for ever, with `pause` between them.
+    fn run(&mut self, number: usize, at_once: usize, pause: Duration) {
         let shared = self.process();
         for _ in 0..at_once {
-            let (shared, tell) = (Arc::clone(&shared), self.tell.clone());
+            let (shared, sender) = (Arc::clone(&shared), self.sender.clone());
             self.tasks.spawn(async move {
                 loop {
                     shared.take().await.unwrap();
-                    let _ = tell.send((number, Instant::now()));
-                    sleep(rest).await;
+                    let _ = sender.send((number, Instant::now()));
+                    sleep(pause).await;
                 }
             });
         }
@@ -54,16 +54,16 @@ impl World {
         while let Ok((number, at)) = self.taken.try_recv() {
             taken.push((number, at - start));
         }
-        let book = self.lender.book();
-        Tally { taken, asks: book.asks, waits: book.waits, lent: book.lent }
+        let state = self.server.state();
+        Tally { taken, requests: state.requests, waits: state.waits, granted: state.granted }
     }
 }
 
 struct Tally {
     taken: Vec<(usize, Duration)>,
-    asks: usize,
+    requests: usize,
     waits: usize,
-    lent: usize,
+    granted: usize,
 }
 
 impl Tally {
@@ -97,9 +97,9 @@ async fn processes_hold_the_rate_together() {
             let used = count as f64 / even;
             let shares: Vec<usize> = (0..processes).map(|number| tally.of(number)).collect();
             let second = tally.most_within(Duration::from_secs(1));
-            let (asks, lent, percent) = (tally.asks, tally.lent, 100.0 * used);
+            let (requests, granted, percent) = (tally.requests, tally.granted, 100.0 * used);
             println!("{processes} at {per_second}/s: {count} tokens, {percent:.1} %, at most {second} in a second");
-            println!("  {asks} asks, {lent} lent, shares {shares:?}");
+            println!("  {requests} requests, {granted} granted, shares {shares:?}");
             assert!((0.95..=1.05).contains(&used), "{processes} at {per_second}: {used}");
             let (least, most) = (*shares.iter().min().unwrap(), *shares.iter().max().unwrap());
             assert!(most - least <= count / 10, "{shares:?}");
@@ -112,22 +112,27 @@ async fn processes_hold_the_rate_together() {
 async fn a_slow_database_costs_no_tokens() {
     for trip in [20, 80] {
         let tally = saturated(2, 100, trip * MILLI).await;
-        println!("round trips of {trip} ms: {} tokens, {} asks", tally.taken.len(), tally.asks);
+        println!("round trips of {trip} ms: {} tokens, {} requests", tally.taken.len(), tally.requests);
         assert!((1900..=2100).contains(&tally.taken.len()), "{}", tally.taken.len());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_process_asks_once_for_many_tokens() {
+async fn a_busy_process_borrows_many_tokens_at_once() {
     for processes in [2, 6] {
         let tally = saturated(processes, 100, TRIP).await;
-        assert!(tally.asks * 5 <= tally.taken.len(), "{} asks for {} tokens", tally.asks, tally.taken.len());
+        assert!(
+            tally.requests * 5 <= tally.taken.len(),
+            "{} requests for {} tokens",
+            tally.requests,
+            tally.taken.len()
+        );
         assert_eq!(tally.waits, 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crowd_beyond_the_horizon_is_told_to_wait_and_holds_the_rate() {
+async fn a_crowd_beyond_the_horizon_waits_and_holds_the_rate() {
     let mut world = World::new(1, TRIP);
     for number in 0..40 {
         world.run(number, 2, REQUEST);
@@ -135,9 +140,9 @@ async fn a_crowd_beyond_the_horizon_is_told_to_wait_and_holds_the_rate() {
     let tally = world.within(Duration::from_secs(120)).await;
     let shares: Vec<usize> = (0..40).map(|number| tally.of(number)).collect();
     println!(
-        "40 processes at 1/s: {} tokens, {} asks, {} waits, {shares:?}",
+        "40 processes at 1/s: {} tokens, {} requests, {} waits, {shares:?}",
         tally.taken.len(),
-        tally.asks,
+        tally.requests,
         tally.waits
     );
     assert!((118..=121).contains(&tally.taken.len()), "{}", tally.taken.len());
@@ -173,21 +178,21 @@ async fn a_process_with_little_to_do_gets_its_tokens_beside_busy_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_gives_up_costs_its_token_at_most() {
+async fn a_cancelled_waiter_costs_its_token_at_most() {
     let mut world = World::new(100, TRIP);
     world.run(0, AT_ONCE, REQUEST);
-    let (hasty, gave_up) = (world.process(), Arc::new(AtomicU32::new(0)));
+    let (hasty, cancelled) = (world.process(), Arc::new(AtomicU32::new(0)));
     for _ in 0..8 {
-        let (hasty, gave_up, tell) = (Arc::clone(&hasty), Arc::clone(&gave_up), world.tell.clone());
+        let (hasty, cancelled, sender) = (Arc::clone(&hasty), Arc::clone(&cancelled), world.sender.clone());
         world.tasks.spawn(async move {
             loop {
                 match timeout(30 * MILLI, hasty.take()).await {
                     Ok(taken) => {
                         taken.unwrap();
-                        let _ = tell.send((1, Instant::now()));
+                        let _ = sender.send((1, Instant::now()));
                     }
                     Err(_) => {
-                        gave_up.fetch_add(1, Ordering::Relaxed);
+                        cancelled.fetch_add(1, Ordering::Relaxed);
                     }
                 }
                 sleep(70 * MILLI).await;
@@ -195,9 +200,9 @@ async fn who_gives_up_costs_its_token_at_most() {
         });
     }
     let tally = world.within(Duration::from_secs(20)).await;
-    let (lost, gave_up) = (tally.lent - tally.taken.len(), gave_up.load(Ordering::Relaxed) as usize);
-    println!("{} of {} tokens used, {gave_up} gave up", tally.taken.len(), tally.lent);
-    // What is still lent when the time is up: a lease each.
-    assert!(lost <= gave_up + 20, "{lost} lost, {gave_up} gave up");
-    assert!((1950..=2120).contains(&tally.lent), "{}", tally.lent);
+    let (lost, cancelled) = (tally.granted - tally.taken.len(), cancelled.load(Ordering::Relaxed) as usize);
+    println!("{} of {} tokens used, {cancelled} cancelled", tally.taken.len(), tally.granted);
+    // what is still borrowed when the time is up: a batch each
+    assert!(lost <= cancelled + 20, "{lost} lost, {cancelled} cancelled");
+    assert!((1950..=2120).contains(&tally.granted), "{}", tally.granted);
 }

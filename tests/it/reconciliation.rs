@@ -57,7 +57,7 @@ async fn a_round_finds_drift_of_every_kind_and_mends_it() {
     if let Some(action) = found.get("u-lost premium") {
         let row = report["differences"].as_array().unwrap().iter().find(|row| row["user"] == "u-lost").unwrap();
         let owed = end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        assert_eq!((row["owed_until"].as_str(), row["shown_until"].as_str()), (Some(owed.as_str()), None));
+        assert_eq!((row["expected_until"].as_str(), row["actual_until"].as_str()), (Some(owed.as_str()), None));
         assert!(action == "repaired" && row["since"].is_string(), "{row}");
         assert_eq!(row["account"], format!("stripe:{}", lost.customer));
     }

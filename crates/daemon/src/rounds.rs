@@ -8,7 +8,8 @@ use store::error::StoreError;
 use store::open::Store;
 use store::task::Task;
 use sync::controller::{Controller, PolicyMode};
-use sync::reconciliation::{ReconcileError, Reconciliation, Repair};
+use sync::reconciliation::report::Reconciliation;
+use sync::reconciliation::{ReconcileError, Repair};
 use sync::store_reader::StoreReader;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -70,7 +71,7 @@ async fn make(sync: &Controller, store_reader: Option<&StoreReader>) -> Result<R
     keep_report(&sync.store, &report).await?;
     tracing::info!(
         accounts = report.accounts,
-        differences = report.differences.len(),
+        differences = report.drifts.len(),
         repaired = report.repaired,
         failed = report.failed,
         "the round over all accounts ended"
@@ -82,7 +83,7 @@ async fn make(sync: &Controller, store_reader: Option<&StoreReader>) -> Result<R
 pub(crate) async fn keep_report(store: &Store, report: &Reconciliation) -> Result<(), StoreError> {
     let mut all = last(store).await?;
     let mut kept = report.clone();
-    kept.differences.truncate(KEPT_DIFFERENCES);
+    kept.drifts.truncate(KEPT_DIFFERENCES);
     all.insert(0, kept);
     all.truncate(KEPT);
     let text =
@@ -105,7 +106,7 @@ pub(crate) async fn last(store: &Store) -> Result<Vec<Reconciliation>, StoreErro
 fn measure(report: &Reconciliation) {
     metrics::gauge!("grantsync_round_finished_timestamp_seconds").set(report.finished_at.timestamp() as f64);
     metrics::gauge!("grantsync_round_accounts").set(report.accounts as f64);
-    metrics::gauge!("grantsync_round_differences").set(report.differences.len() as f64);
+    metrics::gauge!("grantsync_round_differences").set(report.drifts.len() as f64);
     metrics::gauge!("grantsync_round_repaired").set(report.repaired as f64);
     metrics::gauge!("grantsync_round_failed").set(report.failed as f64);
 }

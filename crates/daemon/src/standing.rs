@@ -12,7 +12,7 @@ use store::open::Store;
 use store::statuses::StoredStatus;
 use sync::controller::Controller;
 use sync::inspect::InspectError;
-use sync::store_reader::{Asking, StoreReader};
+use sync::store_reader::{Freshness, StoreReader};
 use utoipa::ToSchema;
 
 use crate::command_error::CommandError;
@@ -103,11 +103,11 @@ impl Sources {
             Picture { status: known.status, as_of: known.as_of, stale, unheard: false }
         });
         let opens = picture.as_ref().is_some_and(|picture| !picture.status.paywall(now, picture.stale));
-        let asking = match waiting {
-            Waiting::ForAll => Asking::IfOld,
-            Waiting::ForNeedful => Asking::Behind { opens },
+        let freshness = match waiting {
+            Waiting::ForAll => Freshness::Recent,
+            Waiting::ForNeedful => Freshness::RecentOrOpen { opens },
         };
-        self.beside(user, picture, asking, now).await
+        self.beside(user, picture, freshness, now).await
     }
 
     /// What Stripe and Adapty say of `user` now; what is known, called stale, when they do not answer.
@@ -128,7 +128,7 @@ impl Sources {
                 None => return Err(error),
             },
         };
-        Ok(self.beside(user, picture, Asking::Now, now).await?)
+        Ok(self.beside(user, picture, Freshness::Now, now).await?)
     }
 
     /// Makes the accounts of `user` due, since nobody looked when it was time. The answer does not depend on it.
@@ -144,13 +144,13 @@ impl Sources {
         &self,
         user: &User,
         picture: Option<Picture>,
-        asking: Asking,
+        freshness: Freshness,
         now: Timestamp,
     ) -> Result<Option<Standing>, StoreError> {
         let Some(store_reader) = &self.store_reader else {
             return Ok(picture.map(|picture| told(user, &picture, now)));
         };
-        let seen = store_reader.shows(user, asking).await?;
+        let seen = store_reader.read(user, freshness).await?;
         let picture = match (picture, seen.as_of) {
             (Some(picture), as_of) => {
                 Picture { as_of: as_of.map_or(picture.as_of, |at| at.min(picture.as_of)), ..picture }

@@ -1,5 +1,6 @@
-//! A witness: another service that sees what the app's stores sold. It is asked when somebody wants to know where a user
-//! stands, never by a look: nothing is granted or taken on its word.
+//! Reads what the app's stores sold, from a service that sees it.
+//!
+//! It is asked when somebody wants to know where a user stands, never by a sync: nothing is granted or taken for its answer.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,143 +15,160 @@ use store::error::StoreError;
 use store::open::Store;
 use tokio::time::timeout;
 
-/// How long a user's page waits for the witness; after that it is told what was seen before.
+/// How long a user's page waits for an answer; after that it shows what was read before.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How long a witness that did not answer is not waited for again.
+/// How long nobody waits for an answer again after there was none.
 const RESPITE: TimeDelta = TimeDelta::seconds(10);
 
-/// What is active without an end is told for so long at least, since to be told takes time too.
-const AT_LEAST: Duration = Duration::from_secs(60);
+/// What is active without an end is shown as running for so long at least, since reading takes time too.
+const SHORTEST_SPAN: Duration = Duration::from_secs(60);
 
-/// Who is asked, and how long an answer is good. Clones share what they remember.
+/// Reads what the app's stores sold, and remembers it. Clones share what they remember.
 #[derive(Clone, Debug)]
 pub struct StoreReader {
     iaphub: Iaphub,
     store: Store,
     good_for: Duration,
     clock: Clock,
-    lately: Arc<Mutex<Lately>>,
+    recent: Arc<Mutex<Recent>>,
 }
 
 /// What was asked just now.
 #[derive(Debug, Default)]
-struct Lately {
-    /// When it did not answer, if that was the last of it.
-    failed: Option<Timestamp>,
-    /// Of whom it is being asked behind an answer.
-    under_way: HashSet<User>,
+struct Recent {
+    /// When there was no answer, if that was the last of it.
+    failed_at: Option<Timestamp>,
+    /// Who is being read in the background.
+    reading: HashSet<User>,
 }
 
-/// What the witness shows.
+/// What the app's stores sold to a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct StorePurchases {
     pub levels: Vec<LevelStatus>,
-    /// `None`: it was never seen.
+    /// `None`: it was never read.
     pub as_of: Option<Timestamp>,
-    /// The witness did not answer; what it showed before is told.
+    /// There was no answer; this is what was read before.
     pub stale: bool,
 }
 
 /// Whether an answer from before will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asking {
+pub enum Freshness {
+    /// It is read now.
     Now,
-    /// One that is no older than it is good for.
-    IfOld,
-    /// The same; but where something is open by what is known (`opens`, or the answer from before), one of the last day is
-    /// told at once, and it is asked behind that.
-    Behind {
-        opens: bool,
-    },
-    /// One of the last day, for what is asked of many.
-    IfOlderThanADay,
+    /// An answer will do that is no older than it is good for.
+    Recent,
+    /// The same; but where something is open by what is known (`opens`, or the answer from before), one of the last day will
+    /// do, and it is read in the background for whoever comes next.
+    RecentOrOpen { opens: bool },
+    /// One of the last day will do, for what is asked of many.
+    OfTheLastDay,
 }
 
 impl StoreReader {
+    /// A reader over `iaphub`, whose answers are good for `good_for`.
     #[must_use]
     pub fn new(iaphub: Iaphub, store: Store, good_for: Duration, clock: Clock) -> Self {
-        Self { iaphub, store, good_for, clock, lately: Arc::default() }
+        Self { iaphub, store, good_for, clock, recent: Arc::default() }
     }
 
-    /// What the witness shows of `user`.
+    /// What the app's stores sold to `user`.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn shows(&self, user: &User, asking: Asking) -> Result<Seen, StoreError> {
+    pub async fn read(&self, user: &User, freshness: Freshness) -> Result<StorePurchases, StoreError> {
         let now = (self.clock)();
-        let before = self.store.store_purchases(user).await?;
-        let good_for = match asking {
-            Asking::Now => Duration::ZERO,
-            Asking::IfOld | Asking::Behind { .. } => self.good_for,
-            Asking::IfOlderThanADay => DAY,
+        let before = match self.store.store_purchases(user).await? {
+            Some((levels, as_of)) => StorePurchases { levels, as_of: Some(as_of), stale: false },
+            None => StorePurchases { levels: Vec::new(), as_of: None, stale: false },
         };
-        let is_within = |span: Duration, as_of: Timestamp| (now - as_of).to_std().is_ok_and(|age| age < span);
-        let (levels, as_of) = before.map_or((Vec::new(), None), |(levels, as_of)| (levels, Some(as_of)));
-        if as_of.is_some_and(|as_of| is_within(good_for, as_of)) {
-            return Ok(Seen { levels, as_of, stale: false });
+        if before.is_younger_than(self.longest_age(freshness), now) {
+            return Ok(before);
         }
-        if self.rests(asking, now) {
-            return Ok(Seen { levels, as_of, stale: true });
+        if self.is_resting(freshness, now) {
+            return Ok(StorePurchases { stale: true, ..before });
         }
-        let is_open = |opens: bool| opens || levels.iter().any(|level| level.is_active(now, false));
-        let will_do = matches!(asking, Asking::Behind { opens } if is_open(opens));
-        if will_do && as_of.is_some_and(|as_of| is_within(DAY, as_of)) {
-            self.ask_behind(user);
-            return Ok(Seen { levels, as_of, stale: false });
+        if before.will_do_for_now(freshness, now) {
+            self.read_in_background(user);
+            return Ok(before);
         }
         Ok(match self.ask(user).await? {
-            Some(levels) => Seen { levels, as_of: Some(now), stale: false },
-            None => Seen { levels, as_of, stale: true },
+            Some(levels) => StorePurchases { levels, as_of: Some(now), stale: false },
+            None => StorePurchases { stale: true, ..before },
         })
     }
 
-    /// Whether it is not asked, since it did not answer a moment ago and somebody waits.
-    fn rests(&self, asking: Asking, now: Timestamp) -> bool {
-        let waits = match asking {
-            Asking::IfOld | Asking::Behind { .. } => true,
-            Asking::Now | Asking::IfOlderThanADay => false,
-        };
-        waits && self.lately().failed.is_some_and(|at| now - at < RESPITE)
+    fn longest_age(&self, freshness: Freshness) -> Duration {
+        match freshness {
+            Freshness::Now => Duration::ZERO,
+            Freshness::Recent | Freshness::RecentOrOpen { .. } => self.good_for,
+            Freshness::OfTheLastDay => DAY,
+        }
     }
 
-    /// Asks, and keeps the answer; `None` when there is none.
+    /// Whether nothing is asked, since there was no answer a moment ago and somebody waits.
+    fn is_resting(&self, freshness: Freshness, now: Timestamp) -> bool {
+        match freshness {
+            Freshness::Recent | Freshness::RecentOrOpen { .. } => {
+                self.recent().failed_at.is_some_and(|at| now - at < RESPITE)
+            }
+            Freshness::Now | Freshness::OfTheLastDay => false,
+        }
+    }
+
+    /// Asks, and remembers the answer; `None` when there is none.
     async fn ask(&self, user: &User) -> Result<Option<Vec<LevelStatus>>, StoreError> {
         let now = (self.clock)();
-        let answer = timeout(PATIENCE, self.iaphub.shown(user, now, self.good_for.max(AT_LEAST))).await;
+        let answer = timeout(PATIENCE, self.iaphub.shown(user, now, self.good_for.max(SHORTEST_SPAN))).await;
         let why = match answer {
             Ok(Ok(levels)) => {
-                self.lately().failed = None;
+                self.recent().failed_at = None;
                 self.store.keep_store_purchases(user.clone(), levels.clone()).await?;
                 return Ok(Some(levels));
             }
             Ok(Err(failure)) => failure.to_string(),
             Err(_) => "it does not answer in time".to_owned(),
         };
-        tracing::warn!(error = %why, "the witness was asked in vain; what it showed before is told");
-        self.lately().failed = Some(now);
+        tracing::warn!(error = %why, "what the app's stores sold could not be read; what was read before is shown");
+        self.recent().failed_at = Some(now);
         Ok(None)
     }
 
-    /// Asks for the next who want to know; of one user once at a time.
-    fn ask_behind(&self, user: &User) {
-        if !self.lately().under_way.insert(user.clone()) {
+    /// Reads for whoever comes next; of one user once at a time.
+    fn read_in_background(&self, user: &User) {
+        if !self.recent().reading.insert(user.clone()) {
             return;
         }
-        let (store_reader, user) = (self.clone(), user.clone());
+        let reader = self.clone();
+        let user = user.clone();
         tokio::spawn(async move {
-            let asked = store_reader.ask(&user).await;
-            store_reader.lately().under_way.remove(&user);
+            let asked = reader.ask(&user).await;
+            reader.recent().reading.remove(&user);
             if let Err(error) = asked {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "what the witness shows could not be kept");
+                tracing::warn!(error, "what the app's stores sold could not be written down");
             }
         });
     }
 
-    fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StorePurchases {
+    fn is_younger_than(&self, age: Duration, now: Timestamp) -> bool {
+        self.as_of.is_some_and(|as_of| (now - as_of).to_std().is_ok_and(|its| its < age))
+    }
+
+    /// Whether it will do until it is read in the background.
+    fn will_do_for_now(&self, freshness: Freshness, now: Timestamp) -> bool {
+        let Freshness::RecentOrOpen { opens } = freshness else { return false };
+        let is_open = opens || self.levels.iter().any(|level| level.is_active(now, false));
+        is_open && self.is_younger_than(DAY, now)
     }
 }

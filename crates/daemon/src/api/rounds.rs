@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use sync::reconciliation::{Difference, Doubled, Reconciliation};
+use sync::reconciliation::report::{DoubleSubscription, Drift, Reconciliation};
 use utoipa::ToSchema;
 
 use super::Api;
@@ -23,17 +23,17 @@ pub(crate) struct Round {
     repaired: u64,
     failed: u64,
     /// Accounts that were being worked on all the time.
-    in_motion: u64,
+    unsettled: u64,
     failures: Vec<String>,
     /// Who pays for a level on the web and in a store of the app too, as Adapty or IAPHUB shows it.
     double_subscriptions: Vec<Twice>,
-    /// Users of whom IAPHUB was asked in vain.
-    not_witnessed: u64,
+    /// Users of whom IAPHUB gave no answer.
+    store_reads_failed: u64,
     /// Users of whom it was not asked any more after that.
-    not_asked: u64,
+    store_reads_skipped: u64,
 }
 
-/// Something owed that was not shown, or shown that was not owed.
+/// Something that was expected and not shown, or shown and not expected.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Differs {
     account: String,
@@ -41,10 +41,10 @@ pub(crate) struct Differs {
     /// The app it was found in.
     app: String,
     level: String,
-    /// RFC 3339, or `lifetime`; null: not owed.
-    owed_until: Option<String>,
-    /// The same; null: not shown.
-    shown_until: Option<String>,
+    /// RFC 3339, or `lifetime`; null: the level is not expected.
+    expected_until: Option<String>,
+    /// The same; null: the destination does not show it.
+    actual_until: Option<String>,
     /// When the level was last known to be right.
     since: Option<chrono::DateTime<chrono::Utc>>,
     reason: String,
@@ -62,8 +62,8 @@ pub(crate) struct Twice {
     store: Option<String>,
 }
 
-impl From<Doubled> for Twice {
-    fn from(Doubled { account, user, level, store }: Doubled) -> Self {
+impl From<DoubleSubscription> for Twice {
+    fn from(DoubleSubscription { account, user, level, store }: DoubleSubscription) -> Self {
         Self { account, user, level, store }
     }
 }
@@ -110,17 +110,17 @@ impl From<Reconciliation> for Round {
             started_at,
             finished_at,
             accounts,
-            differences,
+            drifts,
             repaired,
             failed,
-            in_motion,
+            unsettled,
             failures,
             double_subscriptions,
-            not_witnessed,
-            not_asked,
+            store_reads_failed,
+            store_reads_skipped,
         } = report;
         let double_subscriptions = double_subscriptions.into_iter().map(Twice::from).collect();
-        let differences = differences.into_iter().map(Differs::from).collect();
+        let differences = drifts.into_iter().map(Differs::from).collect();
         Self {
             started_at,
             finished_at,
@@ -128,18 +128,18 @@ impl From<Reconciliation> for Round {
             differences,
             repaired,
             failed,
-            in_motion,
+            unsettled,
             failures,
             double_subscriptions,
-            not_witnessed,
-            not_asked,
+            store_reads_failed,
+            store_reads_skipped,
         }
     }
 }
 
-impl From<Difference> for Differs {
-    fn from(difference: Difference) -> Self {
-        let Difference { account, user, app, level, owed_until, shown_until, since, reason, action } = difference;
-        Self { account, user, app, level, owed_until, shown_until, since, reason, action }
+impl From<Drift> for Differs {
+    fn from(drift: Drift) -> Self {
+        let Drift { account, user, app, level, expected_until, actual_until, since, reason, action } = drift;
+        Self { account, user, app, level, expected_until, actual_until, since, reason, action }
     }
 }

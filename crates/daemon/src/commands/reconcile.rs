@@ -1,6 +1,7 @@
 //! `reconcile`: a round now.
 
-use sync::reconciliation::{Difference, Doubled, Reconciliation, Repair};
+use sync::reconciliation::Repair;
+use sync::reconciliation::report::{DoubleSubscription, Drift, Reconciliation};
 
 use crate::cli::Reconcile;
 use crate::command_error::CommandError;
@@ -34,53 +35,54 @@ pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), Co
     if report.failed > 0 {
         return Err(CommandError::Silent);
     }
-    if wanted.fail_on_drift && !report.differences.is_empty() {
+    if wanted.fail_on_drift && !report.drifts.is_empty() {
         return Err(CommandError::Silent);
     }
     Ok(())
 }
 
 fn tell(report: &Reconciliation) {
-    if !report.differences.is_empty() {
-        let rows: Vec<Vec<String>> = report.differences.iter().map(row).collect();
-        let heads = ["account", "user", "app", "level", "owed until", "shown until", "right until", "action", "reason"];
+    if !report.drifts.is_empty() {
+        let rows: Vec<Vec<String>> = report.drifts.iter().map(row).collect();
+        let heads =
+            ["account", "user", "app", "level", "expected until", "actual until", "right until", "action", "reason"];
         output::print(&heads, &rows);
     }
-    for Doubled { account, user, level, store } in &report.double_subscriptions {
+    for DoubleSubscription { account, user, level, store } in &report.double_subscriptions {
         let store = store.as_deref().unwrap_or("another store");
         output::say(&format!("double subscription: {user} ({account}) pays for `{level}` on the web and in `{store}`"));
     }
-    if report.not_witnessed > 0 {
-        output::say(&format!("IAPHUB was asked in vain about {} users", report.not_witnessed));
+    if report.store_reads_failed > 0 {
+        output::say(&format!("IAPHUB did not answer about {} users", report.store_reads_failed));
     }
-    if report.not_asked > 0 {
-        output::say(&format!("IAPHUB was not asked about {} users after that", report.not_asked));
+    if report.store_reads_skipped > 0 {
+        output::say(&format!("IAPHUB was not asked about {} users after that", report.store_reads_skipped));
     }
     for failure in &report.failures {
         output::say(&format!("could not be compared: {failure}"));
     }
-    let Reconciliation { accounts, differences, repaired, failed, in_motion, .. } = report;
-    let found = differences.len();
+    let Reconciliation { accounts, drifts, repaired, failed, unsettled, .. } = report;
+    let found = drifts.len();
     output::say(&format!("{accounts} accounts compared: {found} differences, {repaired} repaired, {failed} failed"));
-    if *in_motion > 0 {
+    if *unsettled > 0 {
         output::say(&format!(
-            "{in_motion} accounts were being worked on, or had just been written, and are not judged"
+            "{unsettled} accounts were being worked on, or had just been written, and are not judged"
         ));
     }
 }
 
-fn row(difference: &Difference) -> Vec<String> {
+fn row(drift: &Drift) -> Vec<String> {
     let or_none = |until: &Option<String>| until.clone().unwrap_or_else(|| "-".to_owned());
-    let since = difference.since.map_or_else(|| "-".to_owned(), |since| since.format("%Y-%m-%d %H:%M:%SZ").to_string());
+    let since = drift.since.map_or_else(|| "-".to_owned(), |since| since.format("%Y-%m-%d %H:%M:%SZ").to_string());
     vec![
-        difference.account.clone(),
-        difference.user.clone(),
-        difference.app.clone(),
-        difference.level.clone(),
-        or_none(&difference.owed_until),
-        or_none(&difference.shown_until),
+        drift.account.clone(),
+        drift.user.clone(),
+        drift.app.clone(),
+        drift.level.clone(),
+        or_none(&drift.expected_until),
+        or_none(&drift.actual_until),
         since,
-        difference.action.clone(),
-        difference.reason.clone(),
+        drift.action.clone(),
+        drift.reason.clone(),
     ]
 }

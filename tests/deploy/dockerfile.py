@@ -57,7 +57,7 @@ def check(tree: Tree, report: Report, no_hadolint: str | None) -> Image:
         if numbers(defaults["RUST_VERSION"]) < numbers(asked):
             faults.append(f"{defaults['RUST_VERSION']} is older than {asked}")
         build = " ".join(rest for word, rest in steps if word == "RUN")
-        faults += [f"no `{part}`" for part in ("--mount=type=cache", "--release --locked") if part not in build]
+        faults += [f"no `{part}`" for part in ("--mount=type=cache", "--profile dist --locked") if part not in build]
 
     with report.rule("Dockerfile.dockerignore: lets in what is copied, and nothing else") as faults:
         lines = [line for line in tree.text("Dockerfile.dockerignore").splitlines() if line and line[0] != "#"]

@@ -9,6 +9,7 @@
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Sqlite,
+    #[cfg_attr(not(feature = "slow-tests"), expect(dead_code, reason = "only the slow tests run on it"))]
     Postgres,
 }
 
@@ -41,4 +42,5 @@ macro_rules! suite {
 }
 
 suite!(on_sqlite, super::Kind::Sqlite, sqlite);
+#[cfg(feature = "slow-tests")]
 suite!(on_postgres, super::Kind::Postgres, postgres);

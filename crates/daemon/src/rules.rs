@@ -8,7 +8,7 @@ use entitlement::names::{AccessLevel, Mode};
 use entitlement::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
 
 use ::adapty::attributes;
-use ::stripe::facts::FactSource;
+use ::stripe::facts::FactPlace;
 
 use crate::settings::adapty::{Adapty, AdaptyApi};
 use crate::settings::catalog::{self, CatalogEntry};
@@ -55,7 +55,7 @@ fn catalog_of(settings: &Settings, app: &Adapty) -> Catalog {
     Catalog(settings.catalog.iter().map(entry).collect())
 }
 
-fn sourced_attributes((name, from): &(AttributeName, FactSource)) -> SourcedAttribute {
+fn sourced_attributes((name, from): &(AttributeName, FactPlace)) -> SourcedAttribute {
     SourcedAttribute { name: name.clone(), from: from.to_string() }
 }
 

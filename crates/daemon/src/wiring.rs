@@ -11,8 +11,8 @@ use source::source::Source;
 use source::sources::Sources;
 use store::connection::Time;
 use store::open::{Options, Store};
-use stripe::facts::FactSource;
-use stripe::reader::{Asked, Stripe};
+use stripe::client::{Extras, Stripe};
+use stripe::facts::FactPlace;
 use stripe::webhook;
 use sync::controller::{App, Controller, PolicyMode};
 use sync::recent::Recent;
@@ -53,7 +53,7 @@ pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams,
     let client = client()?;
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     let apps = settings.adapty.iter().map(|app| adapty(app, &client, limit.clone()));
-    let stripe = stripe(settings, &client, limit.clone())?.asking(asked(settings));
+    let stripe = stripe(settings, &client, limit.clone())?.with_extras(extras(settings));
     Ok(Upstreams { sources: Sources::new(vec![Source::Stripe(stripe)]), apps: apps.collect::<Result<_, _>>()? })
 }
 
@@ -101,13 +101,13 @@ pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
 }
 
 /// What the apps are told beside what is billed.
-fn asked(settings: &Settings) -> Asked {
+fn extras(settings: &Settings) -> Extras {
     let places = settings.adapty.iter().flat_map(|app| &app.details).map(|(_, place)| place.clone());
-    let facts: BTreeSet<FactSource> = places.collect();
+    let facts: BTreeSet<FactPlace> = places.collect();
     let is_told = settings.iaphub.as_ref().is_some_and(|iaphub| iaphub.route.is_some());
     let is_v2 = settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
     // IAPHUB has no word for a coupon
-    Asked { facts: facts.into_iter().collect(), country: is_told || is_v2, discounts: is_v2 }
+    Extras { facts: facts.into_iter().collect(), country: is_told || is_v2, discounts: is_v2 }
 }
 
 fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> App {

@@ -4,8 +4,8 @@ use chrono::Duration;
 use entitlement::clock::Timestamp;
 use entitlement::event::EventPage;
 use entitlement::failure::Failure;
+use stripe::client::Stripe;
 use stripe::events;
-use stripe::reader::Stripe;
 
 /// A source that lists its past events.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use entitlement::failure::Failure;
 use entitlement::finding::{CheckInput, Finding};
 use entitlement::names::{Account, Mode};
 use entitlement::reading::{AccountPage, AccountReading, Listing, Resolved, Scope};
-use stripe::reader::Stripe;
+use stripe::client::Stripe;
 use wire::upstream::Upstream;
 
 use crate::feed::Feed;

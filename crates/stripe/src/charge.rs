@@ -16,6 +16,7 @@ use stripe_core::refund::ListRefund;
 
 use crate::api::Api;
 use crate::customer;
+use crate::partial::Partial;
 use crate::shape::{Ref, Seconds, read};
 
 /// Whose payments are asked for.
@@ -44,9 +45,9 @@ struct Returned {
     back: MoneyBack,
 }
 
-/// A charge as Stripe writes it.
+/// The Charge object (<https://docs.stripe.com/api/charges/object>).
 #[derive(Clone, Debug, Deserialize)]
-struct Written {
+struct ChargeObject {
     id: String,
     created: Seconds,
     #[serde(default)]
@@ -70,7 +71,7 @@ struct Written {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct WrittenRefund {
+struct RefundObject {
     amount: i64,
     /// Without one it is of a version that made only refunds that succeed at once.
     #[serde(default)]
@@ -78,14 +79,14 @@ struct WrittenRefund {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct WrittenDispute {
+struct DisputeObject {
     status: String,
     #[serde(default)]
     amount: i64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct WrittenInvoicePayment {
+struct InvoicePaymentObject {
     #[serde(default)]
     invoice: Ref,
 }
@@ -94,12 +95,12 @@ struct WrittenInvoicePayment {
 ///
 /// # Errors
 /// Failures that may pass.
-pub(crate) async fn payments(api: Api<'_>, payer: Payer<'_>) -> Result<(Payments, Vec<Gap>), Failure> {
+pub(crate) async fn payments(api: Api<'_>, payer: Payer<'_>) -> Result<Partial<Payments>, Failure> {
     match read_all(api, payer).await {
-        Ok(payments) => Ok((payments, Vec::new())),
-        Err(Trouble::Unreadable(why)) => Ok((Payments::default(), vec![gap(&why)])),
-        Err(Trouble::Failed(list, failure)) => match refusal(&failure) {
-            Some(status) => Ok((Payments::default(), vec![gap(&format!("{list} list answered {status}"))])),
+        Ok(payments) => Ok(Partial { found: payments, gaps: Vec::new() }),
+        Err(ChargeError::Unreadable(why)) => Ok(unseen(&why)),
+        Err(ChargeError::Failed(list, failure)) => match refusal(&failure) {
+            Some(status) => Ok(unseen(&format!("{list} list answered {status}"))),
             None => Err(failure),
         },
     }
@@ -114,17 +115,19 @@ fn refusal(failure: &Failure) -> Option<u16> {
     }
 }
 
-fn gap(why: &str) -> Gap {
-    Gap { about: About::MoneyBack, what: format!("refunds and disputes ({why})") }
+fn unseen(why: &str) -> Partial<Payments> {
+    let gap = Gap { about: About::MoneyBack, what: format!("refunds and disputes ({why})") };
+    Partial { found: Payments::default(), gaps: vec![gap] }
 }
 
-enum Trouble {
+/// Why refunds and disputes are not known.
+enum ChargeError {
     /// The list, and what became of it.
     Failed(&'static str, Failure),
     Unreadable(String),
 }
 
-async fn read_all(api: Api<'_>, payer: Payer<'_>) -> Result<Payments, Trouble> {
+async fn read_all(api: Api<'_>, payer: Payer<'_>) -> Result<Payments, ChargeError> {
     let request = |after: Option<String>| {
         let list = match payer {
             Payer::Customer(id) => ListCharge::new().customer(id),
@@ -134,60 +137,61 @@ async fn read_all(api: Api<'_>, payer: Payer<'_>) -> Result<Payments, Trouble> {
     };
     let (Payer::Customer(id) | Payer::Intent(id)) = payer;
     let list = api.all(&format!("charges of `{id}`"), request).await;
-    let list = list.map_err(|failure| Trouble::Failed("charges", failure))?;
-    let charges: Result<Vec<Written>, String> = list.data.iter().map(read).collect();
-    let charges = charges.map_err(|why| Trouble::Unreadable(format!("a charge: {why}")))?;
+    let list = list.map_err(|failure| ChargeError::Failed("charges", failure))?;
+    let charges: Result<Vec<ChargeObject>, String> = list.data.iter().map(read).collect();
+    let charges = charges.map_err(|why| ChargeError::Unreadable(format!("a charge: {why}")))?;
     let touched = charges.iter().filter(|charge| charge.is_touched());
     let returned = try_join_all(touched.map(|charge| returned(api, charge))).await?;
     Ok(Payments { paid_at: paid_at(&charges), country: country(&charges), returned })
 }
 
-fn paid_at(charges: &[Written]) -> BTreeMap<String, Timestamp> {
+fn paid_at(charges: &[ChargeObject]) -> BTreeMap<String, Timestamp> {
     let paid = charges.iter().filter(|charge| charge.status.as_deref() == Some("succeeded"));
     paid.filter_map(|charge| Some((charge.payment_intent.owned()?, charge.created.0))).collect()
 }
 
 /// Where the card was issued that paid last.
-fn country(charges: &[Written]) -> Option<String> {
+fn country(charges: &[ChargeObject]) -> Option<String> {
     let paid = charges.iter().filter(|charge| charge.status.as_deref() == Some("succeeded"));
-    let country = |charge: &Written| customer::coded(charge.details.pointer("/card/country")?.as_str()?);
-    let told = paid.filter_map(|charge| Some((charge.created.0, country(charge)?)));
-    told.max().map(|(_, country)| country)
+    let dated = paid.filter_map(|charge| Some((charge.created.0, charge.card_country()?)));
+    dated.max().map(|(_, country)| country)
 }
 
-async fn returned(api: Api<'_>, charge: &Written) -> Result<Returned, Trouble> {
+async fn returned(api: Api<'_>, charge: &ChargeObject) -> Result<Returned, ChargeError> {
     let (refunded, disputes, invoice) =
         tokio::try_join!(refunded(api, &charge.id), disputes(api, &charge.id), invoice(api, charge))?;
     Ok(Returned { invoice, intent: charge.payment_intent.owned(), back: MoneyBack { refunded, disputes } })
 }
 
-/// The sum of the refunds that succeeded; others are not money back, or not yet.
-async fn refunded(api: Api<'_>, charge: &str) -> Result<i64, Trouble> {
+/// The sum of the refunds that succeeded; others are not money back, or not yet
+/// (<https://docs.stripe.com/api/refunds/object>, `status`).
+async fn refunded(api: Api<'_>, charge: &str) -> Result<i64, ChargeError> {
     let request = |after: Option<String>| {
         let list = ListRefund::new().charge(charge).limit(100);
         after.into_iter().fold(list, ListRefund::starting_after).build()
     };
     let list = api.all(&format!("refunds of `{charge}`"), request).await;
-    let list = list.map_err(|failure| Trouble::Failed("refunds", failure))?;
-    let refunds: Result<Vec<WrittenRefund>, String> = list.data.iter().map(read).collect();
-    let refunds = refunds.map_err(|why| Trouble::Unreadable(format!("a refund of `{charge}`: {why}")))?;
+    let list = list.map_err(|failure| ChargeError::Failed("refunds", failure))?;
+    let refunds: Result<Vec<RefundObject>, String> = list.data.iter().map(read).collect();
+    let refunds = refunds.map_err(|why| ChargeError::Unreadable(format!("a refund of `{charge}`: {why}")))?;
     let succeeded = refunds.iter().filter(|refund| matches!(refund.status.as_deref(), Some("succeeded") | None));
     Ok(succeeded.map(|refund| refund.amount).fold(0, i64::saturating_add))
 }
 
-async fn disputes(api: Api<'_>, charge: &str) -> Result<Vec<Dispute>, Trouble> {
+async fn disputes(api: Api<'_>, charge: &str) -> Result<Vec<Dispute>, ChargeError> {
     let request = |after: Option<String>| {
         let list = ListDispute::new().charge(charge).limit(100);
         after.into_iter().fold(list, ListDispute::starting_after).build()
     };
     let list = api.all(&format!("disputes of `{charge}`"), request).await;
-    let list = list.map_err(|failure| Trouble::Failed("disputes", failure))?;
-    let disputes: Result<Vec<WrittenDispute>, String> = list.data.iter().map(read).collect();
-    let disputes = disputes.map_err(|why| Trouble::Unreadable(format!("a dispute of `{charge}`: {why}")))?;
+    let list = list.map_err(|failure| ChargeError::Failed("disputes", failure))?;
+    let disputes: Result<Vec<DisputeObject>, String> = list.data.iter().map(read).collect();
+    let disputes = disputes.map_err(|why| ChargeError::Unreadable(format!("a dispute of `{charge}`: {why}")))?;
     Ok(disputes.iter().map(|dispute| Dispute { state: state(&dispute.status), amount: dispute.amount }).collect())
 }
 
-/// `prevented` and the older `charge_refunded` were settled by a refund, which is counted as such.
+/// By `status` of <https://docs.stripe.com/api/disputes/object>. `prevented` and the older `charge_refunded` were settled by a
+/// refund, which is counted as such.
 fn state(status: &str) -> DisputeState {
     match status {
         "warning_needs_response" | "warning_under_review" | "warning_closed" | "prevented" | "charge_refunded" => {
@@ -200,12 +204,13 @@ fn state(status: &str) -> DisputeState {
     }
 }
 
-/// The invoice a charge paid: on the charge itself before 2025-03-31, since then in the list of invoice payments.
-async fn invoice(api: Api<'_>, charge: &Written) -> Result<Option<String>, Trouble> {
+/// The invoice that a charge paid: on the charge itself before 2025-03-31.basil, since then in the list of invoice payments
+/// (<https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-on-invoices>).
+async fn invoice(api: Api<'_>, charge: &ChargeObject) -> Result<Option<String>, ChargeError> {
     match (charge.invoice.get(), charge.payment_intent.get()) {
         (Some(invoice), _) => Ok(Some(invoice.to_owned())),
         (None, Some(intent)) => {
-            of_intent(api, intent).await.map_err(|failure| Trouble::Failed("invoice payments", failure))
+            of_intent(api, intent).await.map_err(|failure| ChargeError::Failed("invoice payments", failure))
         }
         (None, None) => Ok(None),
     }
@@ -220,11 +225,16 @@ pub(crate) async fn of_intent(api: Api<'_>, intent: &str) -> Result<Option<Strin
         after.into_iter().fold(list, ListInvoicePayment::starting_after).build()
     };
     let list = api.all(&format!("invoice payments of `{intent}`"), request).await?;
-    let invoices = list.data.iter().filter_map(|object| read::<WrittenInvoicePayment>(object).ok());
+    let invoices = list.data.iter().filter_map(|object| read::<InvoicePaymentObject>(object).ok());
     Ok(invoices.into_iter().find_map(|payment| payment.invoice.owned()))
 }
 
-impl Written {
+impl ChargeObject {
+    fn card_country(&self) -> Option<String> {
+        customer::coded(self.details.pointer("/card/country")?.as_str()?)
+    }
+
+    /// Whether something went back, or may.
     fn is_touched(&self) -> bool {
         self.amount_refunded.is_some_and(|amount| amount > 0)
             || self.refunded == Some(true)
@@ -255,15 +265,10 @@ impl Payments {
 
     /// Adds what went back to the purchase it belongs to, which bears the id of its payment or invoice.
     pub(crate) fn attach_to_purchase(&self, purchase: &mut Purchase) {
-        let own = |id: &Option<String>| id.as_deref() == Some(purchase.id.as_str());
-        let backs: Vec<&MoneyBack> = self
-            .returned
-            .iter()
-            .filter(|returned| own(&returned.intent) || own(&returned.invoice))
-            .map(|returned| &returned.back)
-            .collect();
-        for back in backs {
-            add(&mut purchase.money_back, back);
+        for returned in &self.returned {
+            if returned.intent.as_ref() == Some(&purchase.id) || returned.invoice.as_ref() == Some(&purchase.id) {
+                add(&mut purchase.money_back, &returned.back);
+            }
         }
     }
 }

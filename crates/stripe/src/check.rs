@@ -11,7 +11,7 @@ mod webhooks;
 use entitlement::finding::{Area, CheckInput, Finding};
 
 use crate::account::SOURCE;
-use crate::reader::Stripe;
+use crate::client::Stripe;
 
 /// The areas that are seen through the key; the key's own first.
 #[must_use]

@@ -14,9 +14,10 @@ use stripe_client_core::StripeRequest;
 use crate::api::Api;
 use crate::charge::Payments;
 use crate::customer;
+use crate::partial::Partial;
 use crate::shape::{Expandable, List, Metadata, Object, Price, Ref, Seconds, id_of, read};
 
-/// A session as Stripe writes it.
+/// The Checkout Session object (<https://docs.stripe.com/api/checkout/sessions/object>).
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Session {
     id: String,
@@ -57,7 +58,7 @@ struct Details {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct WrittenLine {
+struct LineItem {
     #[serde(default)]
     price: Option<Expandable<Price>>,
     #[serde(default)]
@@ -73,42 +74,33 @@ pub(crate) enum Lines {
 }
 
 /// The completed sessions of a customer, newest first; one that cannot be read leaves a gap.
-pub(crate) async fn of_customer(
-    api: Api<'_>,
-    customer: &str,
-    lines: Lines,
-) -> Result<(Vec<Session>, Vec<Gap>), Failure> {
+pub(crate) async fn of_customer(api: Api<'_>, customer: &str, lines: Lines) -> Result<Partial<Vec<Session>>, Failure> {
     let request = |after: Option<String>| {
         let list = ListCheckoutSession::new().customer(customer).status(CheckoutSessionStatus::Complete).limit(100);
         let list = if lines == Lines::Wanted { list.expand(vec!["data.line_items".to_owned()]) } else { list };
         after.into_iter().fold(list, ListCheckoutSession::starting_after).build()
     };
     let list = api.all(&format!("checkout sessions of `{customer}`"), request).await?;
-    let (mut sessions, mut gaps) = (Vec::new(), Vec::new());
-    for object in &list.data {
-        match session(object) {
-            Ok(session) if session.is_complete() => sessions.push(session),
-            Ok(_) => {}
-            Err(gap) => gaps.push(gap),
-        }
-    }
+    let mut sessions = Partial::default();
+    list.data.iter().for_each(|object| sessions.add(session(object)));
+    sessions.found.retain(Session::is_complete);
     if lines == Lines::Wanted {
-        try_join_all(sessions.iter_mut().map(|session| complete(api, session))).await?;
+        try_join_all(sessions.found.iter_mut().map(|session| read_further_lines(api, session))).await?;
     }
-    sessions.sort_by(|one, other| (other.created.0, &other.id).cmp(&(one.created.0, &one.id)));
-    Ok((sessions, gaps))
+    sessions.found.sort_by(|one, other| (other.created.0, &other.id).cmp(&(one.created.0, &one.id)));
+    Ok(sessions)
 }
 
 /// One session by its id; `None` and a gap when it cannot be read.
-pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<(Option<Session>, Vec<Gap>), Failure> {
+pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<Partial<Option<Session>>, Failure> {
     let request = RetrieveCheckoutSession::new(id).expand(vec!["line_items".to_owned()]).build();
     let object: Object = api.get(&format!("checkout session `{id}`"), request).await?;
     match session(&object) {
         Ok(mut session) => {
-            complete(api, &mut session).await?;
-            Ok((Some(session), Vec::new()))
+            read_further_lines(api, &mut session).await?;
+            Ok(Partial { found: Some(session), gaps: Vec::new() })
         }
-        Err(gap) => Ok((None, vec![gap])),
+        Err(gap) => Ok(Partial { found: None, gaps: vec![gap] }),
     }
 }
 
@@ -124,7 +116,7 @@ fn gap(chain: &str, session: &str, why: &str) -> Gap {
 }
 
 /// Reads the lines of a purchase that it does not carry.
-async fn complete(api: Api<'_>, session: &mut Session) -> Result<(), Failure> {
+async fn read_further_lines(api: Api<'_>, session: &mut Session) -> Result<(), Failure> {
     if !session.is_purchase() {
         return Ok(());
     }
@@ -144,15 +136,14 @@ pub(crate) fn purchases(
     account: &Account,
     payments: &Payments,
     on_test_clock: bool,
-) -> (Vec<Purchase>, Vec<Gap>) {
-    let (mut purchases, mut gaps) = (Vec::new(), Vec::new());
+) -> Partial<Vec<Purchase>> {
+    let mut purchases = Partial::default();
     for session in sessions.iter().filter(|session| session.is_purchase()) {
-        match session.purchase(account, payments) {
-            Ok(purchase) => purchases.push(Purchase { on_test_clock, ..purchase }),
-            Err(why) => gaps.push(gap(session.chain(), &session.id, &why)),
-        }
+        let purchase = session.purchase(account, payments);
+        purchases.add(purchase.map_err(|why| gap(session.purchase_id(), &session.id, &why)));
     }
-    (purchases, gaps)
+    purchases.found.iter_mut().for_each(|purchase| purchase.on_test_clock = on_test_clock);
+    purchases
 }
 
 impl Session {
@@ -174,8 +165,8 @@ impl Session {
         customer::coded(customer::country_of(&self.customer_details.as_ref()?.address)?)
     }
 
-    /// The id the purchase is told under: nothing due leaves no payment, and without an invoice only the session.
-    fn chain(&self) -> &str {
+    /// The purchase's id: where nothing was due there is no payment, and without an invoice only the session.
+    fn purchase_id(&self) -> &str {
         self.payment_intent.get().or_else(|| self.invoice.get()).unwrap_or(&self.id)
     }
 
@@ -187,7 +178,7 @@ impl Session {
             country: self.country().or_else(|| payments.country().map(str::to_owned)),
             variation: self.metadata.variation(),
             account: account.clone(),
-            id: self.chain().to_owned(),
+            id: self.purchase_id().to_owned(),
             state: self.state(payments),
             created: self.created.0,
             total: Money { minor, currency },
@@ -199,6 +190,8 @@ impl Session {
         Ok(purchase)
     }
 
+    /// By `payment_status` of <https://docs.stripe.com/api/checkout/sessions/object>. A session that was paid without a payment
+    /// was paid when it was made.
     fn state(&self, payments: &Payments) -> PurchaseState {
         let paid_at = || self.payment_intent.get().and_then(|intent| payments.paid_at(intent));
         match self.payment_status.as_deref() {
@@ -212,7 +205,7 @@ impl Session {
 
 fn line(object: &Object) -> Result<PurchaseLine, String> {
     let missing = |field: &str| format!("line item: missing field `{field}`");
-    let line: WrittenLine = read(object).map_err(|why| format!("line item: {why}"))?;
+    let line: LineItem = read(object).map_err(|why| format!("line item: {why}"))?;
     let price = line.price.as_ref().ok_or_else(|| missing("price"))?;
     Ok(PurchaseLine {
         price: price.id().ok_or_else(|| missing("price.id"))?.to_owned(),

@@ -10,9 +10,9 @@ use stripe_core::customer::RetrieveCustomer;
 use crate::api::Api;
 use crate::shape::Metadata;
 
-/// A customer as Stripe writes it; of a deleted one only id and `deleted` are left.
+/// The Customer object (<https://docs.stripe.com/api/customers/object>); of a deleted one only id and `deleted` are left.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Read {
+pub(crate) struct Customer {
     #[serde(default)]
     pub(crate) deleted: bool,
     #[serde(default)]
@@ -32,7 +32,7 @@ pub(crate) struct Read {
     address: Value,
 }
 
-impl Read {
+impl Customer {
     pub(crate) fn on_test_clock(&self) -> bool {
         self.test_clock.is_some()
     }
@@ -63,15 +63,15 @@ pub(crate) fn coded(text: &str) -> Option<String> {
     is_code.then(|| code.to_ascii_uppercase())
 }
 
-/// The customer, for what is only told about them; `None` where the key may not read customers.
-pub(crate) async fn if_allowed(api: Api<'_>, id: &str) -> Result<Option<Read>, Failure> {
+/// The customer, for what no access hangs on; `None` where the key may not read customers.
+pub(crate) async fn if_allowed(api: Api<'_>, id: &str) -> Result<Option<Customer>, Failure> {
     match by_id(api, id).await {
         Err(failure) if failure.status == Some(403) => Ok(None),
-        read => read.map(Some),
+        customer => customer.map(Some),
     }
 }
 
-pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<Read, Failure> {
+pub(crate) async fn by_id(api: Api<'_>, id: &str) -> Result<Customer, Failure> {
     api.get(&format!("customer `{id}`"), RetrieveCustomer::new(id).build()).await
 }
 

@@ -14,9 +14,9 @@ pub(crate) enum Discounts {
     NotWanted,
 }
 
-/// A discount as Stripe writes it: `source.coupon` of now, `coupon` of before the version 2025-09-30.
+/// <https://docs.stripe.com/api/discounts/object>: the coupon stands in `source` since 2025-09-30.clover, in `coupon` before.
 #[derive(Clone, Debug, Deserialize)]
-struct Written {
+struct DiscountObject {
     id: String,
     #[serde(default)]
     source: Option<Source>,
@@ -35,11 +35,11 @@ struct Source {
 /// Those of `discounts` that stand there as objects, by their ids. What cannot be read is left out: no access hangs on it.
 pub(crate) fn of_invoice(discounts: Option<&Object>) -> BTreeMap<String, Discount> {
     let listed: Vec<Object> = discounts.and_then(|discounts| read(discounts).ok()).unwrap_or_default();
-    listed.iter().filter_map(|object| read::<Written>(object).ok()?.billing()).collect()
+    listed.iter().filter_map(|object| read::<DiscountObject>(object).ok()?.into_discount()).collect()
 }
 
-impl Written {
-    fn billing(self) -> Option<(String, Discount)> {
+impl DiscountObject {
+    fn into_discount(self) -> Option<(String, Discount)> {
         let coupon = self.source.as_ref().and_then(|source| source.coupon.owned()).or_else(|| self.coupon.owned())?;
         Some((self.id, Discount { coupon, code: self.promotion_code.owned() }))
     }

@@ -12,8 +12,8 @@ use stripe_core::event::ListEvent;
 use stripe_types::RangeQueryTs;
 
 use crate::api::Api;
+use crate::client::Stripe;
 use crate::envelope::{self, Envelope};
-use crate::reader::Stripe;
 use crate::shape::{List, id_of};
 
 /// Stripe lists no older events (<https://docs.stripe.com/api/events>).

@@ -1,4 +1,4 @@
-//! What else Stripe says of a customer, for what is told about them at the destination.
+//! What else Stripe says of a customer, for attributes of the user at the destination.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use entitlement::attributes::Fact;
 
-use crate::customer;
-use crate::subscription;
+use crate::customer::Customer;
+use crate::subscription::{self, Subscription};
 
-/// A place where something worth telling stands.
+/// A place where an attribute of the user may stand.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FactSource {
+pub enum FactPlace {
     /// `subscription.metadata.<key>`
     SubscriptionMetadata(String),
     /// `customer.metadata.<key>`
@@ -30,7 +30,7 @@ pub enum FactSource {
 pub const FORMS: &str = "`subscription.metadata.<key>`, `customer.metadata.<key>`, `customer.email`, `customer.name`, \
                          `customer.phone` or `customer.address.country`";
 
-impl fmt::Display for FactSource {
+impl fmt::Display for FactPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SubscriptionMetadata(key) => write!(f, "subscription.metadata.{key}"),
@@ -43,7 +43,7 @@ impl fmt::Display for FactSource {
     }
 }
 
-impl FromStr for FactSource {
+impl FromStr for FactPlace {
     type Err = NotAFact;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -64,7 +64,7 @@ impl FromStr for FactSource {
 #[error("it names no place; write {FORMS}")]
 pub struct NotAFact;
 
-impl FactSource {
+impl FactPlace {
     /// Whether the customer itself must be read for it.
     pub(crate) fn is_of_customer(&self) -> bool {
         !matches!(self, Self::SubscriptionMetadata(_))
@@ -74,27 +74,26 @@ impl FactSource {
 /// What the places say, by their names; an empty text where nothing stands, and no word where that cannot be said: when
 /// some subscriptions could not be read (`whole` is false), or the customer could not, or was deleted.
 pub(crate) fn read(
-    sources: &[FactSource],
-    subscriptions: &[subscription::Read],
+    sources: &[FactPlace],
+    subscriptions: &[Subscription],
     whole: bool,
-    customer: Option<&customer::Read>,
+    customer: Option<&Customer>,
 ) -> BTreeMap<String, Fact> {
     let customer = customer.filter(|customer| !customer.deleted);
-    let of_customer = |of: &dyn Fn(&customer::Read) -> Option<&str>| {
-        customer.map(|customer| of(customer).unwrap_or_default().to_owned())
-    };
-    let fact = |source: &FactSource| match source {
-        FactSource::SubscriptionMetadata(key) => {
-            let newest = subscription::telling(subscriptions, |read| read.metadata.get(key).map(str::to_owned));
+    let of_customer =
+        |of: &dyn Fn(&Customer) -> Option<&str>| customer.map(|customer| of(customer).unwrap_or_default().to_owned());
+    let fact = |source: &FactPlace| match source {
+        FactPlace::SubscriptionMetadata(key) => {
+            let newest = subscription::newest(subscriptions, |read| read.metadata.get(key).map(str::to_owned));
             newest.or_else(|| whole.then(String::new))
         }
-        FactSource::CustomerMetadata(key) => of_customer(&|customer| customer.metadata.get(key)),
-        FactSource::CustomerEmail => of_customer(&|customer| customer.email.as_deref()),
-        FactSource::CustomerName => of_customer(&|customer| customer.name()),
-        FactSource::CustomerPhone => of_customer(&|customer| customer.phone()),
-        FactSource::CustomerCountry => of_customer(&|customer| customer.country()),
+        FactPlace::CustomerMetadata(key) => of_customer(&|customer| customer.metadata.get(key)),
+        FactPlace::CustomerEmail => of_customer(&|customer| customer.email.as_deref()),
+        FactPlace::CustomerName => of_customer(&|customer| customer.name()),
+        FactPlace::CustomerPhone => of_customer(&|customer| customer.phone()),
+        FactPlace::CustomerCountry => of_customer(&|customer| customer.country()),
     };
-    let named = |source: &FactSource| Some((source.to_string(), Fact(fact(source)?.trim().to_owned())));
+    let named = |source: &FactPlace| Some((source.to_string(), Fact(fact(source)?.trim().to_owned())));
     sources.iter().filter_map(named).collect()
 }
 
@@ -112,10 +111,10 @@ mod tests {
             "customer.phone",
             "customer.address.country",
         ] {
-            assert_eq!(text.parse::<FactSource>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<FactPlace>().unwrap().to_string(), text);
         }
         for text in ["", "customer", "customer.metadata.", "invoice.metadata.x", "customer.address"] {
-            assert!(text.parse::<FactSource>().unwrap_err().to_string().contains("`customer.phone`"), "{text}");
+            assert!(text.parse::<FactPlace>().unwrap_err().to_string().contains("`customer.phone`"), "{text}");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Where the app's own user id stands in Stripe.
 
+pub(crate) mod finder;
+
 use std::fmt;
 use std::str::FromStr;
 
 /// A place where the user id may stand; the first of the configured order that answers wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum UserIdSource {
+pub enum UserIdPlace {
     /// `subscription.metadata.<key>`
     SubscriptionMetadata(String),
     /// `checkout_session.client_reference_id`
@@ -20,7 +22,7 @@ pub enum UserIdSource {
     CustomerId,
 }
 
-impl fmt::Display for UserIdSource {
+impl fmt::Display for UserIdPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SubscriptionMetadata(key) => write!(f, "subscription.metadata.{key}"),
@@ -33,8 +35,8 @@ impl fmt::Display for UserIdSource {
     }
 }
 
-impl FromStr for UserIdSource {
-    type Err = NotASource;
+impl FromStr for UserIdPlace {
+    type Err = NotAPlace;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
@@ -47,7 +49,7 @@ impl FromStr for UserIdSource {
             Some(("subscription", key)) if !key.is_empty() => Ok(Self::SubscriptionMetadata(key.to_owned())),
             Some(("checkout_session", key)) if !key.is_empty() => Ok(Self::CheckoutMetadata(key.to_owned())),
             Some(("customer", key)) if !key.is_empty() => Ok(Self::CustomerMetadata(key.to_owned())),
-            _ => Err(NotASource(text.to_owned())),
+            _ => Err(NotAPlace(text.to_owned())),
         }
     }
 }
@@ -58,14 +60,14 @@ impl FromStr for UserIdSource {
     "`{0}` names no place of a user id; write `subscription.metadata.<key>`, `checkout_session.client_reference_id`, \
      `checkout_session.metadata.<key>`, `customer.metadata.<key>`, `customer.email` or `customer.id`"
 )]
-pub struct NotASource(String);
+pub struct NotAPlace(String);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_source_is_read_as_it_is_written() {
+    fn every_place_is_read_as_it_is_written() {
         for text in [
             "subscription.metadata.customer_user_id",
             "checkout_session.client_reference_id",
@@ -74,14 +76,14 @@ mod tests {
             "customer.email",
             "customer.id",
         ] {
-            assert_eq!(text.parse::<UserIdSource>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<UserIdPlace>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn a_place_that_does_not_exist_is_answered_with_those_that_do() {
         for text in ["", "customer", "customer.metadata.", "invoice.metadata.x", "customer.name"] {
-            let told = text.parse::<UserIdSource>().unwrap_err().to_string();
+            let told = text.parse::<UserIdPlace>().unwrap_err().to_string();
             assert!(told.starts_with(&format!("`{text}` names no place")) && told.contains("`customer.id`"));
         }
     }

@@ -9,12 +9,13 @@
 pub mod account;
 pub mod api;
 pub mod check;
+pub mod client;
 pub mod envelope;
 pub mod events;
 pub mod identity;
 pub mod links;
 pub mod listing;
-pub mod reader;
+pub mod reading;
 pub mod resolve;
 pub mod signature;
 pub mod webhook;
@@ -28,6 +29,7 @@ mod invoice;
 mod kind;
 mod lenient;
 mod line;
+mod partial;
 mod shape;
 mod subscription;
 

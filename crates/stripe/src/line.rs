@@ -1,4 +1,8 @@
-//! Lines of invoices, before and after the version 2025-03-31.
+//! The lines of invoices, in the shapes before and since 2025-03-31.basil.
+//!
+//! `pricing` replaced `price` and `plan` (<https://docs.stripe.com/changelog/basil/2025-03-31/invoice-pricing-configurations>),
+//! `parent` the item and the proration
+//! (<https://docs.stripe.com/changelog/basil/2025-03-31/adds-new-parent-field-to-invoicing-objects>).
 
 use std::collections::BTreeMap;
 
@@ -7,9 +11,9 @@ use serde::Deserialize;
 
 use crate::shape::{Expandable, Price, Ref, Seconds};
 
-/// A line as Stripe writes it: `pricing` and `parent` of now, `price`, `plan` and flat fields of before.
+/// <https://docs.stripe.com/api/invoice-line-item/object>.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Written {
+pub(crate) struct LineObject {
     amount: i64,
     #[serde(default)]
     discount_amounts: Option<Vec<Amount>>,
@@ -89,9 +93,9 @@ struct ParentDetails {
     proration: Option<bool>,
 }
 
-impl Written {
-    /// As the core has it; `discounts` are those of the invoice, by their ids.
-    pub(crate) fn billing(self, discounts: &BTreeMap<String, Discount>) -> Line {
+impl LineObject {
+    /// In the words of the core; `discounts` are those of the invoice, by their ids.
+    pub(crate) fn into_line(self, discounts: &BTreeMap<String, Discount>) -> Line {
         let details = self.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
         let before = self.price.as_ref().or(self.plan.as_ref());
         let price = details.and_then(|details| details.price.get()).or_else(|| before?.id());

@@ -13,8 +13,8 @@ use stripe_client_core::{RequestBuilder, StripeRequest};
 
 use crate::account;
 use crate::api::Api;
+use crate::client::Stripe;
 use crate::kind::Kind;
-use crate::reader::Stripe;
 use crate::shape::{List, Ref, id_of, read};
 
 const PAGE: i64 = 100;

@@ -22,8 +22,8 @@ use stripe_core::refund::RetrieveRefund;
 use crate::account;
 use crate::api::Api;
 use crate::charge;
+use crate::client::Stripe;
 use crate::kind::Kind;
-use crate::reader::Stripe;
 use crate::shape::{List, Ref, read};
 
 /// Longer than any way from an object to its customer.

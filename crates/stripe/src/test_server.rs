@@ -13,8 +13,8 @@ use wire::client::Client;
 use wire::upstream::Upstream;
 
 use crate::account;
-use crate::identity::UserIdSource;
-use crate::reader::Stripe;
+use crate::client::Stripe;
+use crate::identity::UserIdPlace;
 
 /// Status and body.
 type Reply = (u16, Vec<u8>);
@@ -62,7 +62,7 @@ impl Fake {
         });
         let setup = crate::api::setup(base, "sk_test_1", 0, Duration::from_secs(5));
         let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
-        let identity = identity.iter().map(|source| source.parse::<UserIdSource>().unwrap()).collect();
+        let identity = identity.iter().map(|source| source.parse::<UserIdPlace>().unwrap()).collect();
         Stripe::new(upstream, Some(Mode::Test), identity)
     }
 

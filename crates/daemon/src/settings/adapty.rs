@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use entitlement::attributes::AttributeName;
-use stripe::facts::{FORMS, FactSource};
+use stripe::facts::{FORMS, FactPlace};
 
 use super::choice::choice;
 use super::duration::SECOND;
@@ -33,7 +33,7 @@ pub(crate) struct Adapty {
     /// Country of a customer whose own is unknown, two letters; default `US`.
     pub(crate) default_country: String,
     /// What is told about users, and where at Stripe it stands: `[adapty.attributes]` and `[adapty.profile]`.
-    pub(crate) details: Vec<(AttributeName, FactSource)>,
+    pub(crate) details: Vec<(AttributeName, FactPlace)>,
     /// The longest value of an attribute that is told, in characters; default 30.
     pub(crate) attribute_length: u32,
 }
@@ -128,7 +128,7 @@ impl Adapty {
 }
 
 /// Every key of a section whose keys are names.
-fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(AttributeName, FactSource)> {
+fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(AttributeName, FactPlace)> {
     let mut details = Vec::new();
     for name in reader.keys_of(section) {
         let Some(place) = reader.text(&format!("{section}.{name}")) else { continue };

@@ -1,6 +1,6 @@
 //! `[identity]`: where a user id is looked for.
 
-use stripe::identity::UserIdSource;
+use stripe::identity::UserIdPlace;
 
 use super::error::SettingError;
 use super::reader::Reader;
@@ -10,7 +10,7 @@ use super::reader::Reader;
 pub(crate) struct Identity {
     /// The places in order; the first that answers wins. Never empty. By default the metadata key
     /// `customer_user_id` of the subscription, the session's reference, then that key of session and customer.
-    pub(crate) user_id: Vec<UserIdSource>,
+    pub(crate) user_id: Vec<UserIdPlace>,
 }
 
 const FORMS: &str = "`subscription.metadata.<key>`, `checkout_session.client_reference_id`, \
@@ -41,13 +41,13 @@ impl Identity {
     }
 }
 
-fn by_default() -> Vec<UserIdSource> {
+fn by_default() -> Vec<UserIdPlace> {
     let key = || DEFAULT_KEY.to_owned();
     vec![
-        UserIdSource::SubscriptionMetadata(key()),
-        UserIdSource::CheckoutClientReference,
-        UserIdSource::CheckoutMetadata(key()),
-        UserIdSource::CustomerMetadata(key()),
+        UserIdPlace::SubscriptionMetadata(key()),
+        UserIdPlace::CheckoutClientReference,
+        UserIdPlace::CheckoutMetadata(key()),
+        UserIdPlace::CustomerMetadata(key()),
     ]
 }
 

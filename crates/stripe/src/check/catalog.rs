@@ -7,7 +7,7 @@ use entitlement::failure::Failure;
 use entitlement::finding::{Area, Finding, counted};
 
 use crate::check::prices::{Billed, Price};
-use crate::reader::Stripe;
+use crate::client::Stripe;
 
 /// Prices that are told one by one.
 const MOST_TOLD: usize = 50;

@@ -12,8 +12,8 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 use url::Url;
 
 use crate::api::Api;
+use crate::client::Stripe;
 use crate::events::TYPES;
-use crate::reader::Stripe;
 use crate::shape::{List, read};
 use crate::webhook::PATH;
 
@@ -36,9 +36,9 @@ pub struct Endpoint {
     pub api_version: Option<String>,
 }
 
-/// An endpoint as Stripe writes it.
+/// <https://docs.stripe.com/api/webhook_endpoints/object>.
 #[derive(Debug, Deserialize)]
-struct Written {
+struct EndpointObject {
     id: String,
     url: String,
     #[serde(default)]
@@ -72,13 +72,13 @@ impl Stripe {
             RequestBuilder::new(StripeMethod::Get, "/webhook_endpoints").query(&Page { limit: 100, starting_after })
         };
         let List { data, .. } = Api::new(&self.upstream, None).all("webhook endpoints", request).await?;
-        let written = data.iter().filter_map(|object| read::<Written>(object).ok());
+        let written = data.iter().filter_map(|object| read::<EndpointObject>(object).ok());
         Ok(written.filter(|written| written.application.is_none()).map(Endpoint::from).collect())
     }
 }
 
-impl From<Written> for Endpoint {
-    fn from(written: Written) -> Self {
+impl From<EndpointObject> for Endpoint {
+    fn from(written: EndpointObject) -> Self {
         Self {
             id: written.id,
             url: written.url,

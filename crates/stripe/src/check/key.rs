@@ -8,8 +8,8 @@ use entitlement::names::Mode;
 
 use crate::check::area;
 use crate::check::permissions::{Readable, Sample};
-use crate::identity::UserIdSource;
-use crate::reader::Stripe;
+use crate::client::Stripe;
+use crate::identity::UserIdPlace;
 
 /// Seconds between the clocks from which on something is said, and from which on it is too late: signatures are refused
 /// when they are five minutes old, and a webhook may be on its way for some of them.
@@ -54,10 +54,10 @@ pub(super) async fn check(stripe: &Stripe, one_time: bool, clock: Clock) -> (Vec
 
 /// What a sync reads with these settings.
 fn wanted(stripe: &Stripe, one_time: bool) -> impl Iterator<Item = Readable> {
-    let of_sessions = |source: &UserIdSource| {
-        matches!(source, UserIdSource::CheckoutClientReference | UserIdSource::CheckoutMetadata(_))
+    let of_sessions = |source: &UserIdPlace| {
+        matches!(source, UserIdPlace::CheckoutClientReference | UserIdPlace::CheckoutMetadata(_))
     };
-    let sessions = one_time || stripe.identity.iter().any(of_sessions);
+    let sessions = one_time || stripe.user_id.iter().any(of_sessions);
     Readable::ALL.into_iter().filter(move |readable| sessions || *readable != Readable::CheckoutSessions)
 }
 

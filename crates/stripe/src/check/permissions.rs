@@ -17,7 +17,7 @@ use stripe_core::payment_intent::ListPaymentIntent;
 use stripe_core::refund::ListRefund;
 
 use crate::api::Api;
-use crate::reader::Stripe;
+use crate::client::Stripe;
 use crate::shape::{List, read};
 
 /// A kind of object that looks read.
@@ -45,7 +45,7 @@ pub struct Sample {
 }
 
 #[derive(Debug, Deserialize)]
-struct Written {
+struct AnyObject {
     #[serde(default)]
     livemode: Option<bool>,
 }
@@ -120,7 +120,7 @@ impl Stripe {
     pub async fn sample(&self, of: Readable) -> Result<Sample, Failure> {
         let answer = Api::new(&self.upstream, None).answer(of.what(), of.request()).await?;
         let list: List = answer.json(of.what())?;
-        let first = list.data.first().and_then(|object| read::<Written>(object).ok());
+        let first = list.data.first().and_then(|object| read::<AnyObject>(object).ok());
         let mode = first.and_then(|object| object.livemode).map(Mode::of_livemode);
         Ok(Sample { mode, date: answer.date })
     }

@@ -7,7 +7,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use crate::api::Api;
 use crate::check::endpoints::Page;
-use crate::reader::Stripe;
+use crate::client::Stripe;
 use crate::shape::{Ref, read};
 
 /// Pages of 100 after which a list of prices is long enough.
@@ -38,9 +38,9 @@ pub struct Prices {
     pub cut_off: bool,
 }
 
-/// A price as Stripe writes it.
+/// <https://docs.stripe.com/api/prices/object>.
 #[derive(Debug, Deserialize)]
-struct Written {
+struct PriceObject {
     id: String,
     #[serde(default)]
     product: Ref,
@@ -50,9 +50,9 @@ struct Written {
     active: Option<bool>,
 }
 
-/// A product as Stripe writes it.
+/// <https://docs.stripe.com/api/products/object>.
 #[derive(Debug, Deserialize)]
-struct WrittenProduct {
+struct ProductObject {
     #[serde(default)]
     active: Option<bool>,
 }
@@ -82,7 +82,7 @@ impl Stripe {
         };
         let api = Api::new(&self.upstream, None);
         let list = api.finish("prices", crate::shape::List::unread(), MOST_PAGES, request, |_| false).await?;
-        let prices = list.data.iter().filter_map(|object| read::<Written>(object).ok()).map(Price::from);
+        let prices = list.data.iter().filter_map(|object| read::<PriceObject>(object).ok()).map(Price::from);
         Ok(Prices { prices: prices.collect(), cut_off: list.has_more })
     }
 
@@ -91,7 +91,7 @@ impl Stripe {
     /// # Errors
     /// The failed request.
     pub async fn price(&self, id: &str) -> Result<Option<Price>, Failure> {
-        Ok(self.one::<Written>("price", "/prices", id).await?.map(Price::from))
+        Ok(self.one::<PriceObject>("price", "/prices", id).await?.map(Price::from))
     }
 
     /// Whether the product `id` can be bought; `None` when Stripe has none.
@@ -99,7 +99,7 @@ impl Stripe {
     /// # Errors
     /// The failed request.
     pub async fn product_is_active(&self, id: &str) -> Result<Option<bool>, Failure> {
-        let product = self.one::<WrittenProduct>("product", "/products", id).await?;
+        let product = self.one::<ProductObject>("product", "/products", id).await?;
         Ok(product.map(|product| product.active != Some(false)))
     }
 
@@ -117,8 +117,8 @@ impl Stripe {
     }
 }
 
-impl From<Written> for Price {
-    fn from(written: Written) -> Self {
+impl From<PriceObject> for Price {
+    fn from(written: PriceObject) -> Self {
         Self {
             id: written.id,
             product: written.product.owned().unwrap_or_default(),

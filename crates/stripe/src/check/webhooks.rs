@@ -5,8 +5,8 @@ use entitlement::finding::{Area, Finding};
 use entitlement::names::Mode;
 
 use crate::check::endpoints::Endpoint;
+use crate::client::Stripe;
 use crate::events::TYPES;
-use crate::reader::Stripe;
 use crate::webhook::PATH;
 
 const WHERE: &str = "Developers → Webhooks";

@@ -18,7 +18,7 @@ fn written(id: &str) -> Value {
 }
 
 fn endpoint(change: Value) -> Endpoint {
-    read::<Written>(&Object::of(&changed(written("we_1"), change))).unwrap().into()
+    read::<EndpointObject>(&Object::of(&changed(written("we_1"), change))).unwrap().into()
 }
 
 #[tokio::test]

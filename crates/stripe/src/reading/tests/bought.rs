@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{UID, at};
 use crate::account;
-use crate::reader::Asked;
+use crate::client::Extras;
 use crate::test_server::{Fake, START, changed, list, page};
 
 fn session() -> Value {
@@ -153,8 +153,8 @@ async fn a_country_that_is_none_gives_way_to_the_next() {
             .with("/v1/checkout/sessions", list(&[session()]))
             .with("/v1/charges", list(&[charge(details)]))
             .with("/v1/customers/cus_1", json!({"id": "cus_1", "address": {"country": address}}));
-        let asking = Asked { country: true, ..Asked::default() };
-        let stripe = fake.stripe(UID).await.asking(asking);
+        let asking = Extras { country: true, ..Extras::default() };
+        let stripe = fake.stripe(UID).await.with_extras(asking);
         let looked = stripe.read(&account::of(None, "cus_1"), Scope { one_time: true }).await.unwrap();
         assert_eq!(looked.billing.purchases[0].country.as_deref(), expected);
     }

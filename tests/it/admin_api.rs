@@ -21,7 +21,7 @@ async fn ask(world: &World, method: &str, path: &str, body: Option<Value>) -> (u
 }
 
 #[tokio::test]
-async fn a_page_learns_where_a_user_stands_without_asking_anybody() {
+async fn the_status_of_a_user_is_answered_from_memory() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let asked = world.simulator.journal.count(|_| true);
@@ -65,7 +65,7 @@ async fn a_payer_is_not_locked_out_when_an_upstream_is_down() {
 }
 
 #[tokio::test]
-async fn a_user_is_looked_at_again_on_request() {
+async fn a_user_is_synced_again_on_request() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.simulator.stripe.cancel_now(&bought.subscription);
@@ -86,22 +86,22 @@ async fn a_user_is_looked_at_again_on_request() {
 }
 
 #[tokio::test]
-async fn a_round_is_made_on_request_and_listed() {
+async fn a_reconciliation_is_made_on_request_and_listed() {
     let world = world().await;
     world.granted("u-1", "price_premium", "premium").await;
-    assert_eq!(ask(&world, "GET", "/v1/rounds", None).await, (200, json!([])));
-    assert_eq!(ask(&world, "POST", "/v1/rounds", None).await.0, 202);
+    assert_eq!(ask(&world, "GET", "/v1/reconciliations", None).await, (200, json!([])));
+    assert_eq!(ask(&world, "POST", "/v1/reconciliations", None).await.0, 202);
     let listed = async {
         loop {
-            let (_, rounds) = ask(&world, "GET", "/v1/rounds", None).await;
-            if rounds[0]["accounts"] == 1 {
-                return rounds;
+            let (_, reports) = ask(&world, "GET", "/v1/reconciliations", None).await;
+            if reports[0]["accounts"] == 1 {
+                return reports;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    let rounds = tokio::time::timeout(crate::harness::daemon::PATIENCE, listed).await.expect("it is made");
-    assert_eq!((&rounds[0]["differences"], &rounds[0]["failed"]), (&json!([]), &json!(0)));
+    let reports = tokio::time::timeout(crate::harness::daemon::PATIENCE, listed).await.expect("it is made");
+    assert_eq!((&reports[0]["differences"], &reports[0]["failed"]), (&json!([]), &json!(0)));
     finish(world).await;
 }
 
@@ -147,7 +147,7 @@ async fn the_document_of_the_api_names_every_path_that_is_served() {
     let (status, document) = ask(&world, "GET", "/v1/openapi.json", None).await;
     assert_eq!(status, 200);
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    let known = ["/v1/users/{id}/status", "/v1/resync", "/v1/rounds", "/v1/parked", "/v1/links", "/v1/events"];
+    let known = ["/v1/users/{id}/status", "/v1/resync", "/v1/reconciliations", "/v1/parked", "/v1/links", "/v1/events"];
     for path in known.into_iter().chain(["/v1/ledger", "/v1/users/{id}/explain", "/v1/accounts/{id}/explain"]) {
         assert!(paths.iter().any(|known| *known == path), "{path} is not in {paths:?}");
     }
@@ -197,7 +197,7 @@ async fn all(world: &World, list: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn events_and_steps_are_listed_page_by_page_and_told_one_by_one() {
+async fn events_and_steps_are_listed_page_by_page_and_shown_one_by_one() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.granted("u-2", "price_gold", "gold").await;
@@ -206,12 +206,12 @@ async fn events_and_steps_are_listed_page_by_page_and_told_one_by_one() {
     assert_eq!(events.len(), ask(&world, "GET", "/v1/events", None).await.1["items"].as_array().unwrap().len());
     let of_account = all(&world, &format!("/v1/events?account={account}&")).await;
     assert!(!of_account.is_empty() && of_account.len() < events.len());
-    let subscriptions = all(&world, "/v1/events?type=customer.subscription.*&outcome=rung&since=1h&").await;
+    let subscriptions = all(&world, "/v1/events?type=customer.subscription.*&outcome=enqueued&since=1h&").await;
     assert!(subscriptions.iter().all(|event| event["type"].as_str().unwrap().starts_with("customer.subscription.")));
     let id = subscriptions[0]["id"].as_str().unwrap();
     let (status, event) = ask(&world, "GET", &format!("/v1/events/{id}"), None).await;
     assert_eq!(
-        (status, &event["id"], &event["standing"]["account"]),
+        (status, &event["id"], &event["worklist"]["account"]),
         (200, &subscriptions[0]["id"], &event["account"])
     );
     assert_eq!(ask(&world, "GET", "/v1/events/evt_nowhere", None).await.0, 404);
@@ -237,17 +237,18 @@ async fn an_event_is_replayed_and_a_customer_explained_over_the_api() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.simulator.adapty.forget("u-1", "premium");
-    let events = all(&world, "/v1/events?outcome=rung&").await;
-    let (of_account, silent) = (&events[0]["id"], &all(&world, "/v1/events?outcome=nobody&").await[0]["id"]);
-    let (status, told) = ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": [of_account, silent] }))).await;
+    let events = all(&world, "/v1/events?outcome=enqueued&").await;
+    let (of_account, of_nobody) = (&events[0]["id"], &all(&world, "/v1/events?outcome=no_account&").await[0]["id"]);
+    let (status, told) =
+        ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": [of_account, of_nobody] }))).await;
     assert_eq!((status, &told["accounts"]), (202, &json!([events[0]["account"]])));
-    assert!(told["silent"][0].as_str().unwrap().contains("concerns no customer"), "{told}");
+    assert!(told["skipped"][0].as_str().unwrap().contains("concerns no account"), "{told}");
     assert_eq!(ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": ["evt_nowhere"] }))).await.0, 404);
     assert_eq!(ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": [] }))).await.0, 422);
     for path in ["/v1/users/u-1/explain".to_owned(), format!("/v1/accounts/stripe:{}/explain", bought.customer)] {
         let (status, told) = ask(&world, "GET", &path, None).await;
         assert_eq!(
-            (status, &told["user"], &told["owed"][0]["level"]),
+            (status, &told["user"], &told["expected"]["entitlements"][0]["level"]),
             (200, &json!("u-1"), &json!("premium")),
             "{told}"
         );

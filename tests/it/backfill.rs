@@ -69,7 +69,7 @@ async fn the_account_of_a_subscription_is_found_and_waited_for_without_a_daemon(
     let bought = world.buys("u-1", "price_premium");
     world.daemon.terminate().await;
     let text = said(&world, &["resync", &format!("stripe:{}", bought.customer), "--wait"]).await;
-    assert!(text.contains("was looked at") && world.holds("u-1", "premium"), "{text}");
+    assert!(text.contains("is synced") && world.holds("u-1", "premium"), "{text}");
     world.daemon.restart(&[]).await;
     let other = world.buys("u-2", "price_premium");
     said(&world, &["resync", "--subscription", &other.subscription]).await;

@@ -85,7 +85,7 @@ async fn the_ledger_is_listed_as_a_table_and_as_json() {
     for (field, value) in expected {
         assert_eq!(line[0][field], value.as_str());
     }
-    assert_eq!(line[0]["step"]["grant"]["transaction"]["id"], bought.subscription.as_str());
+    assert_eq!(line[0]["step"]["grant_access"]["sale"]["id"], bought.subscription.as_str());
     assert!(line[0]["because"].as_str().unwrap().contains(&bought.subscription));
     let table = says(&world, &["ledger", "list", "--limit", "1"]).await;
     assert_eq!(table.lines().count(), 2, "{table}");
@@ -159,7 +159,7 @@ async fn resync_looks_again_and_waits_for_it() {
     let before = looks();
     let account = account(&bought);
     let said = says(&world, &["resync", &account, "--wait"]).await;
-    assert!(said.contains("1 account is due") && said.contains(&format!("`{account}` was looked at")), "{said}");
+    assert!(said.contains("1 account is due") && said.contains(&format!("`{account}` is synced")), "{said}");
     assert!(looks() > before);
     let said = says(&world, &["resync", "--user", "u-1"]).await;
     assert!(said.contains("1 account is due"), "{said}");
@@ -224,14 +224,14 @@ async fn parked_things_are_listed_with_their_age_by_kind_and_account_and_told_on
     }
     let id = row["id"].to_string();
     let text = says(&world, &["parked", "show", &id]).await;
-    let (about, rests) = (format!("account  {account}\n"), format!("`{account}` is at rest"));
-    for piece in [&about, "to do    set the metadata at Stripe", &rests] {
+    let (about, rests) = (format!("account   {account}\n"), format!("`{account}` is synced again with its next event"));
+    for piece in [&about, "to do     set the metadata at Stripe", &rests] {
         assert!(text.contains(piece), "{piece}: {text}");
     }
     let told = tells(&world, &["parked", "show", &id, "--json"]).await;
-    assert_eq!((&told["reason"], &told["standing"]["due_at"]), (&row["reason"], &Value::Null));
+    assert_eq!((&told["reason"], &told["worklist"]["due_at"]), (&row["reason"], &Value::Null));
     says(&world, &["parked", "drop", &id, "--reason", "an old shop"]).await;
-    assert!(says(&world, &["parked", "show", &id]).await.contains("dropped  an old shop\n"));
+    assert!(says(&world, &["parked", "show", &id]).await.contains("dropped   an old shop\n"));
     let unknown = world.daemon.command(&["parked", "show", "4711"]).await;
     assert_eq!(unknown.status.code(), Some(1));
     assert!(unknown.stderr.contains("4711"), "{}", unknown.stderr);

@@ -205,7 +205,7 @@ async fn pulled_in_a_round(number: u64) -> bool {
     world.daemon.restart(&[]).await;
     let arrived = |requests: &[Request]| requests.iter().any(|request| request.number == number);
     let made = async {
-        while world.daemon.metric("grantsync_round_accounts").await.is_none_or(|accounts| accounts < 5.0) {
+        while world.daemon.metric("grantsync_reconciliation_accounts").await.is_none_or(|accounts| accounts < 5.0) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -224,7 +224,7 @@ async fn pulled_in_a_round(number: u64) -> bool {
     world.until_gone("u-ended", "gold").await;
     world.until_gone("u-refunded", "premium").await;
     let ended = async {
-        while world.daemon.metric("grantsync_round_accounts").await.is_none_or(|accounts| accounts < 5.0) {
+        while world.daemon.metric("grantsync_reconciliation_accounts").await.is_none_or(|accounts| accounts < 5.0) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };

@@ -1,7 +1,7 @@
 //! Who may use whom: the manifests against ARCHITECTURE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -54,4 +54,32 @@ fn the_core_and_the_simulator_use_none_of_ours() {
     let manifests = manifests();
     assert!(manifests["entitlement"].is_empty());
     assert!(manifests["simulator"].is_empty());
+}
+
+/// All Rust files below a folder of the repository.
+fn sources(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path, text));
+        }
+    }
+    found
+}
+
+#[test]
+fn api_and_command_line_do_not_use_each_other() {
+    let daemon = root().join("crates/daemon/src");
+    for (folder, others) in [("api", ["crate::commands", "crate::cli"]), ("commands", ["crate::api", "super::api"])] {
+        let files = sources(&daemon.join(folder));
+        assert!(files.len() > 5, "{folder}");
+        for (path, text) in files {
+            let used = others.iter().find(|other| text.contains(*other));
+            assert_eq!(used, None, "{}", path.display());
+        }
+    }
 }

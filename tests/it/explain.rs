@@ -32,13 +32,13 @@ async fn it_tells_who_what_is_owed_and_shown_what_happened_and_what_happens_next
         let end = world.period_end(&bought.subscription) + SLACK;
         let pieces = [
             "user u-1, with a profile at Adapty\n".to_owned(),
-            format!("account {account}, learnt from `subscription.metadata.customer_user_id`\n"),
+            format!("account {account}, linked by `subscription.metadata.customer_user_id`\n"),
             format!("  premium until {}\n", end.format("%Y-%m-%dT%H:%M:%SZ")),
             format!("because `{}` is paid to", bought.subscription),
             "steps: none".to_owned(),
             "next look: ".to_owned(),
-            format!("shown:\n  premium until {}, from stripe, transaction ", end.format("%Y-%m-%d %H:%M:%SZ")),
-            format!("\nwhat happens next\n  `{account}` is looked at again at 20"),
+            format!("actual:\n  premium until {}, from stripe, transaction ", end.format("%Y-%m-%d %H:%M:%SZ")),
+            format!("\nwhat happens next\n  `{account}` is synced again at 20"),
         ];
         let mut rest = text.as_str();
         for piece in pieces {
@@ -62,9 +62,15 @@ async fn it_tells_the_same_as_json() {
     let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
     let account = account(&bought);
     assert_eq!((&told["user"], &told["accounts"]), (&json!("u-1"), &json!([account])));
-    assert_eq!((&told["owed"][0]["level"], &told["shown"][0]["level"]), (&json!("premium"), &json!("premium")));
-    assert_eq!((&told["steps"], &told["withheld"], &told["unsure"]), (&json!([]), &json!([]), &json!([])));
-    assert!(told["look_again"].is_string(), "{told}");
+    assert_eq!(
+        (&told["expected"]["entitlements"][0]["level"], &told["actual"][0]["level"]),
+        (&json!("premium"), &json!("premium"))
+    );
+    assert_eq!(
+        (&told["steps"], &told["expected"]["withheld"], &told["expected"]["unknown"]),
+        (&json!([]), &json!([]), &json!([]))
+    );
+    assert!(told["sync_again_at"].is_string(), "{told}");
     let line = told["timeline"].as_array().unwrap();
     for happening in line {
         let fields: Vec<&String> = happening.as_object().unwrap().keys().collect();
@@ -113,7 +119,7 @@ async fn a_long_timeline_is_cut_to_its_end_unless_all_is_asked_for() {
     let whole = count().await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     let cut = timeline(&text);
-    assert_eq!(cut[0], format!("({} earlier lines; `--all` tells them)", whole - 20));
+    assert_eq!(cut[0], format!("({} earlier lines; `--all` shows them)", whole - 20));
     assert_eq!(cut.len(), 21);
     let text = says(&world, &["explain", "--user", "u-1", "--all"]).await;
     let all = timeline(&text);
@@ -131,27 +137,27 @@ async fn while_stripe_is_away_it_tells_what_is_remembered() {
         let text = says(&world, asked).await;
         for piece in [
             "user u-1, with a profile at Adapty\n",
-            "\nStripe could not be asked: ",
-            "owed or shown at the last look, 20",
+            "\n`stripe` could not be read: ",
+            "access as the last sync saw it, 20",
             "\n  premium until 20",
             "is paid to",
-            "\nshown:\n  premium until 20",
+            "\nactual:\n  premium until 20",
             "confirmed  grant `premium`",
-            "is looked at again at",
+            "is synced again at",
         ] {
             assert!(text.contains(piece), "{piece}: {text}");
         }
     }
     let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
-    assert_eq!((&told["owed"], &told["steps"]), (&Value::Null, &Value::Null));
+    assert_eq!((&told["expected"], &told["steps"]), (&Value::Null, &Value::Null));
     assert_eq!(
-        (&told["shown"][0]["level"], &told["remembered"]["levels"][0]["level"]),
+        (&told["actual"][0]["level"], &told["remembered"]["levels"][0]["level"]),
         (&json!("premium"), &json!("premium"))
     );
-    assert!(told["look_again"].is_string() && told["unasked"][0].as_str().unwrap().contains("Stripe"), "{told}");
+    assert!(told["sync_again_at"].is_string() && told["unread"][0].as_str().unwrap().contains("`stripe`"), "{told}");
     let saved = world.daemon.command(&["explain", "--user", "u-1", "--save", "case.json"]).await;
     assert_eq!(saved.status.code(), Some(1));
-    assert!(saved.stderr.contains("the case was not saved, since Stripe"), "{}", saved.stderr);
+    assert!(saved.stderr.contains("the case was not saved, since `stripe`"), "{}", saved.stderr);
     let unknown = world.daemon.command(&["explain", "stripe:cus_unheard"]).await;
     assert_eq!((unknown.status.code(), unknown.stdout.as_str()), (Some(1), ""));
     assert!(unknown.stderr.contains("nothing is known of `stripe:cus_unheard`"), "{}", unknown.stderr);
@@ -165,12 +171,14 @@ async fn while_adapty_is_away_it_tells_what_is_owed() {
     world.granted("u-1", "price_premium", "premium").await;
     world.simulator.adapty.faults.inject(down());
     let text = says(&world, &["explain", "--user", "u-1"]).await;
-    for piece in ["user u-1\n", "\nAdapty could not be asked: ", "\nowed:\n  premium until", "\ntimeline\n"] {
+    for piece in
+        ["user u-1\n", "\nthe profile in `adapty` could not be read: ", "\nowed:\n  premium until", "\ntimeline\n"]
+    {
         assert!(text.contains(piece), "{piece}: {text}");
     }
-    assert!(!text.contains("steps: none") && !text.contains("shown:"), "nobody knows: {text}");
+    assert!(!text.contains("steps: none") && !text.contains("actual:"), "nobody knows: {text}");
     let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
-    assert_eq!((&told["owed"][0]["level"], &told["shown"]), (&json!("premium"), &Value::Null));
+    assert_eq!((&told["expected"]["entitlements"][0]["level"], &told["actual"]), (&json!("premium"), &Value::Null));
     world.simulator.adapty.faults.clear();
     finish(world).await;
 }
@@ -181,11 +189,12 @@ async fn a_look_that_failed_is_told_with_its_trouble() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.simulator.stripe.faults.inject(down());
     world.deliver(&[world.simulator.stripe.event("customer.subscription.updated", &bought.subscription)]).await;
-    let failed =
-        async { while tells(&world, &["explain", "--user", "u-1", "--json"]).await["next"][0]["trouble"].is_null() {} };
+    let failed = async {
+        while tells(&world, &["explain", "--user", "u-1", "--json"]).await["worklist"][0]["error"].is_null() {}
+    };
     tokio::time::timeout(crate::harness::daemon::PATIENCE, failed).await.unwrap();
     let text = says(&world, &["explain", "--user", "u-1"]).await;
-    assert!(text.contains(&format!("the last look at `{}` failed: ", account(&bought))), "{text}");
+    assert!(text.contains(&format!("the last sync of `{}` failed: ", account(&bought))), "{text}");
     world.simulator.stripe.faults.clear();
     says(&world, &["resync", "--user", "u-1", "--wait"]).await;
     finish(world).await;
@@ -237,7 +246,8 @@ async fn while_it_only_observes_it_says_so() {
     let bought = world.buys("u-1", "price_premium");
     world.deliver_and_rest(&bought.events).await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
-    for piece in ["who has no profile at Adapty yet", "\nsteps:\n", "shown: nothing", "`observe`: nothing is written"] {
+    for piece in ["who has no profile at Adapty yet", "\nsteps:\n", "actual: nothing", "`observe`: nothing is written"]
+    {
         assert!(text.contains(piece), "{piece}: {text}");
     }
     finish(world).await;

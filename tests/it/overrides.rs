@@ -71,7 +71,7 @@ async fn a_promotion_and_what_is_paid_for_never_shorten_each_other() {
     command(&world, &["grant", "u-1", "premium", "--days", "2", "--wait"]).await;
     world.until_held("u-1", "premium", paid_end).await;
     let told = command(&world, &["grant", "u-1", "premium", "--days", "90", "--wait"]).await;
-    assert!(told.starts_with("promotion `promo_2`: `premium` is given until "), "{told}");
+    assert!(told.starts_with("promotional grant `promo_2`: `premium` is granted until "), "{told}");
     let long = world.simulator.adapty.level("u-1", "premium").unwrap().expires_at.unwrap();
     assert!((long - simulator::clock::now() - TimeDelta::days(90)).num_seconds().abs() < 60);
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "what was paid stays told");
@@ -158,10 +158,10 @@ async fn who_ordered_what_and_why_is_kept_and_told_with_the_steps() {
     let revoked = world.daemon.listed(&["ledger"]).await.remove(0);
     let key = revoked["key"].as_str().unwrap();
     let shown: Value = serde_json::from_str(&command(&world, &["ledger", "show", key, "--json"]).await).unwrap();
-    assert_eq!((&shown["order"]["by"], &shown["order"]["why"]), (&json!("anna"), &json!("fraud")));
+    assert_eq!((&shown["audit"]["by"], &shown["audit"]["why"]), (&json!("anna"), &json!("fraud")));
     assert!(command(&world, &["ledger", "show", key]).await.contains("block `premium` in `adapty` by anna: fraud"));
     let (_, step) = ask(&world, "GET", &format!("/v1/ledger/{key}"), None).await;
-    assert_eq!(step["order"]["kind"], "block");
+    assert_eq!(step["audit"]["kind"], "block");
     let email = "profile:email=ann@example.com";
     command(&world, &["attributes", "u-1", email, "--by", "crm", "--why", "moved", "--wait"]).await;
     command(&world, &["unblock", "u-1", "premium", "--by", "bob", "--why", "a mistake", "--wait"]).await;
@@ -171,16 +171,16 @@ async fn who_ordered_what_and_why_is_kept_and_told_with_the_steps() {
         assert!(explained.contains(said), "{explained}");
     }
     assert!(!explained.contains("ann@"));
-    let (_, page) = ask(&world, "GET", "/v1/orders?user=u-1&limit=2", None).await;
+    let (_, page) = ask(&world, "GET", "/v1/audit?user=u-1&limit=2", None).await;
     let kinds =
         |page: &Value| page["items"].as_array().unwrap().iter().map(|of| of["kind"].clone()).collect::<Vec<_>>();
-    assert_eq!(kinds(&page), ["unblock", "describe"]);
+    assert_eq!(kinds(&page), ["unblock", "set_attributes"]);
     let next = page["next"].as_str().unwrap();
-    let (_, page) = ask(&world, "GET", &format!("/v1/orders?user=u-1&limit=2&after={next}"), None).await;
+    let (_, page) = ask(&world, "GET", &format!("/v1/audit?user=u-1&limit=2&after={next}"), None).await;
     assert_eq!(kinds(&page), ["block"]);
-    assert_eq!(all(&world, &["orders", "u-1"]).await.len(), 3);
+    assert_eq!(all(&world, &["audit", "u-1"]).await.len(), 3);
     assert_eq!(all(&world, &["blocks", "u-1"]).await.len(), 0);
-    assert!(command(&world, &["orders"]).await.contains("fraud"));
+    assert!(command(&world, &["audit"]).await.contains("fraud"));
     finish(world).await;
 }
 
@@ -223,8 +223,8 @@ async fn whoever_an_account_is_taken_from_keeps_neither_status_nor_details() {
 async fn a_wrong_order_says_what_to_write_and_orders_nothing() {
     let world = world().await;
     for (words, said) in [
-        (&["grant", "u-1", "premium", "--days", "0"][..], "a promotion lasts 1 to 36500 days"),
-        (&["grant", "u-1", "premium", "--until", "2020-01-01T00:00:00Z"], "a promotion ends in the future"),
+        (&["grant", "u-1", "premium", "--days", "0"][..], "a promotional grant lasts 1 to 36500 days"),
+        (&["grant", "u-1", "premium", "--until", "2020-01-01T00:00:00Z"], "a promotional grant ends in the future"),
         (&["grant", "u-1", "premium"], "--days"),
         (&["grant", "u-1", "premium", "--days", "3", "--lifetime"], "cannot be used with"),
         (&["grant", "u-1", "premium", "--days", "3", "--app", "tv"], "there is no app `tv`: write `adapty`"),
@@ -246,7 +246,7 @@ async fn a_wrong_order_says_what_to_write_and_orders_nothing() {
     assert!(told.stderr.contains("a user has at most 10"), "{}", told.stderr);
     let none = world.daemon.command(&["revoke", "u-1", "premium"]).await;
     assert_eq!(none.status.code(), Some(1));
-    assert!(none.stderr.contains("no promotion of `premium` runs"), "{}", none.stderr);
+    assert!(none.stderr.contains("no promotional grant of `premium` runs"), "{}", none.stderr);
     world.daemon.calm().await;
     assert_eq!(world.simulator.adapty.profile_count(), 0);
     finish(world).await;

@@ -113,7 +113,7 @@ async fn the_nightly_round_is_made_by_the_daemon_and_told_in_its_metrics() {
     world.until_held("u-unheard", "premium", world.any_period_end() + SLACK).await;
     world.until_gone("u-ended", "gold").await;
     let made = async {
-        while world.daemon.metric("grantsync_round_accounts").await.is_none_or(|accounts| accounts < 4.0) {
+        while world.daemon.metric("grantsync_reconciliation_accounts").await.is_none_or(|accounts| accounts < 4.0) {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };

@@ -1,4 +1,4 @@
-//! The admin side: metrics and health, behind the token where it must be.
+//! The admin side: metrics, health and the admin API, behind the token.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,16 +11,17 @@ use axum::routing::get;
 use axum::{Json, Router};
 use hmac::{Hmac, KeyInit, Mac};
 use metrics_exporter_prometheus::PrometheusHandle;
+use operator::operator::Operator;
 use serde_json::json;
 use sha2::Sha256;
 use store::open::Store;
 
-use crate::api::{self, Api};
+use crate::api;
 use crate::health::{self, Health};
 use crate::prometheus;
 use crate::settings::secret::Secret;
 
-/// Who may ask what.
+/// Who may read what.
 #[derive(Debug)]
 struct Guard {
     token: Option<Secret>,
@@ -34,14 +35,14 @@ pub(crate) fn routes(
     token: Option<Secret>,
     health: Health,
     metrics: PrometheusHandle,
-    api: Api,
+    operator: Operator,
 ) -> Router {
     let guard = Arc::new(Guard { token, loopback: listen.ip().is_loopback() });
     let store = health.store.clone();
     Router::new()
         .route("/metrics", get(text).with_state((store, metrics)))
         .merge(health::routes(health))
-        .merge(api::routes(api))
+        .merge(api::routes(operator))
         .fallback(|| async { refuse(StatusCode::NOT_FOUND, "not_found", "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             refuse(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the path does not take this method")
@@ -50,7 +51,7 @@ pub(crate) fn routes(
 }
 
 async fn text(State((store, metrics)): State<(Store, PrometheusHandle)>) -> Response {
-    // what a scrape shows is as fresh as the scrape; without the database the rest is still worth showing
+    // the gauges are read at each scrape; without the database the other metrics are served all the same
     if let Err(error) = prometheus::read(&store).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "the gauges could not be read");
     }

@@ -1,20 +1,22 @@
-//! How a command ends when it does not end well.
+//! Why a command failed, and its exit status.
 
 use std::error::Error;
 use std::process::ExitCode;
+
+use operator::error::OperatorError;
 
 use crate::settings::error::SettingsError;
 
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CommandError {
-    /// Something to mend in the settings or on the command line: exit status 2.
+    /// The settings or the command line are wrong: exit status 2.
     Usage(String),
     /// What was being done, and why it did not work: exit status 1.
     Doing(&'static str, Box<dyn Error + Send + Sync>),
     /// A plain sentence: exit status 1.
     Sentence(String),
-    /// It was told in the output already: exit status 1.
+    /// The output has said it already: exit status 1.
     Silent,
 }
 
@@ -23,8 +25,8 @@ impl CommandError {
         Self::Doing(doing, error.into())
     }
 
-    /// Tells the failure on standard error, and how to exit.
-    #[expect(clippy::print_stderr, reason = "the last word of a command belongs to the person who typed it")]
+    /// Prints the failure on standard error. Answers the exit status.
+    #[expect(clippy::print_stderr, reason = "an error of a command is printed for the person who typed it")]
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Self::Silent) {
             eprintln!("{}", self.text());
@@ -35,7 +37,7 @@ impl CommandError {
         }
     }
 
-    /// What there is to say; empty when it was said already.
+    /// The text; empty when the output has said it already.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Usage(text) | Self::Sentence(text) => text.clone(),
@@ -63,6 +65,18 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 impl From<SettingsError> for CommandError {
     fn from(error: SettingsError) -> Self {
         Self::Usage(error.to_string())
+    }
+}
+
+impl From<OperatorError> for CommandError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Invalid(text) => Self::Usage(text),
+            OperatorError::NotFound(text) | OperatorError::Conflict(text) => Self::Sentence(text),
+            OperatorError::NoKeys | OperatorError::Upstream { .. } => Self::Sentence(error.to_string()),
+            OperatorError::Store(error) => error.into(),
+            OperatorError::Note(error) => Self::because("writing a note", error),
+        }
     }
 }
 

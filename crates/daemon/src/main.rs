@@ -1,4 +1,4 @@
-//! The program `grantsync`: reads settings, wires the rooms, runs the commands.
+//! The program `grantsync`: reads settings, wires the crates, runs the commands.
 
 mod admin;
 mod api;
@@ -11,19 +11,16 @@ mod demo;
 mod health;
 mod http_server;
 mod logs;
-mod moments;
-mod ordering;
 mod output;
 mod progress;
 mod prometheus;
+mod reconciliation_schedule;
 mod retention;
-mod rounds;
 mod rules;
 mod serve;
 mod settings;
 mod shared_limits;
-mod standing;
-mod turns;
+mod startup;
 mod wiring;
 mod workers;
 
@@ -39,7 +36,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = match cli.command {
         Command::Serve(_) => "info",
-        // what an upstream answers is what a check finds
+        // a check reports what an upstream answers as a finding
         Command::Check(_) => "warn,wire=off",
         _ => "warn",
     };
@@ -66,7 +63,7 @@ async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Man { command } => commands::completions::man(&command),
         command => {
             let settings = Settings::load(cli.config.as_deref(), environment())?;
-            // a check tells them among its findings
+            // a check reports them as findings
             for warning in settings.warnings.iter().filter(|_| !matches!(command, Command::Check(_))) {
                 tracing::warn!("{warning}");
             }
@@ -90,7 +87,7 @@ async fn with_settings(command: Command, settings: Settings) -> Result<(), Comma
         Command::Unblock(unblock) => commands::overrides::unblock(&settings, unblock).await,
         Command::Promotions(promotions) => commands::overrides::promotions(&settings, promotions).await,
         Command::Blocks(blocks) => commands::overrides::blocks(&settings, blocks).await,
-        Command::Orders(orders) => commands::overrides::orders(&settings, orders).await,
+        Command::Audit(audit) => commands::audit::run(&settings, audit).await,
         Command::Attributes(attributes) => commands::overrides::attributes(&settings, attributes).await,
         Command::Explain(explain) => commands::explain::run(&settings, explain).await,
         Command::Parked(parked) => commands::parked::run(&settings, parked).await,

@@ -1,34 +1,34 @@
-//! Progress of long work: a line that is written over on a terminal, lines of their own elsewhere.
+//! Progress of long work: one line that is overwritten on a terminal, a new line every few seconds elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// How often it is told on a terminal, and elsewhere.
+/// How often it is shown on a terminal, and elsewhere.
 const ON_TERMINAL: Duration = Duration::from_millis(100);
 const IN_A_FILE: Duration = Duration::from_secs(5);
 /// How wide the bar is.
 const WIDTH: u64 = 30;
 
-/// Tells how far something is, on standard error.
+/// Shows how far something is, on standard error.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: &'static str,
     terminal: bool,
-    told: Option<Instant>,
+    shown: Option<Instant>,
 }
 
 impl Progress {
     pub(crate) fn new(what: &'static str) -> Self {
-        Self { what, terminal: std::io::stderr().is_terminal(), told: None }
+        Self { what, terminal: std::io::stderr().is_terminal(), shown: None }
     }
 
     /// `done`, of `all` if that is known.
-    pub(crate) fn tell(&mut self, done: u64, all: Option<u64>) {
+    pub(crate) fn show(&mut self, done: u64, all: Option<u64>) {
         let every = if self.terminal { ON_TERMINAL } else { IN_A_FILE };
-        if self.told.is_some_and(|told| told.elapsed() < every) {
+        if self.shown.is_some_and(|shown| shown.elapsed() < every) {
             return;
         }
-        self.told = Some(Instant::now());
+        self.shown = Some(Instant::now());
         let line = line(self.what, done, all);
         let mut out = std::io::stderr().lock();
         // nobody may be reading
@@ -37,7 +37,7 @@ impl Progress {
 
     /// Leaves the line.
     pub(crate) fn end(&self) {
-        if self.terminal && self.told.is_some() {
+        if self.terminal && self.shown.is_some() {
             drop(writeln!(std::io::stderr()));
         }
     }

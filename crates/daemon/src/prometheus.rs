@@ -1,4 +1,4 @@
-//! The metrics, and the gauges that are read from the database.
+//! Prometheus metrics, and the gauges that are read from the database.
 
 use std::time::Duration;
 
@@ -28,20 +28,37 @@ pub(crate) fn install() -> Result<PrometheusHandle, CommandError> {
 fn describe() {
     metrics::describe_counter!("grantsync_events_total", "Webhook events taken in, by type and outcome.");
     metrics::describe_counter!("grantsync_webhooks_refused_total", "Webhook requests refused, by reason.");
-    metrics::describe_histogram!("grantsync_event_to_grant_seconds", "From a bell to the confirmed step.");
-    metrics::describe_counter!("grantsync_steps_total", "Writes to a destination, by kind and outcome.");
-    metrics::describe_counter!("grantsync_double_subscriptions_total", "Looks that found a level paid twice.");
-    metrics::describe_counter!("grantsync_looks_total", "Looks at accounts, by outcome.");
+    metrics::describe_histogram!(
+        "grantsync_event_to_grant_seconds",
+        "From the trigger of a sync to the confirmed step."
+    );
+    metrics::describe_counter!("grantsync_steps_total", "Steps sent to a destination, by kind and outcome.");
+    metrics::describe_counter!(
+        "grantsync_double_subscriptions_total",
+        "Syncs that found a level paid for in a store of the app and on the web."
+    );
+    metrics::describe_counter!("grantsync_syncs_total", "Syncs of accounts, by outcome.");
     metrics::describe_counter!(
         "grantsync_profile_reads_saved_total",
-        "Looks that needed no reading of a profile, since our own last write had just shown it."
+        "Syncs that read no profile, since the answer to our own last write had just shown it."
     );
-    metrics::describe_histogram!("grantsync_look_seconds", "How long a look took.");
+    metrics::describe_histogram!("grantsync_sync_seconds", "How long a sync took.");
     metrics::describe_counter!("grantsync_upstream_requests_total", "Requests to upstreams, by status.");
     metrics::describe_histogram!("grantsync_upstream_seconds", "How long upstreams took to answer.");
     metrics::describe_gauge!("grantsync_due_accounts", "Accounts that are due and not settled.");
     metrics::describe_gauge!("grantsync_oldest_due_seconds", "How long the oldest due account has waited.");
-    metrics::describe_gauge!("grantsync_parked", "Things that wait for a human, by kind.");
+    metrics::describe_gauge!(
+        "grantsync_reconciliation_finished_timestamp_seconds",
+        "When the last reconciliation ended, in seconds since 1970."
+    );
+    metrics::describe_gauge!("grantsync_reconciliation_accounts", "Accounts that the last reconciliation compared.");
+    metrics::describe_gauge!("grantsync_reconciliation_differences", "Differences that the last reconciliation found.");
+    metrics::describe_gauge!("grantsync_reconciliation_repaired", "Differences that the last reconciliation repaired.");
+    metrics::describe_gauge!(
+        "grantsync_reconciliation_failed",
+        "Accounts that the last reconciliation could not compare, and differences that it could not repair."
+    );
+    metrics::describe_gauge!("grantsync_parked", "Parked things, which need a human, by kind.");
 }
 
 /// Reads the gauges until `stop`.

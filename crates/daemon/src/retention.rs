@@ -1,9 +1,10 @@
-//! Forgets what has been remembered for long enough, once an hour for all processes, in small batches.
+//! Deletes what is older than the retention: once an hour for all processes, in small batches.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use entitlement::clock::Timestamp;
+use operator::task_lease::TaskLeases;
 use store::error::StoreError;
 use store::expired::Expired;
 use store::open::Store;
@@ -13,24 +14,23 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::settings::background::Retention;
-use crate::turns::Turns;
 
-/// How often it is done, and where the last time is kept.
+/// How often it is done, and the note of the last time.
 const EVERY: TimeDelta = TimeDelta::hours(1);
 const NOTE: &str = "clean_up";
-/// Where in the ledger the next time begins.
+/// The note of where in the ledger the next time begins.
 const LEDGER_NOTE: &str = "clean_up of ledger";
 /// How often it is asked whether it is time.
 const ASK_EVERY: Duration = Duration::from_secs(30);
-/// Left between two batches to whoever has work to do.
+/// The pause between two batches, in which others may write.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Batches of the ledger that are looked through at a time; the next time goes on behind them.
-const STRETCH: u32 = 200;
-/// A rate limit that was not asked for in this time belongs to a key that is used no more.
+/// Batches of the ledger that are removed at a time; the next time continues behind them.
+const MOST_BATCHES: u32 = 200;
+/// A rate limit that nobody asked for in this time belongs to a key that is not used any more.
 const UNUSED: TimeDelta = TimeDelta::days(1);
 
 /// Runs until `stop`.
-pub(crate) async fn run(store: Store, retention: Retention, turns: Turns, stop: CancellationToken) {
+pub(crate) async fn run(store: Store, retention: Retention, task_leases: TaskLeases, stop: CancellationToken) {
     let mut tick = interval(ASK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -38,21 +38,20 @@ pub(crate) async fn run(store: Store, retention: Retention, turns: Turns, stop: 
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        let cleaned = async {
-            match is_due(&store).await {
-                Ok(false) => Ok(()),
-                Ok(true) => clean_up(&store, &retention).await,
-                Err(error) => Err(error),
-            }
-        };
         tokio::select! {
             () = stop.cancelled() => return,
-            cleaned = turns.take(Task::CleanUp, cleaned) => if let Some(Err(error)) = cleaned {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "cleaning up failed; tried again later");
+            removed = task_leases.with(Task::CleanUp, remove_if_due(&store, &retention)) => {
+                if let Some(Err(error)) = removed {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "deleting old events and ledger entries failed; tried again later");
+                }
             }
         }
     }
+}
+
+async fn remove_if_due(store: &Store, retention: &Retention) -> Result<(), StoreError> {
+    if is_due(store).await? { remove_all(store, retention).await } else { Ok(()) }
 }
 
 async fn is_due(store: &Store) -> Result<bool, StoreError> {
@@ -60,11 +59,12 @@ async fn is_due(store: &Store) -> Result<bool, StoreError> {
     Ok(last.is_none_or(|last| clock::now() - last >= EVERY))
 }
 
-async fn clean_up(store: &Store, retention: &Retention) -> Result<(), StoreError> {
+async fn remove_all(store: &Store, retention: &Retention) -> Result<(), StoreError> {
     let now = clock::now();
     let events = remove(store, Expired::Inbox, before(now, retention.inbox), u32::MAX).await?.0;
     let after = store.daemon_state(LEDGER_NOTE).await?.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (entries, next) = remove(store, Expired::Ledger { after }, before(now, retention.ledger), STRETCH).await?;
+    let before_ledger = before(now, retention.ledger);
+    let (entries, next) = remove(store, Expired::Ledger { after }, before_ledger, MOST_BATCHES).await?;
     let next = match next {
         Some(Expired::Ledger { after }) => after,
         Some(Expired::Inbox | Expired::Limits) | None => 0,
@@ -73,7 +73,7 @@ async fn clean_up(store: &Store, retention: &Retention) -> Result<(), StoreError
     remove(store, Expired::Limits, now - UNUSED, 1).await?;
     store.set_daemon_state(NOTE, now.to_rfc3339()).await?;
     if events + entries > 0 {
-        tracing::info!(events, entries, "forgot {events} old events and {entries} old ledger entries");
+        tracing::info!(events, entries, "deleted {events} old events and {entries} old ledger entries");
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
-//! Puts the rooms together as the settings say.
+//! Wires the crates together as the settings say.
 
 use std::collections::BTreeSet;
 
 use ::iaphub::iaphub::Iaphub;
 use adapty::adapty::{Adapty, Api, Books};
 use entitlement::names::AccessLevel;
+use ingest::catch_up::CatchUp;
 use ingest::webhook::{Bodies, Ingest};
+use operator::operator::Operator;
+use operator::task_lease::TaskLeases;
 use source::receiver::Receiver;
 use source::source::Source;
 use source::sources::Sources;
@@ -26,7 +29,7 @@ use crate::settings::adapty::{AdaptyApi, ProductId};
 use crate::settings::policy::Mode as Observing;
 use crate::settings::secret::Secret;
 use crate::settings::{self, Settings};
-use crate::{clock, rules, shared_limits};
+use crate::{clock, rules, shared_limits, workers};
 
 /// Opens the database of the settings.
 pub(crate) async fn store(settings: &Settings) -> Result<Store, CommandError> {
@@ -114,8 +117,54 @@ fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) 
     App { adapty: Adapty::new(upstream.clone(), adapty_api(of)), rules: rules::of(settings, of) }
 }
 
-/// What looks at accounts.
-pub(crate) fn sync(settings: &Settings, store: &Store, upstreams: &Upstreams) -> Result<Controller, CommandError> {
+/// What operators ask for, of the database alone.
+pub(crate) async fn operator(settings: &Settings) -> Result<Operator, CommandError> {
+    operator_on(settings, &store(settings).await?, None)
+}
+
+/// The same with the keys of the upstreams.
+pub(crate) async fn operator_with_keys(settings: &Settings) -> Result<Operator, CommandError> {
+    let store = store(settings).await?;
+    let controller = controller(settings, &store, &upstreams(settings, &store)?)?;
+    operator_on(settings, &store, Some(controller))
+}
+
+/// What operators ask for; `controller` reads the upstreams.
+pub(crate) fn operator_on(
+    settings: &Settings,
+    store: &Store,
+    controller: Option<Controller>,
+) -> Result<Operator, CommandError> {
+    Ok(Operator {
+        store: store.clone(),
+        apps: settings.adapty.iter().map(|app| operator::operator::App::of(&rules::of(settings, app))).collect(),
+        controller,
+        store_reader: store_reader(settings, store)?,
+        web_stores: settings.adapty.iter().map(|app| app.store.clone()).collect(),
+        task_leases: TaskLeases { store: store.clone(), owner: workers::owner() },
+        bulk_percent: settings.bulk.share_percent,
+        clock: clock::now,
+    })
+}
+
+/// What fetches the events that no webhook brought.
+pub(crate) async fn catch_up(settings: &Settings) -> Result<CatchUp, CommandError> {
+    let store = store(settings).await?;
+    let upstreams = upstreams(settings, &store)?;
+    Ok(catch_up_with(&controller(settings, &store, &upstreams)?))
+}
+
+/// The same, with what syncs accounts.
+pub(crate) fn catch_up_with(controller: &Controller) -> CatchUp {
+    CatchUp { store: controller.store.clone(), sources: controller.sources.clone(), clock: clock::now }
+}
+
+/// What syncs accounts.
+pub(crate) fn controller(
+    settings: &Settings,
+    store: &Store,
+    upstreams: &Upstreams,
+) -> Result<Controller, CommandError> {
     Ok(Controller {
         store: store.clone(),
         sources: upstreams.sources.clone(),
@@ -142,7 +191,7 @@ fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books
 }
 
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.
-pub(crate) fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, CommandError> {
+fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, CommandError> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     let iaphub = iaphub(of, limit)?;

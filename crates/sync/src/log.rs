@@ -19,8 +19,8 @@ pub(crate) fn looked(outcome: &Result<Outcome, SyncError>, began: Timestamp, end
         Err(SyncError::LeaseLost) => "lease_lost",
         Err(SyncError::Upstream(_) | SyncError::Store(_)) => "failed",
     };
-    metrics::counter!("grantsync_looks_total", "outcome" => how).increment(1);
-    metrics::histogram!("grantsync_look_seconds").record(seconds(began, ended));
+    metrics::counter!("grantsync_syncs_total", "outcome" => how).increment(1);
+    metrics::histogram!("grantsync_sync_seconds").record(seconds(began, ended));
 }
 
 pub(crate) fn recalled() {

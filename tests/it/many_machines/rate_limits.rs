@@ -119,7 +119,7 @@ async fn the_shared_rate_limit_holds_within_five_per_cent() {
 /// Looks that a process has made.
 async fn looks(daemon: &Daemon) -> f64 {
     let (_, metrics) = daemon.get("/metrics").await.unwrap();
-    let lines = metrics.lines().filter(|line| line.starts_with("grantsync_looks_total{"));
+    let lines = metrics.lines().filter(|line| line.starts_with("grantsync_syncs_total{"));
     lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
 

@@ -192,7 +192,7 @@ impl Night {
 
     async fn until_lost(&self) {
         let lost = async {
-            while self.sleeper.metric("grantsync_looks_total{outcome=\"lease_lost\"}").await.is_none() {
+            while self.sleeper.metric("grantsync_syncs_total{outcome=\"lease_lost\"}").await.is_none() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };

@@ -1,4 +1,4 @@
-//! What the admin API answers when it cannot do what it is asked.
+//! What the admin API answers when it does not do what it is asked.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,20 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use operator::error::OperatorError;
 use serde::Serialize;
-use store::error::StoreError;
-use sync::inspect::InspectError;
 use utoipa::openapi::{Content, Ref, RefOr, Response as Described, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
-
-use crate::command_error::CommandError;
 
 /// An error: a code for programs and a sentence for people.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    pub(crate) error: Told,
+    pub(crate) error: ErrorBody,
 }
 
-/// What is the matter.
+/// What is wrong.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Told {
+pub(crate) struct ErrorBody {
     /// For example `not_found`.
     #[schema(example = "not_found")]
     pub(crate) code: &'static str,
@@ -30,7 +27,7 @@ pub(crate) struct Told {
     pub(crate) message: String,
 }
 
-/// What every request may be answered with besides.
+/// What every request may be answered with, beside its own answers.
 #[derive(Debug)]
 pub(crate) struct Usual;
 
@@ -45,7 +42,7 @@ impl IntoResponses for Usual {
     }
 }
 
-/// What every request with a body may be answered with besides.
+/// What every request with a body may be answered with, beside its own answers.
 #[derive(Debug)]
 pub(crate) struct OfABody;
 
@@ -64,75 +61,53 @@ fn described<const COUNT: usize>(problems: [(&str, &str); COUNT]) -> BTreeMap<St
     problems.into_iter().map(problem).collect()
 }
 
-/// Why a request is not answered as it wishes.
+/// Why a request was not carried out.
 #[derive(Debug)]
 pub(crate) enum ApiError {
-    /// The request itself is wrong.
-    Wrong(String),
+    /// It cannot be read.
     Unreadable(StatusCode, String),
-    NotFound(String),
-    /// Somebody else is at it.
-    Busy(String),
-    /// This process has no keys.
-    OnlyIngest,
-    Upstream(String),
-    Database,
+    /// It was read, and not carried out.
+    Refused(OperatorError),
 }
 
 impl ApiError {
-    fn told(self) -> (StatusCode, &'static str, String) {
+    /// The request cannot be carried out as it is written.
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::Refused(OperatorError::Invalid(text.into()))
+    }
+
+    fn answer(self) -> (StatusCode, &'static str, String) {
         match self {
-            Self::Wrong(text) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_request", text),
             Self::Unreadable(status, text) => (status, "unreadable_request", text),
-            Self::NotFound(text) => (StatusCode::NOT_FOUND, "not_found", text),
-            Self::Busy(text) => (StatusCode::CONFLICT, "busy", text),
-            Self::OnlyIngest => (
-                StatusCode::CONFLICT,
-                "only_ingest",
-                "this process only takes in webhooks and has no keys; ask one that works".to_owned(),
-            ),
-            Self::Upstream(text) => (StatusCode::BAD_GATEWAY, "upstream", text),
-            Self::Database => {
-                (StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not answer; try again".to_owned())
-            }
+            Self::Refused(error) => refused(error),
+        }
+    }
+}
+
+fn refused(error: OperatorError) -> (StatusCode, &'static str, String) {
+    match error {
+        OperatorError::Invalid(text) => (StatusCode::UNPROCESSABLE_ENTITY, "wrong_request", text),
+        OperatorError::NotFound(text) => (StatusCode::NOT_FOUND, "not_found", text),
+        OperatorError::Conflict(text) => (StatusCode::CONFLICT, "busy", text),
+        OperatorError::NoKeys => (StatusCode::CONFLICT, "only_ingest", error.to_string()),
+        OperatorError::Upstream { .. } => (StatusCode::BAD_GATEWAY, "upstream", error.to_string()),
+        OperatorError::Store(_) | OperatorError::Note(_) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a request of the admin API was not answered");
+            (StatusCode::SERVICE_UNAVAILABLE, "database", "the database does not answer; try again".to_owned())
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let (status, code, message) = self.told();
-        (status, Json(Problem { error: Told { code, message } })).into_response()
+        let (status, code, message) = self.answer();
+        (status, Json(Problem { error: ErrorBody { code, message } })).into_response()
     }
 }
 
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "a request of the admin API could not be answered");
-        Self::Database
-    }
-}
-
-impl From<InspectError> for ApiError {
-    fn from(error: InspectError) -> Self {
-        match error {
-            InspectError::Nobody => Self::NotFound(error.to_string()),
-            InspectError::Upstream(failure) => Self::Upstream(failure.to_string()),
-            InspectError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CommandError> for ApiError {
-    fn from(failed: CommandError) -> Self {
-        match failed {
-            CommandError::Usage(text) | CommandError::Sentence(text) => Self::Wrong(text),
-            CommandError::Doing(doing, error) => {
-                tracing::warn!(error = &*error as &dyn std::error::Error, "{doing} failed for the admin API");
-                Self::Database
-            }
-            CommandError::Silent => Self::Database,
-        }
+impl From<OperatorError> for ApiError {
+    fn from(error: OperatorError) -> Self {
+        Self::Refused(error)
     }
 }
 

@@ -4,56 +4,23 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use store::inbox::{Filter, ReceivedEvent, StoredEvent};
+use operator::events::{Event, EventDetails, EventFilter, EventOutcome, Replayed};
+use operator::input;
+use operator::operator::Operator;
+use serde::Deserialize;
+use store::inbox::KindFilter;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
-use super::ledger::Line;
-use super::page::{Page, Portion, moment};
-use super::parked::Parked;
-use crate::cli::books::{EventOutcome, kind_filter, name};
-use crate::commands::{account, events as command, wording};
+use super::page::{Page, Portion, since};
 
 /// Events replayed by one request at most.
 const MOST: usize = 500;
 
-/// An event that was taken in.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Event {
-    /// For example `stripe:evt_1MqqbKLt4dXK03v5qaIbiNCC`.
-    id: String,
-    r#type: String,
-    /// The account it rang for.
-    account: Option<String>,
-    object: Option<String>,
-    /// `rung`, `nobody`, `other_mode` or `unreadable`.
-    outcome: String,
-    /// Why it rang for nobody.
-    why: Option<String>,
-    created: chrono::DateTime<chrono::Utc>,
-    received: chrono::DateTime<chrono::Utc>,
-}
-
-/// An event, and what it led to. Its body, where it is kept, is told on the machine alone: `grantsync events show`.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EventShown {
-    #[serde(flatten)]
-    event: Event,
-    /// Where its account stands in the worklist.
-    #[schema(value_type = Option<Object>)]
-    standing: Option<Value>,
-    /// The first steps that were intended for its account since.
-    steps: Vec<Line>,
-    parked: Vec<Parked>,
-}
-
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Narrowed {
-    /// Only those that rang for this account.
+    /// Only those that triggered this account.
     account: Option<String>,
     /// Only of this type; `*` at its end stands for anything.
     r#type: Option<String>,
@@ -71,16 +38,7 @@ pub(crate) struct Replay {
     ids: Vec<String>,
 }
 
-/// What was replayed.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Replayed {
-    /// Accounts that are looked at again.
-    accounts: Vec<String>,
-    /// Events that ring for nobody, and why.
-    silent: Vec<String>,
-}
-
-/// What was taken in, the newest first.
+/// Events that were taken in, the newest first.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -93,56 +51,47 @@ pub(crate) struct Replayed {
     )
 )]
 pub(crate) async fn list(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     narrowed: Result<Query<Narrowed>, QueryRejection>,
     portion: Result<Query<Portion>, QueryRejection>,
 ) -> Result<Json<Page<Event>>, ApiError> {
-    let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
-    if let Some(after) = portion.after()
-        && command::find(&api.store, after).await?.is_none()
-    {
-        return Err(ApiError::Wrong("`after` is the `next` of the page before, and that event is gone".into()));
-    }
-    let kind = narrowed.r#type.as_deref().map(kind_filter).transpose();
-    let filter = Filter {
-        accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
-        kind: kind.map_err(|error| ApiError::Wrong(format!("`type`: {error}")))?,
-        outcome: narrowed.outcome.as_ref().map(name),
-        since: moment(narrowed.since.as_deref())?,
-        after: portion.after().map(command::name),
+    let Query(narrowed) = narrowed?;
+    let Query(portion) = portion?;
+    let filter = EventFilter {
+        account: narrowed.account.as_deref().map(input::account).transpose()?,
+        kind: narrowed.r#type.as_deref().map(kind).transpose()?,
+        outcome: narrowed.outcome,
+        since: since(narrowed.since.as_deref(), &operator)?,
+        after: portion.after().map(str::to_owned),
     };
-    let events = api.store.events(&filter, portion.asked()?).await?;
-    Ok(Json(portion.page(events, |event| event.id.clone(), Event::from)?))
+    let events = operator.events(filter, portion.asked()?).await?;
+    Ok(Json(portion.page(events, |event| event.id.clone())?))
 }
 
-/// One event, and what it led to.
+fn kind(text: &str) -> Result<KindFilter, ApiError> {
+    input::event_type(text).map_err(|error| ApiError::invalid(format!("`type`: {error}")))
+}
+
+/// One event, and what it led to. Its body, where it is kept, is shown by `grantsync events show` alone.
 #[utoipa::path(
     get,
     path = "/v1/events/{id}",
     operation_id = "show_event",
     params(("id" = String, Path, description = "its id, with or without `stripe:`", example = "evt_1MqqbKLt4dXK03v5qaIbiNCC")),
     responses(
-        (status = 200, body = EventShown),
+        (status = 200, body = EventDetails),
         (status = 404, description = "no such event is in the inbox", body = Problem),
         Usual,
     )
 )]
 pub(crate) async fn show(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<EventShown>, ApiError> {
-    let found = command::find(&api.store, &id?.0).await?;
-    let StoredEvent { seen, .. } = found.ok_or_else(|| ApiError::NotFound("no such event is in the inbox".into()))?;
-    let led = command::aftermath(&api.store, &seen).await?;
-    Ok(Json(EventShown {
-        event: seen.into(),
-        standing: led.account.as_ref().map(|account| wording::standing_json(account, led.standing.as_ref())),
-        steps: led.steps.into_iter().map(Line::from).collect(),
-        parked: led.parked.into_iter().map(Parked::from).collect(),
-    }))
+) -> Result<Json<EventDetails>, ApiError> {
+    Ok(Json(operator.event(&id?.0).await?))
 }
 
-/// Ring again for the accounts of these events, as fresh webhooks would.
+/// Trigger the accounts of these events again, as fresh webhooks would.
 #[utoipa::path(
     post,
     path = "/v1/events/replay",
@@ -157,27 +106,12 @@ pub(crate) async fn show(
     )
 )]
 pub(crate) async fn replay(
-    State(api): State<Api>,
-    filter: Result<Json<Replay>, JsonRejection>,
+    State(operator): State<Operator>,
+    body: Result<Json<Replay>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Replayed>), ApiError> {
-    let Json(Replay { ids }) = filter?;
+    let Json(Replay { ids }) = body?;
     if ids.is_empty() || ids.len() > MOST {
-        return Err(ApiError::Wrong(format!("write 1 to {MOST} `ids`")));
+        return Err(ApiError::invalid(format!("write 1 to {MOST} `ids`")));
     }
-    let mut events = Vec::with_capacity(ids.len());
-    for id in &ids {
-        let unknown = || ApiError::NotFound(format!("no event `{id}` is in the inbox; nothing was replayed"));
-        events.push(command::find(&api.store, id).await?.ok_or_else(unknown)?.seen);
-    }
-    let (accounts, silent) = command::ring_again(&api.store, &events).await?;
-    let accounts = accounts.iter().map(|account| account.as_str().to_owned()).collect();
-    Ok((StatusCode::ACCEPTED, Json(Replayed { accounts, silent })))
-}
-
-impl From<ReceivedEvent> for Event {
-    fn from(seen: ReceivedEvent) -> Self {
-        let why = command::why(&seen.outcome).map(str::to_owned);
-        let ReceivedEvent { id, kind, account, object, outcome, created, received } = seen;
-        Self { id, r#type: kind, account, object, outcome, why, created, received }
-    }
+    Ok((StatusCode::ACCEPTED, Json(operator.replay(&ids).await?)))
 }

@@ -1,17 +1,16 @@
-//! `/v1/users/{id}/explain`, `/v1/accounts/{id}/explain`: why a customer has what they have.
+//! `/v1/users/{id}/explain`, `/v1/accounts/{id}/explain`: why a user has what they have.
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use operator::explain::{Explanation, Subject};
+use operator::input;
+use operator::operator::Operator;
 use serde::Deserialize;
-use serde_json::Value;
-use sync::controller::Controller;
 use utoipa::IntoParams;
 
-use super::Api;
 use super::error::{ApiError, Problem, Usual};
-use crate::commands::explain::{Asked, Told};
-use crate::commands::{account, explain as command, parse_user};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -35,16 +34,15 @@ pub(crate) struct OfApp {
     )
 )]
 pub(crate) async fn of_user(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
     app: Result<Query<OfApp>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let user = parse_user(&id?.0)?;
-    let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
-    told(sync, Asked::User(user), app?.0).await
+) -> Result<Response, ApiError> {
+    let of = Subject::User(input::user(&id?.0)?);
+    explained(&operator, &of, &app?.0).await
 }
 
-/// Why the customer behind an account has what they have; the same as `grantsync explain ACCOUNT --json`.
+/// Why the user behind an account has what they have; the same as `grantsync explain ACCOUNT --json`.
 #[utoipa::path(
     get,
     path = "/v1/accounts/{id}/explain",
@@ -59,20 +57,18 @@ pub(crate) async fn of_user(
     )
 )]
 pub(crate) async fn of_account(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
     app: Result<Query<OfApp>, QueryRejection>,
-) -> Result<Json<Value>, ApiError> {
-    let account = account(&id?.0)?;
-    let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
-    told(sync, Asked::Account(account), app?.0).await
+) -> Result<Response, ApiError> {
+    let of = Subject::Account(input::account(&id?.0)?);
+    explained(&operator, &of, &app?.0).await
 }
 
-async fn told(sync: &Controller, asked: Asked, of: OfApp) -> Result<Json<Value>, ApiError> {
-    let apps = command::chosen(sync, of.app.as_deref()).map_err(ApiError::Wrong)?;
-    let all = command::of_apps(sync, &apps, &asked).await?;
-    if all.iter().all(Told::is_nothing) {
-        return Err(ApiError::NotFound(all.first().map_or_else(String::new, Told::unknown)));
-    }
-    Ok(Json(command::as_json(&all)))
+async fn explained(operator: &Operator, of: &Subject, OfApp { app }: &OfApp) -> Result<Response, ApiError> {
+    let all = operator.explain(of, app.as_deref()).await?;
+    Ok(match all.as_slice() {
+        [only] => Json(only.document()).into_response(),
+        several => Json(several.iter().map(Explanation::document).collect::<Vec<_>>()).into_response(),
+    })
 }

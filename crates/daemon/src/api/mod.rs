@@ -1,4 +1,4 @@
-//! The admin API: what the commands do, over HTTP, for a support desk's tools.
+//! The admin API: each handler parses, calls the operator, and renders.
 //!
 //! Its OpenAPI document is made from the handlers and served at `/v1/openapi.json`.
 
@@ -11,44 +11,25 @@ mod links;
 mod overrides;
 mod page;
 mod parked;
+mod reconciliations;
 mod resync;
-mod rounds;
 mod users;
 
 use axum::routing::get;
 use axum::{Json, Router};
-use store::open::Store;
-use sync::controller::Controller;
+use operator::events::EventOutcome;
+use operator::ledger::StepState;
+use operator::operator::Operator;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::cli::books::{EventOutcome, StepState};
-use crate::ordering::App;
-use crate::standing::Sources;
-use crate::turns::Turns;
-
 /// Largest body of a request.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// What the handlers need.
-#[derive(Clone, Debug)]
-pub(crate) struct Api {
-    pub(crate) store: Store,
-    /// Who is asked where a user stands.
-    pub(crate) sources: Sources,
-    /// What can be ordered for.
-    pub(crate) apps: Vec<App>,
-    /// Absent in a process that only takes in webhooks: it has no keys to ask the upstreams with.
-    pub(crate) sync: Option<Controller>,
-    pub(crate) turns: Turns,
-    /// Part of the rate limits that work in bulk may use, in per cent.
-    pub(crate) share_percent: u32,
-}
-
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "grantsync", description = "Where app users stand, and what to do about it. Send the admin token as a bearer token."),
+    info(title = "grantsync", description = "What app users may use, and what to do about it. Send the admin token as a bearer token."),
     components(schemas(error::Problem, EventOutcome, StepState)),
     security(("token" = [])),
     modifiers(&Token)
@@ -67,7 +48,7 @@ impl utoipa::Modify for Token {
 }
 
 /// The routes below `/v1`.
-pub(crate) fn routes(api: Api) -> Router {
+pub(crate) fn routes(operator: Operator) -> Router {
     let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(users::status))
         .routes(routes!(explain::of_user))
@@ -78,19 +59,19 @@ pub(crate) fn routes(api: Api) -> Router {
         .routes(routes!(ledger::list))
         .routes(routes!(ledger::show))
         .routes(routes!(resync::resync))
-        .routes(routes!(rounds::list, rounds::begin))
+        .routes(routes!(reconciliations::list, reconciliations::request))
         .routes(routes!(parked::list))
         .routes(routes!(parked::release))
         .routes(routes!(parked::drop_for_good))
         .routes(routes!(links::link))
         .routes(routes!(overrides::list_grants, overrides::grant))
         .routes(routes!(overrides::revoke))
-        .routes(routes!(audit::list_blocks, overrides::block))
+        .routes(routes!(overrides::list_blocks, overrides::block))
         .routes(routes!(overrides::unblock))
-        .routes(routes!(overrides::list_attributes, overrides::describe))
-        .routes(routes!(overrides::forget))
-        .routes(routes!(audit::list_orders))
-        .with_state(api)
+        .routes(routes!(overrides::list_attributes, overrides::set_attributes))
+        .routes(routes!(overrides::forget_attribute))
+        .routes(routes!(audit::list))
+        .with_state(operator)
         .split_for_parts();
     routes
         .route("/v1/openapi.json", get(move || async move { Json(document) }))

@@ -1,4 +1,4 @@
-//! `/v1/users/{id}/grants`, `…/blocks`, `…/attributes`: what operators order for an app user.
+//! `/v1/users/{id}/grants`, `…/blocks`, `…/attributes`: makes and lists overrides.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,19 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use entitlement::attributes::{AttributeName, AttributeValue};
+use operator::input;
+use operator::operator::Operator;
+use operator::overrides::{self, Attribute, Granted, Override, Paid, PromotionalGrant, Term};
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
-use store::overrides::PromotionalGrantRow;
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
-use crate::clock;
-use crate::commands::{overrides as command, parse_user};
-use crate::ordering::{self, Block, Lasting, OrderError, Promoted, Wish};
 
-/// A promotion to be given: `level`, and exactly one of `days`, `until` and `lifetime`.
+/// Blocks of one user that are listed at most.
+const MOST_BLOCKS: u32 = 1000;
+
+/// A promotional grant: `level`, and exactly one of `days`, `until` and `lifetime`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Grant {
@@ -33,81 +34,66 @@ pub(crate) struct Grant {
     /// For life.
     #[serde(default)]
     lifetime: bool,
-    /// Whoever asks twice under one id is given once.
+    /// Requests with the same id grant once.
     request_id: Option<String>,
     /// The app; needed when there are several.
     app: Option<String>,
-    /// Who orders it; kept with it.
+    /// Who makes it; kept in the audit log.
     by: Option<String>,
-    /// Why; kept with it.
+    /// Why; kept in the audit log.
     reason: Option<String>,
 }
 
-/// A level to be withheld, whatever is paid.
+/// A level to withhold, whatever is paid.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Blocking {
+pub(crate) struct NewBlock {
     /// The access level.
     #[schema(example = "premium")]
     level: String,
     /// The app; needed when there are several.
     app: Option<String>,
-    /// Who orders it; kept with it.
+    /// Who makes it; kept in the audit log.
     by: Option<String>,
-    /// Why; kept with it.
+    /// Why; kept in the audit log.
     reason: Option<String>,
 }
 
-/// What is to be told about a user.
+/// Attributes to set or delete.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Telling {
+pub(crate) struct NewAttributes {
     /// Texts and numbers by name; null deletes. A name that begins with `profile:` is a field of the profile.
     #[schema(value_type = Object)]
     attributes: BTreeMap<String, Value>,
     /// The app; needed when there are several.
     app: Option<String>,
-    /// Who orders it; kept with it.
+    /// Who makes it; kept in the audit log.
     by: Option<String>,
-    /// Why; kept with it.
+    /// Why; kept in the audit log.
     reason: Option<String>,
 }
 
-/// What every order may say.
+/// What every override takes.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Words {
+pub(crate) struct Options {
     /// The app; needed when there are several.
     app: Option<String>,
-    /// Who orders it; kept with it.
+    /// Who makes it; kept in the audit log.
     by: Option<String>,
-    /// Why; kept with it.
+    /// Why; kept in the audit log.
     reason: Option<String>,
-}
-
-/// A promotion, as it was given and ended.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Promotion {
-    id: String,
-    app: String,
-    level: String,
-    /// Null: for life.
-    until: Option<DateTime<Utc>>,
-    by: String,
-    why: String,
-    given_at: DateTime<Utc>,
-    ended_at: Option<DateTime<Utc>>,
-    ended_by: Option<String>,
 }
 
 /// What changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Changed {
-    /// Promotions that ended, blocks that began or ended, attributes that were forgotten.
+    /// Promotional grants that ended, blocks that began or ended, attributes that were forgotten.
     changed: u64,
 }
 
-/// Give a level without a payment; it never shortens what is paid, and what is paid never ends it.
+/// Grant a level without a payment; it never shortens what is paid for, and what is paid for never ends it.
 #[utoipa::path(
     post,
     path = "/v1/users/{id}/grants",
@@ -115,8 +101,8 @@ pub(crate) struct Changed {
     params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
     request_body = Grant,
     responses(
-        (status = 201, body = Promoted),
-        (status = 200, body = Promoted, description = "it was given before, under the same `request_id`"),
+        (status = 201, body = Granted),
+        (status = 200, body = Granted, description = "it was granted before, under the same `request_id`"),
         (status = 409, description = "the `request_id` was used for something else", body = Problem),
         (status = 422, description = "not exactly one of the three is given, or a value is out of range", body = Problem),
         Usual,
@@ -124,40 +110,38 @@ pub(crate) struct Changed {
     )
 )]
 pub(crate) async fn grant(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
-    filter: Result<Json<Grant>, JsonRejection>,
-) -> Result<(StatusCode, Json<Promoted>), ApiError> {
-    let (user, Json(filter)) = (id?.0, filter?);
-    let lasting = Lasting { days: filter.days, until: filter.until, lifetime: filter.lifetime };
-    let (wish, now) = (wish(&user, Words { app: filter.app, by: filter.by, reason: filter.reason })?, clock::now());
-    let what = (filter.level.as_str(), lasting);
-    let given = ordering::promote(&api.store, &api.apps, wish, what, filter.request_id, now).await?;
-    let status = if given.repeated { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(given)))
+    body: Result<Json<Grant>, JsonRejection>,
+) -> Result<(StatusCode, Json<Granted>), ApiError> {
+    let user = id?.0;
+    let Json(Grant { level, days, until, lifetime, request_id, app, by, reason }) = body?;
+    let of = override_of(&user, Options { app, by, reason })?;
+    let granted = operator.grant(of, &level, Term { days, until, lifetime }, request_id).await?;
+    let status = if granted.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(granted)))
 }
 
-/// All promotions of a user, the newest first.
+/// All promotional grants of a user, the newest first.
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/grants",
     operation_id = "list_grants",
     params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
     responses(
-        (status = 200, body = Vec<Promotion>),
+        (status = 200, body = Vec<PromotionalGrant>),
         (status = 422, description = "the user id is empty", body = Problem),
         Usual,
     )
 )]
 pub(crate) async fn list_grants(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Vec<Promotion>>, ApiError> {
-    let all = api.store.promotional_grants(&parse_user(&id?.0)?).await?;
-    Ok(Json(all.into_iter().map(Promotion::from).collect()))
+) -> Result<Json<Vec<PromotionalGrant>>, ApiError> {
+    Ok(Json(operator.promotional_grants(&input::user(&id?.0)?).await?))
 }
 
-/// End all promotions of a level; what is paid for stays.
+/// End all promotional grants of a level; what is paid for stays.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/grants/{level}",
@@ -165,7 +149,7 @@ pub(crate) async fn list_grants(
     params(
         ("id" = String, Path, description = "the app's own user id", example = "u-42"),
         ("level" = String, Path, description = "the access level", example = "premium"),
-        Words,
+        Options,
     ),
     responses(
         (status = 200, body = Changed),
@@ -174,22 +158,42 @@ pub(crate) async fn list_grants(
     )
 )]
 pub(crate) async fn revoke(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     path: Result<Path<(String, String)>, PathRejection>,
-    words: Result<Query<Words>, QueryRejection>,
+    options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Json<Changed>, ApiError> {
-    let (Path((user, level)), Query(words)) = (path?, words?);
-    let changed = ordering::revoke(&api.store, &api.apps, wish(&user, words)?, &level, Block::No).await?;
+    let Path((user, level)) = path?;
+    let of = override_of(&user, options?.0)?;
+    let changed = operator.revoke(of, &level, Paid::Keep).await?;
     Ok(Json(Changed { changed }))
 }
 
-/// Withhold a level, whatever is paid, and end its promotions.
+/// The levels that are withheld from a user.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{id}/blocks",
+    operation_id = "list_blocks",
+    params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
+    responses(
+        (status = 200, body = Vec<overrides::Block>),
+        (status = 422, description = "the user id is empty", body = Problem),
+        Usual,
+    )
+)]
+pub(crate) async fn list_blocks(
+    State(operator): State<Operator>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Json<Vec<overrides::Block>>, ApiError> {
+    Ok(Json(operator.blocks(Some(&input::user(&id?.0)?), MOST_BLOCKS).await?))
+}
+
+/// Withhold a level, whatever is paid, and end its promotional grants.
 #[utoipa::path(
     post,
     path = "/v1/users/{id}/blocks",
     operation_id = "block",
     params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
-    request_body = Blocking,
+    request_body = NewBlock,
     responses(
         (status = 200, body = Changed),
         (status = 422, description = "a value is empty or too long", body = Problem),
@@ -198,17 +202,18 @@ pub(crate) async fn revoke(
     )
 )]
 pub(crate) async fn block(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
-    filter: Result<Json<Blocking>, JsonRejection>,
+    body: Result<Json<NewBlock>, JsonRejection>,
 ) -> Result<Json<Changed>, ApiError> {
-    let (user, Json(filter)) = (id?.0, filter?);
-    let wish = wish(&user, Words { app: filter.app, by: filter.by, reason: filter.reason })?;
-    let changed = ordering::revoke(&api.store, &api.apps, wish, &filter.level, Block::Yes).await?;
+    let user = id?.0;
+    let Json(NewBlock { level, app, by, reason }) = body?;
+    let of = override_of(&user, Options { app, by, reason })?;
+    let changed = operator.revoke(of, &level, Paid::Block).await?;
     Ok(Json(Changed { changed }))
 }
 
-/// End a block: what is paid for is given again.
+/// End a block: what is paid for is granted again.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/blocks/{level}",
@@ -216,7 +221,7 @@ pub(crate) async fn block(
     params(
         ("id" = String, Path, description = "the app's own user id", example = "u-42"),
         ("level" = String, Path, description = "the access level", example = "premium"),
-        Words,
+        Options,
     ),
     responses(
         (status = 200, body = Changed),
@@ -225,51 +230,52 @@ pub(crate) async fn block(
     )
 )]
 pub(crate) async fn unblock(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     path: Result<Path<(String, String)>, PathRejection>,
-    words: Result<Query<Words>, QueryRejection>,
+    options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Json<Changed>, ApiError> {
-    let (Path((user, level)), Query(words)) = (path?, words?);
-    let was_blocked = ordering::unblock(&api.store, &api.apps, wish(&user, words)?, &level).await?;
+    let Path((user, level)) = path?;
+    let was_blocked = operator.unblock(override_of(&user, options?.0)?, &level).await?;
     Ok(Json(Changed { changed: u64::from(was_blocked) }))
 }
 
-/// Tell the apps about a user: custom attributes, and fields of the profile.
+/// Set or delete attributes, and fields of the profile.
 #[utoipa::path(
     patch,
     path = "/v1/users/{id}/attributes",
-    operation_id = "describe",
+    operation_id = "set_attributes",
     params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
-    request_body = Telling,
+    request_body = NewAttributes,
     responses(
-        (status = 200, body = Vec<Object>, description = "all that was ordered"),
-        (status = 422, description = "a name or value is none that Adapty takes", body = Problem),
+        (status = 200, body = Vec<Attribute>, description = "all that operators set"),
+        (status = 422, description = "the app does not take a name or a value", body = Problem),
         Usual,
         OfABody,
     )
 )]
-pub(crate) async fn describe(
-    State(api): State<Api>,
+pub(crate) async fn set_attributes(
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
-    filter: Result<Json<Telling>, JsonRejection>,
-) -> Result<Json<Vec<Value>>, ApiError> {
-    let (user, Json(filter)) = (id?.0, filter?);
-    let wish = wish(&user, Words { app: filter.app, by: filter.by, reason: filter.reason })?;
-    let user = wish.user.clone();
-    let details = filter.attributes.iter().map(|(name, value)| detail(name, value)).collect::<Result<Vec<_>, _>>()?;
-    ordering::describe(&api.store, &api.apps, wish, details).await?;
-    Ok(Json(api.store.attribute_overrides(&user).await?.iter().map(command::told).collect()))
+    body: Result<Json<NewAttributes>, JsonRejection>,
+) -> Result<Json<Vec<Attribute>>, ApiError> {
+    let user = id?.0;
+    let Json(NewAttributes { attributes, app, by, reason }) = body?;
+    let of = override_of(&user, Options { app, by, reason })?;
+    let user = of.user.clone();
+    let attributes = attributes.iter().map(|(name, value)| attribute(name, value)).collect::<Result<Vec<_>, _>>()?;
+    operator.set_attributes(of, attributes).await?;
+    Ok(Json(operator.attributes(&user).await?))
 }
 
-/// Forget what was ordered of an attribute, so that Stripe's word counts again.
+/// Forget what was set for an attribute, so that the source fills it again.
 #[utoipa::path(
     delete,
     path = "/v1/users/{id}/attributes/{name}",
-    operation_id = "forget",
+    operation_id = "forget_attribute",
     params(
         ("id" = String, Path, description = "the app's own user id", example = "u-42"),
         ("name" = String, Path, description = "the attribute, or `profile:` and a field", example = "plan"),
-        Words,
+        Options,
     ),
     responses(
         (status = 200, body = Changed),
@@ -277,75 +283,56 @@ pub(crate) async fn describe(
         Usual,
     )
 )]
-pub(crate) async fn forget(
-    State(api): State<Api>,
+pub(crate) async fn forget_attribute(
+    State(operator): State<Operator>,
     path: Result<Path<(String, String)>, PathRejection>,
-    words: Result<Query<Words>, QueryRejection>,
+    options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Json<Changed>, ApiError> {
-    let (Path((user, name)), Query(words)) = (path?, words?);
-    let names = vec![AttributeName::parse(&name).map_err(|error| ApiError::Wrong(error.to_string()))?];
-    let wish = wish(&user, words)?;
-    let changed = ordering::forget(&api.store, &api.apps, wish, names).await?;
+    let Path((user, name)) = path?;
+    let names = vec![attribute_name(&name)?];
+    let changed = operator.forget_attributes(override_of(&user, options?.0)?, names).await?;
     Ok(Json(Changed { changed }))
 }
 
-/// What was ordered to be told about a user; a null is to be gone.
+/// The attributes that operators set; null is to be deleted.
 #[utoipa::path(
     get,
     path = "/v1/users/{id}/attributes",
     operation_id = "list_attributes",
     params(("id" = String, Path, description = "the app's own user id", example = "u-42")),
     responses(
-        (status = 200, body = Vec<Object>),
+        (status = 200, body = Vec<Attribute>),
         (status = 422, description = "the user id is empty", body = Problem),
         Usual,
     )
 )]
 pub(crate) async fn list_attributes(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
-) -> Result<Json<Vec<Value>>, ApiError> {
-    let all = api.store.attribute_overrides(&parse_user(&id?.0)?).await?;
-    Ok(Json(all.iter().map(command::told).collect()))
+) -> Result<Json<Vec<Attribute>>, ApiError> {
+    Ok(Json(operator.attributes(&input::user(&id?.0)?).await?))
 }
 
-fn detail(name: &str, value: &Value) -> Result<(AttributeName, Option<AttributeValue>), ApiError> {
-    let name = AttributeName::parse(name).map_err(|error| ApiError::Wrong(error.to_string()))?;
+fn attribute(name: &str, value: &Value) -> Result<(AttributeName, Option<AttributeValue>), ApiError> {
+    let name = attribute_name(name)?;
     let value = match value {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
         Value::String(text) => Some(AttributeValue::Text(text.clone())),
-        Value::Number(number) => Some(number_of(number)),
+        // as it was written; what has an exponent is a text
+        Value::Number(number) => Some(AttributeValue::read(&number.to_string())),
         Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-            return Err(ApiError::Wrong(format!("`{name}` is neither a text nor a number nor null")));
+            return Err(ApiError::invalid(format!("`{name}` is neither a text nor a number nor null")));
         }
     };
     Ok((name, value))
 }
 
-/// As it was written; what has an exponent is told as a text.
-fn number_of(number: &Number) -> AttributeValue {
-    AttributeValue::read(&number.to_string())
+fn attribute_name(text: &str) -> Result<AttributeName, ApiError> {
+    AttributeName::parse(text).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
-fn wish(user: &str, Words { app, by, reason }: Words) -> Result<Wish, ApiError> {
+fn override_of(user: &str, Options { app, by, reason }: Options) -> Result<Override, ApiError> {
     let by = by.unwrap_or_else(|| "the admin API".to_owned());
-    Ok(Wish { user: parse_user(user)?, app, by, why: reason.unwrap_or_default() })
-}
-
-impl From<OrderError> for ApiError {
-    fn from(error: OrderError) -> Self {
-        match error {
-            OrderError::Wrong(text) => Self::Wrong(text),
-            OrderError::Taken(text) => Self::Busy(text),
-            OrderError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<PromotionalGrantRow> for Promotion {
-    fn from(given: PromotionalGrantRow) -> Self {
-        let PromotionalGrantRow { id, app, level, until, by, why, given_at, ended_at, ended_by, .. } = given;
-        Self { id, app, level, until, by, why, given_at, ended_at, ended_by }
-    }
+    Ok(Override { user: input::user(user)?, app, by, why: reason.unwrap_or_default() })
 }

@@ -1,14 +1,14 @@
 //! Lists, page by page.
 
+use entitlement::clock::Timestamp;
+use operator::operator::Operator;
+use operator::time;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
-use crate::clock;
-use crate::moments;
-use entitlement::clock::Timestamp;
 
-/// Items of one page where nothing is said.
+/// Items of one page where no limit is given.
 const USUAL: u32 = 100;
 /// Items of one page at most.
 const MOST: u32 = 500;
@@ -17,7 +17,7 @@ const MOST: u32 = 500;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Page<T: ToSchema> {
     items: Vec<T>,
-    /// Send it as `after` for what comes next; null: that was all.
+    /// Send it as `after` for the next page; null: this is the last one.
     next: Option<String>,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Page<T: ToSchema> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Portion {
-    /// Items of one page, 100 where nothing is said.
+    /// Items of one page; 100 by default.
     #[param(required = false, minimum = 1, maximum = 500)]
     limit: Option<u32>,
     /// The `next` of the page before.
@@ -39,8 +39,8 @@ impl Portion {
 
     /// The number to go on behind.
     pub(crate) fn number(&self) -> Result<Option<i64>, ApiError> {
-        let wrong = |_| ApiError::Wrong("`after` is the `next` of the page before, a number".into());
-        self.after.as_deref().map(str::parse).transpose().map_err(wrong)
+        let number = self.after.as_deref().map(str::parse).transpose();
+        number.map_err(|_| ApiError::invalid("`after` is the `next` of the page before, a number"))
     }
 
     /// How many rows to ask for: one more than the page holds tells whether there is another page.
@@ -50,27 +50,29 @@ impl Portion {
 
     fn limit(&self) -> Result<u32, ApiError> {
         let limit = self.limit.unwrap_or(USUAL);
-        let wrong = || ApiError::Wrong(format!("`limit` is {limit}; write 1 to {MOST}"));
-        (1..=MOST).contains(&limit).then_some(limit).ok_or_else(wrong)
+        if (1..=MOST).contains(&limit) {
+            return Ok(limit);
+        }
+        Err(ApiError::invalid(format!("`limit` is {limit}; write 1 to {MOST}")))
     }
 
-    /// The page that holds `rows`, as many as were asked for; `name` tells one from the others.
-    pub(crate) fn page<R, T: ToSchema>(
+    /// The page that holds `items`, as many as were asked for; `name` identifies one.
+    pub(crate) fn page<T: ToSchema>(
         &self,
-        mut rows: Vec<R>,
-        name: impl Fn(&R) -> String,
-        item: impl Fn(R) -> T,
+        mut items: Vec<T>,
+        name: impl Fn(&T) -> String,
     ) -> Result<Page<T>, ApiError> {
         let limit = usize::try_from(self.limit()?).unwrap_or(usize::MAX);
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(name);
-        Ok(Page { items: rows.into_iter().map(item).collect(), next })
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).map(name);
+        Ok(Page { items, next })
     }
 }
 
-/// Reads `2026-11-20T10:00:00Z`, `2h` or `3d`.
-pub(crate) fn moment(text: Option<&str>) -> Result<Option<Timestamp>, ApiError> {
-    let read = |text| moments::since(text).map(|since| since.moment(clock::now()));
-    text.map(read).transpose().map_err(|error| ApiError::Wrong(format!("`since`: {error}")))
+/// Reads `since`: `2026-11-20T10:00:00Z`, `2h` or `3d`.
+pub(crate) fn since(text: Option<&str>, operator: &Operator) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    let since = time::since(text).map_err(|error| ApiError::invalid(format!("`since`: {error}")))?;
+    Ok(Some(since.at((operator.clock)())))
 }

@@ -1,35 +1,19 @@
-//! `/v1/parked`: what waits for a human.
+//! `/v1/parked`: what needs a human.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
+use operator::input;
+use operator::operator::Operator;
+use operator::parked::Parked;
 use serde::{Deserialize, Serialize};
-use store::parked::{Filter, Parked as Row};
+use store::parked::Filter;
 use store::record::AttentionKind;
 use store::selection::Selection;
 use utoipa::{IntoParams, ToSchema};
 
-use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
 use super::page::{Page, Portion};
-use crate::cli::books;
-use crate::commands::{account, parse_user};
-
-/// Something that waits for a human.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Parked {
-    id: i64,
-    /// For example `unknown_customer`.
-    kind: String,
-    account: String,
-    user: Option<String>,
-    subject: String,
-    /// What is the matter.
-    reason: String,
-    /// What to do about it.
-    hint: String,
-    since: chrono::DateTime<chrono::Utc>,
-}
 
 /// Selection are meant: exactly one of `ids`, `kind` and `all`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -42,7 +26,7 @@ pub(crate) struct Chosen {
     reason: Option<String>,
 }
 
-/// How many it were.
+/// How many there were.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Count {
     count: u64,
@@ -72,33 +56,27 @@ pub(crate) struct Narrowed {
     )
 )]
 pub(crate) async fn list(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     narrowed: Result<Query<Narrowed>, QueryRejection>,
     portion: Result<Query<Portion>, QueryRejection>,
 ) -> Result<Json<Page<Parked>>, ApiError> {
-    let (Query(narrowed), Query(portion)) = (narrowed?, portion?);
+    let Query(narrowed) = narrowed?;
+    let Query(portion) = portion?;
     let filter = Filter {
         kind: narrowed.kind.as_deref().map(kind).transpose()?,
-        accounts: narrowed.account.as_deref().map(account).transpose()?.into_iter().collect(),
-        user: narrowed.user.as_deref().map(parse_user).transpose()?,
+        accounts: narrowed.account.as_deref().map(input::account).transpose()?.into_iter().collect(),
+        user: narrowed.user.as_deref().map(input::user).transpose()?,
         after: portion.number()?,
     };
-    let parked = api.store.first_parked_matching(&filter, portion.asked()?).await?;
-    Ok(Json(portion.page(parked, |row| row.id.to_string(), Parked::from)?))
+    let parked = operator.parked(&filter, Some(portion.asked()?)).await?;
+    Ok(Json(portion.page(parked, |parked| parked.id.to_string())?))
 }
 
 fn kind(text: &str) -> Result<AttentionKind, ApiError> {
-    books::kind(text).map_err(|error| ApiError::Wrong(format!("`kind`: {error}")))
+    input::attention_kind(text).map_err(|error| ApiError::invalid(format!("`kind`: {error}")))
 }
 
-impl From<Row> for Parked {
-    fn from(row: Row) -> Self {
-        let Row { id, kind, account, user, subject, reason, hint, since, .. } = row;
-        Self { id, kind, account, user, subject, reason, hint, since }
-    }
-}
-
-/// Look again at what is behind them; refused steps are sent again.
+/// Sync their accounts again; refused steps are sent again.
 #[utoipa::path(
     post,
     path = "/v1/parked/release",
@@ -111,10 +89,10 @@ impl From<Row> for Parked {
     )
 )]
 pub(crate) async fn release(
-    State(api): State<Api>,
-    chosen: Result<Json<Chosen>, JsonRejection>,
+    State(operator): State<Operator>,
+    body: Result<Json<Chosen>, JsonRejection>,
 ) -> Result<Json<Count>, ApiError> {
-    let count = api.store.release(chosen?.which()?).await?;
+    let count = operator.release(body?.which()?).await?;
     Ok(Json(Count { count }))
 }
 
@@ -131,12 +109,12 @@ pub(crate) async fn release(
     )
 )]
 pub(crate) async fn drop_for_good(
-    State(api): State<Api>,
-    chosen: Result<Json<Chosen>, JsonRejection>,
+    State(operator): State<Operator>,
+    body: Result<Json<Chosen>, JsonRejection>,
 ) -> Result<Json<Count>, ApiError> {
-    let Json(chosen) = chosen?;
+    let Json(chosen) = body?;
     let reason = chosen.reason.clone().unwrap_or_else(|| "dropped over the admin API".to_owned());
-    let count = api.store.drop_parked(chosen.which()?, reason).await?;
+    let count = operator.drop_parked(chosen.which()?, reason).await?;
     Ok(Json(Count { count }))
 }
 
@@ -146,7 +124,7 @@ impl Chosen {
             ([_, ..], None, false) => Ok(Selection::Ids(self.ids.clone())),
             ([], Some(of), false) => kind(of).map(Selection::Kind),
             ([], None, true) => Ok(Selection::All),
-            _ => Err(ApiError::Wrong("write exactly one of `ids`, `kind` and `all`".into())),
+            _ => Err(ApiError::invalid("write exactly one of `ids`, `kind` and `all`")),
         }
     }
 }

@@ -1,21 +1,18 @@
-//! `POST /v1/resync`: look at accounts again.
+//! `POST /v1/resync`: syncs accounts again.
 
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use entitlement::decide::decide;
-use entitlement::explain::explain;
-use entitlement::names::Account;
+use operator::input;
+use operator::operator::Operator;
+use operator::resync::{AccountPlan, Selection};
 use serde::{Deserialize, Serialize};
-use store::claim::Urgency;
 use utoipa::ToSchema;
 
-use super::Api;
 use super::error::{ApiError, OfABody, Problem, Usual};
-use crate::commands::{account, parse_user, resync as command};
 
-/// Whom to look at: exactly one of `account`, `user`, `subscription` and `all`.
+/// Which accounts to sync: exactly one of `account`, `user`, `subscription` and `all`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Resync {
@@ -25,9 +22,9 @@ pub(crate) struct Resync {
     user: Option<String>,
     /// For example `sub_1MowQVLkdIwHu7ixeRlqHVzs`.
     subscription: Option<String>,
-    /// Everybody whom Stripe bills; it goes on in the background.
+    /// Everybody with a subscription; it goes on in the background.
     all: bool,
-    /// Say what would be done, and do nothing; not with `all`.
+    /// Show what would be done, and change nothing; not with `all`.
     dry_run: bool,
 }
 
@@ -38,18 +35,16 @@ pub(crate) struct Enqueued {
     enqueued: usize,
     /// With `dry_run`: what would be done for each account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    plans: Vec<Plan>,
+    plans: Vec<AccountPlan>,
 }
 
-/// What would be done for one account.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Plan {
-    account: String,
-    /// As `grantsync explain` writes it.
-    plan: String,
+/// What is asked for, once it is read.
+enum Asked {
+    All,
+    Some(Selection),
 }
 
-/// Look at accounts again, as a webhook would make it.
+/// Sync accounts again, as a webhook would.
 #[utoipa::path(
     post,
     path = "/v1/resync",
@@ -65,48 +60,42 @@ pub(crate) struct Plan {
     )
 )]
 pub(crate) async fn resync(
-    State(api): State<Api>,
-    filter: Result<Json<Resync>, JsonRejection>,
+    State(operator): State<Operator>,
+    body: Result<Json<Resync>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Enqueued>), ApiError> {
-    let Json(filter) = filter?;
-    let accounts = match (&filter.account, &filter.user, &filter.subscription, filter.all) {
-        (Some(of), None, None, false) => vec![account(of)?],
-        (None, Some(user), None, false) => of_user(&api, user).await?,
-        (None, None, Some(subscription), false) => vec![account(&format!("stripe:{subscription}"))?],
-        (None, None, None, true) if !filter.dry_run => return begin_all(api).await,
-        _ => {
-            let text = "write exactly one of `account`, `user`, `subscription` and `all`; `dry_run` not with `all`";
-            return Err(ApiError::Wrong(text.into()));
+    let Json(resync) = body?;
+    let selection = match resync.asked()? {
+        Asked::All => {
+            operator.start_backfill().await?;
+            return Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued: 0, plans: Vec::new() })));
         }
+        Asked::Some(selection) => selection,
     };
+    let accounts = operator.select(selection).await?;
     let mut plans = Vec::new();
-    if filter.dry_run {
-        let sync = api.sync.as_ref().ok_or(ApiError::OnlyIngest)?;
+    if resync.dry_run {
         for account in &accounts {
-            for case in sync.inspect(account).await?.whole()? {
-                let plan = explain(&case, &decide(&case));
-                plans.push(Plan { account: account.as_str().to_owned(), plan });
-            }
+            plans.extend(operator.plans(account).await?);
         }
         return Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued: 0, plans })));
     }
     let enqueued = accounts.len();
-    api.store.enqueue(accounts, Urgency::Requested).await?;
+    operator.resync(accounts).await?;
     Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued, plans })))
 }
 
-async fn of_user(api: &Api, user: &str) -> Result<Vec<Account>, ApiError> {
-    let accounts = api.store.accounts_of(&parse_user(user)?).await?;
-    if accounts.is_empty() {
-        return Err(ApiError::NotFound("no account is linked to that user; see `grantsync parked list`".into()));
+impl Resync {
+    fn asked(&self) -> Result<Asked, ApiError> {
+        match (&self.account, &self.user, &self.subscription, self.all) {
+            (Some(account), None, None, false) => Ok(Asked::Some(Selection::Account(input::account(account)?))),
+            (None, Some(user), None, false) => Ok(Asked::Some(Selection::User(input::user(user)?))),
+            (None, None, Some(subscription), false) => Ok(Asked::Some(Selection::Subscription(subscription.clone()))),
+            (None, None, None, true) if !self.dry_run => Ok(Asked::All),
+            _ => {
+                let write =
+                    "write exactly one of `account`, `user`, `subscription` and `all`; `dry_run` not with `all`";
+                Err(ApiError::invalid(write))
+            }
+        }
     }
-    Ok(accounts)
-}
-
-async fn begin_all(api: Api) -> Result<(StatusCode, Json<Enqueued>), ApiError> {
-    let sync = api.sync.ok_or(ApiError::OnlyIngest)?;
-    if command::begin_all(sync, api.turns, api.share_percent).await? {
-        return Ok((StatusCode::ACCEPTED, Json(Enqueued { enqueued: 0, plans: Vec::new() })));
-    }
-    Err(ApiError::Busy("another backfill is under way".into()))
 }

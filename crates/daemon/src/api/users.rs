@@ -1,20 +1,20 @@
-//! `/v1/users/{id}/…`: where an app user stands.
+//! `/v1/users/{id}/status`: what an app user may use.
 
 use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
+use operator::input;
+use operator::operator::Operator;
+use operator::status::{UserStatus, Wait};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Api;
 use super::error::{ApiError, Problem, Usual};
-use crate::commands::parse_user;
-use crate::standing::{Standing, Waiting};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Freshness {
-    /// Ask Stripe and Adapty now, instead of telling what the last look saw.
+    /// Read sources and destinations now, instead of answering what the last sync saw.
     #[serde(default)]
     #[param(required = false)]
     fresh: bool,
@@ -26,7 +26,7 @@ pub(crate) struct Freshness {
     path = "/v1/users/{id}/status",
     params(("id" = String, Path, description = "the app's own user id", example = "u-42"), Freshness),
     responses(
-        (status = 200, body = Standing),
+        (status = 200, body = UserStatus),
         (status = 404, description = "nothing is known of that user", body = Problem),
         (status = 409, description = "`fresh` in a process that only takes in webhooks", body = Problem),
         (status = 422, description = "the user id is empty", body = Problem),
@@ -35,16 +35,14 @@ pub(crate) struct Freshness {
     )
 )]
 pub(crate) async fn status(
-    State(api): State<Api>,
+    State(operator): State<Operator>,
     id: Result<Path<String>, PathRejection>,
     freshness: Result<Query<Freshness>, QueryRejection>,
-) -> Result<Json<Standing>, ApiError> {
-    let user = parse_user(&id?.0)?;
-    let standing = if freshness?.fresh {
-        api.sources.fresh(api.sync.as_ref().ok_or(ApiError::OnlyIngest)?, &user).await?
-    } else {
-        api.sources.known(&user, Waiting::ForNeedful).await?
+) -> Result<Json<UserStatus>, ApiError> {
+    let user = input::user(&id?.0)?;
+    let status = match freshness?.fresh {
+        true => operator.fresh_status(&user).await?,
+        false => operator.status(&user, Wait::ForPaywall).await?,
     };
-    let unknown = || ApiError::NotFound("nothing is known of that user; see `grantsync parked list`".into());
-    Ok(Json(standing.ok_or_else(unknown)?))
+    Ok(Json(status))
 }

@@ -1,17 +1,17 @@
-//! Arguments of the commands that order something for an app user.
+//! Arguments of the commands that make or list overrides.
 
 use chrono::{DateTime, Utc};
 use clap::{ArgGroup, Args};
 
 #[derive(Args, Debug)]
 #[command(
-    group = ArgGroup::new("lasting").required(true).args(["days", "until", "lifetime"]),
+    group = ArgGroup::new("term").required(true).args(["days", "until", "lifetime"]),
     after_help = "Examples:
   grantsync grant u-42 premium --days 7 --why \"sorry for the outage\"
   grantsync grant u-42 premium --until 2027-01-01T00:00:00Z --request-id ticket-981
   grantsync grant u-42 premium --lifetime --by anna
 
-It never shortens what is paid, and what is paid never ends it."
+It never shortens what is paid for, and what is paid for never ends it."
 )]
 pub(crate) struct Grant {
     /// The app's own user id.
@@ -31,12 +31,12 @@ pub(crate) struct Grant {
     #[arg(long)]
     pub(crate) lifetime: bool,
 
-    /// Whoever asks twice under one id is given once.
+    /// Requests with the same id grant once.
     #[arg(long, value_name = "ID")]
     pub(crate) request_id: Option<String>,
 
     #[command(flatten)]
-    pub(crate) ordering: Ordering,
+    pub(crate) options: OverrideOptions,
 }
 
 #[derive(Args, Debug)]
@@ -56,7 +56,7 @@ pub(crate) struct Revoke {
     pub(crate) block: bool,
 
     #[command(flatten)]
-    pub(crate) ordering: Ordering,
+    pub(crate) options: OverrideOptions,
 }
 
 #[derive(Args, Debug)]
@@ -69,7 +69,7 @@ pub(crate) struct Unblock {
     pub(crate) level: String,
 
     #[command(flatten)]
-    pub(crate) ordering: Ordering,
+    pub(crate) options: OverrideOptions,
 }
 
 #[derive(Args, Debug)]
@@ -90,10 +90,10 @@ pub(crate) struct Promotions {
   grantsync blocks
   grantsync blocks u-42 --json")]
 pub(crate) struct Blocks {
-    /// The app's own user id; everybody's where none is said.
+    /// The app's own user id; without it everybody's.
     pub(crate) user: Option<String>,
 
-    /// Blocks at most.
+    /// At most so many.
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) limit: u32,
 
@@ -104,15 +104,15 @@ pub(crate) struct Blocks {
 
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
-  grantsync orders
-  grantsync orders u-42 --limit 200 --json
+  grantsync audit
+  grantsync audit u-42 --limit 200 --json
 
-The newest first. What was told about a user is named, never said.")]
-pub(crate) struct Orders {
-    /// The app's own user id; everybody's where none is said.
+The newest first. Of attributes it holds the names, never the values.")]
+pub(crate) struct Audit {
+    /// The app's own user id; without it everybody's.
     pub(crate) user: Option<String>,
 
-    /// Orders at most.
+    /// At most so many, the newest.
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) limit: u32,
 
@@ -128,9 +128,10 @@ pub(crate) struct Orders {
   grantsync attributes u-42 --forget plan
   grantsync attributes u-42 --json
 
-Without KEY=VALUE it lists what was ordered. An empty value deletes. Names are letters, digits, `-`, `.` and `_`, at
-most 30; `profile:` and one of birthday, email, first_name, gender, ip_country, last_name, phone_number is a field of the
-profile. What is written here wins over what `[adapty.attributes]` reads at Stripe.")]
+Without KEY=VALUE it lists what operators set. An empty value deletes.
+Names are at most 30 letters, digits, `-`, `.` and `_`. A name that begins with `profile:` is a field of the
+profile: birthday, email, first_name, gender, ip_country, last_name or phone_number.
+What is set here wins over what `[adapty.attributes]` reads at Stripe.")]
 pub(crate) struct Attributes {
     /// The app's own user id.
     pub(crate) user: String,
@@ -138,30 +139,30 @@ pub(crate) struct Attributes {
     #[arg(value_name = "KEY=VALUE")]
     pub(crate) pairs: Vec<String>,
 
-    /// Forget what was ordered of this one, so that Stripe's word counts again.
+    /// Forget what was set for this one, so that it is read at Stripe again.
     #[arg(long, value_name = "KEY", conflicts_with = "pairs")]
     pub(crate) forget: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) ordering: Ordering,
+    pub(crate) options: OverrideOptions,
 }
 
-/// What every order may say.
+/// What every override takes.
 #[derive(Args, Debug)]
-pub(crate) struct Ordering {
+pub(crate) struct OverrideOptions {
     /// The app; needed when there are several.
     #[arg(long, value_name = "NAME")]
     pub(crate) app: Option<String>,
 
-    /// Who orders it; kept with it.
+    /// Who makes it; kept in the audit log.
     #[arg(long, value_name = "WHO", default_value = "operator")]
     pub(crate) by: String,
 
-    /// Why; kept with it.
+    /// Why; kept in the audit log.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) why: String,
 
-    /// Wait until it was carried out; where no daemon works, do it here.
+    /// Wait until it is carried out; where no daemon runs, do it here.
     #[arg(long)]
     pub(crate) wait: bool,
 

@@ -18,13 +18,13 @@ pub(crate) fn run(shell: Shell) {
     output::say(String::from_utf8_lossy(&script).trim_end());
 }
 
-/// Prints the page of the program, or of the command named.
+/// Prints the man page of the program, or of one command.
 pub(crate) fn man(of: &[String]) -> Result<(), CommandError> {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
     let page = clap_mangen::Man::new(named(root, of)?);
     let mut text = Vec::new();
-    page.render(&mut text).map_err(|error| CommandError::because("writing the page", error))?;
+    page.render(&mut text).map_err(|error| CommandError::because("writing the man page", error))?;
     output::say(String::from_utf8_lossy(&text).trim_end());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `migrate`: brings the database up to date, and copies one from SQLite to PostgreSQL.
+//! `migrate`: updates the database's schema, and copies a database from SQLite to PostgreSQL.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,8 @@ use crate::command_error::CommandError;
 use crate::settings::Settings;
 use crate::{clock, output, wiring};
 
-/// How often progress is told.
-const TELL_EVERY: Duration = Duration::from_secs(2);
+/// How often progress is shown.
+const SHOW_EVERY: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(settings: &Settings, migrate: Migrate) -> Result<(), CommandError> {
     match migrate.from {
@@ -24,20 +24,21 @@ pub(crate) async fn run(settings: &Settings, migrate: Migrate) -> Result<(), Com
 }
 
 async fn copy(from: &str, settings: &Settings) -> Result<(), CommandError> {
-    let mut told = Instant::now();
-    let tell = |progress: Progress| {
-        if told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
+    let mut shown = Instant::now();
+    let show = |progress: Progress| {
+        if shown.elapsed() >= SHOW_EVERY {
+            shown = Instant::now();
             output::say(&format!("{}: {} of {}", progress.table, progress.copied, progress.of));
         }
     };
-    let copied = import::copy(from, &settings.database.url, clock::now, tell).await;
+    let copied = import::copy(from, &settings.database.url, clock::now, show).await;
     let copied = copied.map_err(|error| CommandError::because("copying the database", error))?;
-    let rows: Vec<Vec<String>> = copied
-        .iter()
-        .map(|table| vec![table.table.to_owned(), table.of.to_string(), table.copied.to_string()])
-        .collect();
+    let rows: Vec<Vec<String>> = copied.iter().map(row).collect();
     output::print(&["table", "in sqlite", "in postgresql"], &rows);
     output::say("everything was copied; start `grantsync serve` on PostgreSQL, and keep the file until you trust it");
     Ok(())
+}
+
+fn row(of: &Progress) -> Vec<String> {
+    vec![of.table.to_owned(), of.of.to_string(), of.copied.to_string()]
 }

@@ -1,213 +1,193 @@
-//! `grant`, `revoke`, `unblock`, `promotions`, `blocks`, `orders`, `attributes`: what operators order for app users.
+//! `grant`, `revoke`, `unblock`, `promotions`, `blocks`, `attributes`: makes and lists overrides.
 
-use adapty::attributes::written;
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::names::User;
-use serde_json::{Value, json};
-use store::audit::{AuditEntry, Filter};
-use store::open::Store;
-use store::overrides::{AttributeOverride, BlockRow, PromotionalGrantRow};
+use operator::input;
+use operator::operator::Operator;
+use operator::overrides::{self, Attribute, Granted, Override, Paid, PromotionalGrant, Term};
+use operator::time::absolute;
+use serde_json::json;
 
-use crate::cli::overrides::{Attributes, Blocks, Grant, Ordering, Orders, Promotions, Revoke, Unblock};
+use crate::cli::overrides::{Attributes, Blocks, Grant, OverrideOptions, Promotions, Revoke, Unblock};
 use crate::command_error::CommandError;
-use crate::commands::{parse_user, resync};
-use crate::moments::absolute;
-use crate::ordering::{self, Block, Lasting, OrderError, Wish};
+use crate::commands::resync;
 use crate::settings::Settings;
-use crate::{clock, output, wiring};
+use crate::{output, wiring};
 
-impl From<OrderError> for CommandError {
-    fn from(error: OrderError) -> Self {
-        match error {
-            OrderError::Wrong(text) => Self::Usage(text),
-            OrderError::Taken(text) => Self::Sentence(text),
-            OrderError::Store(error) => error.into(),
-        }
-    }
-}
-
-pub(crate) async fn grant(settings: &Settings, wanted: Grant) -> Result<(), CommandError> {
-    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
-    let user = wish.user.clone();
-    let lasting = Lasting { days: wanted.days, until: wanted.until, lifetime: wanted.lifetime };
-    let (apps, now) = (ordering::apps(settings), clock::now());
-    let given =
-        ordering::promote(&store, &apps, wish, (&wanted.level, lasting), wanted.request_id.clone(), now).await?;
-    if wanted.ordering.json {
-        output::json(&given)?;
+pub(crate) async fn grant(settings: &Settings, asked: Grant) -> Result<(), CommandError> {
+    let (operator, of) = begin(settings, &asked.user, &asked.options).await?;
+    let user = of.user.clone();
+    let term = Term { days: asked.days, until: asked.until, lifetime: asked.lifetime };
+    let granted = operator.grant(of, &asked.level, term, asked.request_id).await?;
+    if asked.options.json {
+        output::json(&granted)?;
     } else {
-        let until = given.until.map_or_else(|| "for life".to_owned(), |until| format!("until {}", absolute(until)));
-        let how = match (given.repeated, given.ended) {
-            (false, _) => "is given",
-            (true, false) => "was given before",
-            (true, true) => "was given before, and ended since,",
-        };
-        output::say(&format!("promotion `{}`: `{}` {how} {until}", given.id, given.level));
+        output::say(&granted_line(&granted));
     }
-    end(settings, &store, &user, &wanted.ordering).await
+    end(&operator, &user, &asked.options).await
 }
 
-pub(crate) async fn revoke(settings: &Settings, wanted: Revoke) -> Result<(), CommandError> {
-    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
-    let user = wish.user.clone();
-    let block = if wanted.block { Block::Yes } else { Block::No };
-    let count = ordering::revoke(&store, &ordering::apps(settings), wish, &wanted.level, block).await?;
-    let (level, json) = (wanted.level.trim(), wanted.ordering.json);
-    match (block, count) {
-        _ if json => output::json(&json!({ "level": level, "blocked": wanted.block, "changed": count > 0 }))?,
-        (Block::Yes, 0) => output::say(&format!("`{level}` was blocked before")),
-        (Block::Yes, _) => output::say(&format!("`{level}` is blocked, whatever is paid, until `grantsync unblock`")),
-        (Block::No, 0) => {
-            return Err(CommandError::Sentence(format!(
-                "no promotion of `{level}` runs; what is paid for is withheld with `--block`"
-            )));
+fn granted_line(granted: &Granted) -> String {
+    let until = granted.until.map_or_else(|| "for life".to_owned(), |until| format!("until {}", absolute(until)));
+    let how = match (granted.repeated, granted.ended) {
+        (false, _) => "is granted",
+        (true, false) => "was granted before",
+        (true, true) => "was granted before, and ended since,",
+    };
+    format!("promotional grant `{}`: `{}` {how} {until}", granted.id, granted.level)
+}
+
+pub(crate) async fn revoke(settings: &Settings, asked: Revoke) -> Result<(), CommandError> {
+    let (operator, of) = begin(settings, &asked.user, &asked.options).await?;
+    let user = of.user.clone();
+    let paid = if asked.block { Paid::Block } else { Paid::Keep };
+    let level = asked.level.trim();
+    let count = operator.revoke(of, level, paid).await?;
+    match (paid, count) {
+        _ if asked.options.json => {
+            output::json(&json!({ "level": level, "blocked": asked.block, "changed": count > 0 }))?;
         }
-        (Block::No, 1) => output::say(&format!("1 promotion of `{level}` is ended")),
-        (Block::No, count) => output::say(&format!("{count} promotions of `{level}` are ended")),
+        (Paid::Block, 0) => output::say(&format!("`{level}` was blocked before")),
+        (Paid::Block, _) => output::say(&format!("`{level}` is blocked, whatever is paid, until `grantsync unblock`")),
+        (Paid::Keep, 0) => {
+            let text = format!("no promotional grant of `{level}` runs; `--block` withholds what is paid for");
+            return Err(CommandError::Sentence(text));
+        }
+        (Paid::Keep, 1) => output::say(&format!("1 promotional grant of `{level}` is ended")),
+        (Paid::Keep, count) => output::say(&format!("{count} promotional grants of `{level}` are ended")),
     }
-    end(settings, &store, &user, &wanted.ordering).await
+    end(&operator, &user, &asked.options).await
 }
 
-pub(crate) async fn unblock(settings: &Settings, wanted: Unblock) -> Result<(), CommandError> {
-    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
-    let user = wish.user.clone();
-    let level = wanted.level.trim();
-    if !ordering::unblock(&store, &ordering::apps(settings), wish, level).await? {
+pub(crate) async fn unblock(settings: &Settings, asked: Unblock) -> Result<(), CommandError> {
+    let (operator, of) = begin(settings, &asked.user, &asked.options).await?;
+    let user = of.user.clone();
+    let level = asked.level.trim();
+    if !operator.unblock(of, level).await? {
         return Err(CommandError::Sentence(format!("`{level}` is not blocked")));
     }
-    match wanted.ordering.json {
+    match asked.options.json {
         true => output::json(&json!({ "level": level, "blocked": false, "changed": true }))?,
         false => output::say(&format!("`{level}` is not blocked any more")),
     }
-    end(settings, &store, &user, &wanted.ordering).await
+    end(&operator, &user, &asked.options).await
 }
 
-pub(crate) async fn promotions(settings: &Settings, wanted: Promotions) -> Result<(), CommandError> {
-    let store = wiring::store(settings).await?;
-    let all = store.promotional_grants(&parse_user(&wanted.user)?).await?;
-    if wanted.json {
+pub(crate) async fn promotions(settings: &Settings, asked: Promotions) -> Result<(), CommandError> {
+    let user = input::user(&asked.user)?;
+    let all = wiring::operator(settings).await?.promotional_grants(&user).await?;
+    if asked.json {
         return output::json(&all);
     }
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    output::print(&["id", "level", "app", "until", "given", "by", "why", "ended"], &rows);
+    let rows: Vec<Vec<String>> = all.into_iter().map(promotion).collect();
+    output::print(&["id", "level", "app", "until", "granted", "by", "why", "ended"], &rows);
     Ok(())
 }
 
-fn row(given: &PromotionalGrantRow) -> Vec<String> {
-    let ended = given.ended_at.map(|at| match given.ended_by.as_deref() {
-        Some(by) => format!("{} by {by}", absolute(at)),
-        None => absolute(at),
-    });
-    vec![
-        given.id.clone(),
-        given.level.clone(),
-        given.app.clone(),
-        given.until.map_or_else(|| "for life".to_owned(), absolute),
-        absolute(given.given_at),
-        given.by.clone(),
-        given.why.clone(),
-        ended.unwrap_or_else(|| "-".to_owned()),
-    ]
-}
-
-pub(crate) async fn blocks(settings: &Settings, wanted: Blocks) -> Result<(), CommandError> {
-    let store = wiring::store(settings).await?;
-    let user = wanted.user.as_deref().map(parse_user).transpose()?;
-    let all = store.blocks(user.as_ref(), wanted.limit).await?;
-    if wanted.json {
-        return output::json(&all);
-    }
-    let row = |of: &BlockRow| {
-        vec![of.user.clone(), of.level.clone(), of.app.clone(), absolute(of.since), of.by.clone(), of.why.clone()]
+fn promotion(of: PromotionalGrant) -> Vec<String> {
+    let ended = match (of.ended_at, of.ended_by) {
+        (Some(at), Some(by)) => format!("{} by {by}", absolute(at)),
+        (Some(at), None) => absolute(at),
+        (None, _) => "-".to_owned(),
     };
-    output::print(&["user", "level", "app", "since", "by", "why"], &all.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+    let until = of.until.map_or_else(|| "for life".to_owned(), absolute);
+    vec![of.id, of.level, of.app, until, absolute(of.given_at), of.by, of.why, ended]
 }
 
-pub(crate) async fn orders(settings: &Settings, wanted: Orders) -> Result<(), CommandError> {
-    let store = wiring::store(settings).await?;
-    let user = wanted.user.as_deref().map(parse_user).transpose()?;
-    let all = store.audit_entries(&Filter { user, after: None }, wanted.limit).await?;
-    if wanted.json {
+pub(crate) async fn blocks(settings: &Settings, asked: Blocks) -> Result<(), CommandError> {
+    let user = asked.user.as_deref().map(input::user).transpose()?;
+    let all = wiring::operator(settings).await?.blocks(user.as_ref(), asked.limit).await?;
+    if asked.json {
         return output::json(&all);
     }
-    let row = |of: &AuditEntry| {
-        let subject = of.promotion.as_ref().map_or_else(|| of.subject.clone(), |id| format!("{} ({id})", of.subject));
-        let AuditEntry { user, app, kind, by, why, at, .. } = of.clone();
-        vec![absolute(at), user, app, kind, subject, by, why]
-    };
-    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    output::print(&["at", "user", "app", "order", "of", "by", "why"], &rows);
+    let rows: Vec<Vec<String>> = all.into_iter().map(block).collect();
+    output::print(&["user", "level", "app", "since", "by", "why"], &rows);
     Ok(())
 }
 
-pub(crate) async fn attributes(settings: &Settings, wanted: Attributes) -> Result<(), CommandError> {
-    let (store, wish) = begin(settings, &wanted.user, &wanted.ordering).await?;
-    let user = wish.user.clone();
-    if !wanted.forget.is_empty() {
-        let names = wanted.forget.iter().map(|name| AttributeName::parse(name)).collect::<Result<Vec<_>, _>>();
-        let names = names.map_err(|error| CommandError::Usage(error.to_string()))?;
-        let count = ordering::forget(&store, &ordering::apps(settings), wish, names).await?;
-        match wanted.ordering.json {
-            true => list(&store, &user, true).await?,
-            false => output::say(&format!("{count} forgotten; what Stripe says counts again")),
-        }
-        return end(settings, &store, &user, &wanted.ordering).await;
+fn block(of: overrides::Block) -> Vec<String> {
+    vec![of.user, of.level, of.app, absolute(of.since), of.by, of.why]
+}
+
+pub(crate) async fn attributes(settings: &Settings, asked: Attributes) -> Result<(), CommandError> {
+    let (operator, of) = begin(settings, &asked.user, &asked.options).await?;
+    let user = of.user.clone();
+    let done = if !asked.forget.is_empty() {
+        let names = asked.forget.iter().map(|name| attribute_name(name)).collect::<Result<Vec<_>, _>>()?;
+        let count = operator.forget_attributes(of, names).await?;
+        format!("{count} forgotten; the source fills them again")
+    } else if asked.pairs.is_empty() {
+        return list(&operator, &user, asked.options.json).await;
+    } else {
+        let attributes = asked.pairs.iter().map(|pair| attribute(pair)).collect::<Result<Vec<_>, _>>()?;
+        operator.set_attributes(of, attributes).await?;
+        format!("{} set, and sent with the next sync", counted(asked.pairs.len()))
+    };
+    match asked.options.json {
+        true => list(&operator, &user, true).await?,
+        false => output::say(&done),
     }
-    if wanted.pairs.is_empty() {
-        return list(&store, &user, wanted.ordering.json).await;
-    }
-    let details = wanted.pairs.iter().map(|pair| read(pair)).collect::<Result<Vec<_>, _>>()?;
-    ordering::describe(&store, &ordering::apps(settings), wish, details).await?;
-    match wanted.ordering.json {
-        true => list(&store, &user, true).await?,
-        false => output::say(&format!("{} written down, to be told", counted(wanted.pairs.len()))),
-    }
-    end(settings, &store, &user, &wanted.ordering).await
+    end(&operator, &user, &asked.options).await
 }
 
 fn counted(attributes: usize) -> String {
     if attributes == 1 { "1 attribute is".into() } else { format!("{attributes} attributes are") }
 }
 
-/// `KEY=VALUE`; an empty value: it is to be gone.
-fn read(pair: &str) -> Result<(AttributeName, Option<AttributeValue>), CommandError> {
-    let split = pair.split_once('=');
-    let (name, value) = split.ok_or_else(|| CommandError::Usage(format!("`{pair}` has no value: write `{pair}=…`")))?;
-    let name = AttributeName::parse(name).map_err(|error| CommandError::Usage(error.to_string()))?;
-    Ok((name, (!value.is_empty()).then(|| AttributeValue::read(value))))
+/// `KEY=VALUE`; an empty value deletes.
+fn attribute(pair: &str) -> Result<(AttributeName, Option<AttributeValue>), CommandError> {
+    let Some((name, value)) = pair.split_once('=') else {
+        return Err(CommandError::Usage(format!("`{pair}` has no value: write `{pair}=…`")));
+    };
+    Ok((attribute_name(name)?, (!value.is_empty()).then(|| AttributeValue::read(value))))
 }
 
-async fn list(store: &Store, user: &User, as_json: bool) -> Result<(), CommandError> {
-    let all = store.attribute_overrides(user).await?;
-    if as_json {
-        return output::json(&all.iter().map(told).collect::<Vec<_>>());
+fn attribute_name(text: &str) -> Result<AttributeName, CommandError> {
+    AttributeName::parse(text).map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+async fn list(operator: &Operator, user: &User, json: bool) -> Result<(), CommandError> {
+    let all = operator.attributes(user).await?;
+    if json {
+        return output::json(&all);
     }
-    let value = |told: &AttributeOverride| {
-        told.value.as_ref().map_or_else(|| "(to be gone)".to_owned(), |value| value.as_str().into())
-    };
-    let row = |told: &AttributeOverride| {
-        vec![told.name.to_string(), value(told), told.app.clone(), told.by.clone(), absolute(told.since)]
-    };
-    output::print(&["name", "value", "app", "by", "since"], &all.iter().map(row).collect::<Vec<_>>());
+    let rows: Vec<Vec<String>> = all.into_iter().map(attribute_row).collect();
+    output::print(&["name", "value", "app", "by", "since"], &rows);
     Ok(())
 }
 
-/// As JSON tells it: a text, a number, or null for what is to be gone.
-pub(crate) fn told(told: &AttributeOverride) -> Value {
-    let value = told.value.as_ref().map(written);
-    json!({ "name": told.name, "value": value, "app": told.app, "by": told.by, "since": told.since })
+fn attribute_row(of: Attribute) -> Vec<String> {
+    let value = match of.value {
+        None => "(deleted)".to_owned(),
+        Some(serde_json::Value::String(text)) => text,
+        Some(value) => value.to_string(),
+    };
+    vec![of.name, value, of.app, of.by, absolute(of.since)]
 }
 
-async fn begin(settings: &Settings, user: &str, ordering: &Ordering) -> Result<(Store, Wish), CommandError> {
-    let user = parse_user(user)?;
-    let (app, by, why) = (ordering.app.clone(), ordering.by.clone(), ordering.why.clone());
-    Ok((wiring::store(settings).await?, Wish { user, app, by, why }))
+async fn begin(
+    settings: &Settings,
+    user: &str,
+    options: &OverrideOptions,
+) -> Result<(Operator, Override), CommandError> {
+    let user = input::user(user)?;
+    let operator = match options.wait {
+        true => wiring::operator_with_keys(settings).await?,
+        false => wiring::operator(settings).await?,
+    };
+    let of = Override { user, app: options.app.clone(), by: options.by.clone(), why: options.why.clone() };
+    Ok((operator, of))
 }
 
-async fn end(settings: &Settings, store: &Store, user: &User, ordering: &Ordering) -> Result<(), CommandError> {
-    if !ordering.wait {
+/// Waits for the override to be carried out, where that is asked for.
+async fn end(operator: &Operator, user: &User, options: &OverrideOptions) -> Result<(), CommandError> {
+    if !options.wait {
         return Ok(());
     }
-    resync::wait_for(settings, store, &store.accounts_of(user).await?).await
+    let accounts = operator.accounts_of(user).await?;
+    let synced = resync::wait(operator, &accounts).await?;
+    if !options.json {
+        synced.iter().for_each(|account| output::say(&format!("`{account}` is synced")));
+    }
+    Ok(())
 }

@@ -1,34 +1,29 @@
-//! `parked`: what waits for a human.
+//! `parked`: lists, shows, releases and drops what needs a human.
 
-use entitlement::names::Account;
-use store::open::Store;
-use store::parked::{Filter, Parked as Row};
+use operator::input;
+use operator::parked::{Parked as Item, ParkedDetails};
+use operator::sentence;
+use operator::time::{absolute, both, relative};
+use store::parked::Filter;
 use store::selection::Selection;
 
-use crate::cli::books::{Chosen, Parked, ParkedList};
+use crate::cli::parked::{Chosen, Parked, ParkedList};
 use crate::command_error::CommandError;
-use crate::commands::{account, wording};
-use crate::moments::{absolute, both, relative};
 use crate::settings::Settings;
 use crate::{clock, output, wiring};
 
 pub(crate) async fn run(settings: &Settings, parked: Parked) -> Result<(), CommandError> {
+    let operator = wiring::operator(settings).await?;
     match parked {
-        Parked::List(wanted) => list(settings, wanted).await,
-        Parked::Show { id, json } => show(&wiring::store(settings).await?, id, json).await,
-        Parked::Release(chosen) => told(wiring::store(settings).await?.release(which(chosen)).await?, "released"),
-        Parked::Drop { chosen, reason } => {
-            told(wiring::store(settings).await?.drop_parked(which(chosen), reason).await?, "dropped")
+        Parked::List(asked) => {
+            let account = asked.account.as_deref().map(input::account).transpose()?;
+            let filter = Filter { kind: asked.kind, accounts: account.into_iter().collect(), ..Filter::default() };
+            list(&operator.parked(&filter, None).await?, &asked)
         }
+        Parked::Show { id, json } => show(operator.parked_details(id).await?, json),
+        Parked::Release(chosen) => changed(operator.release(which(chosen)).await?, "released"),
+        Parked::Drop { chosen, reason } => changed(operator.drop_parked(which(chosen), reason).await?, "dropped"),
     }
-}
-
-fn told(count: u64, done: &str) -> Result<(), CommandError> {
-    if count == 0 {
-        return Err(CommandError::Sentence(format!("nothing was {done}; see `grantsync parked list`")));
-    }
-    output::say(&format!("{count} {done}"));
-    Ok(())
 }
 
 fn which(chosen: Chosen) -> Selection {
@@ -39,19 +34,25 @@ fn which(chosen: Chosen) -> Selection {
     }
 }
 
-async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), CommandError> {
-    let of = wanted.account.as_deref().map(account).transpose()?;
-    let meant = Filter { kind: wanted.kind, accounts: of.into_iter().collect(), ..Filter::default() };
-    let parked = wiring::store(settings).await?.parked_matching(&meant).await?;
-    if wanted.json {
+fn changed(count: u64, done: &str) -> Result<(), CommandError> {
+    if count == 0 {
+        return Err(CommandError::Sentence(format!("nothing was {done}; see `grantsync parked list`")));
+    }
+    output::say(&format!("{count} {done}"));
+    Ok(())
+}
+
+fn list(parked: &[Item], asked: &ParkedList) -> Result<(), CommandError> {
+    if asked.json {
         return output::json(&parked);
     }
     if parked.is_empty() {
         output::say("nothing is parked");
     }
     let now = clock::now();
-    for Row { id, kind, account, reason, hint, since, .. } in &parked {
-        let (at, ago) = (absolute(*since), relative(*since, now));
+    for Item { id, kind, account, reason, hint, since, .. } in parked {
+        let at = absolute(*since);
+        let ago = relative(*since, now);
         output::say(&format!("{id}  {kind}  {account}  since {at}, {ago}"));
         output::say(&format!("    {reason}"));
         output::say(&format!("    -> {hint}"));
@@ -59,20 +60,12 @@ async fn list(settings: &Settings, wanted: ParkedList) -> Result<(), CommandErro
     Ok(())
 }
 
-async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), CommandError> {
-    let unknown = || CommandError::Sentence(format!("nothing is parked as {id}; see `grantsync parked list`"));
-    let parked = store.parked_by_id(id).await?.ok_or_else(unknown)?;
-    let account = Account::parse(&parked.account).ok();
-    let standing = match &account {
-        Some(account) => store.account_state(account).await?,
-        None => None,
-    };
-    if as_json {
-        let mut told = serde_json::to_value(&parked).map_err(|error| CommandError::because("writing JSON", error))?;
-        told["standing"] = account.map_or_else(Default::default, |of| wording::standing_json(&of, standing.as_ref()));
-        return output::json(&told);
+fn show(details: ParkedDetails, json: bool) -> Result<(), CommandError> {
+    if json {
+        return output::json(&details);
     }
     let now = clock::now();
+    let ParkedDetails { parked, worklist } = details;
     let mut fields = vec![
         ("parked", format!("{} {}", parked.id, parked.kind)),
         ("account", parked.account),
@@ -83,9 +76,8 @@ async fn show(store: &Store, id: i64, as_json: bool) -> Result<(), CommandError>
         ("to do", parked.hint),
     ];
     fields.extend(parked.dropped.map(|why| ("dropped", why)));
-    // an event that cannot be read has an account of its own name only
-    let standing = account.filter(|_| standing.is_some()).map(|of| wording::standing(&of, standing.as_ref(), now));
-    fields.extend(standing.into_iter().flatten().map(|line| ("now", line)));
+    let lines = worklist.iter().flat_map(|entry| sentence::worklist(entry, now));
+    fields.extend(lines.map(|line| ("worklist", line)));
     output::fields(&fields);
     Ok(())
 }

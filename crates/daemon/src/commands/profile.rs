@@ -1,46 +1,44 @@
-//! `profile`: what Adapty shows of an app user, whole.
+//! `profile`: shows a user's whole profile in Adapty.
 
 use std::collections::BTreeMap;
 
 use adapty::objects::{AccessLevel, Attribute, NonSubscription, Profile, Subscription};
 use entitlement::clock::Timestamp;
+use operator::input;
+use operator::time::absolute;
 use sync::controller::App;
 
-use crate::cli::Profile as Filter;
+use crate::cli::user::Profile as Asked;
 use crate::command_error::CommandError;
-use crate::commands::{explain, parse_user};
-use crate::moments::absolute;
 use crate::settings::Settings;
 use crate::{output, wiring};
 
-pub(crate) async fn run(settings: &Settings, wanted: Filter) -> Result<(), CommandError> {
-    let user = parse_user(&wanted.user)?;
-    let store = wiring::store(settings).await?;
-    let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
+pub(crate) async fn run(settings: &Settings, asked: Asked) -> Result<(), CommandError> {
+    let user = input::user(&asked.user)?;
+    let operator = wiring::operator_with_keys(settings).await?;
     let mut found = Vec::new();
-    for app in explain::chosen(&sync, wanted.app.as_deref()).map_err(CommandError::Usage)? {
-        let profile =
-            app.adapty.whole(&user).await.map_err(|error| CommandError::because("reading the profile", error))?;
+    for app in operator.synced_apps(asked.app.as_deref())? {
+        let profile = app.adapty.whole(&user).await;
+        let profile = profile.map_err(|error| CommandError::because("reading the profile", error))?;
         found.extend(profile.map(|profile| (app, profile)));
     }
     if found.is_empty() {
         return Err(CommandError::Sentence("Adapty has no profile of that user".into()));
     }
-    match (wanted.json, found.as_slice()) {
+    match (asked.json, found.as_slice()) {
         (true, [(_, only)]) => output::json(only)?,
         (true, several) => output::json(&several.iter().map(|(_, profile)| profile).collect::<Vec<_>>())?,
-        (false, several) => several.iter().for_each(|(app, profile)| tell(app, profile)),
+        (false, several) => several.iter().for_each(|(app, profile)| print(app, profile)),
     }
     Ok(())
 }
 
-fn tell(app: &App, profile: &Profile) {
-    let known = |of: &Option<String>| of.clone().unwrap_or_else(|| "-".to_owned());
+fn print(app: &App, profile: &Profile) {
     let revenue = profile.total_revenue_usd.map_or_else(|| "-".to_owned(), |usd| format!("{usd:.2}"));
     output::fields(&[
         ("app", app.name().to_owned()),
-        ("profile", known(&profile.profile_id)),
-        ("user", known(&profile.customer_user_id)),
+        ("profile", cell(&profile.profile_id)),
+        ("user", cell(&profile.customer_user_id)),
         ("revenue in USD", revenue),
     ]);
     output::say(&format!("attributes  {}", pairs(&profile.custom_attributes)));
@@ -69,14 +67,14 @@ fn cell(text: &Option<String>) -> String {
     text.clone().unwrap_or_else(|| "-".to_owned())
 }
 
-fn moment(at: Option<Timestamp>) -> String {
+fn time(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "-".to_owned(), absolute)
 }
 
 fn level(of: &AccessLevel) -> Vec<String> {
     vec![
         cell(&of.access_level_id),
-        moment(of.renewal.expires_at),
+        time(of.renewal.expires_at),
         cell(&of.bought.store),
         cell(&of.bought.store_product_id),
         cell(&of.bought.store_transaction_id),
@@ -87,8 +85,8 @@ fn level(of: &AccessLevel) -> Vec<String> {
 fn subscription(of: &Subscription) -> Vec<String> {
     vec![
         cell(&of.bought.store_product_id),
-        moment(of.renewal.expires_at),
-        moment(of.renewal.renewal_cancelled_at),
+        time(of.renewal.expires_at),
+        time(of.renewal.renewal_cancelled_at),
         cell(&of.bought.store),
         cell(&of.bought.store_transaction_id),
         cell(&of.bought.store_original_transaction_id),
@@ -99,7 +97,7 @@ fn non_subscription(of: &NonSubscription) -> Vec<String> {
     let refunded = of.is_refund.map_or("-", |is| if is { "yes" } else { "no" });
     vec![
         cell(&of.bought.store_product_id),
-        moment(of.bought.purchased_at),
+        time(of.bought.purchased_at),
         refunded.to_owned(),
         cell(&of.bought.store),
         cell(&of.bought.store_transaction_id),

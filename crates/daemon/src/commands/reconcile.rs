@@ -1,49 +1,40 @@
-//! `reconcile`: a round now.
+//! `reconcile`: compares all accounts now.
 
+use operator::reconcile::{DoubleSubscription, Drift, ReconciliationReport};
+use operator::time::absolute;
 use sync::reconciliation::Repair;
-use sync::reconciliation::report::{DoubleSubscription, Drift, Reconciliation};
 
-use crate::cli::Reconcile;
+use crate::cli::sync::Reconcile;
 use crate::command_error::CommandError;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::settings::policy::Mode;
-use crate::{output, rounds, wiring, workers};
+use crate::{output, wiring, workers};
 
-pub(crate) async fn run(settings: &Settings, wanted: Reconcile) -> Result<(), CommandError> {
-    let store = wiring::store(settings).await?;
-    let sync = wiring::sync(settings, &store, &wiring::upstreams(settings, &store)?)?;
+pub(crate) async fn run(settings: &Settings, asked: Reconcile) -> Result<(), CommandError> {
+    let operator = wiring::operator_with_keys(settings).await?;
     let observes = settings.policy.mode == Mode::Observe;
-    let mend = if wanted.report_only || observes { Repair::No } else { Repair::Yes };
+    let repair = if asked.report_only || observes { Repair::No } else { Repair::Yes };
     let mut progress = Progress::new("accounts compared");
-    let share = settings.bulk.share_percent;
-    let bulk = sync.with_rate_share(share);
-    let store_reader = wiring::store_reader(settings, &store)?;
-    let round = bulk.reconcile(mend, store_reader.as_ref(), |far| progress.tell(far.accounts, None));
-    let report = match mend {
-        Repair::Yes => workers::with_workers(&sync, share, round).await?,
-        Repair::No => round.await,
+    let comparing = operator.reconcile(repair, |accounts| progress.show(accounts, None));
+    let report = match repair {
+        Repair::Yes => workers::with_workers(operator.controller()?, settings.bulk.share_percent, comparing).await?,
+        Repair::No => comparing.await,
     };
-    let report = report.map_err(|error| CommandError::because("going round all accounts", error))?;
     progress.end();
-    rounds::keep_report(&store, &report).await?;
-    if wanted.json {
-        output::json(&report)?
+    let report = report?;
+    if asked.json {
+        output::json(&report)?;
     } else {
-        tell(&report)
+        print(&report);
     }
-    if report.failed > 0 {
-        return Err(CommandError::Silent);
-    }
-    if wanted.fail_on_drift && !report.drifts.is_empty() {
-        return Err(CommandError::Silent);
-    }
-    Ok(())
+    let has_drift = asked.fail_on_drift && !report.differences.is_empty();
+    if report.failed > 0 || has_drift { Err(CommandError::Silent) } else { Ok(()) }
 }
 
-fn tell(report: &Reconciliation) {
-    if !report.drifts.is_empty() {
-        let rows: Vec<Vec<String>> = report.drifts.iter().map(row).collect();
+fn print(report: &ReconciliationReport) {
+    if !report.differences.is_empty() {
+        let rows: Vec<Vec<String>> = report.differences.iter().map(row).collect();
         let heads =
             ["account", "user", "app", "level", "expected until", "actual until", "right until", "action", "reason"];
         output::print(&heads, &rows);
@@ -53,27 +44,27 @@ fn tell(report: &Reconciliation) {
         output::say(&format!("double subscription: {user} ({account}) pays for `{level}` on the web and in `{store}`"));
     }
     if report.store_reads_failed > 0 {
-        output::say(&format!("IAPHUB did not answer about {} users", report.store_reads_failed));
+        let users = report.store_reads_failed;
+        output::say(&format!("what {users} users bought in the app's stores could not be read from IAPHUB"));
     }
     if report.store_reads_skipped > 0 {
-        output::say(&format!("IAPHUB was not asked about {} users after that", report.store_reads_skipped));
+        output::say(&format!("that of {} more users was not read after that", report.store_reads_skipped));
     }
     for failure in &report.failures {
         output::say(&format!("could not be compared: {failure}"));
     }
-    let Reconciliation { accounts, drifts, repaired, failed, unsettled, .. } = report;
-    let found = drifts.len();
+    let ReconciliationReport { accounts, differences, repaired, failed, unsettled, .. } = report;
+    let found = differences.len();
     output::say(&format!("{accounts} accounts compared: {found} differences, {repaired} repaired, {failed} failed"));
     if *unsettled > 0 {
         output::say(&format!(
-            "{unsettled} accounts were being worked on, or had just been written, and are not judged"
+            "{unsettled} accounts were being synced, or had just been written, and were not compared"
         ));
     }
 }
 
 fn row(drift: &Drift) -> Vec<String> {
     let or_none = |until: &Option<String>| until.clone().unwrap_or_else(|| "-".to_owned());
-    let since = drift.since.map_or_else(|| "-".to_owned(), |since| since.format("%Y-%m-%d %H:%M:%SZ").to_string());
     vec![
         drift.account.clone(),
         drift.user.clone(),
@@ -81,7 +72,7 @@ fn row(drift: &Drift) -> Vec<String> {
         drift.level.clone(),
         or_none(&drift.expected_until),
         or_none(&drift.actual_until),
-        since,
+        drift.since.map_or_else(|| "-".to_owned(), absolute),
         drift.action.clone(),
         drift.reason.clone(),
     ]

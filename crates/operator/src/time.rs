@@ -1,23 +1,26 @@
-//! Moments as operators write and read them: in UTC, and as a time ago.
+//! Times as operators write and read them: in UTC, and as a time ago.
 
 use std::time::Duration;
 
 use chrono::DateTime;
 use entitlement::clock::Timestamp;
 
+use crate::error::OperatorError;
+
 /// The longest time ago that is believed; far beyond it date arithmetic overflows.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);
 
-/// A moment as it was typed.
+/// A time as it was typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Since {
+pub enum Since {
     At(Timestamp),
     Ago(Duration),
 }
 
 impl Since {
-    /// The moment that was meant.
-    pub(crate) fn moment(self, now: Timestamp) -> Timestamp {
+    /// The time that was meant.
+    #[must_use]
+    pub fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::At(at) => at,
             Self::Ago(span) => now - span,
@@ -26,22 +29,28 @@ impl Since {
 }
 
 /// Reads `2026-11-20T10:00:00Z`, `2026-11-20 10:00:00Z`, `2h`, `3d`.
-pub(crate) fn since(text: &str) -> Result<Since, String> {
+///
+/// # Errors
+/// Says what to write.
+pub fn since(text: &str) -> Result<Since, OperatorError> {
     let text = text.trim();
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(Since::At(at.to_utc()));
     }
     let span = humantime::parse_duration(text).ok().filter(|span| *span <= LONGEST);
-    span.map(Since::Ago).ok_or_else(|| "write a time such as `2026-11-20T10:00:00Z`, or `2h` or `3d` ago".into())
+    let write = || OperatorError::Invalid("write a time such as `2026-11-20T10:00:00Z`, or `2h` or `3d` ago".into());
+    span.map(Since::Ago).ok_or_else(write)
 }
 
 /// `2026-11-20 10:00:00Z`
-pub(crate) fn absolute(at: Timestamp) -> String {
+#[must_use]
+pub fn absolute(at: Timestamp) -> String {
     at.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// `3h ago`, `in 2d`, `now`: the largest unit alone.
-pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
+#[must_use]
+pub fn relative(at: Timestamp, now: Timestamp) -> String {
     let seconds = (now - at).num_seconds();
     let (number, unit) = match seconds.unsigned_abs() {
         0 => return "now".into(),
@@ -54,7 +63,8 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// `2026-11-20 10:00:00Z (3h ago)`
-pub(crate) fn both(at: Timestamp, now: Timestamp) -> String {
+#[must_use]
+pub fn both(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({})", absolute(at), relative(at, now))
 }
 
@@ -67,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_a_time_or_a_time_ago() {
+    fn a_time_is_absolute_or_a_time_ago() {
         let now = at("2026-11-20T10:00:00Z");
         for (text, meant) in [
             ("2026-11-19T10:00:00Z", "2026-11-19T10:00:00Z"),
@@ -75,10 +85,10 @@ mod tests {
             ("2h", "2026-11-20T08:00:00Z"),
             ("1d 1h", "2026-11-19T09:00:00Z"),
         ] {
-            assert_eq!(since(text).unwrap().moment(now), at(meant), "{text}");
+            assert_eq!(since(text).unwrap().at(now), at(meant), "{text}");
         }
         for wrong in ["", "yesterday", "-2h", "2026-11-19", "9999999y"] {
-            assert!(since(wrong).unwrap_err().contains("`2h`"), "{wrong}");
+            assert!(since(wrong).unwrap_err().to_string().contains("`2h`"), "{wrong}");
         }
     }
 

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
 /// Which requests a fault is for; an empty match is for every request.
 #[derive(Debug, Clone, Default)]
 pub struct Match {
@@ -120,52 +123,57 @@ impl Rule {
     }
 }
 
-#[derive(Debug, Default)]
-struct State {
-    rules: Vec<Rule>,
-    latency: Duration,
-}
-
 /// The faults of one server; a clone shares them.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<Mutex<State>>);
+pub struct Faults {
+    rules: Arc<Mutex<Vec<Rule>>>,
+    latency: watch::Sender<Duration>,
+}
 
 impl Faults {
     /// Adds a fault behind those that are there.
     pub fn inject(&self, fault: Fault) {
         let rule = Rule { fault, seen: 0, played: 0 };
-        self.with(|state| state.rules.push(rule));
+        self.with(|rules| rules.push(rule));
     }
 
-    /// Takes all faults away, and the latency.
+    /// Takes all faults away, and the latency; what waits for its latency is answered at once.
     pub fn clear(&self) {
-        self.with(|state| *state = State::default());
+        self.with(Vec::clear);
+        self.latency(Duration::ZERO);
     }
 
     /// Makes every answer take at least this long.
     pub fn latency(&self, latency: Duration) {
-        self.with(|state| state.latency = latency);
+        self.latency.send_replace(latency);
     }
 
     /// How often the injected faults have hit.
     #[must_use]
     pub fn played(&self) -> u32 {
-        self.with(|state| state.rules.iter().map(|rule| rule.played).sum())
+        self.with(|rules| rules.iter().map(|rule| rule.played).sum())
     }
 
     /// The fault for this request: the first rule that hits; those behind it do not count the request.
     pub(crate) fn pick(&self, method: &str, path: &str) -> Option<What> {
-        self.with(|state| {
-            let mut fitting = state.rules.iter_mut().filter(|rule| rule.fault.when.fits(method, path));
+        self.with(|rules| {
+            let mut fitting = rules.iter_mut().filter(|rule| rule.fault.when.fits(method, path));
             fitting.find_map(|rule| rule.hits().then(|| rule.fault.what.clone()))
         })
     }
 
-    pub(crate) fn latency_now(&self) -> Duration {
-        self.with(|state| state.latency)
+    /// Ends when an answer to what was asked now may leave: after the latency, which may change meanwhile.
+    pub(crate) async fn wait(&self) {
+        let (asked, mut latency) = (Instant::now(), self.latency.subscribe());
+        loop {
+            let leaves = asked + *latency.borrow_and_update();
+            if timeout_at(leaves, latency.changed()).await.is_err() {
+                return;
+            }
+        }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.0.lock().expect("no holder of the faults panics"))
+    fn with<T>(&self, act: impl FnOnce(&mut Vec<Rule>) -> T) -> T {
+        act(&mut self.rules.lock().expect("no holder of the faults panics"))
     }
 }

@@ -170,7 +170,7 @@ async fn respond(
     let hooked = desk.journal.received(&entry);
     let whole_path = format!("{}?{}", entry.path, entry.query);
     let fault = hooked.or_else(|| desk.faults.pick(&entry.method, &whole_path));
-    tokio::time::sleep(desk.faults.latency_now()).await;
+    desk.faults.wait().await;
     match play(&desk, &wire, &mut call, fault).await {
         Some(answer) => {
             desk.journal.answered(entry.number, answer.status);

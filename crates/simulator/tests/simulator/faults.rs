@@ -125,6 +125,22 @@ async fn a_stale_read_shows_what_was_before_the_write() {
 }
 
 #[tokio::test]
+async fn an_answer_waits_for_the_latency_and_leaves_when_it_is_taken_away() {
+    let bench = bench_with_profile().await;
+    let faults = &bench.simulator.adapty.faults;
+    faults.latency(Duration::from_secs(3600));
+    let answered = bench.adapty_answer("GET", "/profiles/u1/", None);
+    let cleared = async {
+        let asked = |requests: &[simulator::journal::Request]| requests.len() == 1;
+        bench.simulator.journal.wait_for(Duration::from_secs(5), asked).await.unwrap();
+        assert_eq!(bench.simulator.journal.requests()[0].status, None);
+        faults.clear();
+    };
+    let ((status, _), ()) = tokio::join!(answered, cleared);
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
 async fn the_journal_wakes_those_who_wait_and_keeps_no_key() {
     let bench = bench_with_profile().await;
     let journal = bench.simulator.journal.clone();
@@ -155,7 +171,7 @@ async fn a_dropped_simulator_answers_no_more() {
     let url = simulator.stripe.url();
     assert_eq!(client.get(&url).send().await.unwrap().status(), 401);
     drop(simulator);
-    // The servers see the drop when they next run; each failed round gives them a turn.
+    // The servers see the drop when they next run; each failed request lets them run.
     let mut closed = false;
     for _ in 0..100 {
         closed |= client.get(&url).send().await.is_err();

@@ -76,13 +76,13 @@ fn event(number: u64, account: u64) -> Event {
 }
 
 /// `count` new events, handed in at once; all are on the disk when it ends.
-async fn ring(store: &Store, first: u64, count: u64) {
-    let mut rung = JoinSet::new();
+async fn record(store: &Store, first: u64, count: u64) {
+    let mut recorded = JoinSet::new();
     for number in first..first + count {
         let slot = store.slot_when_free().await.unwrap();
-        rung.spawn(async move { slot.record(event(number, number % 1000)).await.unwrap() });
+        recorded.spawn(async move { slot.record(event(number, number % 1000)).await.unwrap() });
     }
-    rung.join_all().await;
+    recorded.join_all().await;
 }
 
 fn memory(criterion: &mut Criterion) {
@@ -94,14 +94,14 @@ fn memory(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(WAITING as u64)).sample_size(30);
     group.bench_function("events, 64 at once", |bench| {
         bench.iter(|| {
-            runtime.block_on(ring(&store, number, WAITING as u64));
+            runtime.block_on(record(&store, number, WAITING as u64));
             number += WAITING as u64;
         });
     });
     group.finish();
 }
 
-/// A file with so many accounts at rest, each with a user, a link and ten entries in the ledger.
+/// A file with so many settled accounts, each with a user, a link and ten entries in the ledger.
 async fn grown(file: &Path, accounts: u64) -> Store {
     use sqlx::Connection;
     open(file).await.close().await;
@@ -125,8 +125,8 @@ async fn grown(file: &Path, accounts: u64) -> Store {
     open(file).await
 }
 
-/// One bell, its claim and its end, as a look leaves them.
-async fn turn(store: &Store, number: u64, accounts: u64) {
+/// One event, the claim of its account and the settlement of its sync.
+async fn sync(store: &Store, number: u64, accounts: u64) {
     store.slot_when_free().await.unwrap().record(event(number, number % accounts)).await.unwrap();
     let lease = Lease::new("bench", number);
     let claimed = store.claim(lease, Capacity::of(1), Duration::from_secs(8)).await.unwrap();
@@ -148,10 +148,10 @@ fn growth(criterion: &mut Criterion) {
         let directory = tempfile::tempdir().unwrap();
         let store = runtime.block_on(grown(&directory.path().join("bench.db"), accounts));
         let mut number = 0;
-        group.bench_function(BenchmarkId::new("bell, claim and settlement", accounts), |bench| {
+        group.bench_function(BenchmarkId::new("event, claim and settlement", accounts), |bench| {
             bench.iter(|| {
                 number += 7919;
-                runtime.block_on(turn(&store, number, accounts));
+                runtime.block_on(sync(&store, number, accounts));
             });
         });
         group.bench_function(BenchmarkId::new("the ledger of one user", accounts), |bench| {
@@ -159,7 +159,7 @@ fn growth(criterion: &mut Criterion) {
                 number += 7919;
                 User::new(&format!("u-{}", number % accounts)).unwrap()
             };
-            let read = |customer: User| runtime.block_on(store.ledger(&customer, "adapty", Mode::Test)).unwrap();
+            let read = |user: User| runtime.block_on(store.ledger(&user, "adapty", Mode::Test)).unwrap();
             bench.iter_batched(next, read, BatchSize::SmallInput);
         });
         runtime.block_on(store.close());

@@ -1,4 +1,4 @@
-//! What is told: costs as the kernel counts them (`man 5 proc`), latencies, the disk; as a table or as JSON.
+//! Costs as the kernel counts them (`man 5 proc`), latencies, the disk; printed as a table or as JSON.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,7 +19,7 @@ pub(crate) fn print(head: &[(&str, String)], rows: &[Row], as_json: bool) {
     }
     head.iter().for_each(|(name, text)| println!("{name}: {text}"));
     let names = rows.first().map(|row| row.iter().map(|(name, _)| name.replace('_', " ")).collect());
-    let values = rows.iter().map(|row| row.iter().map(|(_, value)| shown(*value)).collect());
+    let values = rows.iter().map(|row| row.iter().map(|(_, value)| rendered(*value)).collect());
     let lines: Vec<Vec<String>> = names.into_iter().chain(values).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or_default();
     for line in &lines {
@@ -29,7 +29,7 @@ pub(crate) fn print(head: &[(&str, String)], rows: &[Row], as_json: bool) {
 }
 
 /// A count as it is, of a measure three digits.
-fn shown(value: f64) -> String {
+fn rendered(value: f64) -> String {
     match value {
         _ if value.is_nan() => "-".to_owned(),
         _ if value.fract() == 0.0 || value >= 100.0 => format!("{value:.0}"),
@@ -94,11 +94,11 @@ pub(crate) fn columns([wall, daemons, postgres, vendors, load, all]: Spent, coun
 /// Memory of a process in MB: now, and the most it ever was; `None` when it has ended.
 pub(crate) fn memory(pid: u32) -> Option<[f64; 2]> {
     let fields = fields(&format!("{pid}/status"));
-    let told = |name: &str| {
+    let megabytes = |name: &str| {
         let at = fields.iter().position(|field| field == name)?;
         Some(fields[at + 1].parse::<f64>().ok()? * 1024.0 / 1e6)
     };
-    Some([told("VmRSS:")?, told("VmHWM:")?])
+    Some([megabytes("VmRSS:")?, megabytes("VmHWM:")?])
 }
 
 /// The parent of a process, if that is one of PostgreSQL's on this machine.

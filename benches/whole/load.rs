@@ -60,7 +60,7 @@ impl Load {
         assert!(others.is_empty(), "not every event was answered 200; others, 0 for none: {others:?}");
     }
 
-    /// Sends for a second and then for `span`, of which it tells. Without a rate, all must be answered 200.
+    /// Sends for a second and then for `span`, which alone is measured. Without a rate, all must be answered 200.
     pub(crate) async fn run(self: &Arc<Self>, lines: usize, rate: Option<f64>, span: Duration, meter: &Meter) -> Run {
         // what is under way at the end is given up
         let _tasks = self.start(lines, rate, u64::MAX);

@@ -1,5 +1,5 @@
 //! The whole program, measured from outside: the release binary as child processes on loopback, between a Stripe and an
-//! Adapty that cost next to nothing. Load, program and database share the machine, and what each takes is told.
+//! Adapty that cost next to nothing. Load, program and database share the machine, and what each takes is reported.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it says what it finds, or why it cannot go on")]
 
@@ -71,7 +71,7 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// How often a second the disk takes 4 KiB; told before every other measure too.
+    /// How often a second the disk takes 4 KiB; printed before every other measure too.
     Fsync,
     /// Events a second that are taken in.
     Ingest,

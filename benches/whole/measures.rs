@@ -91,7 +91,7 @@ pub(crate) async fn drain(bench: &Bench, processes: usize) -> Row {
     row
 }
 
-/// What it takes to look at everybody whom Stripe bills, and whether the memory for it grows.
+/// What it takes to sync everybody whom Stripe bills, and whether the memory for it grows.
 pub(crate) async fn backfill(bench: &Bench) -> Row {
     let (site, upstreams, accounts) = (Site::prepare(bench).await, Upstreams::open(bench), bench.options.accounts);
     let (daemon, meter) = started(&site, &["--concurrency", "64"], Some(&upstreams), "");
@@ -110,7 +110,7 @@ pub(crate) async fn backfill(bench: &Bench) -> Row {
     row
 }
 
-/// How long after a webhook was sent its grant arrives at Adapty, at a rate that leaves room.
+/// How long after a webhook was sent its grant arrives at Adapty, at a rate below the capacity.
 pub(crate) async fn grant(bench: &Bench, rate: u32) -> Row {
     let (site, upstreams) = (Site::prepare(bench).await, Upstreams::open(bench));
     let (daemon, meter) = started(&site, &[], Some(&upstreams), "");

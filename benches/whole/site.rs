@@ -78,7 +78,7 @@ impl Site {
         found.unwrap()
     }
 
-    /// Runs a command beside a daemon, to its end, and tells how much memory it took at the most, in MB.
+    /// Runs a command beside a daemon, to its end; returns its peak memory in MB.
     pub(crate) fn run(&self, daemon: &Daemon, arguments: &[&str]) -> f64 {
         let config = daemon.log.with_extension("toml");
         let mut command = Command::new(PROGRAM);
@@ -139,7 +139,7 @@ impl Daemon {
         self.child.id()
     }
 
-    /// Waits until it says that it is ready, and tells how long that took from its start.
+    /// Waits until it says that it is ready; returns how long that took from its start.
     pub(crate) fn ready(&mut self) -> Duration {
         loop {
             if let Ok(mut stream) = TcpStream::connect(self.front) {

@@ -8,7 +8,7 @@ use simulator::stripe::moves::{NewPrice, NewSubscription, metadata};
 
 /// Stands wherever the number of an account goes.
 pub(crate) const NUMBER: &str = "##########";
-/// Who buys in the simulator, what, and until when Adapty is told there.
+/// Who buys in the simulator, what, and until when access is granted there.
 const USER: &str = "member-0000000000";
 const PRICE: &str = "price_1WholeMonthOfPremium00";
 const READ: &str = "GET /api/v1/sdk/profiles/";
@@ -76,7 +76,7 @@ impl Vendors {
         Self { event, customer: numbered(&bought.customer).replace(NUMBER, ""), listed, answers }
     }
 
-    /// Writes the answer to `request`, and tells whose grant it was, if it was one.
+    /// Writes the answer to `request`; returns whose grant it was, if it was one.
     pub(crate) fn answer(&self, request: &[u8], to: &mut Vec<u8>) -> Option<u64> {
         let line = request.split(|byte| *byte == b'\r').next().unwrap();
         if let Some(page) = self.page(line) {

@@ -178,8 +178,8 @@ impl Adapty {
         if ended { Ok(last) } else { Err(TimedOut { after: timeout, seen }) }
     }
 
-    fn read<T>(&self, look: impl FnOnce(&World) -> T) -> T {
-        look(&self.world.lock().expect("no holder of the world panics"))
+    fn read<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.world.lock().expect("no holder of the world panics"))
     }
 
     fn write<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {

@@ -88,14 +88,14 @@ pub(crate) fn answer(iaphub: &Iaphub, call: &Call) -> Answer {
     };
     let (user, is_new) = (percent_decoded(user), call.param("returnNew") == Some("true"));
     match world.users.get(&user) {
-        Some(products) => Answer::json(200, &shown(products)),
-        None if is_new => Answer::json(200, &shown(&[])),
-        // an error inside an answer that looks well
+        Some(products) => Answer::json(200, &user_object(products)),
+        None if is_new => Answer::json(200, &user_object(&[])),
+        // an error inside an answer with status 200
         None => Answer::json(200, &json!({ "error": "user_not_found" })),
     }
 }
 
-/// Enters a transaction of the web.
+/// Records a transaction of the web.
 fn write(world: &mut World, call: &Call) -> Result<(), (u16, &'static str)> {
     let body: Value = serde_json::from_slice(&call.body).map_err(|_| (400, "not_json"))?;
     let fields = body.as_object().ok_or((400, "no_object"))?;
@@ -123,7 +123,7 @@ fn write(world: &mut World, call: &Call) -> Result<(), (u16, &'static str)> {
 /// Whether `path` is `pattern` for this user and transaction.
 fn fits(pattern: &str, path: &str, user: &str, transaction: &str) -> bool {
     let (pattern, path) = (pattern.split('/'), path.split('/'));
-    let same = |(wanted, found): (&str, &str)| match wanted {
+    let same = |(pattern, found): (&str, &str)| match pattern {
         "{user}" => percent_decoded(found) == user,
         "{transaction}" => percent_decoded(found) == transaction,
         plain => plain == found,
@@ -131,6 +131,6 @@ fn fits(pattern: &str, path: &str, user: &str, transaction: &str) -> bool {
     pattern.clone().count() == path.clone().count() && pattern.zip(path).all(same)
 }
 
-fn shown(products: &[Value]) -> Value {
+fn user_object(products: &[Value]) -> Value {
     json!({ "tags": {}, "productsForSale": [], "activeProducts": products })
 }

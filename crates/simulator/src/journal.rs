@@ -74,7 +74,7 @@ impl fmt::Display for TimedOut {
 
 impl std::error::Error for TimedOut {}
 
-/// A look at each request before it is handled; what it returns is played as a fault.
+/// Sees each request before it is handled; what it returns is played as a fault.
 pub type Hook = Box<dyn Fn(&Request) -> Option<What> + Send + Sync>;
 
 struct Pages {
@@ -131,7 +131,7 @@ impl Journal {
         if ended { Ok(()) } else { Err(self.timed_out(timeout)) }
     }
 
-    /// Looks at every request on arrival, before anything is done; replaces an earlier hook.
+    /// Calls the hook with every request on arrival, before anything is done; replaces an earlier one.
     pub fn on_request(&self, hook: Hook) {
         *self.0.hook.lock().expect("no setter panics") = Some(Arc::new(hook));
     }
@@ -146,7 +146,7 @@ impl Journal {
         self.0.numbers.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Writes a request down and shows it to the hook, whose fault it returns.
+    /// Keeps a request and passes it to the hook, whose fault it returns.
     pub(crate) fn received(&self, request: &Request) -> Option<What> {
         self.0.requests.lock().expect("no reader panics").push(request.clone());
         self.wake();
@@ -165,8 +165,8 @@ impl Journal {
         self.wake();
     }
 
-    fn read<T>(&self, look: impl FnOnce(&[Request]) -> T) -> T {
-        look(&self.0.requests.lock().expect("no reader panics"))
+    fn read<T>(&self, read: impl FnOnce(&[Request]) -> T) -> T {
+        read(&self.0.requests.lock().expect("no reader panics"))
     }
 
     fn wake(&self) {

@@ -1,6 +1,6 @@
-//! A Stripe and an Adapty of our own, over HTTP on loopback.
+//! The vendors, played by us over HTTP on loopback: a Stripe, an Adapty, an IAPHUB.
 //!
-//! It is what the `demo` command and the integration tests talk to. The JSON of both vendors is written
+//! The `demo` command and the integration tests talk to them. The JSON of each is written
 //! by hand from their documentation, and no other crate of the workspace is used, so that a misreading
 //! in a client shows as a failure instead of being repeated here.
 

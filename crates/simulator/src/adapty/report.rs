@@ -97,9 +97,9 @@ fn is_same(one: &Transaction, other: &Transaction) -> bool {
     (&one.store, &one.id) == (&other.store, &other.id)
 }
 
-/// A known transaction keeps what was charged for it; where it stands is replaced.
+/// A known transaction keeps what was charged for it; its state is replaced.
 fn record(facts: &mut Facts, row: Transaction) {
-    // v1 tells rows of one id apart by their product
+    // v1 distinguishes rows of one id by their product
     let same = |known: &&mut Transaction| is_same(known, &row);
     let of_product = facts.transactions.iter().any(|known| is_same(known, &row) && known.product == row.product);
     let mut found = facts.transactions.iter_mut().filter(same);
@@ -111,39 +111,39 @@ fn record(facts: &mut Facts, row: Transaction) {
     }
 }
 
-/// The level as the newest transaction of each chain gives it, or another store: the one that lasts longest is shown.
+/// The level as the newest transaction of each chain gives it, or another store: the one that lasts longest wins.
 fn give(facts: &mut Facts, level: &str, now: DateTime<Utc>) {
     let mut newest: BTreeMap<&str, (&Transaction, &Reported)> = BTreeMap::new();
     for row in facts.transactions.iter().filter(|row| row.level == level) {
-        let Some(told) = row.reported.as_ref() else { continue };
+        let Some(reported) = row.reported.as_ref() else { continue };
         let known = newest.get(row.original.as_str());
-        if known.is_none_or(|(_, known)| known.purchased_at <= told.purchased_at) {
-            newest.insert(&row.original, (row, told));
+        if known.is_none_or(|(_, known)| known.purchased_at <= reported.purchased_at) {
+            newest.insert(&row.original, (row, reported));
         }
     }
-    let given = newest.into_values().map(|(row, told)| of_row(facts, level, row, told, now));
-    let shown = given.chain(facts.of_stores.get(level).cloned()).max_by_key(Level::end);
-    facts.levels.extend(shown.map(|shown| (level.to_owned(), shown)));
+    let given = newest.into_values().map(|(row, reported)| of_row(facts, level, row, reported, now));
+    let longest = given.chain(facts.of_stores.get(level).cloned()).max_by_key(Level::end);
+    facts.levels.extend(longest.map(|longest| (level.to_owned(), longest)));
 }
 
-fn of_row(facts: &Facts, level: &str, row: &Transaction, told: &Reported, now: DateTime<Utc>) -> Level {
-    let grace = told.grace_period_expires_at.filter(|end| *end > now);
-    let end = told.refunded_at.or(grace).or(row.expires_at);
+fn of_row(facts: &Facts, level: &str, row: &Transaction, reported: &Reported, now: DateTime<Utc>) -> Level {
+    let grace = reported.grace_period_expires_at.filter(|end| *end > now);
+    let end = reported.refunded_at.or(grace).or(row.expires_at);
     let held = facts.levels.get(level);
     Level {
         id: level.to_owned(),
         is_lifetime: end.is_none(),
         expires_at: end,
         starts_at: None,
-        will_renew: told.renews == Some(true) && told.refunded_at.is_none(),
+        will_renew: reported.renews == Some(true) && reported.refunded_at.is_none(),
         product: row.product.clone(),
         base_plan: row.base_plan.clone(),
         transaction: Some(row.id.clone()),
         original: Some(row.original.clone()),
         store: row.store.clone(),
         activated_at: held.map_or(now, |held| held.activated_at),
-        renewed_at: told.purchased_at,
-        unsubscribed_at: told.renew_status_changed_at.filter(|_| told.renews == Some(false)),
+        renewed_at: reported.purchased_at,
+        unsubscribed_at: reported.renew_status_changed_at.filter(|_| reported.renews == Some(false)),
         offer: row.offer.clone(),
     }
 }

@@ -24,8 +24,8 @@ pub(super) fn read(world: &World, path: &str, call: &Call) -> Outcome {
     let id = found(world, user, call)?;
     let facts = world.profiles[&id].as_seen(call.stale).ok_or_else(Refusal::no_such_profile)?;
     let extended = call.param("extended").is_some();
-    let shown = view::profile(&world.profiles[&id], facts, extended, clock::now());
-    Ok(Answer::json(200, &shown))
+    let profile = view::profile(&world.profiles[&id], facts, extended, clock::now());
+    Ok(Answer::json(200, &profile))
 }
 
 /// Answers everything else. Without the slash at the end there is no such path, but for `delete`.
@@ -59,7 +59,7 @@ fn create(world: &mut World, call: &Call) -> Outcome {
     if !fields.is_empty() {
         world.change(&id, clock::now(), |facts| set_attributes(&mut facts.attributes, fields));
     }
-    Ok(shown(world, &id, status))
+    Ok(profile_answer(world, &id, status))
 }
 
 fn patch(world: &mut World, user: &str, call: &Call) -> Outcome {
@@ -71,7 +71,7 @@ fn patch(world: &mut World, user: &str, call: &Call) -> Outcome {
     let fields = body.into_fields();
     check_attributes(&fields)?;
     world.change(&id, clock::now(), |facts| set_attributes(&mut facts.attributes, fields));
-    Ok(shown(world, &id, 200))
+    Ok(profile_answer(world, &id, 200))
 }
 
 fn delete(world: &mut World, user: &str, call: &Call) -> Outcome {
@@ -92,10 +92,10 @@ fn access(world: &mut World, user: &str, level: &str, verb: &str, call: &Call) -
         "grant" => grant::grant(world, &id, &level, &body, clock::now())?,
         _ => grant::revoke(world, &id, &level, &body, clock::now())?,
     }
-    Ok(shown(world, &id, 200))
+    Ok(profile_answer(world, &id, 200))
 }
 
-fn shown(world: &World, id: &str, status: u16) -> Answer {
+fn profile_answer(world: &World, id: &str, status: u16) -> Answer {
     let profile = &world.profiles[id];
     Answer::json(status, &view::profile(profile, &profile.facts, false, clock::now()))
 }
@@ -107,7 +107,7 @@ fn found(world: &World, user: &str, call: &Call) -> Result<String, Refusal> {
     Ok(profile.id.clone())
 }
 
-/// The user of a path: as it stands, or out of Base64URL (with its padding) when the flag is set.
+/// The user of a path: as it is, or out of Base64URL (with its padding) when the flag is set.
 fn user_of(segment: &str, call: &Call) -> Result<String, Refusal> {
     let plain = percent_decoded(segment);
     if call.param("is_user_id_base64url_encoded") != Some("1") {

@@ -71,7 +71,7 @@ fn create(world: &mut World, call: &Call) -> Outcome {
     }
     check_installation(&body.into_fields())?;
     let id = world.ensure(user);
-    Ok(shown(world, &id))
+    Ok(profile_answer(world, &id))
 }
 
 /// The OpenAPI document requires it of POST and PATCH.
@@ -102,7 +102,7 @@ fn update(world: &mut World, call: &Call) -> Outcome {
         fields.insert("custom_attributes".to_owned(), attributes(&listed)?);
     }
     world.change(&id, clock::now(), |facts| v1::set_attributes(&mut facts.attributes, fields));
-    Ok(shown(world, &id))
+    Ok(profile_answer(world, &id))
 }
 
 /// A list of at most 30 pairs of key and value, as they are kept: by key.
@@ -129,7 +129,7 @@ fn is_uuid(text: &str) -> bool {
 fn set_transaction(world: &mut World, call: &Call) -> Outcome {
     let id = found(world, call)?;
     report::set(world, &id, &Body::of(call)?, clock::now())?;
-    Ok(shown(world, &id))
+    Ok(profile_answer(world, &id))
 }
 
 fn grant(world: &mut World, call: &Call) -> Outcome {
@@ -147,7 +147,7 @@ fn grant(world: &mut World, call: &Call) -> Outcome {
     world.change(&id, now, |facts| {
         facts.levels.insert(level, given);
     });
-    Ok(shown(world, &id))
+    Ok(profile_answer(world, &id))
 }
 
 /// A level without a transaction: Adapty fills in words of its own.
@@ -202,7 +202,7 @@ fn revoke(world: &mut World, call: &Call) -> Outcome {
             (level.expires_at, level.is_lifetime, level.unsubscribed_at) = (Some(end), false, Some(now));
         }
     });
-    Ok(shown(world, &id))
+    Ok(profile_answer(world, &id))
 }
 
 fn level_of(world: &World, body: &Body) -> Result<String, Refusal> {
@@ -215,7 +215,7 @@ fn level_of(world: &World, body: &Body) -> Result<String, Refusal> {
     Err(Refusal::new(404, "paid_access_level_does_not_exist", Some("non_field_errors"), &message))
 }
 
-fn shown(world: &World, id: &str) -> Answer {
+fn profile_answer(world: &World, id: &str) -> Answer {
     let profile = &world.profiles[id];
     Answer::json(200, &view_v2::profile(profile, &profile.facts))
 }

@@ -70,10 +70,10 @@ fn access_level(level: &Level, now: DateTime<Utc>) -> Value {
 
 /// The subscription behind a level that a store gave, whether the level still shows it or not.
 fn sold_by_store(sold: &Level, now: DateTime<Utc>) -> Value {
-    let mut shown = access_level(sold, now);
-    shown.as_object_mut().expect("it is an object").remove("id");
-    shown["is_sandbox"] = true.into();
-    shown
+    let mut subscription = access_level(sold, now);
+    subscription.as_object_mut().expect("it is an object").remove("id");
+    subscription["is_sandbox"] = true.into();
+    subscription
 }
 
 fn subscription(row: &Transaction, now: DateTime<Utc>) -> Value {

@@ -9,12 +9,12 @@ use crate::clock;
 
 /// `{"data": Profile}`.
 pub(super) fn profile(profile: &Profile, facts: &Facts) -> Value {
-    let reported = facts.transactions.iter().filter_map(|row| Some((row, row.reported.as_ref()?)));
-    let (subscriptions, once): (Vec<_>, Vec<_>) = reported.partition(|(_, told)| told.is_subscription);
-    let reported = subscriptions.into_iter().map(|(row, told)| subscription(row, told));
-    let subscriptions: Vec<Value> = reported.chain(facts.of_stores.values().map(sold_by_store)).collect();
+    let rows = facts.transactions.iter().filter_map(|row| Some((row, row.reported.as_ref()?)));
+    let (subscriptions, once): (Vec<_>, Vec<_>) = rows.partition(|(_, reported)| reported.is_subscription);
+    let subscriptions = subscriptions.into_iter().map(|(row, reported)| subscription(row, reported));
+    let subscriptions: Vec<Value> = subscriptions.chain(facts.of_stores.values().map(sold_by_store)).collect();
     let once: Vec<Value> =
-        once.into_iter().zip(1..).map(|((row, told), number)| non_subscription(row, told, number)).collect();
+        once.into_iter().zip(1..).map(|((row, reported), number)| non_subscription(row, reported, number)).collect();
     let levels: Vec<Value> = facts.levels.values().map(access_level).collect();
     json!({ "data": {
         "app_id": "15ac9a4f-9c7a-4ad6-8d0a-1e6f0c2b8f10",
@@ -62,35 +62,35 @@ fn access_level(level: &Level) -> Value {
 
 /// The subscription behind a level that a store gave, whether the level still shows it or not.
 fn sold_by_store(sold: &Level) -> Value {
-    let mut shown = access_level(sold);
-    let fields = shown.as_object_mut().expect("it is an object");
+    let mut subscription = access_level(sold);
+    let fields = subscription.as_object_mut().expect("it is an object");
     for field in ["access_level_id", "starts_at"] {
         fields.remove(field);
     }
-    shown["environment"] = "Sandbox".into();
-    shown
+    subscription["environment"] = "Sandbox".into();
+    subscription
 }
 
-fn subscription(row: &Transaction, told: &Reported) -> Value {
+fn subscription(row: &Transaction, reported: &Reported) -> Value {
     json!({
         "store": row.store,
         "store_product_id": row.product,
         "store_base_plan_id": row.base_plan,
         "store_transaction_id": row.id,
         "store_original_transaction_id": row.original,
-        "offer": row.offer.as_ref().map(|offer| json!({ "category": told.offer_category, "type": offer, "id": told.offer_id })),
+        "offer": row.offer.as_ref().map(|offer| json!({ "category": reported.offer_category, "type": offer, "id": reported.offer_id })),
         "environment": if row.is_sandbox { "Sandbox" } else { "Production" },
-        "purchased_at": written(told.purchased_at),
-        "originally_purchased_at": told.originally_purchased_at.map(written),
+        "purchased_at": written(reported.purchased_at),
+        "originally_purchased_at": reported.originally_purchased_at.map(written),
         "expires_at": row.expires_at.map(written),
-        "renewal_cancelled_at": told.renew_status_changed_at.filter(|_| told.renews == Some(false)).map(written),
-        "billing_issue_detected_at": told.billing_issue_detected_at.map(written),
-        "is_in_grace_period": told.grace_period_expires_at.is_some_and(|end| end > clock::now()),
-        "cancellation_reason": told.cancellation_reason,
+        "renewal_cancelled_at": reported.renew_status_changed_at.filter(|_| reported.renews == Some(false)).map(written),
+        "billing_issue_detected_at": reported.billing_issue_detected_at.map(written),
+        "is_in_grace_period": reported.grace_period_expires_at.is_some_and(|end| end > clock::now()),
+        "cancellation_reason": reported.cancellation_reason,
     })
 }
 
-fn non_subscription(row: &Transaction, told: &Reported, number: u32) -> Value {
+fn non_subscription(row: &Transaction, reported: &Reported, number: u32) -> Value {
     json!({
         "purchase_id": format!("5f1dcd3a-7c02-4b7e-9e0e-{number:012x}"),
         "store": row.store,
@@ -98,7 +98,7 @@ fn non_subscription(row: &Transaction, told: &Reported, number: u32) -> Value {
         "store_base_plan_id": row.base_plan,
         "store_transaction_id": row.id,
         "store_original_transaction_id": row.original,
-        "purchased_at": written(told.purchased_at),
+        "purchased_at": written(reported.purchased_at),
         "environment": if row.is_sandbox { "Sandbox" } else { "Production" },
         "is_refund": row.refunded,
         "is_consumable": false,

@@ -110,7 +110,7 @@ pub struct Transaction {
     pub reported: Option<Reported>,
 }
 
-/// Where a transaction stands, as v2's set-transaction told it.
+/// The state of a transaction, as v2's set-transaction reported it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reported {
     /// `purchase_type` is `subscription`, not `one_time_purchase`.
@@ -146,9 +146,9 @@ pub struct Reported {
 pub struct Facts {
     /// What PATCH has set.
     pub attributes: Map<String, Value>,
-    /// Access levels by id, as they are shown.
+    /// Access levels by id, as the APIs show them.
     pub levels: BTreeMap<String, Level>,
-    /// What stores gave besides: shown while it lasts longest.
+    /// What stores gave besides: the level of a profile while it lasts longest.
     pub of_stores: BTreeMap<String, Level>,
     /// Transactions in the order they were recorded.
     pub transactions: Vec<Transaction>,

@@ -16,7 +16,7 @@ pub(super) fn term(world: &World, price: &Value, start: i64) -> Period {
     Period { start, end }
 }
 
-/// Drafts the invoice for the terms that the items are in now; the caller links and tells it.
+/// Drafts the invoice for the terms that the items are in now; the caller links it and makes its event.
 pub(super) fn bill_term(world: &mut World, subscription: &Value, reason: &str, period: Period) -> String {
     let free = subscription["status"] == "trialing";
     let mut lines = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn period_of(item: &Value) -> Period {
     Period { start: number(item, "/current_period_start"), end: number(item, "/current_period_end") }
 }
 
-/// Drafts an invoice of these lines for a subscription; the caller links and tells it.
+/// Drafts an invoice of these lines for a subscription; the caller links it and makes its event.
 pub(super) fn bill_lines(
     world: &mut World,
     subscription: &Value,

@@ -6,29 +6,29 @@ use super::shape::{self, Shape};
 use super::world::{World, text};
 
 /// Expands one path in an object or list; the error is the path that cannot be expanded.
-pub(super) fn expand(world: &World, shown: &mut Value, path: &str) -> Result<(), String> {
+pub(super) fn expand(world: &World, object: &mut Value, path: &str) -> Result<(), String> {
     let steps: Vec<&str> = path.split('.').collect();
     // Stripe's own limit.
     if steps.len() > 4 + usize::from(steps[0] == "data") {
         return Err(path.to_owned());
     }
-    along(world, shown, &steps).ok_or_else(|| path.to_owned())
+    along(world, object, &steps).ok_or_else(|| path.to_owned())
 }
 
-fn along(world: &World, shown: &mut Value, steps: &[&str]) -> Option<()> {
+fn along(world: &World, object: &mut Value, steps: &[&str]) -> Option<()> {
     let Some((field, rest)) = steps.split_first() else {
         return Some(());
     };
-    match shown {
+    match object {
         Value::Null => return Some(()),
         Value::Array(rows) => return rows.iter_mut().try_for_each(|row| along(world, row, steps)),
         _ => {}
     }
-    if shown.get(field).is_none() {
-        let list = hidden_list(world, shown, field)?;
-        shown[*field] = list;
+    if object.get(field).is_none() {
+        let list = hidden_list(world, object, field)?;
+        object[*field] = list;
     }
-    let value = shown.get_mut(field)?;
+    let value = object.get_mut(field)?;
     if let Value::Array(ids) = value {
         ids.iter_mut().for_each(|id| put_object(world, id));
     }
@@ -45,9 +45,9 @@ fn put_object(world: &World, place: &mut Value) {
 }
 
 /// The lists that an object shows only when asked.
-fn hidden_list(world: &World, shown: &Value, field: &str) -> Option<Value> {
-    let id = text(shown, "/id");
-    let (kind, pointer, url) = match (text(shown, "/object"), field) {
+fn hidden_list(world: &World, object: &Value, field: &str) -> Option<Value> {
+    let id = text(object, "/id");
+    let (kind, pointer, url) = match (text(object, "/object"), field) {
         ("checkout.session", "line_items") => {
             let rows = world.get(id)?["line_items"].as_array()?;
             let url = format!("/v1/checkout/sessions/{id}/line_items");

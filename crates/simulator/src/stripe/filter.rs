@@ -27,7 +27,7 @@ const CHARGE: (&str, &str) = ("charge", "/charge");
 
 /// Every list of a kind.
 pub(super) const LISTINGS: [Listing; 13] = [
-    // `status` and `price` are looked at in `fits`.
+    // `status` and `price` are compared in `fits`.
     listing("subscriptions", "subscription", &[CUSTOMER, ("status", ""), ("price", "")]),
     listing("invoices", "invoice", &[CUSTOMER, STATUS, ("subscription", "/parent/subscription_details/subscription")]),
     listing(
@@ -47,7 +47,7 @@ pub(super) const LISTINGS: [Listing; 13] = [
     listing("disputes", "dispute", &[CHARGE, INTENT]),
     listing("payment_intents", "payment_intent", &[CUSTOMER]),
     listing("events", "event", &[("type", "/type"), ("types", "")]),
-    // `active` is looked at in `fits`.
+    // `active` is compared in `fits`.
     listing("prices", "price", &[("product", "/product"), ("type", "/type"), ("active", "")]),
     listing("products", "product", &[]),
     listing("webhook_endpoints", "webhook_endpoint", &[]),

@@ -57,12 +57,12 @@ fn page(
         }
         cursor => Ok(cursor.map(&split)),
     };
-    let (shown, has_more) = match (cursor("starting_after")?, cursor("ending_before")?) {
+    let (page, has_more) = match (cursor("starting_after")?, cursor("ending_before")?) {
         (_, Some((before, _))) => (&rows[before.saturating_sub(limit)..before], before > limit),
         (Some((_, behind)), None) => first(&rows[behind..], limit),
         (None, None) => first(rows, limit),
     };
-    let data = shown.iter().map(|row| shape::render(world, row)).collect();
+    let data = page.iter().map(|row| shape::render(world, row)).collect();
     Ok(shape::list(&call.path, data, has_more))
 }
 

@@ -48,18 +48,18 @@ impl Refusal {
 
 /// Answers one request.
 pub(crate) fn answer(stripe: &Stripe, call: &Call) -> Answer {
-    let shown = stripe.with(|world| {
+    let answer = stripe.with(|world| {
         authorized(world, call)?;
-        let mut shown = route(world, call)?;
+        let mut object = route(world, call)?;
         for path in filter::expansions(call) {
-            expand::expand(world, &mut shown, path).map_err(|path| {
+            expand::expand(world, &mut object, path).map_err(|path| {
                 let message = format!("This property cannot be expanded ({path}).");
                 Refusal::plain(400, message)
             })?;
         }
-        Ok(shown)
+        Ok(object)
     });
-    shown.map_or_else(Refusal::into_answer, |shown| Answer::json(200, &shown))
+    answer.map_or_else(Refusal::into_answer, |object| Answer::json(200, &object))
 }
 
 fn authorized(world: &World, call: &Call) -> Result<(), Refusal> {

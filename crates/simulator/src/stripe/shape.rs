@@ -28,17 +28,17 @@ impl Shape {
 
 /// A stored object as the world's API version shows it, with nothing expanded.
 pub(super) fn render(world: &World, stored: &Value) -> Value {
-    let mut shown = stored.clone();
+    let mut object = stored.clone();
     match text(stored, "/object") {
-        "subscription" => subscription(world, &mut shown),
-        "subscription_item" => item(world, &mut shown),
-        "invoice" => invoice(world, &mut shown),
-        "line_item" => line(world, &mut shown),
-        "charge" | "payment_intent" if world.shape == Shape::Current => remove(&mut shown, &["invoice"]),
-        "checkout.session" => remove(&mut shown, &["line_items"]),
+        "subscription" => subscription(world, &mut object),
+        "subscription_item" => item(world, &mut object),
+        "invoice" => invoice(world, &mut object),
+        "line_item" => line(world, &mut object),
+        "charge" | "payment_intent" if world.shape == Shape::Current => remove(&mut object, &["invoice"]),
+        "checkout.session" => remove(&mut object, &["line_items"]),
         _ => {}
     }
-    shown
+    object
 }
 
 /// A list object; `data` is what it shows of all there is.
@@ -48,73 +48,73 @@ pub(super) fn list(url: &str, data: Vec<Value>, has_more: bool) -> Value {
 
 /// The page of an array that an object embeds.
 pub(super) fn embedded(world: &World, all: &[Value], url: &str) -> Value {
-    let shown = all.iter().take(world.embedded_page).map(|row| render(world, row));
-    let mut page = list(url, shown.collect(), all.len() > world.embedded_page);
+    let data = all.iter().take(world.embedded_page).map(|row| render(world, row));
+    let mut page = list(url, data.collect(), all.len() > world.embedded_page);
     if world.shape == Shape::PreBasil {
         page["total_count"] = all.len().into();
     }
     page
 }
 
-fn subscription(world: &World, shown: &mut Value) {
-    let url = format!("/v1/subscription_items?subscription={}", text(shown, "/id"));
-    let items = rows(shown, "items").to_vec();
+fn subscription(world: &World, object: &mut Value) {
+    let url = format!("/v1/subscription_items?subscription={}", text(object, "/id"));
+    let items = rows(object, "items").to_vec();
     if world.shape == Shape::PreBasil {
         // All items of an old subscription share one period.
         let first = items.first().unwrap_or(&Value::Null);
         for field in ["current_period_start", "current_period_end"] {
-            shown[field] = first.get(field).cloned().unwrap_or_default();
+            object[field] = first.get(field).cloned().unwrap_or_default();
         }
-        shown["plan"] = if items.len() == 1 { first["plan"].clone() } else { Value::Null };
-        shown["quantity"] = if items.len() == 1 { first["quantity"].clone() } else { Value::Null };
-        shown["discount"] = Value::Null;
-        remove(shown, &["billing_mode", "billing_schedules", "status_details"]);
+        object["plan"] = if items.len() == 1 { first["plan"].clone() } else { Value::Null };
+        object["quantity"] = if items.len() == 1 { first["quantity"].clone() } else { Value::Null };
+        object["discount"] = Value::Null;
+        remove(object, &["billing_mode", "billing_schedules", "status_details"]);
     }
-    shown["items"] = embedded(world, &items, &url);
+    object["items"] = embedded(world, &items, &url);
 }
 
-fn item(world: &World, shown: &mut Value) {
+fn item(world: &World, object: &mut Value) {
     if world.shape == Shape::PreBasil {
-        remove(shown, &["current_period_start", "current_period_end"]);
+        remove(object, &["current_period_start", "current_period_end"]);
     }
 }
 
-fn invoice(world: &World, shown: &mut Value) {
-    let id = text(shown, "/id").to_owned();
-    let lines = rows(shown, "lines").to_vec();
-    shown["lines"] = embedded(world, &lines, &format!("/v1/invoices/{id}/lines"));
+fn invoice(world: &World, object: &mut Value) {
+    let id = text(object, "/id").to_owned();
+    let lines = rows(object, "lines").to_vec();
+    object["lines"] = embedded(world, &lines, &format!("/v1/invoices/{id}/lines"));
     if world.shape == Shape::Current {
         return;
     }
-    let details = shown.pointer("/parent/subscription_details").cloned().unwrap_or_default();
-    shown["subscription"] = details.get("subscription").cloned().unwrap_or_default();
-    shown["subscription_details"] = json!({ "metadata": details.get("metadata") });
-    shown["payment_intent"] = world.intent_of(&id).into();
-    shown["charge"] = world.charge_of(&id).into();
-    shown["paid"] = (shown["status"] == "paid").into();
-    shown["paid_out_of_band"] = (shown["paid"] == true && shown["charge"].is_null() && shown["total"] != 0).into();
-    shown["discount"] = Value::Null;
-    shown["tax"] = Value::Null;
-    shown["total_tax_amounts"] = shown["total_taxes"].clone();
-    remove(shown, &["parent", "total_taxes", "amount_overpaid", "total_pretax_credit_amounts"]);
+    let details = object.pointer("/parent/subscription_details").cloned().unwrap_or_default();
+    object["subscription"] = details.get("subscription").cloned().unwrap_or_default();
+    object["subscription_details"] = json!({ "metadata": details.get("metadata") });
+    object["payment_intent"] = world.intent_of(&id).into();
+    object["charge"] = world.charge_of(&id).into();
+    object["paid"] = (object["status"] == "paid").into();
+    object["paid_out_of_band"] = (object["paid"] == true && object["charge"].is_null() && object["total"] != 0).into();
+    object["discount"] = Value::Null;
+    object["tax"] = Value::Null;
+    object["total_tax_amounts"] = object["total_taxes"].clone();
+    remove(object, &["parent", "total_taxes", "amount_overpaid", "total_pretax_credit_amounts"]);
 }
 
-fn line(world: &World, shown: &mut Value) {
+fn line(world: &World, object: &mut Value) {
     if world.shape == Shape::Current {
         return;
     }
-    let details = shown.pointer("/parent/subscription_item_details").cloned().unwrap_or_default();
-    let price = world.get(text(shown, "/pricing/price_details/price")).cloned();
+    let details = object.pointer("/parent/subscription_item_details").cloned().unwrap_or_default();
+    let price = world.get(text(object, "/pricing/price_details/price")).cloned();
     let of_item = !details.is_null() && details["invoice_item"].is_null();
-    shown["type"] = if of_item { "subscription" } else { "invoiceitem" }.into();
+    object["type"] = if of_item { "subscription" } else { "invoiceitem" }.into();
     for field in ["subscription", "subscription_item", "invoice_item"] {
-        shown[field] = details.get(field).cloned().unwrap_or_default();
+        object[field] = details.get(field).cloned().unwrap_or_default();
     }
-    shown["proration"] = details.get("proration").cloned().unwrap_or(false.into());
-    shown["price"] = price.into();
-    shown["tax_amounts"] = shown["taxes"].clone();
-    shown["tax_rates"] = json!([]);
-    remove(shown, &["parent", "pricing", "taxes", "subtotal", "pretax_credit_amounts"]);
+    object["proration"] = details.get("proration").cloned().unwrap_or(false.into());
+    object["price"] = price.into();
+    object["tax_amounts"] = object["taxes"].clone();
+    object["tax_rates"] = json!([]);
+    remove(object, &["parent", "pricing", "taxes", "subtotal", "pretax_credit_amounts"]);
 }
 
 fn remove(object: &mut Value, fields: &[&str]) {

@@ -61,8 +61,9 @@ async fn a_new_id_on_a_chain_renews_and_the_same_id_changes_it_in_place() {
     let (_, profile) = set(&bench, next).await;
     assert_eq!(profile["data"]["access_levels"][0]["expires_at"], "2099-02-01T00:00:00+00:00");
     let events = bench.simulator.adapty.events();
-    let told: Vec<&str> = events.iter().map(String::as_str).filter(|event| *event != "access_level_updated").collect();
-    assert_eq!(told, ["subscription_started", "subscription_renewed"]);
+    let of_purchases: Vec<&str> =
+        events.iter().map(String::as_str).filter(|event| *event != "access_level_updated").collect();
+    assert_eq!(of_purchases, ["subscription_started", "subscription_renewed"]);
     assert_eq!(bench.simulator.adapty.revenue("u1")["USD"], 19.98);
 }
 
@@ -210,19 +211,19 @@ async fn a_profile_needs_a_device_and_is_made_once() {
 async fn attributes_are_a_list_of_pairs_and_an_empty_text_deletes() {
     let bench = bench().await;
     let device = json!({ "device_id": "77112400-89f1-8465-b9c9-5437e58c6688", "platform": "web" });
-    let tell = |attributes: Value| json!({ "email": "ann@example.com", "custom_attributes": attributes, "installation_meta": device });
-    let told = tell(json!([{ "key": "plan", "value": "team" }, { "key": "seats", "value": 5 }]));
-    let (status, profile) = answer(&bench, "PATCH", "/profile/", "u1", Some(told)).await;
+    let body = |attributes: Value| json!({ "email": "ann@example.com", "custom_attributes": attributes, "installation_meta": device });
+    let plan_and_seats = body(json!([{ "key": "plan", "value": "team" }, { "key": "seats", "value": 5 }]));
+    let (status, profile) = answer(&bench, "PATCH", "/profile/", "u1", Some(plan_and_seats)).await;
     assert_eq!((status, profile["data"]["custom_attributes"].as_array().unwrap().len()), (200, 2));
     let (_, profile) =
-        answer(&bench, "PATCH", "/profile/", "u1", Some(tell(json!([{ "key": "plan", "value": "" }])))).await;
+        answer(&bench, "PATCH", "/profile/", "u1", Some(body(json!([{ "key": "plan", "value": "" }])))).await;
     assert_eq!(profile["data"]["custom_attributes"], json!([{ "key": "seats", "value": 5 }]));
     let odd =
         [json!({ "plan": "team" }), json!([{ "key": "two words", "value": 1 }]), json!([{ "key": "a", "value": [] }])];
     for odd in odd {
-        assert_eq!(answer(&bench, "PATCH", "/profile/", "u1", Some(tell(odd))).await.0, 400);
+        assert_eq!(answer(&bench, "PATCH", "/profile/", "u1", Some(body(odd))).await.0, 400);
     }
     let nowhere = json!({ "email": "ann@example.com" });
     assert_eq!(answer(&bench, "PATCH", "/profile/", "u1", Some(nowhere)).await.0, 400, "on no device");
-    assert_eq!(answer(&bench, "PATCH", "/profile/", "u9", Some(tell(json!([])))).await.0, 404);
+    assert_eq!(answer(&bench, "PATCH", "/profile/", "u9", Some(body(json!([])))).await.0, 404);
 }

@@ -165,9 +165,9 @@ async fn a_renewal_rolls_the_period_before_it_is_paid() {
     assert_eq!(paid_until(rolled.clone()), first_end + 30 * 86_400);
     let draft = stripe.object(rolled["latest_invoice"].as_str().unwrap()).unwrap();
     assert_eq!((&draft["status"], &draft["billing_reason"]), (&json!("draft"), &json!("subscription_cycle")));
-    let told: Value = serde_json::from_str(&events[0].body).unwrap();
-    assert_eq!(told["data"]["object"]["latest_invoice"], draft["id"]);
-    assert_eq!(told["data"]["previous_attributes"]["latest_invoice"], made.invoice);
+    let event: Value = serde_json::from_str(&events[0].body).unwrap();
+    assert_eq!(event["data"]["object"]["latest_invoice"], draft["id"]);
+    assert_eq!(event["data"]["previous_attributes"]["latest_invoice"], made.invoice);
     let events = stripe.pay_renewal(&made.subscription);
     assert!(kinds(&events).contains(&"invoice.paid"));
     let (_, newest) = bench.stripe("/events?limit=1").await;
@@ -253,14 +253,14 @@ async fn money_that_goes_back_is_found_through_the_invoice_payment() {
     let made = subscribe(stripe, NewSubscription::default());
     let part = stripe.refund(&made.invoice, Some(400), "succeeded");
     let charge = stripe.charge_of(&made.invoice).unwrap();
-    let shown = stripe.object(&charge).unwrap();
-    assert_eq!((&shown["amount_refunded"], &shown["refunded"]), (&json!(400), &json!(false)));
+    let object = stripe.object(&charge).unwrap();
+    assert_eq!((&object["amount_refunded"], &object["refunded"]), (&json!(400), &json!(false)));
     stripe.refund(&made.invoice, None, "pending");
     assert_eq!(stripe.object(&charge).unwrap()["refunded"], true);
     let events = stripe.set_refund_status(&part.id, "failed");
     assert!(kinds(&events).contains(&"refund.failed"));
     assert_eq!(stripe.object(&charge).unwrap()["amount_refunded"], 599);
-    let intent = shown["payment_intent"].as_str().unwrap();
+    let intent = object["payment_intent"].as_str().unwrap();
     let path = format!("/invoice_payments?payment[type]=payment_intent&payment[payment_intent]={intent}");
     assert_eq!(bench.stripe(&path).await.1["data"][0]["invoice"], made.invoice);
     let dispute = stripe.dispute(&made.invoice, "needs_response");
@@ -278,8 +278,8 @@ async fn an_upgrade_bills_the_difference_and_long_lists_have_more() {
     let invoice = stripe.object(&stripe.latest_invoice(&made.subscription).unwrap()).unwrap();
     assert_eq!((&invoice["billing_reason"], &invoice["total"]), (&json!("subscription_update"), &json!(1000)));
     stripe.set_embedded_page(1);
-    let (_, shown) = bench.stripe(&format!("/invoices/{}", invoice["id"].as_str().unwrap())).await;
-    assert_eq!(shown["lines"]["has_more"], true);
+    let (_, object) = bench.stripe(&format!("/invoices/{}", invoice["id"].as_str().unwrap())).await;
+    assert_eq!(object["lines"]["has_more"], true);
     let (_, lines) = bench.stripe(&format!("/invoices/{}/lines?limit=100", invoice["id"].as_str().unwrap())).await;
     let prices: Vec<&Value> =
         lines["data"].as_array().unwrap().iter().map(|line| &line["pricing"]["price_details"]["price"]).collect();
@@ -322,8 +322,8 @@ async fn a_deleted_customer_leaves_only_its_id() {
     let made = subscribe(&bench.simulator.stripe, NewSubscription::default());
     let events = bench.simulator.stripe.delete_customer(&made.customer);
     assert_eq!(kinds(&events), ["customer.subscription.deleted", "customer.deleted"]);
-    let (_, shown) = bench.stripe(&format!("/customers/{}", made.customer)).await;
-    assert_eq!(shown, json!({ "id": made.customer, "object": "customer", "deleted": true }));
+    let (_, object) = bench.stripe(&format!("/customers/{}", made.customer)).await;
+    assert_eq!(object, json!({ "id": made.customer, "object": "customer", "deleted": true }));
     let (_, events) = bench.stripe("/events?types[]=customer.deleted&limit=100").await;
     assert_eq!(events["data"].as_array().unwrap().len(), 1);
 }

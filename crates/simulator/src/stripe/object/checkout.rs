@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// What a session is told.
+/// What a session is made from.
 pub(in crate::stripe) struct Checkout<'a> {
     pub(in crate::stripe) mode: &'a str,
     pub(in crate::stripe) client_reference_id: Option<&'a str>,

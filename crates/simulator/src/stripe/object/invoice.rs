@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::subscription::Period;
 
-/// What a new line is told.
+/// What a new line is made from.
 pub(in crate::stripe) struct Charged<'a> {
     pub(in crate::stripe) price: &'a Value,
     pub(in crate::stripe) amount: i64,
@@ -56,7 +56,7 @@ pub(in crate::stripe) fn line(id: &str, charged: &Charged<'_>) -> Value {
     })
 }
 
-/// What a new invoice is told.
+/// What a new invoice is made from.
 pub(in crate::stripe) struct Bill<'a> {
     pub(in crate::stripe) customer: Value,
     pub(in crate::stripe) reason: &'a str,

@@ -29,7 +29,7 @@ pub(in crate::stripe) fn item(id: &str, subscription: &str, price: &Value, quant
     })
 }
 
-/// What a new subscription is told.
+/// What a new subscription is made from.
 pub(in crate::stripe) struct Start<'a> {
     pub(in crate::stripe) customer: &'a str,
     pub(in crate::stripe) items: Vec<Value>,

@@ -49,6 +49,16 @@ fn the_rooms_use_each_other_as_written() {
     assert_eq!(manifests, written());
 }
 
+/// `source` names the sources; the program puts them together from the settings.
+#[test]
+fn a_source_is_met_by_none_but_the_room_of_sources_and_the_program() {
+    const SOURCES: [&str; 1] = ["stripe"];
+    for (room, uses) in manifests() {
+        let named: Vec<&String> = uses.iter().filter(|used| SOURCES.contains(&used.as_str())).collect();
+        assert!(named.is_empty() || room == "source" || room == "daemon", "`{room}` uses {named:?}");
+    }
+}
+
 #[test]
 fn the_core_and_the_simulator_use_none_of_ours() {
     let manifests = manifests();

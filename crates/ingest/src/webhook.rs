@@ -76,7 +76,7 @@ struct Route {
 
 impl Route {
     async fn take(&self, request: Request) -> Result<(), Refusal> {
-        // asked first: refusing must be cheaper than accepting
+        // first: refusing must be cheaper than accepting
         if !self.store.has_slots() {
             return Err(Refusal::Busy);
         }

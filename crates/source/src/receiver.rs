@@ -7,7 +7,7 @@ use stripe::webhook;
 
 use crate::kind::SourceKind;
 
-/// What is needed to take in webhooks; it asks the source nothing.
+/// What is needed to take in webhooks; it requests nothing.
 #[derive(Clone, Debug)]
 pub enum Receiver {
     Stripe(webhook::Receiver),
@@ -29,7 +29,7 @@ impl Receiver {
         }
     }
 
-    /// The setting to look at when a signature is wrong.
+    /// The setting to check when a signature is wrong.
     #[must_use]
     pub fn secrets_setting(&self) -> &'static str {
         match self {

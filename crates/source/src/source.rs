@@ -74,7 +74,7 @@ impl Source {
         }
     }
 
-    /// The mode of the key, where it tells.
+    /// The mode of the key, where it says.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         match self {

@@ -31,7 +31,7 @@ impl Sources {
         self.0.iter()
     }
 
-    /// The mode of the first key that tells.
+    /// The mode of the first key that says it.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         self.iter().find_map(Source::mode)

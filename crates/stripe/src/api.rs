@@ -104,7 +104,8 @@ fn endless(what: &str) -> Failure {
     Failure::new(Class::Transient, format!("{what}: the pages of the list do not end"))
 }
 
-/// A list asked for with an id that does not exist is answered 400 with this code, an object by its path 404.
+/// A list of an id that does not exist is answered 400 with this code, an object by its path 404
+/// (<https://docs.stripe.com/error-codes>, `resource_missing`).
 fn missing(failure: Failure) -> Failure {
     match failure.code.as_deref() {
         Some("resource_missing") => Failure { class: Class::Missing, ..failure },

@@ -19,7 +19,7 @@ use crate::customer;
 use crate::partial::Partial;
 use crate::shape::{Ref, Seconds, read};
 
-/// Whose payments are asked for.
+/// Whose payments are read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Payer<'a> {
     Customer(&'a str),

@@ -4,6 +4,7 @@ pub mod endpoints;
 pub mod permissions;
 pub mod prices;
 
+mod bridges;
 mod catalog;
 mod key;
 mod webhooks;

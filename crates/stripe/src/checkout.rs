@@ -66,7 +66,7 @@ struct LineItem {
     amount_total: i64,
 }
 
-/// Whether the lines of the sessions are wanted, or only what they say of the user.
+/// Whether sessions are read with their lines, or only for what they say of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lines {
     Wanted,

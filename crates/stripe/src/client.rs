@@ -26,7 +26,7 @@ pub struct Extras {
 }
 
 impl Stripe {
-    /// A client over `upstream` (see [`crate::api::setup`]). `mode` is that of the key, where it tells; `user_id` are the
+    /// A client over `upstream` (see [`crate::api::setup`]). `mode` is that of the key, where it says; `user_id` are the
     /// places of the user id, the best first.
     #[must_use]
     pub fn new(upstream: Upstream, mode: Option<Mode>, user_id: Vec<UserIdPlace>) -> Self {
@@ -45,7 +45,7 @@ impl Stripe {
         Self { upstream: self.upstream.with_rate_share(percent), ..self.clone() }
     }
 
-    /// The mode of the key, where it tells.
+    /// The mode of the key, where it says.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {
         self.mode

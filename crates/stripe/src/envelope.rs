@@ -212,7 +212,7 @@ impl Object<'_> {
         let via = match (named, self.id.get()) {
             (Some(Kind::Customer), Some(id)) => return Subject::Account(account::of(connect, id)),
             (Some(Kind::CheckoutSession), Some(id)) => return self.session(connect, id),
-            // many refunds of one charge, payments of one invoice: one account to look at
+            // many refunds of one charge, payments of one invoice: one account becomes due
             (Some(Kind::Refund | Kind::Dispute), own) => {
                 self.charge.get().or_else(|| self.payment_intent.get()).or(own)
             }

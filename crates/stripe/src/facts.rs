@@ -71,30 +71,46 @@ impl FactPlace {
     }
 }
 
-/// What the places say, by their names; an empty text where nothing stands, and no word where that cannot be said: when
-/// some subscriptions could not be read (`whole` is false), or the customer could not, or was deleted.
+/// What stands at `places`, by their names; an empty text where nothing stands, and no entry where that cannot be said: when
+/// some subscriptions could not be read (`all_read` is false), or the customer could not, or was deleted.
 pub(crate) fn read(
-    sources: &[FactPlace],
+    places: &[FactPlace],
     subscriptions: &[Subscription],
-    whole: bool,
+    all_read: bool,
     customer: Option<&Customer>,
 ) -> BTreeMap<String, Fact> {
     let customer = customer.filter(|customer| !customer.deleted);
-    let of_customer =
-        |of: &dyn Fn(&Customer) -> Option<&str>| customer.map(|customer| of(customer).unwrap_or_default().to_owned());
-    let fact = |source: &FactPlace| match source {
-        FactPlace::SubscriptionMetadata(key) => {
-            let newest = subscription::newest(subscriptions, |read| read.metadata.get(key).map(str::to_owned));
-            newest.or_else(|| whole.then(String::new))
+    let mut facts = BTreeMap::new();
+    for place in places {
+        let text = match place {
+            FactPlace::SubscriptionMetadata(key) => of_subscriptions(key, subscriptions, all_read),
+            FactPlace::CustomerMetadata(_)
+            | FactPlace::CustomerEmail
+            | FactPlace::CustomerName
+            | FactPlace::CustomerPhone
+            | FactPlace::CustomerCountry => customer.map(|customer| of_customer(place, customer).unwrap_or_default()),
+        };
+        if let Some(text) = text {
+            facts.insert(place.to_string(), Fact(text.trim().to_owned()));
         }
-        FactPlace::CustomerMetadata(key) => of_customer(&|customer| customer.metadata.get(key)),
-        FactPlace::CustomerEmail => of_customer(&|customer| customer.email.as_deref()),
-        FactPlace::CustomerName => of_customer(&|customer| customer.name()),
-        FactPlace::CustomerPhone => of_customer(&|customer| customer.phone()),
-        FactPlace::CustomerCountry => of_customer(&|customer| customer.country()),
-    };
-    let named = |source: &FactPlace| Some((source.to_string(), Fact(fact(source)?.trim().to_owned())));
-    sources.iter().filter_map(named).collect()
+    }
+    facts
+}
+
+fn of_subscriptions<'a>(key: &str, subscriptions: &'a [Subscription], all_read: bool) -> Option<&'a str> {
+    let newest = subscription::newest(subscriptions, |subscription| subscription.metadata.get(key));
+    newest.or_else(|| all_read.then_some(""))
+}
+
+fn of_customer<'a>(place: &FactPlace, customer: &'a Customer) -> Option<&'a str> {
+    match place {
+        FactPlace::CustomerMetadata(key) => customer.metadata.get(key),
+        FactPlace::CustomerEmail => customer.email.as_deref(),
+        FactPlace::CustomerName => customer.name(),
+        FactPlace::CustomerPhone => customer.phone(),
+        FactPlace::CustomerCountry => customer.country(),
+        FactPlace::SubscriptionMetadata(_) => None,
+    }
 }
 
 #[cfg(test)]

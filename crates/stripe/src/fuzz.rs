@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::account;
 use crate::envelope;
 use crate::signature::Verifier;
-use crate::test_server::{Fake, START, list};
+use crate::test_server::{START, TestServer, list};
 
 /// One sentence that a log may hold.
 fn is_sayable(said: &str) {
@@ -53,9 +53,9 @@ fn a_damaged_event_is_read_or_refused_in_a_sentence() {
     });
 }
 
-/// What is owed for what was read, decided as the daemon does.
-fn decided(looked: AccountReading) {
-    looked.billing.gaps.iter().for_each(|gap| is_sayable(&gap.what));
+/// What is expected after this reading, decided as the daemon does.
+fn decided(reading: AccountReading) {
+    reading.billing.gaps.iter().for_each(|gap| is_sayable(&gap.what));
     let catalog: Catalog = serde_json::from_value(json!([{"sold": {"price": "price_1"}, "level": "premium"}])).unwrap();
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
     let protocol = Protocol::AccessWithSale;
@@ -65,7 +65,7 @@ fn decided(looked: AccountReading) {
     let ways = [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly];
     for (protocol, later) in ways.into_iter().flat_map(|protocol| [0, 20, 400].map(|days| (protocol, days * 86_400))) {
         let now = chrono::DateTime::from_timestamp(START + later, 0).unwrap();
-        let (billing, profile, rules) = (looked.billing.clone(), profile.clone(), Rules { protocol, ..rules.clone() });
+        let (billing, profile, rules) = (reading.billing.clone(), profile.clone(), Rules { protocol, ..rules.clone() });
         let case = Case { billing, profile, ledger: Ledger::default(), overrides: Overrides::default(), rules, now };
         let status = Status::of(&case, &decide(&case), Carried::Out);
         serde_json::to_string(&status).unwrap();
@@ -78,24 +78,24 @@ fn damaged_objects_are_read_or_refused_and_what_was_read_can_be_decided() {
     let corpora = ["fuzz/subscriptions", "fuzz/charges", "fuzz/customers"].map(Corpus::of);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let empty = ["/v1/checkout/sessions", "/v1/invoices", "/v1/refunds", "/v1/disputes"];
-    let fake = empty.into_iter().fold(Fake::new(), |fake, path| fake.with(path, list(&[])));
+    let server = empty.into_iter().fold(TestServer::new(), |server, path| server.with(path, list(&[])));
     let identity = ["subscription.metadata.customer_user_id", "customer.metadata.uid"];
-    let stripe = runtime.block_on(fake.stripe(&identity));
+    let stripe = runtime.block_on(server.stripe(&identity));
     for (path, corpus) in paths.iter().zip(&corpora) {
-        fake.set(path, 200, corpus.whole()[0].clone());
+        server.set(path, 200, corpus.whole()[0].clone());
     }
     for whole in corpora[0].whole() {
-        fake.set(paths[0], 200, whole.clone());
-        let looked = runtime.block_on(stripe.read(&account::of(None, "cus_1"), Scope { one_time: true })).unwrap();
-        assert_eq!(looked.billing.subscriptions.len(), 1, "{:?}", looked.billing.gaps);
-        decided(looked);
+        server.set(paths[0], 200, whole.clone());
+        let reading = runtime.block_on(stripe.read(&account::of(None, "cus_1"), Scope { one_time: true })).unwrap();
+        assert_eq!(reading.billing.subscriptions.len(), 1, "{:?}", reading.billing.gaps);
+        decided(reading);
     }
     let judge = AssertUnwindSafe(|damages: &[Damage; 3]| {
         for ((path, corpus), damage) in paths.iter().zip(&corpora).zip(damages) {
-            fake.set(path, 200, corpus.json(damage));
+            server.set(path, 200, corpus.json(damage));
         }
         match runtime.block_on(stripe.read(&account::of(None, "cus_1"), Scope { one_time: true })) {
-            Ok(looked) => decided(looked),
+            Ok(reading) => decided(reading),
             Err(failure) => is_sayable(&failure.to_string()),
         }
     });

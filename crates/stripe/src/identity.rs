@@ -22,6 +22,16 @@ pub enum UserIdPlace {
     CustomerId,
 }
 
+impl UserIdPlace {
+    /// Whether checkout sessions must be read for it.
+    pub(crate) fn is_of_session(&self) -> bool {
+        match self {
+            Self::CheckoutClientReference | Self::CheckoutMetadata(_) => true,
+            Self::SubscriptionMetadata(_) | Self::CustomerMetadata(_) | Self::CustomerEmail | Self::CustomerId => false,
+        }
+    }
+}
+
 impl fmt::Display for UserIdPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,10 +1,10 @@
 //! Speaks Stripe: signature, envelope, reading billing.
 //!
-//! A webhook is verified ([`signature`]), named ([`envelope`]) and forgotten; whom it concerns may have to be asked
-//! ([`resolve`]), and what they are billed is read back from the API ([`reader`]). Requests are built with
-//! async-stripe's request types and its pinned API version; answers are read into small lenient structs, because a
-//! customer's objects may be older or newer than any pinned version. Nothing here decides what a customer is owed, and
-//! nothing here writes to Stripe.
+//! A webhook is verified ([`signature`]) and only named ([`envelope`]); which account it concerns may have to be looked up
+//! ([`resolve`]), and what is billed to that is read back from the API ([`reading`]). Requests are built with async-stripe's
+//! request types and its pinned API version; answers are read into small lenient structs, because a customer's objects may
+//! be older or newer than any pinned version. Nothing here decides who is entitled to what, and nothing here writes to
+//! Stripe.
 
 pub mod account;
 pub mod api;
@@ -12,6 +12,7 @@ pub mod check;
 pub mod client;
 pub mod envelope;
 pub mod events;
+pub mod facts;
 pub mod identity;
 pub mod links;
 pub mod listing;
@@ -24,7 +25,6 @@ mod charge;
 mod checkout;
 mod customer;
 mod discount;
-pub mod facts;
 mod invoice;
 mod kind;
 mod lenient;

@@ -5,7 +5,7 @@ use entitlement::names::{Account, Mode};
 use crate::account::connect;
 use crate::kind::Kind;
 
-/// The page of a customer; `None` for a checkout session, which has no page of its own. A key that does not tell its mode
+/// The page of a customer; `None` for a checkout session, which has no page of its own. A key that does not say its mode
 /// counts as live.
 ///
 /// Test data live below `/test`, those of a connected account below its id

@@ -54,8 +54,8 @@ impl Stripe {
     }
 }
 
-/// All but canceled ones, which give nothing any more: the list leaves those out unless it is asked for them
-/// (<https://docs.stripe.com/api/subscriptions/list>, `status`).
+/// All but canceled ones, which give nothing any more: the list leaves those out unless `status` asks for them
+/// (<https://docs.stripe.com/api/subscriptions/list>).
 fn running_subscriptions(after: Option<String>) -> RequestBuilder {
     let list = ListSubscription::new().limit(PAGE);
     after.into_iter().fold(list, ListSubscription::starting_after).build()

@@ -85,7 +85,7 @@ impl TryFrom<i64> for Seconds {
     }
 }
 
-/// An object as it stands in an answer, read when its turn comes: its text and no tree, since most of it is never asked for.
+/// An object as it stands in an answer, parsed when it is needed: its text and no tree, since most of it is never needed.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Object(Box<RawValue>);
@@ -137,13 +137,13 @@ impl Metadata {
     /// Adapty's id of the paywall that sold it, under the key at which Adapty's own bridge looks. What cannot be one is
     /// left out, so that Adapty refuses no sale for it.
     pub(crate) fn variation(&self) -> Option<String> {
-        let is_id = |text: &&str| {
-            !text.is_empty()
-                && text.len() <= LONGEST_VARIATION
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        };
-        self.get("variation_id").filter(is_id).map(str::to_owned)
+        self.get("variation_id").filter(|text| is_variation(text)).map(str::to_owned)
     }
+}
+
+fn is_variation(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !text.is_empty() && text.len() <= LONGEST_VARIATION && text.bytes().all(is_part)
 }
 
 /// They are UUIDs; nothing says that they stay so.

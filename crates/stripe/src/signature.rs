@@ -1,4 +1,4 @@
-//! Whether a webhook was signed by one who knows a secret.
+//! Whether a webhook was signed with a secret of ours.
 //!
 //! `Stripe-Signature: t=<unix seconds>,v1=<hex>[,v1=<hex>…]`, where `v1` is HMAC-SHA256 of `t`, a dot and the raw body
 //! (<https://docs.stripe.com/webhooks#verify-manually>). While a secret is rolled, a header carries one `v1` for each
@@ -13,7 +13,7 @@ use sha2::Sha256;
 /// How far the header's time may be from ours, in seconds, both ways; the default of Stripe's own libraries.
 pub const TOLERANCE_SECONDS: u64 = 300;
 
-/// How many `v1` signatures of one header are looked at.
+/// How many `v1` signatures of one header are tried.
 const CANDIDATES: usize = 8;
 
 /// Checks webhooks against every configured secret.
@@ -31,7 +31,6 @@ impl Verifier {
     #[must_use]
     pub fn new(secrets: &[&str]) -> Self {
         let secrets = secrets.iter().map(|secret| secret.trim()).filter(|secret| !secret.is_empty());
-        let key = |secret: &str| Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
         Self { keys: secrets.map(key).collect() }
     }
 
@@ -46,6 +45,10 @@ impl Verifier {
         }
         if self.keys.iter().any(|key| signed.by(key, body)) { Ok(()) } else { Err(BadSignature::NoMatch) }
     }
+}
+
+fn key(secret: &str) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length")
 }
 
 impl fmt::Debug for Verifier {
@@ -84,7 +87,8 @@ impl<'a> Signed<'a> {
         }
         let mut time = None;
         let mut signatures = 0_usize;
-        let (mut candidates, mut count) = ([[0; 32]; CANDIDATES], 0);
+        let mut candidates = [[0; 32]; CANDIDATES];
+        let mut count = 0;
         for pair in header.split(',') {
             let Some((scheme, value)) = pair.split_once('=') else { continue };
             match (scheme.trim(), value.trim()) {

@@ -116,7 +116,10 @@ async fn invoices(
 }
 
 /// What `find` finds in the newest subscription that has it; one that runs comes before one that ended.
-pub(crate) fn newest<T>(subscriptions: &[Subscription], find: impl Fn(&Subscription) -> Option<T>) -> Option<T> {
+pub(crate) fn newest<'a, T>(
+    subscriptions: &'a [Subscription],
+    find: impl Fn(&'a Subscription) -> Option<T>,
+) -> Option<T> {
     let having = subscriptions.iter().filter_map(|subscription| Some((rank(subscription), find(subscription)?)));
     having.max_by(|one, other| one.0.cmp(&other.0)).map(|(_, found)| found)
 }

@@ -1,4 +1,4 @@
-//! A small Stripe for tests; remembers what it was asked.
+//! A small Stripe for tests, which remembers what was requested.
 
 use entitlement::reading::{AccountReading, Scope};
 use std::collections::BTreeMap;
@@ -21,12 +21,12 @@ type Reply = (u16, Vec<u8>);
 
 /// Answers by path and query, brackets decoded; a key without `?` answers every query of that path.
 #[derive(Clone, Default)]
-pub(crate) struct Fake {
+pub(crate) struct TestServer {
     answers: Arc<Mutex<BTreeMap<String, Reply>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
-impl Fake {
+impl TestServer {
     pub(crate) fn new() -> Self {
         let empty = list(&[]);
         Self::default().with("/v1/subscriptions", empty.clone()).with("/v1/charges", empty)
@@ -41,23 +41,23 @@ impl Fake {
         self
     }
 
-    /// Changes an answer of one that is asked already.
+    /// Changes an answer while requests may come.
     pub(crate) fn set(&self, path: &str, status: u16, answer: Vec<u8>) {
         self.answers.lock().unwrap().insert(path.to_owned(), (status, answer));
     }
 
-    /// What was asked so far: path and query, and `@acct_…` after it for a connected account.
-    pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+    /// What was requested so far: path and query, and `@acct_…` after it for a connected account.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     pub(crate) async fn stripe(&self, identity: &[&str]) -> Stripe {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let fake = self.clone();
+        let server = self.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(fake.clone().serve(stream));
+                tokio::spawn(server.clone().serve(stream));
             }
         });
         let setup = crate::api::setup(base, "sk_test_1", 0, Duration::from_secs(5));
@@ -66,8 +66,8 @@ impl Fake {
         Stripe::new(upstream, Some(Mode::Test), identity)
     }
 
-    /// Looks at `cus_1` with the places of the user id given.
-    pub(crate) async fn look(&self, identity: &[&str], one_time: bool) -> AccountReading {
+    /// Reads `cus_1` with these places of the user id.
+    pub(crate) async fn read(&self, identity: &[&str], one_time: bool) -> AccountReading {
         let account = account::of(None, "cus_1");
         self.stripe(identity).await.read(&account, Scope { one_time }).await.unwrap()
     }
@@ -96,7 +96,7 @@ impl Fake {
         assert_eq!(header("authorization").as_deref(), Some("Bearer sk_test_1"));
         assert_eq!(header("stripe-version").as_deref(), Some("2026-09-30.endive"));
         let connect = header("stripe-account").map_or(String::new(), |acct| format!(" @{acct}"));
-        self.asked.lock().unwrap().push(format!("{path}{connect}"));
+        self.requests.lock().unwrap().push(format!("{path}{connect}"));
         let bare = path.split('?').next().unwrap();
         let answers = self.answers.lock().unwrap();
         match answers.get(&path).or_else(|| answers.get(bare)) {

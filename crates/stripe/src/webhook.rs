@@ -13,7 +13,7 @@ pub const PATH: &str = "/webhooks/stripe";
 /// The header that holds the signature (<https://docs.stripe.com/webhooks#verify-manually>).
 pub const SIGNATURE: &str = "stripe-signature";
 
-/// What is needed to take in webhooks: no key, since nothing is asked of Stripe.
+/// What is needed to take in webhooks: no key, since nothing is requested.
 #[derive(Clone, Debug)]
 pub struct Receiver {
     verifier: Verifier,

@@ -1,6 +1,6 @@
 //! Reads what the app's stores sold, from a service that sees it.
 //!
-//! It is asked when somebody wants to know where a user stands, never by a sync: nothing is granted or taken for its answer.
+//! It is read for the status of a user, never by a sync: nothing is granted or revoked for its answer.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +36,7 @@ pub struct StoreReader {
     recent: Arc<Mutex<Recent>>,
 }
 
-/// What was asked just now.
+/// What was requested just now.
 #[derive(Debug, Default)]
 struct Recent {
     /// When there was no answer, if that was the last of it.

@@ -9,16 +9,17 @@ use entitlement::finding::{Area, Finding, counted};
 use crate::check::prices::{Billed, Price};
 use crate::client::Stripe;
 
-/// Prices that are told one by one.
-const MOST_TOLD: usize = 50;
+/// Prices that are named one by one.
+const MOST_NAMED: usize = 50;
 /// Entries that are looked up at Stripe one by one.
 const MOST_ASKED: usize = 200;
 
 pub(super) async fn check(stripe: &Stripe, catalog: &Catalog) -> Vec<Finding> {
-    let (mut listed, mut findings) = (Vec::new(), Vec::new());
-    // one-time payments are read only where something is sold once
-    let billed = [Billed::Recurring, Billed::Once].into_iter().take(1 + usize::from(catalog.sells_once()));
-    for billed in billed {
+    let mut listed = Vec::new();
+    let mut findings = Vec::new();
+    // one-time prices matter only where something is sold once
+    let kinds: &[Billed] = if catalog.sells_once() { &[Billed::Recurring, Billed::Once] } else { &[Billed::Recurring] };
+    for &billed in kinds {
         match stripe.active_prices(billed).await {
             Ok(prices) => {
                 findings.extend(compared(&prices.prices, billed, catalog));
@@ -51,29 +52,37 @@ fn cut_off(read: usize) -> Finding {
     )
 }
 
-/// Prices that nobody has said anything about.
+/// Prices that the catalog does not name.
 fn compared(prices: &[Price], billed: Billed, catalog: &Catalog) -> Vec<Finding> {
-    let of = |price: &Price| catalog.of(&price.id, &price.product);
-    let unmapped: Vec<&Price> = prices.iter().filter(|price| of(price) == Mapped::Unmapped).collect();
-    let mut findings: Vec<Finding> = unmapped.iter().take(MOST_TOLD).map(|price| opens_nothing(price)).collect();
-    if unmapped.len() > MOST_TOLD {
-        let text = format!("{} more sell and open nothing", counted(unmapped.len() - MOST_TOLD, "active price"));
+    let unmapped: Vec<&Price> = prices.iter().filter(|price| mapped(price, catalog) == Mapped::Unmapped).collect();
+    let mut findings: Vec<Finding> = unmapped.iter().take(MOST_NAMED).map(|price| opens_nothing(price)).collect();
+    if unmapped.len() > MOST_NAMED {
+        let text = format!("{} more sell and open nothing", counted(unmapped.len() - MOST_NAMED, "active price"));
         findings.push(Finding::error(Area::Catalog, text, "map products instead of prices"));
     }
     if findings.is_empty() {
-        let ignored = prices.iter().filter(|price| of(price) == Mapped::Ignored).count();
-        let ignored = if ignored == 0 { String::new() } else { format!(", {ignored} of them ignored") };
-        let how = match billed {
-            Billed::Recurring => "active recurring price",
-            Billed::Once => "active one-time price",
-        };
-        let text = match prices.len() {
-            0 => format!("there is no {how}"),
-            number => format!("{} in the catalog{ignored}", counted(number, how)),
-        };
-        findings.push(Finding::ok(Area::Catalog, text));
+        findings.push(all_mapped(prices, billed, catalog));
     }
     findings
+}
+
+fn mapped<'a>(price: &Price, catalog: &'a Catalog) -> Mapped<'a> {
+    catalog.of(&price.id, &price.product)
+}
+
+fn all_mapped(prices: &[Price], billed: Billed, catalog: &Catalog) -> Finding {
+    let how = match billed {
+        Billed::Recurring => "active recurring price",
+        Billed::Once => "active one-time price",
+    };
+    if prices.is_empty() {
+        return Finding::ok(Area::Catalog, format!("there is no {how}"));
+    }
+    let ignored = match prices.iter().filter(|price| mapped(price, catalog) == Mapped::Ignored).count() {
+        0 => String::new(),
+        count => format!(", {count} of them ignored"),
+    };
+    Finding::ok(Area::Catalog, format!("{} in the catalog{ignored}", counted(prices.len(), how)))
 }
 
 fn opens_nothing(price: &Price) -> Finding {
@@ -96,7 +105,7 @@ fn opens_nothing(price: &Price) -> Finding {
     }
 }
 
-/// What is known of Stripe's prices; others are asked for.
+/// The prices that were read; others are read when an entry names them.
 struct Known<'a> {
     stripe: &'a Stripe,
     /// Those that can be bought.

@@ -17,16 +17,16 @@ use crate::events::TYPES;
 use crate::shape::{List, read};
 use crate::webhook::PATH;
 
-/// What an endpoint does well to send besides [`TYPES`]. It makes a card that wants its owner known sooner; the
-/// subscription tells the same in the end.
-pub const WELCOME: [&str; 1] = ["invoice.payment_action_required"];
+/// What an endpoint may send besides [`TYPES`]: that a card needs its owner's confirmation is known sooner by it; in the end
+/// the subscription shows the same.
+pub const RECOMMENDED: [&str; 1] = ["invoice.payment_action_required"];
 
 /// An endpoint that gets the events of this account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `we_…`.
     pub id: String,
-    /// Where to; it may hold a secret, so only its host may be shown.
+    /// Where events are sent; it may hold a secret, so only its host may be shown.
     url: String,
     pub enabled: bool,
     pub mode: Option<Mode>,
@@ -102,6 +102,12 @@ impl Endpoint {
     #[must_use]
     pub fn is_ours(&self) -> bool {
         Url::parse(&self.url).is_ok_and(|url| url.path().ends_with(PATH))
+    }
+
+    /// How it is called in a finding: its address may hold a secret, its host does not.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("endpoint `{}` ({})", self.id, self.host())
     }
 
     /// Its host in lower case, without port; empty when it has none.

@@ -19,7 +19,7 @@ const WRONG: i64 = 240;
 /// What was learnt so far.
 #[derive(Default)]
 struct Learnt {
-    /// The mode of the first object that told.
+    /// The mode of the first object that says it.
     mode: Option<Mode>,
     /// Seconds by which our clock is behind Stripe's.
     behind: Option<i64>,
@@ -27,7 +27,7 @@ struct Learnt {
     refused: Vec<&'static str>,
 }
 
-/// The findings, and whether it makes sense to ask for more.
+/// The findings, and whether the key can be used at all.
 pub(super) async fn check(stripe: &Stripe, one_time: bool, clock: Clock) -> (Vec<Finding>, bool) {
     let mut learnt = Learnt::default();
     for readable in wanted(stripe, one_time) {
@@ -47,17 +47,16 @@ pub(super) async fn check(stripe: &Stripe, one_time: bool, clock: Clock) -> (Vec
         });
         findings.push(Finding::ok(area(), format!("the key{mode} may read all that is needed")));
     }
-    let nothing = || Finding::unchecked(Area::Clock, "no answer of Stripe's was dated");
-    findings.push(learnt.behind.map_or_else(nothing, apart));
+    findings.push(match learnt.behind {
+        Some(seconds) => apart(seconds),
+        None => Finding::unchecked(Area::Clock, "no answer of Stripe's was dated"),
+    });
     (findings, true)
 }
 
 /// What a sync reads with these settings.
 fn wanted(stripe: &Stripe, one_time: bool) -> impl Iterator<Item = Readable> {
-    let of_sessions = |source: &UserIdPlace| {
-        matches!(source, UserIdPlace::CheckoutClientReference | UserIdPlace::CheckoutMetadata(_))
-    };
-    let sessions = one_time || stripe.user_id.iter().any(of_sessions);
+    let sessions = one_time || stripe.user_id.iter().any(UserIdPlace::is_of_session);
     Readable::ALL.into_iter().filter(move |readable| sessions || *readable != Readable::CheckoutSessions)
 }
 
@@ -94,12 +93,17 @@ fn fault(failure: &Failure) -> Finding {
 }
 
 fn mixed(found: Option<Mode>, own: Option<Mode>) -> Option<Finding> {
-    let (found, own) = (found?, own?);
-    (found != own).then(|| {
-        let (found, own) = (found.as_str(), own.as_str());
-        let text = format!("the key is of {own} mode, and what it reads is of {found} mode: none of it will count");
-        Finding::error(area(), text, "see what answers at `stripe.api_base`")
-    })
+    let found = found?;
+    let own = own?;
+    if found == own {
+        return None;
+    }
+    let text = format!(
+        "the key is of {} mode, and what it reads is of {} mode: none of it will count",
+        own.as_str(),
+        found.as_str()
+    );
+    Some(Finding::error(area(), text, "see what answers at `stripe.api_base`"))
 }
 
 /// By how many seconds our clock is behind one that showed `date`, to the second, somewhen between `before` and `after`.
@@ -147,11 +151,11 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_is_noted_and_four_are_wrong() {
-        let told = |seconds| apart(seconds).lines().remove(0);
-        assert!(told(60).starts_with("ok ") && told(-60).starts_with("ok "));
-        assert!(told(61).starts_with("warning") && told(61).contains("about 60 s behind"), "{}", told(61));
-        assert!(told(-240).starts_with("warning") && told(-240).contains("about 240 s ahead of"));
-        assert!(told(241).starts_with("error") && told(-300).starts_with("error"));
+    fn a_minute_is_a_warning_and_four_are_an_error() {
+        let line = |seconds| apart(seconds).lines().remove(0);
+        assert!(line(60).starts_with("ok ") && line(-60).starts_with("ok "));
+        assert!(line(61).starts_with("warning") && line(61).contains("about 60 s behind"), "{}", line(61));
+        assert!(line(-240).starts_with("warning") && line(-240).contains("about 240 s ahead of"));
+        assert!(line(241).starts_with("error") && line(-300).starts_with("error"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a key may read: one object of each kind is asked for.
+//! What a key may read: one object of each kind is requested.
 
 use entitlement::clock::Timestamp;
 use entitlement::failure::Failure;
@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::client::Stripe;
 use crate::shape::{List, read};
 
-/// A kind of object that looks read.
+/// A kind of object that a sync reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readable {
     Events,
@@ -35,7 +35,7 @@ pub enum Readable {
     Disputes,
 }
 
-/// What one object, or the absence of any, tells.
+/// What one object, or the absence of any, shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// The mode of the object.
@@ -131,10 +131,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::test_server::{Fake, list};
+    use crate::test_server::{TestServer, list};
 
     #[tokio::test]
-    async fn one_object_of_each_kind_is_asked_for() {
+    async fn one_object_of_each_kind_is_requested() {
         let paths = [
             "/v1/events",
             "/v1/customers",
@@ -147,21 +147,21 @@ mod tests {
             "/v1/refunds",
             "/v1/disputes",
         ];
-        let fake = paths.iter().fold(Fake::new(), |fake, path| fake.with(path, list(&[])));
-        let stripe = fake.stripe(&[]).await;
+        let server = paths.iter().fold(TestServer::new(), |server, path| server.with(path, list(&[])));
+        let stripe = server.stripe(&[]).await;
         for readable in Readable::ALL {
             assert_eq!(stripe.sample(readable).await, Ok(Sample { mode: None, date: None }));
         }
-        assert_eq!(fake.asked(), paths.map(|path| format!("{path}?limit=1")));
+        assert_eq!(server.requests(), paths.map(|path| format!("{path}?limit=1")));
     }
 
     #[tokio::test]
-    async fn an_object_tells_its_mode_and_a_refusal_its_status() {
-        let fake = Fake::new()
+    async fn an_object_shows_its_mode_and_a_refusal_its_status() {
+        let server = TestServer::new()
             .with("/v1/charges", list(&[json!({"id": "ch_1", "livemode": true})]))
             .with("/v1/events", list(&[json!({"id": "evt_1", "livemode": "yes"})]))
             .status("/v1/disputes", 403, json!({"error": {"type": "invalid_request_error"}}));
-        let stripe = fake.stripe(&[]).await;
+        let stripe = server.stripe(&[]).await;
         assert_eq!(stripe.sample(Readable::Charges).await.unwrap().mode, Some(Mode::Live));
         assert_eq!(stripe.sample(Readable::Events).await.unwrap().mode, None);
         assert_eq!(stripe.sample(Readable::Disputes).await.unwrap_err().status, Some(403));

@@ -154,7 +154,7 @@ fn a_connected_account_goes_with_the_account() {
 }
 
 #[test]
-fn only_events_after_which_nothing_new_can_be_owed_are_silent() {
+fn only_events_after_which_nothing_new_can_be_expected_are_left_out() {
     for kind in ["customer.created", "v1.customer.created", "checkout.session.expired"] {
         assert!(!changes_access(kind), "{kind}");
     }
@@ -188,7 +188,7 @@ fn what_is_no_json_object_is_refused() {
 }
 
 #[test]
-fn json_that_is_no_event_is_told_apart_and_not_quoted() {
+fn json_that_is_no_event_is_unreadable_and_not_quoted() {
     for body in [
         r#"{}"#,
         r#"{"id":"evt_1","object":"event","type":"a.b"}"#,

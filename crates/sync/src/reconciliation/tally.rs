@@ -8,7 +8,7 @@ use entitlement::names::Account;
 use crate::reconciliation::comparison::{Compared, Comparison};
 use crate::reconciliation::report::{DoubleSubscription, Drift, Progress, Reconciliation};
 
-/// Failures that a report tells; more say nothing new.
+/// Failures that a report names; more say nothing new.
 const FAILURES: usize = 20;
 
 #[derive(Default)]

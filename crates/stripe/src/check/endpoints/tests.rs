@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::shape::Object;
-use crate::test_server::{Fake, changed, list, page};
+use crate::test_server::{TestServer, changed, list, page};
 
 fn written(id: &str) -> Value {
     json!({
@@ -26,17 +26,17 @@ async fn endpoints_are_read_page_by_page_and_those_of_apps_left_out() {
     let of_app = changed(written("we_2"), json!({"application": "ca_1"}));
     let odd = json!({"id": "we_3", "object": "webhook_endpoint", "url": 7});
     let live = changed(written("we_4"), json!({"livemode": true, "status": "disabled", "api_version": "2024-06-20"}));
-    let fake = Fake::new()
+    let server = TestServer::new()
         .with("/v1/webhook_endpoints?limit=100", page(&[written("we_1"), of_app]))
         .with("/v1/webhook_endpoints?limit=100&starting_after=we_2", list(&[odd, live]));
-    let found = fake.stripe(&[]).await.webhook_endpoints().await.unwrap();
+    let found = server.stripe(&[]).await.webhook_endpoints().await.unwrap();
     let seen: Vec<_> = found.iter().map(|one| (one.id.as_str(), one.enabled, one.mode)).collect();
     assert_eq!(seen, [("we_1", true, Some(Mode::Test)), ("we_4", false, Some(Mode::Live))]);
     assert_eq!(found[1].api_version.as_deref(), Some("2024-06-20"));
 }
 
 #[test]
-fn the_path_tells_ours_and_the_host_is_all_that_may_be_shown() {
+fn ours_is_known_by_its_path_and_only_the_host_may_be_shown() {
     for (url, ours, host) in [
         ("https://pay.example.com/webhooks/stripe", true, "pay.example.com"),
         ("https://Pay.Example.com:8443/behind/webhooks/stripe?token=hush", true, "pay.example.com"),
@@ -77,9 +77,9 @@ fn of_readme() -> Vec<String> {
 }
 
 #[test]
-fn the_readme_names_the_types_that_are_needed_and_the_welcome_ones() {
+fn the_readme_names_the_types_that_are_needed_and_the_useful_ones() {
     let written = of_readme();
-    let known: BTreeSet<&str> = TYPES.into_iter().chain(WELCOME).collect();
+    let known: BTreeSet<&str> = TYPES.into_iter().chain(RECOMMENDED).collect();
     assert_eq!(written.iter().map(String::as_str).collect::<BTreeSet<_>>(), known);
     assert_eq!(written.len(), known.len(), "each once");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{UID, one};
 use crate::account;
-use crate::test_server::{Fake, START, list, subscription};
+use crate::test_server::{START, TestServer, list, subscription};
 
 fn charge(id: &str, intent: &str, refunded: i64) -> Value {
     json!({"id": id, "created": START, "status": "succeeded", "payment_intent": intent, "amount_refunded": refunded,
@@ -19,14 +19,14 @@ fn refund(amount: i64, status: &str) -> Value {
     json!({"id": "re_1", "amount": amount, "status": status})
 }
 
-async fn money_back(fake: &Fake) -> MoneyBack {
-    fake.look(UID, false).await.billing.subscriptions[0].invoices[0].money_back.clone()
+async fn money_back(server: &TestServer) -> MoneyBack {
+    server.read(UID, false).await.billing.subscriptions[0].invoices[0].money_back.clone()
 }
 
 #[tokio::test]
 async fn refunds_that_succeeded_are_summed_over_all_charges_of_the_invoice() {
     let pending = [refund(100, "succeeded"), refund(7, "pending"), refund(7, "failed"), refund(7, "canceled")];
-    let fake = one(subscription())
+    let server = one(subscription())
         .with(
             "/v1/charges",
             list(&[charge("ch_1", "pi_1", 100), charge("ch_2", "pi_2", 50), charge("ch_3", "pi_3", 0)]),
@@ -35,8 +35,8 @@ async fn refunds_that_succeeded_are_summed_over_all_charges_of_the_invoice() {
         .with("/v1/refunds?charge=ch_2&limit=100", list(&[refund(30, "succeeded"), refund(20, "succeeded")]))
         .with("/v1/disputes", list(&[]))
         .with("/v1/invoice_payments", list(&[json!({"id": "inpay_1", "invoice": "in_1"})]));
-    assert_eq!(money_back(&fake).await, MoneyBack { refunded: 150, disputes: Vec::new() });
-    assert!(!fake.asked().iter().any(|path| path.contains("ch_3") || path.contains("pi_3")));
+    assert_eq!(money_back(&server).await, MoneyBack { refunded: 150, disputes: Vec::new() });
+    assert!(!server.requests().iter().any(|path| path.contains("ch_3") || path.contains("pi_3")));
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn the_invoice_on_an_old_charge_is_taken_as_it_stands() {
     (old["invoice"], old["disputed"]) = (json!("in_1"), json!(true));
     let dispute = |status: &str| json!({"id": "dp_1", "status": status, "amount": 999});
     let states = ["warning_needs_response", "needs_response", "under_review", "won", "lost", "appeal_under_review"];
-    let fake = one(subscription())
+    let server = one(subscription())
         .with("/v1/charges", list(&[old]))
         .with("/v1/refunds", list(&[]))
         .with("/v1/disputes", list(&states.map(dispute)));
@@ -58,25 +58,25 @@ async fn the_invoice_on_an_old_charge_is_taken_as_it_stands() {
         DisputeState::Unknown("appeal_under_review".into()),
     ];
     let disputes: Vec<_> = expected.map(|state| Dispute { state, amount: 999 }).into();
-    assert_eq!(money_back(&fake).await, MoneyBack { refunded: 0, disputes });
-    assert!(!fake.asked().iter().any(|path| path.starts_with("/v1/invoice_payments")));
+    assert_eq!(money_back(&server).await, MoneyBack { refunded: 0, disputes });
+    assert!(!server.requests().iter().any(|path| path.starts_with("/v1/invoice_payments")));
 }
 
 #[tokio::test]
 async fn a_refund_of_an_older_term_is_attached_to_nothing() {
-    let fake = one(subscription())
+    let server = one(subscription())
         .with("/v1/charges", list(&[charge("ch_1", "pi_1", 100)]))
         .with("/v1/refunds", list(&[refund(100, "succeeded")]))
         .with("/v1/disputes", list(&[]))
         .with("/v1/invoice_payments", list(&[json!({"id": "inpay_1", "invoice": "in_0"})]));
-    assert_eq!(money_back(&fake).await, MoneyBack::default());
+    assert_eq!(money_back(&server).await, MoneyBack::default());
 }
 
 #[tokio::test]
 async fn charges_the_key_may_not_read_are_a_gap_and_no_error() {
     for status in [403, 404, 400] {
-        let fake = one(subscription()).status("/v1/charges", status, json!({"error": {"type": "x"}}));
-        let billing = fake.look(UID, false).await.billing;
+        let server = one(subscription()).status("/v1/charges", status, json!({"error": {"type": "x"}}));
+        let billing = server.read(UID, false).await.billing;
         let what = format!("refunds and disputes (charges list answered {status})");
         assert_eq!(billing.gaps, [Gap { about: About::MoneyBack, what }]);
         assert_eq!(billing.subscriptions.len(), 1);
@@ -84,23 +84,23 @@ async fn charges_the_key_may_not_read_are_a_gap_and_no_error() {
 }
 
 #[tokio::test]
-async fn a_failure_that_may_pass_or_a_refused_key_fails_the_look() {
+async fn a_failure_that_may_pass_or_a_refused_key_fails_the_reading() {
     for (status, class) in [(500, Class::Transient), (401, Class::Credentials)] {
-        let fake = one(subscription()).status("/v1/charges", status, json!({}));
-        let stripe = fake.stripe(UID).await;
-        let looked = stripe.read(&account::of(None, "cus_1"), Scope { one_time: false }).await;
-        assert_eq!(looked.unwrap_err().class, class);
+        let server = one(subscription()).status("/v1/charges", status, json!({}));
+        let stripe = server.stripe(UID).await;
+        let reading = stripe.read(&account::of(None, "cus_1"), Scope { one_time: false }).await;
+        assert_eq!(reading.unwrap_err().class, class);
     }
 }
 
 #[tokio::test]
 async fn a_refund_that_cannot_be_read_is_a_gap() {
-    let fake = one(subscription())
+    let server = one(subscription())
         .with("/v1/charges", list(&[charge("ch_1", "pi_1", 100)]))
         .with("/v1/refunds", list(&[json!({"id": "re_1"})]))
         .with("/v1/disputes", list(&[]))
         .with("/v1/invoice_payments", list(&[]));
-    let gaps = fake.look(UID, false).await.billing.gaps;
+    let gaps = server.read(UID, false).await.billing.gaps;
     assert_eq!(gaps[0].about, About::MoneyBack);
     assert_eq!(gaps[0].what, "refunds and disputes (a refund of `ch_1`: missing field `amount`)");
 }

@@ -30,7 +30,7 @@ fn answered(status: u16, code: &str) -> What {
 /// The fault came true, and everything heals by itself: one transaction, one level, no human needed.
 async fn healed(world: World, bought: &Bought) {
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     settled(&world).await;
     let faults = world.simulator.adapty.faults.played() + u32::from(world.written("/grant/") > 1);
     assert!(faults > 0 || world.daemon.log().contains("refuses the key"), "nothing went wrong");
@@ -67,7 +67,7 @@ async fn a_connection_that_breaks_before_or_after_the_grant_makes_one_transactio
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_tried_again() {
+async fn a_redirect_is_not_followed_and_the_step_is_tried_again() {
     let world = World::start().await;
     let elsewhere = What::Redirect(format!("{}/elsewhere", world.simulator.stripe.url()));
     let bought = bought_with_fault(&world, elsewhere).await;
@@ -119,16 +119,16 @@ async fn an_answer_that_drips_is_given_up_and_no_second_transaction() {
 }
 
 #[tokio::test]
-async fn a_host_that_cannot_be_found_is_told_and_all_is_granted_once_it_can() {
+async fn a_host_that_cannot_be_resolved_is_logged_and_all_is_granted_once_it_can() {
     let mut world = World::with(&[("ADAPTY__API_BASE", "http://adapty.invalid")]).await;
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;
-    let told = async {
+    let output = async {
         while !world.daemon.log().contains("the host's name cannot be resolved") {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, told).await.expect("it is told");
+    tokio::time::timeout(PATIENCE, output).await.expect("it is logged");
     assert_eq!(world.daemon.ready().await.unwrap().0, 200);
     assert_eq!(world.parked().await, []);
     let right = world.simulator.adapty.url();
@@ -185,19 +185,19 @@ async fn a_profile_that_cannot_be_read_or_made_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_parked_others_are_served_and_a_release_grants() {
+async fn a_refused_step_is_parked_others_are_served_and_a_release_grants() {
     let world = World::start().await;
     world.simulator.adapty.set_levels(&["gold"]);
     let refused = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&refused.events).await;
+    world.deliver_and_settle(&refused.events).await;
     let account = format!("stripe:{}", refused.customer);
     assert_eq!(world.parked().await, [("refused_step".to_owned(), account)]);
     let tried = world.written("/grant/");
     assert_eq!(tried, 1, "a refusal is not tried again");
 
     world.granted("u-2", "price_gold", "gold").await;
-    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(told.status.success(), "{}", told.stderr);
+    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(output.status.success(), "{}", output.stderr);
     assert_eq!(world.written("/grant/"), tried + 1, "a look alone does not send a refused step");
 
     world.simulator.adapty.set_levels(&["gold", "premium"]);
@@ -216,7 +216,7 @@ async fn a_refused_key_keeps_the_work_and_the_program_ready() {
     world.deliver(&bought.events).await;
     let refused = |requests: &[Request]| requests.iter().any(|request| request.status == Some(401));
     world.simulator.journal.wait_for(PATIENCE, refused).await.unwrap();
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let (status, health) = world.daemon.ready().await.unwrap();
     let health: Value = serde_json::from_str(&health).unwrap();
     assert_eq!(status, 200);
@@ -236,7 +236,7 @@ async fn a_key_refused_in_the_middle_is_tried_again_at_restart() {
     let bought = bought_with_fault(&world, answered(401, "not_authenticated")).await;
     let refused = |requests: &[Request]| requests.iter().any(|request| request.status == Some(401));
     world.simulator.journal.wait_for(PATIENCE, refused).await.unwrap();
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.parked().await, []);
     world.daemon.restart(&[]).await;
     healed(world, &bought).await;
@@ -251,8 +251,8 @@ async fn a_profile_that_lags_behind_brings_no_second_grant() {
     world.deliver(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     for _ in 0..3 {
-        let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-        assert!(told.status.success(), "{}", told.stderr);
+        let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+        assert!(output.status.success(), "{}", output.stderr);
     }
     assert_eq!(world.written("/grant/"), 1);
     healed(world, &bought).await;
@@ -267,8 +267,8 @@ async fn a_revoke_that_lags_behind_is_not_sent_again() {
     world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     for _ in 0..3 {
-        let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-        assert!(told.status.success(), "{}", told.stderr);
+        let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+        assert!(output.status.success(), "{}", output.stderr);
     }
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (1, 1));
     finish(world).await;

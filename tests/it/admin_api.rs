@@ -79,8 +79,8 @@ async fn a_user_is_synced_again_on_request() {
     assert_eq!(ask(&world, "POST", "/v1/resync", Some(json!({ "all": true }))).await.0, 202);
     world.until_held("u-2", "gold", world.any_period_end() + SLACK).await;
     for wrong in [json!({}), json!({ "user": "u-1", "all": true }), json!({ "who": "u-1" }), json!([])] {
-        let (status, told) = ask(&world, "POST", "/v1/resync", Some(wrong)).await;
-        assert!((status == 422 || status == 400) && told["error"]["message"].is_string(), "{status} {told}");
+        let (status, body) = ask(&world, "POST", "/v1/resync", Some(wrong)).await;
+        assert!((status == 422 || status == 400) && body["error"]["message"].is_string(), "{status} {body}");
     }
     finish(world).await;
 }
@@ -111,7 +111,7 @@ async fn what_is_parked_is_listed_linked_and_released() {
     let prices = vec![("price_premium".to_owned(), 1)];
     let new = simulator::stripe::moves::NewSubscription { prices, ..Default::default() };
     let bought = world.subscribe(new);
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let (_, parked) = ask(&world, "GET", "/v1/parked", None).await;
     let parked = &parked["items"];
     assert_eq!(parked[0]["kind"], "unknown_customer");
@@ -121,7 +121,7 @@ async fn what_is_parked_is_listed_linked_and_released() {
     let link = json!({ "account": account, "user": "u-1" });
     assert_eq!(ask(&world, "POST", "/v1/links", Some(link)).await.0, 201);
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(ask(&world, "GET", "/v1/parked", None).await.1, json!({ "items": [], "next": null }));
     let nothing = ask(&world, "POST", "/v1/parked/drop", Some(json!({ "kind": "zebra" }))).await;
     assert_eq!((nothing.0, &nothing.1["error"]["code"]), (422, &json!("wrong_request")));
@@ -129,7 +129,7 @@ async fn what_is_parked_is_listed_linked_and_released() {
 }
 
 #[tokio::test]
-async fn nobody_without_the_token_learns_anything() {
+async fn without_the_token_the_api_reveals_nothing() {
     let world = world().await;
     world.granted("u-1", "price_premium", "premium").await;
     for path in ["/v1/users/u-1/status", "/v1/users/u-2/status", "/v1/parked", "/v1/openapi.json", "/v1/nowhere"] {
@@ -226,33 +226,33 @@ async fn events_and_steps_are_listed_page_by_page_and_shown_one_by_one() {
     );
     assert_eq!(all(&world, "/v1/ledger?user=u-1&state=confirmed&").await.len(), 1);
     for wrong in ["/v1/ledger/zebra", "/v1/ledger?since=yesterday", "/v1/events?limit=0", "/v1/events?type=*x"] {
-        let (status, told) = ask(&world, "GET", wrong, None).await;
-        assert_eq!((status, &told["error"]["code"]), (422, &json!("wrong_request")), "{wrong}");
+        let (status, body) = ask(&world, "GET", wrong, None).await;
+        assert_eq!((status, &body["error"]["code"]), (422, &json!("wrong_request")), "{wrong}");
     }
     finish(world).await;
 }
 
 #[tokio::test]
-async fn an_event_is_replayed_and_a_customer_explained_over_the_api() {
+async fn an_event_is_replayed_and_a_user_explained_over_the_api() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.simulator.adapty.forget("u-1", "premium");
     let events = all(&world, "/v1/events?outcome=enqueued&").await;
     let (of_account, of_nobody) = (&events[0]["id"], &all(&world, "/v1/events?outcome=no_account&").await[0]["id"]);
-    let (status, told) =
+    let (status, body) =
         ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": [of_account, of_nobody] }))).await;
-    assert_eq!((status, &told["accounts"]), (202, &json!([events[0]["account"]])));
-    assert!(told["skipped"][0].as_str().unwrap().contains("concerns no account"), "{told}");
+    assert_eq!((status, &body["accounts"]), (202, &json!([events[0]["account"]])));
+    assert!(body["skipped"][0].as_str().unwrap().contains("concerns no account"), "{body}");
     assert_eq!(ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": ["evt_nowhere"] }))).await.0, 404);
     assert_eq!(ask(&world, "POST", "/v1/events/replay", Some(json!({ "ids": [] }))).await.0, 422);
     for path in ["/v1/users/u-1/explain".to_owned(), format!("/v1/accounts/stripe:{}/explain", bought.customer)] {
-        let (status, told) = ask(&world, "GET", &path, None).await;
+        let (status, body) = ask(&world, "GET", &path, None).await;
         assert_eq!(
-            (status, &told["user"], &told["expected"]["entitlements"][0]["level"]),
+            (status, &body["user"], &body["expected"]["entitlements"][0]["level"]),
             (200, &json!("u-1"), &json!("premium")),
-            "{told}"
+            "{body}"
         );
-        assert!(told["timeline"].as_array().unwrap().len() > 2, "{told}");
+        assert!(body["timeline"].as_array().unwrap().len() > 2, "{body}");
     }
     assert_eq!(ask(&world, "GET", "/v1/users/nobody/explain", None).await.0, 404);
     assert_eq!(ask(&world, "GET", "/v1/accounts/stripe:cus_nobody/explain", None).await.0, 404);

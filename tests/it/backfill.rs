@@ -6,9 +6,9 @@ use crate::harness::final_checks::finish;
 use crate::harness::world::World;
 
 async fn said(world: &World, arguments: &[&str]) -> String {
-    let told = world.daemon.command(arguments).await;
-    assert_eq!(told.status.code(), Some(0), "{arguments:?}: {}{}", told.stdout, told.stderr);
-    told.stdout
+    let output = world.daemon.command(arguments).await;
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}{}", output.stdout, output.stderr);
+    output.stdout
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_backfill_that_was_killed_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_what_would_be_done_and_does_nothing() {
+async fn a_dry_run_prints_what_would_be_done_and_does_nothing() {
     let world = World::with(&[("CATCH_UP__EVERY", "1h")]).await;
     let bought = world.buys("u-1", "price_premium");
     world.buys("u-2", "price_gold");
@@ -96,7 +96,7 @@ async fn a_purchase_does_not_wait_for_a_backfill() {
     let took = began.elapsed();
     let left = world.daemon.metric("grantsync_due_accounts").await.unwrap();
     assert!(left > 20.0, "it took {took:?}, and the backfill was over already: {left} left");
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.simulator.adapty.profile_count(), 201);
     finish(world).await;
 }

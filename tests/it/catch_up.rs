@@ -22,7 +22,7 @@ async fn a_purchase_whose_webhooks_never_came_is_granted_within_the_interval() {
 }
 
 #[tokio::test]
-async fn what_webhooks_brought_is_not_rung_for_again() {
+async fn what_webhooks_delivered_triggers_nothing_again() {
     let mut world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let looks = |world: &World| world.simulator.journal.count(|request| request.path == "/v1/subscriptions");
@@ -31,7 +31,7 @@ async fn what_webhooks_brought_is_not_rung_for_again() {
     let asked =
         |seen: &[simulator::journal::Request]| seen.iter().filter(|request| request.path == "/v1/events").count() >= 1;
     world.simulator.journal.wait_for(crate::harness::daemon::PATIENCE, asked).await.unwrap();
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(looks(&world), before, "{}", bought.subscription);
     finish(world).await;
 }

@@ -14,7 +14,7 @@ use simulator::stripe::moves::{NewPrice, NewSubscription};
 use stripe::events::TYPES;
 use tempfile::TempDir;
 
-use crate::harness::daemon::{Told, told};
+use crate::harness::daemon::{CommandOutput, run};
 use crate::harness::final_checks::finish;
 use crate::harness::world::World;
 
@@ -79,25 +79,25 @@ impl Bench {
     }
 
     /// Runs the command; whatever it finds, it tells no secret and writes nothing at the vendors.
-    async fn check(&self, arguments: &[&str]) -> Told {
+    async fn check(&self, arguments: &[&str]) -> CommandOutput {
         let mut environment = self.environment.clone();
         if !arguments.is_empty() {
             // nor however much is logged
             environment.insert("GRANTSYNC_LOG".to_owned(), "debug".to_owned());
         }
-        let told = told(self.directory.path(), &environment, &[&["check"], arguments].concat()).await;
+        let output = run(self.directory.path(), &environment, &[&["check"], arguments].concat()).await;
         for secret in SECRETS {
-            let silent = !told.stdout.contains(secret) && !told.stderr.contains(secret);
-            assert!(silent, "{secret}\n{}\n{}", told.stdout, told.stderr);
+            let silent = !output.stdout.contains(secret) && !output.stderr.contains(secret);
+            assert!(silent, "{secret}\n{}\n{}", output.stdout, output.stderr);
         }
         assert_eq!(self.simulator.journal.count(|request| request.method != "GET"), 0);
-        told
+        output
     }
 
     /// The findings, and the exit status.
     async fn findings(&self) -> (Vec<Found>, Option<i32>) {
-        let told = self.check(&["--json"]).await;
-        let rows: Vec<Value> = serde_json::from_str(&told.stdout).unwrap();
+        let output = self.check(&["--json"]).await;
+        let rows: Vec<Value> = serde_json::from_str(&output.stdout).unwrap();
         let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
         let found = |row: &Value| Found {
             level: text(row, "level"),
@@ -105,7 +105,7 @@ impl Bench {
             message: text(row, "message"),
             mend: text(row, "mend"),
         };
-        (rows.iter().map(found).collect(), told.status.code())
+        (rows.iter().map(found).collect(), output.status.code())
     }
 
     /// The one finding that is not ok, and the exit status.
@@ -129,8 +129,8 @@ impl Bench {
 
     /// The whole text, compared with that in `check/NAME.txt`.
     async fn reads_as(&self, name: &str, status: i32) {
-        let told = self.check(&[]).await;
-        let text = told.stdout.replace(&self.endpoint, "we_ours");
+        let output = self.check(&[]).await;
+        let text = output.stdout.replace(&self.endpoint, "we_ours");
         // said only by a version that speaks it
         let text = text.replace(", or set `adapty.api` to `v2-access`", "");
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/it/check").join(name).with_extension("txt");
@@ -138,7 +138,7 @@ impl Bench {
             std::fs::write(&file, &text).unwrap();
         }
         assert_eq!(text, std::fs::read_to_string(file).unwrap(), "set UPDATE_CASES=1 when this is what you mean");
-        assert_eq!((told.status.code(), told.stderr.as_str()), (Some(status), ""));
+        assert_eq!((output.status.code(), output.stderr.as_str()), (Some(status), ""));
     }
 }
 
@@ -151,12 +151,12 @@ struct Found {
 }
 
 #[tokio::test]
-async fn where_all_is_well_it_says_what_it_looked_at_and_ends_with_0() {
+async fn where_all_is_well_it_says_what_it_checked_and_ends_with_0() {
     Bench::good().await.reads_as("good", 0).await;
 }
 
 #[tokio::test]
-async fn where_much_is_wrong_each_thing_is_told_with_how_to_mend_it_and_it_ends_with_1() {
+async fn where_much_is_wrong_each_finding_has_its_remedy_and_it_ends_with_1() {
     let mut bench = Bench::without_endpoint().await;
     let stripe = &bench.simulator.stripe;
     stripe.add_restricted_key("rk_test_closed", &["disputes", "charges", "refunds"]);
@@ -180,10 +180,10 @@ async fn where_much_is_wrong_each_thing_is_told_with_how_to_mend_it_and_it_ends_
 }
 
 #[tokio::test]
-async fn the_same_is_told_as_one_json_document() {
+async fn the_same_is_printed_as_one_json_document() {
     let bench = Bench::good().await;
-    let told = bench.check(&["--json"]).await;
-    let rows: Vec<Value> = serde_json::from_str(&told.stdout).unwrap();
+    let output = bench.check(&["--json"]).await;
+    let rows: Vec<Value> = serde_json::from_str(&output.stdout).unwrap();
     for row in &rows {
         let fields: Vec<&String> = row.as_object().unwrap().keys().collect();
         assert_eq!(fields, ["level", "mend", "message", "what"], "{row}");
@@ -192,20 +192,20 @@ async fn the_same_is_told_as_one_json_document() {
     let mut areas: Vec<&str> = rows.iter().map(|row| row["what"].as_str().unwrap()).collect();
     areas.dedup();
     assert_eq!(areas, ["settings", "database", "stripe", "webhooks", "catalog", "adapty", "clock", "bridge"]);
-    assert_eq!(told.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(0));
 }
 
 #[tokio::test]
 async fn settings_that_cannot_be_read_end_with_2() {
     let mut bench = Bench::good().await;
     bench.set("STRIPE__TIMEOUT", "soon");
-    let told = bench.check(&[]).await;
-    assert_eq!((told.status.code(), told.stdout.as_str()), (Some(2), ""));
-    assert!(told.stderr.contains("`stripe.timeout` is `soon`"), "{}", told.stderr);
+    let output = bench.check(&[]).await;
+    assert_eq!((output.status.code(), output.stdout.as_str()), (Some(2), ""));
+    assert!(output.stderr.contains("`stripe.timeout` is `soon`"), "{}", output.stderr);
 }
 
 #[tokio::test]
-async fn keys_that_are_missing_are_told_and_the_rest_is_looked_at() {
+async fn keys_that_are_missing_are_named_and_the_rest_is_checked() {
     let mut bench = Bench::good().await;
     for key in ["STRIPE__SECRET_KEY", "STRIPE__WEBHOOK_SECRETS", "ADAPTY__SECRET_KEY", "SERVER__ADMIN_TOKEN"] {
         bench.environment.remove(&format!("GRANTSYNC__{key}"));
@@ -230,14 +230,14 @@ async fn a_token_that_can_be_guessed_is_warned_of() {
 }
 
 #[tokio::test]
-async fn what_is_parked_and_due_is_told_without_being_wrong() {
+async fn what_is_parked_and_due_is_printed_and_is_no_error() {
     let world = World::start().await;
     let prices = vec![("price_premium".to_owned(), 1)];
     let bought = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
-    world.deliver_and_rest(&bought.events).await;
-    let told = world.daemon.command(&["check"]).await;
-    assert!(told.stdout.contains("ok       database  waiting for you: 1 unknown_customer\n"), "{}", told.stdout);
-    assert!(told.stdout.contains("0 accounts are due"), "{}", told.stdout);
+    world.deliver_and_settle(&bought.events).await;
+    let output = world.daemon.command(&["check"]).await;
+    assert!(output.stdout.contains("ok       database  waiting for you: 1 unknown_customer\n"), "{}", output.stdout);
+    assert!(output.stdout.contains("0 accounts are due"), "{}", output.stdout);
     assert!(world.daemon.ready().await.is_some_and(|(status, _)| status == 200), "the daemon goes on beside it");
     finish(world).await;
 }

@@ -13,8 +13,8 @@ async fn a_server_that_a_power_cut_may_rob_is_found_out() {
     let world = World::beginning_with(database.url(), &["serve"], &[]).await;
     let mut connection = PgConnection::connect(database.url()).await.unwrap();
     let fsync: String = query_scalar("SELECT current_setting('fsync')").fetch_one(&mut connection).await.unwrap();
-    let told = world.daemon.command(&["check", "--json"]).await;
-    let findings: Value = serde_json::from_str(&told.stdout).unwrap();
+    let output = world.daemon.command(&["check", "--json"]).await;
+    let findings: Value = serde_json::from_str(&output.stdout).unwrap();
     let of_database = findings.as_array().unwrap().iter().filter(|finding| finding["what"] == "database");
     let found: Vec<(&str, &str)> =
         of_database.map(|finding| (finding["level"].as_str().unwrap(), finding["message"].as_str().unwrap())).collect();

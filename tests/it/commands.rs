@@ -7,26 +7,26 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use simulator::stripe::moves::NewSubscription;
 
-use crate::harness::daemon::{Told, told};
+use crate::harness::daemon::{CommandOutput, run};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, World};
 
 /// What a command says when all is well.
 pub(crate) async fn says(world: &World, arguments: &[&str]) -> String {
-    let told = world.daemon.command(arguments).await;
-    assert_eq!(told.status.code(), Some(0), "{arguments:?}: {}", told.stderr);
-    told.stdout
+    let output = world.daemon.command(arguments).await;
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", output.stderr);
+    output.stdout
 }
 
 /// The same, read as JSON.
-pub(crate) async fn tells(world: &World, arguments: &[&str]) -> Value {
+pub(crate) async fn json_of(world: &World, arguments: &[&str]) -> Value {
     serde_json::from_str(&says(world, arguments).await).unwrap()
 }
 
 /// The program without a daemon, a database or settings.
-pub(crate) async fn alone(arguments: &[&str]) -> Told {
+pub(crate) async fn alone(arguments: &[&str]) -> CommandOutput {
     let directory = tempfile::tempdir().unwrap();
-    told(directory.path(), &BTreeMap::new(), arguments).await
+    run(directory.path(), &BTreeMap::new(), arguments).await
 }
 
 pub(crate) fn account(bought: &Bought) -> String {
@@ -37,7 +37,7 @@ pub(crate) fn account(bought: &Bought) -> String {
 pub(crate) async fn nameless(world: &World) -> String {
     let prices = vec![("price_premium".to_owned(), 1)];
     let bought = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     account(&bought)
 }
 
@@ -53,9 +53,9 @@ async fn decide_prints_the_plan_beside_each_saved_case() {
     let cases = cases();
     assert!(cases.len() > 10, "{cases:?}");
     for case in cases {
-        let told = alone(&["decide", case.to_str().unwrap()]).await;
-        assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
-        assert_eq!(told.stdout, fs::read_to_string(case.with_extension("plan")).unwrap(), "{}", case.display());
+        let output = alone(&["decide", case.to_str().unwrap()]).await;
+        assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+        assert_eq!(output.stdout, fs::read_to_string(case.with_extension("plan")).unwrap(), "{}", case.display());
     }
 }
 
@@ -64,9 +64,9 @@ async fn decide_says_what_is_wrong_with_a_file() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("letter.json"), "{\"dear\": \"reader\"}").unwrap();
     for (file, says) in [("letter.json", "`letter.json` is not a case"), ("nowhere.json", "reading the case")] {
-        let told = told(directory.path(), &BTreeMap::new(), &["decide", file]).await;
-        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(1), ""));
-        assert!(told.stderr.contains(says), "{}", told.stderr);
+        let output = run(directory.path(), &BTreeMap::new(), &["decide", file]).await;
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(1), ""));
+        assert!(output.stderr.contains(says), "{}", output.stderr);
     }
 }
 
@@ -75,10 +75,10 @@ async fn the_ledger_is_listed_as_a_table_and_as_json() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.granted("u-2", "price_gold", "gold").await;
-    let all = tells(&world, &["ledger", "list", "--json"]).await;
+    let all = json_of(&world, &["ledger", "list", "--json"]).await;
     assert_eq!(all.as_array().unwrap().len(), 2);
     assert_eq!(all[0]["user"], "u-2", "the newest first");
-    let of = tells(&world, &["ledger", "list", "--user", "u-1", "--json"]).await;
+    let of = json_of(&world, &["ledger", "list", "--user", "u-1", "--json"]).await;
     let line = &of.as_array().unwrap()[..];
     assert_eq!(line.len(), 1);
     let expected = [("account", account(&bought)), ("subject", "premium".into()), ("state", "confirmed".into())];
@@ -107,24 +107,24 @@ async fn the_ledger_is_listed_by_account_state_and_time() {
         (["--since", "1h"], 2),
         (["--since", "2100-01-01T00:00:00Z"], 0),
     ] {
-        let lines = tells(&world, &[["ledger", "list", "--json"].as_slice(), &filter].concat()).await;
+        let lines = json_of(&world, &[["ledger", "list", "--json"].as_slice(), &filter].concat()).await;
         assert_eq!(lines.as_array().unwrap().len(), count, "{filter:?}: {lines}");
     }
     for wrong in [["--state", "lost"], ["--since", "yesterday"], ["--account", "cus_1"]] {
-        let told = world.daemon.command(&[["ledger", "list"].as_slice(), &wrong].concat()).await;
-        assert_eq!(told.status.code(), Some(2), "{wrong:?}: {}", told.stderr);
+        let output = world.daemon.command(&[["ledger", "list"].as_slice(), &wrong].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", output.stderr);
     }
     finish(world).await;
 }
 
 #[tokio::test]
-async fn one_step_is_told_by_the_beginning_of_its_key_with_its_chain() {
+async fn one_step_is_shown_by_the_beginning_of_its_key_with_its_chain() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
-    let lines = tells(&world, &["ledger", "list", "--json"]).await;
+    world.daemon.until_idle().await;
+    let lines = json_of(&world, &["ledger", "list", "--json"]).await;
     let (revoke, grant) = (lines[0]["key"].as_str().unwrap(), lines[1]["key"].as_str().unwrap());
     let text = says(&world, &["ledger", "show", &grant[..8].to_uppercase()]).await;
     for piece in [
@@ -138,21 +138,21 @@ async fn one_step_is_told_by_the_beginning_of_its_key_with_its_chain() {
     ] {
         assert!(text.contains(&piece), "{piece}: {text}");
     }
-    let told = tells(&world, &["ledger", "show", revoke, "--json"]).await;
-    assert_eq!((&told["previous"], &told["next"]), (&grant.into(), &serde_json::json!([])));
-    assert_eq!((&told["state"], &told["due_at"]), (&"confirmed".into(), &Value::Null));
-    let next = tells(&world, &["ledger", "show", grant, "--json"]).await["next"].clone();
+    let output = json_of(&world, &["ledger", "show", revoke, "--json"]).await;
+    assert_eq!((&output["previous"], &output["next"]), (&grant.into(), &serde_json::json!([])));
+    assert_eq!((&output["state"], &output["due_at"]), (&"confirmed".into(), &Value::Null));
+    let next = json_of(&world, &["ledger", "show", grant, "--json"]).await["next"].clone();
     assert_eq!(next, serde_json::json!([revoke]));
     for (key, code, says) in [("000000", 1, "begins with `000000`"), ("abc", 2, "first six"), ("not hex", 2, "0-9")] {
-        let told = world.daemon.command(&["ledger", "show", key]).await;
-        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(code), ""), "{key}: {}", told.stderr);
-        assert!(told.stderr.contains(says), "{key}: {}", told.stderr);
+        let output = world.daemon.command(&["ledger", "show", key]).await;
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(code), ""), "{key}: {}", output.stderr);
+        assert!(output.stderr.contains(says), "{key}: {}", output.stderr);
     }
     finish(world).await;
 }
 
 #[tokio::test]
-async fn resync_looks_again_and_waits_for_it() {
+async fn resync_syncs_again_and_waits_for_it() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let looks = || world.simulator.journal.count(|request| request.path.ends_with("/v1/subscriptions"));
@@ -173,9 +173,9 @@ async fn resync_ends_with_1_for_an_unknown_user_and_with_2_for_what_is_no_accoun
     assert_eq!(unknown.status.code(), Some(1));
     assert!(unknown.stderr.contains("no account is linked"), "{}", unknown.stderr);
     for wrong in ["cus_1", "stripe:", ":cus_1", ""] {
-        let told = world.daemon.command(&["resync", wrong]).await;
-        assert_eq!(told.status.code(), Some(2), "{wrong}: {}", told.stderr);
-        assert!(told.stderr.contains("stripe:cus_"), "{wrong}: {}", told.stderr);
+        let output = world.daemon.command(&["resync", wrong]).await;
+        assert_eq!(output.status.code(), Some(2), "{wrong}: {}", output.stderr);
+        assert!(output.stderr.contains("stripe:cus_"), "{wrong}: {}", output.stderr);
     }
     finish(world).await;
 }
@@ -192,7 +192,7 @@ async fn parked_things_are_listed_for_people_released_and_dropped() {
     );
     let id = world.daemon.listed(&["parked"]).await[0]["id"].to_string();
     assert_eq!(says(&world, &["parked", "release", &id]).await.trim(), "1 released");
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.parked().await, [("unknown_customer".to_owned(), account.clone())]);
     assert_eq!(says(&world, &["parked", "drop", &id, "--reason", "a test"]).await.trim(), "1 dropped");
     assert_eq!(world.parked().await, []);
@@ -202,7 +202,7 @@ async fn parked_things_are_listed_for_people_released_and_dropped() {
 }
 
 #[tokio::test]
-async fn parked_things_are_listed_with_their_age_by_kind_and_account_and_told_one_by_one() {
+async fn parked_things_are_listed_with_their_age_by_kind_and_account_and_shown_one_by_one() {
     let world = World::start().await;
     let account = nameless(&world).await;
     world.granted("u-1", "price_premium", "premium").await;
@@ -215,10 +215,10 @@ async fn parked_things_are_listed_with_their_age_by_kind_and_account_and_told_on
         (["--account", account.as_str()], 1),
         (["--account", "stripe:cus_other"], 0),
     ] {
-        let found = tells(&world, &[["parked", "list", "--json"].as_slice(), &filter].concat()).await;
+        let found = json_of(&world, &[["parked", "list", "--json"].as_slice(), &filter].concat()).await;
         assert_eq!(found.as_array().unwrap().len(), count, "{filter:?}: {found}");
     }
-    let row = &tells(&world, &["parked", "list", "--json"]).await[0];
+    let row = &json_of(&world, &["parked", "list", "--json"]).await[0];
     for key in ["id", "kind", "account", "user", "reason", "hint", "since"] {
         assert!(row.get(key).is_some(), "{key}: {row}");
     }
@@ -228,8 +228,8 @@ async fn parked_things_are_listed_with_their_age_by_kind_and_account_and_told_on
     for piece in [&about, "to do     set the metadata at Stripe", &rests] {
         assert!(text.contains(piece), "{piece}: {text}");
     }
-    let told = tells(&world, &["parked", "show", &id, "--json"]).await;
-    assert_eq!((&told["reason"], &told["worklist"]["due_at"]), (&row["reason"], &Value::Null));
+    let output = json_of(&world, &["parked", "show", &id, "--json"]).await;
+    assert_eq!((&output["reason"], &output["worklist"]["due_at"]), (&row["reason"], &Value::Null));
     says(&world, &["parked", "drop", &id, "--reason", "an old shop"]).await;
     assert!(says(&world, &["parked", "show", &id]).await.contains("dropped   an old shop\n"));
     let unknown = world.daemon.command(&["parked", "show", "4711"]).await;
@@ -243,17 +243,17 @@ async fn choosing_nothing_that_is_parked_ends_with_1_and_a_wrong_choice_with_2()
     let world = World::start().await;
     let nothing = [["drop", "--all"].as_slice(), &["drop", "4711"], &["release", "--kind", "unmapped_price"]];
     for chosen in nothing {
-        let told = world.daemon.command(&[["parked"].as_slice(), chosen].concat()).await;
-        assert_eq!(told.status.code(), Some(1), "{chosen:?}: {}", told.stderr);
-        assert!(told.stderr.contains("nothing was"), "{}", told.stderr);
+        let output = world.daemon.command(&[["parked"].as_slice(), chosen].concat()).await;
+        assert_eq!(output.status.code(), Some(1), "{chosen:?}: {}", output.stderr);
+        assert!(output.stderr.contains("nothing was"), "{}", output.stderr);
     }
     let wrong = [["drop", "--kind", "weather"].as_slice(), &["drop"], &["drop", "--all", "1"], &["release", "one"]];
     for chosen in wrong {
-        let told = world.daemon.command(&[["parked"].as_slice(), chosen].concat()).await;
-        assert_eq!(told.status.code(), Some(2), "{chosen:?}: {}", told.stderr);
+        let output = world.daemon.command(&[["parked"].as_slice(), chosen].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{chosen:?}: {}", output.stderr);
     }
-    let told = world.daemon.command(&["parked", "release", "--kind", "weather"]).await;
-    assert!(told.stderr.contains("unmapped_price"), "it names the kinds: {}", told.stderr);
+    let output = world.daemon.command(&["parked", "release", "--kind", "weather"]).await;
+    assert!(output.stderr.contains("unmapped_price"), "it names the kinds: {}", output.stderr);
     finish(world).await;
 }
 
@@ -281,34 +281,34 @@ async fn every_command_has_help_and_some_an_example() {
         (&["man"], "man -l -"),
     ];
     for (command, piece) in commands {
-        let told = alone(&[command, &["--help"]].concat()).await;
-        assert_eq!(told.status.code(), Some(0), "{command:?}: {}", told.stderr);
-        assert!(told.stdout.contains("Usage: grantsync") && told.stdout.contains(piece), "{}", told.stdout);
+        let output = alone(&[command, &["--help"]].concat()).await;
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {}", output.stderr);
+        assert!(output.stdout.contains("Usage: grantsync") && output.stdout.contains(piece), "{}", output.stdout);
     }
 }
 
 #[tokio::test]
 async fn completions_and_the_man_page_need_no_settings() {
     for (shell, piece) in [("bash", "complete -F _grantsync"), ("zsh", "#compdef grantsync"), ("fish", "complete -c")] {
-        let told = alone(&["completions", shell]).await;
-        assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
-        assert!(told.stdout.contains(piece) && told.stdout.contains("catch-up"), "{shell}: {}", told.stdout);
+        let output = alone(&["completions", shell]).await;
+        assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+        assert!(output.stdout.contains(piece) && output.stdout.contains("catch-up"), "{shell}: {}", output.stdout);
     }
     for (page, piece) in [([].as_slice(), ".TH grantsync 1"), (&["parked", "list"], ".TH grantsync-parked-list 1")] {
-        let told = alone(&[&["man"], page].concat()).await;
-        assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
-        assert!(told.stdout.contains(piece) && told.stdout.contains("EXTRA"), "{page:?}: {}", told.stdout);
+        let output = alone(&[&["man"], page].concat()).await;
+        assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+        assert!(output.stdout.contains(piece) && output.stdout.contains("EXTRA"), "{page:?}: {}", output.stdout);
     }
     for wrong in [["completions", "tcsh"], ["man", "weather"]] {
-        let told = alone(&wrong).await;
-        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(2), ""), "{wrong:?}: {}", told.stderr);
+        let output = alone(&wrong).await;
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(2), ""), "{wrong:?}: {}", output.stderr);
     }
 }
 
 #[tokio::test]
 async fn the_case_that_the_help_names_is_there() {
-    let told = alone(&["decide", "--help"]).await;
-    let words = || told.stdout.split_whitespace();
+    let output = alone(&["decide", "--help"]).await;
+    let words = || output.stdout.split_whitespace();
     let named = words().find_map(|word| word.trim_end_matches('.').strip_prefix("tests/cases/")).unwrap();
     assert!(cases().iter().any(|case| case.ends_with(named)), "{named}");
 }
@@ -318,10 +318,10 @@ async fn log_lines_are_json_where_that_is_asked_for() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let account = account(&bought);
-    let told = world.daemon.command(&["--log", "json", "--log-filter", "debug", "explain", &account]).await;
-    assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
-    assert!(told.stderr.lines().count() > 0, "something is logged");
-    for line in told.stderr.lines() {
+    let output = world.daemon.command(&["--log", "json", "--log-filter", "debug", "explain", &account]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", output.stderr);
+    assert!(output.stderr.lines().count() > 0, "something is logged");
+    for line in output.stderr.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(), "{line}");
     }

@@ -38,7 +38,7 @@ async fn pulled_at(number: u64, what: What) -> Option<Duration> {
     let reached = tokio::select! {
         arrived = world.simulator.journal.wait_for(PATIENCE, arrived) => arrived.is_ok(),
         // a request that hangs leaves its account due
-        () = world.daemon.calm() => arrived(&world.simulator.journal.requests()),
+        () = world.daemon.until_idle() => arrived(&world.simulator.journal.requests()),
     };
     if !reached {
         finish(world).await;
@@ -73,7 +73,7 @@ async fn is_granted_once(world: &World, user: &str, bought: &Bought) {
 }
 
 #[tokio::test]
-async fn the_plug_pulled_at_any_request_of_a_purchase_loses_and_doubles_nothing() {
+async fn a_kill_at_any_request_of_a_purchase_loses_and_doubles_nothing() {
     let mut took = Vec::new();
     for number in (1..MOST_REQUESTS).step_by(2) {
         let (one, another) = (number, number + 1);
@@ -119,7 +119,7 @@ async fn pull(world: &mut World, chance: &mut Chance) {
 }
 
 #[tokio::test]
-async fn the_plug_pulled_at_random_in_a_storm_loses_and_doubles_nothing() {
+async fn kills_at_random_in_a_storm_lose_and_double_nothing() {
     let seed = seed();
     println!("GRANTSYNC_SEED={seed}");
     let (mut world, mut chance) = (World::with(&[("CATCH_UP__EVERY", "1h")]).await, Chance::of(seed));
@@ -141,7 +141,7 @@ async fn the_plug_pulled_at_random_in_a_storm_loses_and_doubles_nothing() {
     for (number, bought) in bought.iter().enumerate() {
         is_granted_once(&world, &format!("u-{number}"), bought).await;
     }
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     settled(&world).await;
     println!("all was done {:.1?} after the last start", began.elapsed());
     let known = world.daemon.command(&["events", "list", "--limit", "10000", "--json"]).await.stdout;
@@ -165,7 +165,7 @@ async fn none_was_sent_again(world: &World) {
 }
 
 #[tokio::test]
-async fn the_plug_pulled_while_the_tables_are_made_leaves_a_database_that_opens() {
+async fn a_kill_during_the_migrations_leaves_a_database_that_opens() {
     let world = World::start().await;
     for delay in (0..10).map(|step| Duration::from_millis(step * 12)) {
         let database = match crate::DATABASE {
@@ -184,7 +184,7 @@ async fn the_plug_pulled_while_the_tables_are_made_leaves_a_database_that_opens(
         let bought = world.buys(&user, "price_premium");
         insist(webhooks, bought.events.clone()).await;
         is_granted_once(&world, &user, &bought).await;
-        daemon.calm().await;
+        daemon.until_idle().await;
     }
     finish(world).await;
 }
@@ -235,7 +235,7 @@ async fn pulled_in_a_round(number: u64) -> bool {
 }
 
 #[tokio::test]
-async fn the_plug_pulled_at_any_request_of_a_round_leaves_a_round_that_is_made_to_its_end() {
+async fn a_reconciliation_killed_at_any_request_is_finished_by_the_next_process() {
     let mut pulled = 0;
     let numbers: Vec<u64> = (1..=REQUESTS_OF_A_ROUND).collect();
     for some in numbers.chunks(6) {

@@ -44,7 +44,7 @@ fn written() -> Graph {
 }
 
 #[test]
-fn the_rooms_use_each_other_as_written() {
+fn the_crates_use_each_other_as_written() {
     let manifests = manifests();
     assert_eq!(manifests, written());
 }

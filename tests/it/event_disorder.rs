@@ -19,7 +19,7 @@ async fn deliver_shuffled(world: &World, events: &[Event], seed: u64) {
     let twice: Vec<Event> = events.iter().chain(events.iter().step_by(3)).cloned().collect();
     let answers = world.webhooks.deliver_shuffled(&twice, seed).await.unwrap();
     assert!(answers.iter().all(|status| status.as_u16() == 200), "{answers:?}");
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
 }
 
 #[tokio::test]
@@ -200,12 +200,12 @@ async fn storm(seed: u64) {
     for (life, user, bought) in &lived {
         life.until_shown(&world, user, bought).await;
     }
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     // an `updated` long after its `deleted`, a `paid` long after its refund: nothing changes
     let written = world.grants().len() + world.revokes().len();
     let late: Vec<Event> = sent.iter().map(|event| years_late(event, seed)).collect();
     world.deliver(&late).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.grants().len() + world.revokes().len(), written, "storm {seed}: old news changed something");
     for (life, user, bought) in &lived {
         life.until_shown(&world, user, bought).await;

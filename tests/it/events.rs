@@ -3,28 +3,28 @@
 use serde_json::Value;
 use simulator::fault::{Fault, Match, What};
 
-use crate::commands::{account, says, tells};
+use crate::commands::{account, json_of, says};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{SLACK, World};
 
-/// The ids that a list with these filters tells.
+/// The ids that a list with these filters json_of.
 async fn ids(world: &World, filters: &[&str]) -> Vec<String> {
-    let listed = tells(world, &[&["events", "list", "--limit", "500", "--json"], filters].concat()).await;
+    let listed = json_of(world, &[&["events", "list", "--limit", "500", "--json"], filters].concat()).await;
     listed.as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn generation(world: &World, event: &str) -> i64 {
-    tells(world, &["events", "show", event, "--json"]).await["worklist"]["generation"].as_i64().unwrap()
+    json_of(world, &["events", "show", event, "--json"]).await["worklist"]["generation"].as_i64().unwrap()
 }
 
 #[tokio::test]
 async fn events_are_listed_by_account() {
     let world = World::start().await;
     let (one, two) = (world.buys("u-1", "price_premium"), world.buys("u-2", "price_gold"));
-    world.deliver_and_rest(&one.events).await;
-    world.deliver_and_rest(&two.events).await;
+    world.deliver_and_settle(&one.events).await;
+    world.deliver_and_settle(&two.events).await;
     let account = account(&one);
-    let of = tells(&world, &["events", "list", "--account", &account, "--json"]).await;
+    let of = json_of(&world, &["events", "list", "--account", &account, "--json"]).await;
     let of = of.as_array().unwrap();
     assert!(
         of.len() > 1 && of.iter().all(|event| event["account"] == account.as_str() && event["outcome"] == "enqueued")
@@ -39,7 +39,7 @@ async fn events_are_listed_by_account() {
 async fn events_are_listed_by_type_outcome_and_time() {
     let world = World::start().await;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let mut all = Vec::new();
     for event in &bought.events {
         all.push((format!("stripe:{}", event.id), event.kind.as_str()));
@@ -59,8 +59,8 @@ async fn events_are_listed_by_type_outcome_and_time() {
     assert_eq!(ids(&world, &["--outcome", "unreadable"]).await, [""; 0]);
     let wrong = [["--account", "cus_1"], ["--type", "*.paid"], ["--outcome", "lost"], ["--since", "-1h"]];
     for wrong in wrong {
-        let told = world.daemon.command(&[["events", "list"].as_slice(), &wrong].concat()).await;
-        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(2), ""), "{wrong:?}: {}", told.stderr);
+        let output = world.daemon.command(&[["events", "list"].as_slice(), &wrong].concat()).await;
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(2), ""), "{wrong:?}: {}", output.stderr);
     }
     finish(world).await;
 }
@@ -70,10 +70,10 @@ async fn an_event_of_the_other_mode_is_listed_with_the_reason_in_words() {
     let world = World::start().await;
     world.simulator.stripe.set_livemode(true);
     let event = world.buys("u-1", "price_premium").events.remove(0);
-    world.deliver_and_rest(std::slice::from_ref(&event)).await;
+    world.deliver_and_settle(std::slice::from_ref(&event)).await;
     let table = says(&world, &["events", "list", "--outcome", "other_mode"]).await;
     assert!(table.contains(&event.id) && table.contains("ignored: it is of the other mode"), "{table}");
-    let listed = tells(&world, &["events", "list", "--json"]).await;
+    let listed = json_of(&world, &["events", "list", "--json"]).await;
     assert!(listed[0]["why"].as_str().unwrap().contains("other mode"), "{listed}");
     let shown = says(&world, &["events", "show", &event.id]).await;
     assert!(shown.contains("other_mode: ignored") && shown.contains("\nled to nothing\n"), "{shown}");
@@ -84,13 +84,13 @@ async fn an_event_of_the_other_mode_is_listed_with_the_reason_in_words() {
 }
 
 #[tokio::test]
-async fn one_event_is_told_with_what_it_led_to() {
+async fn one_event_is_shown_with_what_it_led_to() {
     let world = World::with(&[("INBOX__KEEP_BODIES", "true")]).await;
     let bought = world.buys("u-1", "price_premium");
     let created = bought.events.iter().find(|event| event.kind == "customer.subscription.created").unwrap();
     world.deliver(std::slice::from_ref(created)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let account = account(&bought);
     for id in [created.id.clone(), format!("stripe:{}", created.id)] {
         let text = says(&world, &["events", "show", &id]).await;
@@ -108,10 +108,10 @@ async fn one_event_is_told_with_what_it_led_to() {
             assert!(text.contains(&piece), "{piece}: {text}");
         }
     }
-    let told = tells(&world, &["events", "show", &created.id, "--json"]).await;
-    assert_eq!(told["body"].as_str().unwrap(), created.body, "as it came");
-    assert_eq!((&told["steps"][0]["state"], &told["parked"]), (&"confirmed".into(), &serde_json::json!([])));
-    assert_eq!(told["worklist"]["account"], account.as_str());
+    let output = json_of(&world, &["events", "show", &created.id, "--json"]).await;
+    assert_eq!(output["body"].as_str().unwrap(), created.body, "as it came");
+    assert_eq!((&output["steps"][0]["state"], &output["parked"]), (&"confirmed".into(), &serde_json::json!([])));
+    assert_eq!(output["worklist"]["account"], account.as_str());
     let unknown = world.daemon.command(&["events", "show", "evt_nowhere"]).await;
     assert_eq!((unknown.status.code(), unknown.stdout.as_str()), (Some(1), ""));
     assert!(unknown.stderr.contains("`evt_nowhere`"), "{}", unknown.stderr);
@@ -119,12 +119,12 @@ async fn one_event_is_told_with_what_it_led_to() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_kept_is_said_so_and_what_is_parked_is_told() {
+async fn that_no_body_is_kept_is_said_and_what_is_parked_is_shown() {
     let world = World::start().await;
     let prices = vec![("price_premium".to_owned(), 1)];
     let nameless = simulator::stripe::moves::NewSubscription { prices, ..Default::default() };
     let bought = world.subscribe(nameless);
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let id = &ids(&world, &["--account", &account(&bought)]).await[0];
     let text = says(&world, &["events", "show", id]).await;
     for piece in ["body      not kept; `inbox.keep_bodies`", "unknown_customer: none of", "\n    -> set the metadata"] {
@@ -172,8 +172,8 @@ async fn catching_up_goes_back_thirty_days_at_most_and_says_what_is_wrong() {
     let day = (simulator::clock::now() - chrono::TimeDelta::days(30)).format("%Y-%m-%d").to_string();
     assert!(since.starts_with(&day), "{said}");
     for wrong in ["2100-01-01T00:00:00Z", "lately"] {
-        let told = world.daemon.command(&["events", "catch-up", "--since", wrong]).await;
-        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(2), ""), "{wrong}: {}", told.stderr);
+        let output = world.daemon.command(&["events", "catch-up", "--since", wrong]).await;
+        assert_eq!((output.status.code(), output.stdout.as_str()), (Some(2), ""), "{wrong}: {}", output.stderr);
     }
     let down = What::Status(500, vec![], "{}".to_owned());
     world.simulator.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/events"), down));
@@ -185,7 +185,7 @@ async fn catching_up_goes_back_thirty_days_at_most_and_says_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_replayed_event_rings_as_a_fresh_bell() {
+async fn a_replayed_event_triggers_like_a_new_one() {
     let world = World::start().await;
     let one = world.granted("u-1", "price_premium", "premium").await;
     let two = world.granted("u-2", "price_gold", "gold").await;
@@ -197,20 +197,20 @@ async fn a_replayed_event_rings_as_a_fresh_bell() {
     let said = says(&world, &["events", "replay", &first[0], short, &second[0]]).await;
     assert!(said.contains("2 accounts are due"), "{said}");
     assert_eq!(generation(&world, &first[0]).await, before + 1);
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(looks() >= looked + 2, "each was looked at again");
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_replay_of_an_unknown_event_names_it_and_rings_nothing() {
+async fn a_replay_of_an_unknown_event_names_it_and_triggers_nothing() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let known = ids(&world, &["--account", &account(&bought)]).await.remove(0);
     let before = generation(&world, &known).await;
-    let told = world.daemon.command(&["events", "replay", &known, "evt_nowhere"]).await;
-    assert_eq!((told.status.code(), told.stdout.as_str()), (Some(1), ""));
-    assert!(told.stderr.contains("`evt_nowhere`"), "{}", told.stderr);
+    let output = world.daemon.command(&["events", "replay", &known, "evt_nowhere"]).await;
+    assert_eq!((output.status.code(), output.stdout.as_str()), (Some(1), ""));
+    assert!(output.stderr.contains("`evt_nowhere`"), "{}", output.stderr);
     assert_eq!(generation(&world, &known).await, before);
     let nothing = world.daemon.command(&["events", "replay"]).await;
     assert_eq!(nothing.status.code(), Some(2), "{}", nothing.stderr);
@@ -223,7 +223,7 @@ async fn a_list_may_be_read_no_further_than_wanted() {
     world.granted("u-1", "price_premium", "premium").await;
     let listed: Vec<Value> = world.daemon.listed(&["events"]).await;
     assert!(!listed.is_empty());
-    let told = world.daemon.unread(&["events", "list", "--json"]).await;
-    assert_eq!((told.status.code(), told.stderr.contains("panicked")), (Some(0), false), "{}", told.stderr);
+    let output = world.daemon.unread(&["events", "list", "--json"]).await;
+    assert_eq!((output.status.code(), output.stderr.contains("panicked")), (Some(0), false), "{}", output.stderr);
     finish(world).await;
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::fault::{Fault, Match, What};
 use simulator::stripe::moves::{NewCustomer, NewSubscription, metadata};
 
-use crate::commands::{account, nameless, says, tells};
+use crate::commands::{account, json_of, nameless, says};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{SLACK, World};
 
@@ -22,7 +22,7 @@ fn timeline(text: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn it_tells_who_what_is_owed_and_shown_what_happened_and_what_happens_next() {
+async fn it_says_who_what_is_expected_and_actual_what_happened_and_what_happens_next() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let account = account(&bought);
@@ -56,34 +56,34 @@ async fn it_tells_who_what_is_owed_and_shown_what_happened_and_what_happens_next
 }
 
 #[tokio::test]
-async fn it_tells_the_same_as_json() {
+async fn it_says_the_same_as_json() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
+    let output = json_of(&world, &["explain", "--user", "u-1", "--json"]).await;
     let account = account(&bought);
-    assert_eq!((&told["user"], &told["accounts"]), (&json!("u-1"), &json!([account])));
+    assert_eq!((&output["user"], &output["accounts"]), (&json!("u-1"), &json!([account])));
     assert_eq!(
-        (&told["expected"]["entitlements"][0]["level"], &told["actual"][0]["level"]),
+        (&output["expected"]["entitlements"][0]["level"], &output["actual"][0]["level"]),
         (&json!("premium"), &json!("premium"))
     );
     assert_eq!(
-        (&told["steps"], &told["expected"]["withheld"], &told["expected"]["unknown"]),
+        (&output["steps"], &output["expected"]["withheld"], &output["expected"]["unknown"]),
         (&json!([]), &json!([]), &json!([]))
     );
-    assert!(told["sync_again_at"].is_string(), "{told}");
-    let line = told["timeline"].as_array().unwrap();
+    assert!(output["sync_again_at"].is_string(), "{output}");
+    let line = output["timeline"].as_array().unwrap();
     for happening in line {
         let fields: Vec<&String> = happening.as_object().unwrap().keys().collect();
         assert_eq!(fields.len(), 4, "{happening}");
         assert!(["at", "kind", "what", "id"].iter().all(|field| happening[field].is_string()), "{happening}");
     }
     let at = |happening: &Value| happening["at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
-    assert!(line.is_sorted_by_key(at), "{told}");
+    assert!(line.is_sorted_by_key(at), "{output}");
     let of = |kind: &str| line.iter().filter(|of| of["kind"] == kind).collect::<Vec<_>>();
     let key = &world.daemon.listed(&["ledger"]).await[0]["key"];
     assert_eq!((of("intended").len(), &of("intended")[0]["id"]), (1, key));
     assert_eq!((of("confirmed").len(), &of("confirmed")[0]["id"]), (1, key));
-    assert!(of("event").len() > 1, "{told}");
+    assert!(of("event").len() > 1, "{output}");
     finish(world).await;
 }
 
@@ -92,7 +92,7 @@ async fn events_that_named_only_what_was_billed_stand_in_the_timeline_too() {
     let world = World::start().await;
     let bought = world.buys("u-1", "price_premium");
     let thin: Vec<_> = bought.events.iter().map(|event| world.simulator.stripe.thin(event)).collect();
-    world.deliver_and_rest(&thin).await;
+    world.deliver_and_settle(&thin).await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     let lines = timeline(&text);
     assert!(lines.iter().any(|line| line.contains("v1.invoice.paid `in_")), "{lines:?}");
@@ -104,8 +104,8 @@ async fn a_long_timeline_is_cut_to_its_end_unless_all_is_asked_for() {
     let world = World::start().await;
     let customer = world.granted("u-1", "price_premium", "premium").await.customer;
     let count = async || {
-        let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
-        told["timeline"].as_array().unwrap().len()
+        let output = json_of(&world, &["explain", "--user", "u-1", "--json"]).await;
+        output["timeline"].as_array().unwrap().len()
     };
     while count().await <= 20 {
         let again = world.subscribe(NewSubscription {
@@ -114,7 +114,7 @@ async fn a_long_timeline_is_cut_to_its_end_unless_all_is_asked_for() {
             metadata: metadata(&[("customer_user_id", "u-1")]),
             ..NewSubscription::default()
         });
-        world.deliver_and_rest(&again.events).await;
+        world.deliver_and_settle(&again.events).await;
     }
     let whole = count().await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
@@ -128,7 +128,7 @@ async fn a_long_timeline_is_cut_to_its_end_unless_all_is_asked_for() {
 }
 
 #[tokio::test]
-async fn while_stripe_is_away_it_tells_what_is_remembered() {
+async fn while_stripe_is_away_it_says_what_is_remembered() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let account = account(&bought);
@@ -148,13 +148,16 @@ async fn while_stripe_is_away_it_tells_what_is_remembered() {
             assert!(text.contains(piece), "{piece}: {text}");
         }
     }
-    let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
-    assert_eq!((&told["expected"], &told["steps"]), (&Value::Null, &Value::Null));
+    let output = json_of(&world, &["explain", "--user", "u-1", "--json"]).await;
+    assert_eq!((&output["expected"], &output["steps"]), (&Value::Null, &Value::Null));
     assert_eq!(
-        (&told["actual"][0]["level"], &told["remembered"]["levels"][0]["level"]),
+        (&output["actual"][0]["level"], &output["remembered"]["levels"][0]["level"]),
         (&json!("premium"), &json!("premium"))
     );
-    assert!(told["sync_again_at"].is_string() && told["unread"][0].as_str().unwrap().contains("`stripe`"), "{told}");
+    assert!(
+        output["sync_again_at"].is_string() && output["unread"][0].as_str().unwrap().contains("`stripe`"),
+        "{output}"
+    );
     let saved = world.daemon.command(&["explain", "--user", "u-1", "--save", "case.json"]).await;
     assert_eq!(saved.status.code(), Some(1));
     assert!(saved.stderr.contains("the case was not saved, since `stripe`"), "{}", saved.stderr);
@@ -166,7 +169,7 @@ async fn while_stripe_is_away_it_tells_what_is_remembered() {
 }
 
 #[tokio::test]
-async fn while_adapty_is_away_it_tells_what_is_owed() {
+async fn while_adapty_is_away_it_says_what_is_expected() {
     let world = World::start().await;
     world.granted("u-1", "price_premium", "premium").await;
     world.simulator.adapty.faults.inject(down());
@@ -177,20 +180,20 @@ async fn while_adapty_is_away_it_tells_what_is_owed() {
         assert!(text.contains(piece), "{piece}: {text}");
     }
     assert!(!text.contains("steps: none") && !text.contains("actual:"), "nobody knows: {text}");
-    let told = tells(&world, &["explain", "--user", "u-1", "--json"]).await;
-    assert_eq!((&told["expected"]["entitlements"][0]["level"], &told["actual"]), (&json!("premium"), &Value::Null));
+    let output = json_of(&world, &["explain", "--user", "u-1", "--json"]).await;
+    assert_eq!((&output["expected"]["entitlements"][0]["level"], &output["actual"]), (&json!("premium"), &Value::Null));
     world.simulator.adapty.faults.clear();
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_look_that_failed_is_told_with_its_trouble() {
+async fn a_sync_that_failed_is_shown_with_its_error() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.simulator.stripe.faults.inject(down());
     world.deliver(&[world.simulator.stripe.event("customer.subscription.updated", &bought.subscription)]).await;
     let failed = async {
-        while tells(&world, &["explain", "--user", "u-1", "--json"]).await["worklist"][0]["error"].is_null() {}
+        while json_of(&world, &["explain", "--user", "u-1", "--json"]).await["worklist"][0]["error"].is_null() {}
     };
     tokio::time::timeout(crate::harness::daemon::PATIENCE, failed).await.unwrap();
     let text = says(&world, &["explain", "--user", "u-1"]).await;
@@ -201,23 +204,23 @@ async fn a_look_that_failed_is_told_with_its_trouble() {
 }
 
 #[tokio::test]
-async fn an_account_whose_user_nobody_knows_is_told_and_ends_with_1() {
+async fn an_account_whose_user_is_unknown_is_explained_and_ends_with_1() {
     let world = World::start().await;
     let account = nameless(&world).await;
-    let told = world.daemon.command(&["explain", &account]).await;
-    assert_eq!(told.status.code(), Some(1));
-    assert!(told.stderr.contains(&format!("no app user is known for `{account}`")), "{}", told.stderr);
-    assert!(told.stderr.contains("parked list"), "{}", told.stderr);
+    let output = world.daemon.command(&["explain", &account]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.contains(&format!("no app user is known for `{account}`")), "{}", output.stderr);
+    assert!(output.stderr.contains("parked list"), "{}", output.stderr);
     let hint = format!("-> set the metadata at Stripe, or run `grantsync link {account} USER`");
     let pieces = ["user unknown: none of `identity.user_id`", "owed:\n  premium until", "parked     unknown_", &hint];
     for piece in pieces {
-        assert!(told.stdout.contains(piece), "{piece}: {}", told.stdout);
+        assert!(output.stdout.contains(piece), "{piece}: {}", output.stdout);
     }
     let asked = ["explain", &account, "--json"];
     let json: Value = serde_json::from_str(&world.daemon.command(&asked).await.stdout).unwrap();
     assert_eq!((&json["user"], &json["accounts"][0]), (&Value::Null, &json!(account)));
     says(&world, &["link", &account, "u-9"]).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let text = says(&world, &["explain", &account]).await;
     assert!(
         text.contains(&format!("user u-9, with a profile at Adapty\naccount {account}, linked by an operator\n")),
@@ -227,12 +230,12 @@ async fn an_account_whose_user_nobody_knows_is_told_and_ends_with_1() {
 }
 
 #[tokio::test]
-async fn a_former_user_is_told_of_what_they_had() {
+async fn a_former_user_is_explained_by_what_they_had() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     says(&world, &["link", &account(&bought), "u-2"]).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     for piece in ["no account is linked any more", "owed: nothing", "which is over", "confirmed  revoke `premium`"] {
         assert!(text.contains(piece), "{piece}: {text}");
@@ -244,7 +247,7 @@ async fn a_former_user_is_told_of_what_they_had() {
 async fn while_it_only_observes_it_says_so() {
     let world = World::with(&[("POLICY__MODE", "observe")]).await;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     for piece in ["who has no profile at Adapty yet", "\nsteps:\n", "actual: nothing", "`observe`: nothing is written"]
     {
@@ -265,15 +268,15 @@ async fn it_ends_with_1_where_nothing_is_known_and_with_2_where_nothing_is_named
         (vec!["explain"], 2, "Usage"),
         (vec!["explain", "stripe:cus_1", "--user", "u-1"], 2, "Usage"),
     ] {
-        let told = world.daemon.command(&asked).await;
-        assert_eq!(told.status.code(), Some(code), "{asked:?}: {}", told.stderr);
-        assert!(told.stderr.contains(says) && told.stdout.is_empty(), "{asked:?}: {}", told.stderr);
+        let output = world.daemon.command(&asked).await;
+        assert_eq!(output.status.code(), Some(code), "{asked:?}: {}", output.stderr);
+        assert!(output.stderr.contains(says) && output.stdout.is_empty(), "{asked:?}: {}", output.stderr);
     }
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_saved_case_names_nobody_and_is_decided_alike() {
+async fn a_saved_case_names_no_user_and_is_decided_alike() {
     let world = World::with(&[("IDENTITY__USER_ID", "customer.email")]).await;
     let user = "ann.unmistakable@example.org";
     let customer =
@@ -286,10 +289,10 @@ async fn a_saved_case_names_nobody_and_is_decided_alike() {
     });
     world.deliver(&bought.events).await;
     world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone(user, "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let explained = says(&world, &["explain", "--user", user, "--save", "case.json"]).await;
     let saved = fs::read_to_string(world.directory.path().join("case.json")).unwrap();
     assert!(!saved.to_lowercase().contains("unmistakable") && !saved.contains('@'), "{saved}");

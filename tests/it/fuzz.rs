@@ -28,17 +28,17 @@ async fn answered(side: &str, request: &[u8], patience: Duration) -> Option<u16>
 }
 
 #[test]
-fn no_damaged_request_makes_the_program_stumble() {
+fn no_damaged_request_makes_the_program_fail() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let world = runtime.block_on(World::with(&[("SERVER__ADMIN_TOKEN", "a-token-of-the-tests")]));
     let corpus = Corpus::of("fuzz/requests");
-    let mut told = Vec::new();
+    let mut statuses = Vec::new();
     for whole in corpus.whole() {
         let sides = [&world.daemon.front, &world.daemon.back];
-        told.extend(sides.map(|side| runtime.block_on(answered(side, whole, LONG)).unwrap_or_default()));
+        statuses.extend(sides.map(|side| runtime.block_on(answered(side, whole, LONG)).unwrap_or_default()));
     }
     // whole, they do what they say: health on both sides, and all on one that needs no customer
-    assert_eq!(told.iter().filter(|status| (200..300).contains(*status)).count(), 7, "{told:?}");
+    assert_eq!(statuses.iter().filter(|status| (200..300).contains(*status)).count(), 7, "{statuses:?}");
     let judge = AssertUnwindSafe(|(damage, back): &(Damage, bool)| {
         let side = if *back { &world.daemon.back } else { &world.daemon.front };
         let status = runtime.block_on(answered(side, &corpus.text(damage), SHORT));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use simulator::stripe::event::Event;
 use simulator::stripe::moves::NewSubscription;
 
-use crate::harness::daemon::{Told, told};
+use crate::harness::daemon::{CommandOutput, run};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, World};
 
@@ -20,18 +20,18 @@ struct Transcript {
 }
 
 impl Transcript {
-    async fn tells(&mut self, world: &World, arguments: &[&str]) {
+    async fn json_of(&mut self, world: &World, arguments: &[&str]) {
         // the log is another matter
-        let told = world.daemon.command(&[arguments, &["--log-filter", "off"]].concat()).await;
-        self.note(arguments, &told);
+        let output = world.daemon.command(&[arguments, &["--log-filter", "off"]].concat()).await;
+        self.note(arguments, &output);
     }
 
-    fn note(&mut self, arguments: &[&str], told: &Told) {
+    fn note(&mut self, arguments: &[&str], output: &CommandOutput) {
         // how far long work has come is told as often as time allows
-        let errors = if told.status.success() { "" } else { told.stderr.as_str() };
+        let errors = if output.status.success() { "" } else { output.stderr.as_str() };
         let errors: String = errors.lines().map(|line| format!("! {line}\n")).collect();
-        let code = told.status.code().unwrap();
-        let whole = format!("$ grantsync {}\n{}{errors}= {code}\n\n", arguments.join(" "), told.stdout);
+        let code = output.status.code().unwrap();
+        let whole = format!("$ grantsync {}\n{}{errors}= {code}\n\n", arguments.join(" "), output.stdout);
         self.text.push_str(&self.masks.mask(&whole));
     }
 }
@@ -163,7 +163,7 @@ fn compare(name: &str, found: &str) {
 /// One at a time, so that bells, looks and their order are always the same.
 async fn deliver(world: &World, events: &[Event]) {
     for event in events {
-        world.deliver_and_rest(std::slice::from_ref(event)).await;
+        world.deliver_and_settle(std::slice::from_ref(event)).await;
     }
 }
 
@@ -253,8 +253,8 @@ async fn every_command_prints_what_it_printed() {
     for (name, commands) in scripts {
         let mut transcript = Transcript::default();
         for command in commands {
-            transcript.tells(&world, command).await;
-            world.daemon.calm().await;
+            transcript.json_of(&world, command).await;
+            world.daemon.until_idle().await;
         }
         compare(name, &transcript.text);
     }
@@ -278,11 +278,11 @@ async fn every_help_text_reads_as_it_did() {
     let mut text = String::new();
     while let Some(command) = waiting.pop_front() {
         let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
-        let told = told(directory.path(), &environment, &arguments).await;
-        assert_eq!(told.status.code(), Some(0), "{command:?}: {}", told.stderr);
-        assert!(told.stdout.contains("\nExample"), "{command:?} has no example: {}", told.stdout);
-        text.push_str(&format!("$ grantsync {}\n{}\n", arguments.join(" "), told.stdout));
-        let inner = commands(&told.stdout).into_iter();
+        let output = run(directory.path(), &environment, &arguments).await;
+        assert_eq!(output.status.code(), Some(0), "{command:?}: {}", output.stderr);
+        assert!(output.stdout.contains("\nExample"), "{command:?} has no example: {}", output.stdout);
+        text.push_str(&format!("$ grantsync {}\n{}\n", arguments.join(" "), output.stdout));
+        let inner = commands(&output.stdout).into_iter();
         waiting.extend(inner.map(|name| [command.as_slice(), &[name]].concat()));
     }
     compare("help", &text);

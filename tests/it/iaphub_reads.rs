@@ -31,9 +31,9 @@ fn subscription() -> Value {
 }
 
 async fn status(world: &World, more: &[&str]) -> Value {
-    let told = world.daemon.command(&[&["status", "u-1", "--json"], more].concat()).await;
-    assert!(told.status.success(), "{}", told.stderr);
-    serde_json::from_str(&told.stdout).unwrap()
+    let answer = world.daemon.command(&[&["status", "u-1", "--json"], more].concat()).await;
+    assert!(answer.status.success(), "{}", answer.stderr);
+    serde_json::from_str(&answer.stdout).unwrap()
 }
 
 /// Requests to the IAPHUB.
@@ -47,9 +47,9 @@ async fn somebody_who_pays_in_the_app_alone_sees_no_paywall() {
     let unknown = world.daemon.command(&["status", "u-1"]).await;
     assert_eq!(unknown.status.code(), Some(1), "{}", unknown.stdout);
     world.simulator.iaphub.set_products("u-1", &[subscription()]);
-    let told = status(&world, &["--fresh"]).await;
-    assert_eq!((&told["paywall"], &told["stale"]), (&json!(false), &json!(false)));
-    let level = &told["levels"][0];
+    let answer = status(&world, &["--fresh"]).await;
+    assert_eq!((&answer["paywall"], &answer["stale"]), (&json!(false), &json!(false)));
+    let level = &answer["levels"][0];
     assert_eq!(
         (&level["level"], &level["store"], &level["will_renew"]),
         (&json!("premium"), &json!("app_store"), &json!(true))
@@ -59,15 +59,15 @@ async fn somebody_who_pays_in_the_app_alone_sees_no_paywall() {
 }
 
 #[tokio::test]
-async fn an_app_store_and_a_web_subscription_are_shown_rightly_and_called_double() {
+async fn an_app_store_and_a_web_subscription_are_both_listed_and_called_double() {
     let world = world(&[]).await;
     world.granted("u-1", "price_premium", "premium").await;
     let before = asked(&world);
     assert_eq!(before, 0, "no look asks it");
     assert_eq!(status(&world, &[]).await["double_subscription"], false);
     world.simulator.iaphub.set_products("u-1", &[subscription()]);
-    let told = status(&world, &["--fresh"]).await;
-    assert_eq!((&told["double_subscription"], &told["levels"][0]["store"]), (&json!(true), &json!("stripe")));
+    let answer = status(&world, &["--fresh"]).await;
+    assert_eq!((&answer["double_subscription"], &answer["levels"][0]["store"]), (&json!(true), &json!("stripe")));
     let report = world.daemon.command(&["reconcile", "--report-only", "--json"]).await.stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
     let doubled = &report["double_subscriptions"][0];
@@ -90,21 +90,21 @@ async fn a_subscription_in_the_app_stays_called_double_behind_the_longer_right_o
         let bought = world.granted("u-1", "price_premium", "premium").await;
         let looked = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
         assert!(looked.status.success(), "{}", looked.stderr);
-        let told = status(&world, &[]).await;
-        let [double, store] = [&told["double_subscription"], &told["levels"][0]["store"]];
-        assert_eq!((double, store), (&json!(true), &json!("stripe")), "{api}: {told:#}");
+        let answer = status(&world, &[]).await;
+        let [double, store] = [&answer["double_subscription"], &answer["levels"][0]["store"]];
+        assert_eq!((double, store), (&json!(true), &json!("stripe")), "{api}: {answer:#}");
         let report = world.daemon.command(&["reconcile", "--report-only", "--json"]).await.stdout;
         let report: Value = serde_json::from_str(&report).unwrap();
         let doubled = &report["double_subscriptions"][0];
         assert_eq!([&doubled["user"], &doubled["level"], &doubled["store"]], ["u-1", "premium", "app_store"], "{api}");
-        world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+        world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
         assert_eq!(status(&world, &[]).await["double_subscription"], false, "{api}: one of them is over");
         finish(world).await;
     }
 }
 
 #[tokio::test]
-async fn a_witness_that_does_not_answer_makes_the_answer_stale_and_locks_nobody_out() {
+async fn an_iaphub_that_does_not_answer_makes_the_status_stale_and_locks_nobody_out() {
     for silent in [
         What::Status(500, Vec::new(), String::new()),
         What::Status(200, Vec::new(), r#"{"error":"server_error"}"#.into()),
@@ -115,15 +115,15 @@ async fn a_witness_that_does_not_answer_makes_the_answer_stale_and_locks_nobody_
         let world = world(&[("IAPHUB__GOOD_FOR", "0s"), ("IAPHUB__TIMEOUT", "1s")]).await;
         world.simulator.iaphub.faults.inject(Fault::always(Match::any(), silent.clone()));
         let unheard = status(&world, &[]).await;
-        let told = [&unheard["paywall"], &unheard["stale"], &unheard["levels"]];
-        assert_eq!(told, [&json!(false), &json!(true), &json!([])], "nobody ever said anything");
+        let answer = [&unheard["paywall"], &unheard["stale"], &unheard["levels"]];
+        assert_eq!(answer, [&json!(false), &json!(true), &json!([])], "nobody ever said anything");
         world.simulator.iaphub.faults.clear();
         world.simulator.iaphub.set_products("u-1", &[subscription()]);
         assert_eq!(status(&world, &[]).await["paywall"], false);
         world.simulator.iaphub.faults.inject(Fault::always(Match::any(), silent));
-        let told = status(&world, &[]).await;
-        assert_eq!((&told["paywall"], &told["stale"]), (&json!(false), &json!(true)));
-        assert!(told["as_of"].is_string());
+        let answer = status(&world, &[]).await;
+        assert_eq!((&answer["paywall"], &answer["stale"]), (&json!(false), &json!(true)));
+        assert!(answer["as_of"].is_string());
         finish(world).await;
     }
 }
@@ -138,13 +138,13 @@ async fn an_answer_is_good_for_a_while_and_an_unknown_user_bought_nothing() {
     status(&world, &["--fresh"]).await;
     assert_eq!(asked(&world), 2);
     world.simulator.iaphub.remove_keys();
-    let told = status(&world, &["--fresh"]).await;
-    assert_eq!((&told["stale"], &told["paywall"]), (&json!(true), &json!(false)));
+    let answer = status(&world, &["--fresh"]).await;
+    assert_eq!((&answer["stale"], &answer["paywall"]), (&json!(true), &json!(false)));
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_page_does_not_wait_for_a_witness_whose_word_opens_something_already() {
+async fn a_page_does_not_wait_for_iaphub_where_its_last_answer_opens_something() {
     let token = "a-token-for-the-tests";
     let world = world(&[("IAPHUB__GOOD_FOR", "0s"), ("SERVER__ADMIN_TOKEN", token)]).await;
     let asked_for = async || -> Value {
@@ -155,21 +155,25 @@ async fn a_page_does_not_wait_for_a_witness_whose_word_opens_something_already()
     world.simulator.iaphub.set_products("u-1", &[subscription()]);
     assert_eq!(asked_for().await["stale"], false);
     world.simulator.iaphub.faults.inject(Fault::always(Match::any(), What::HangForever));
-    let told = asked_for().await;
-    assert_eq!((&told["paywall"], &told["stale"]), (&json!(false), &json!(false)), "to wait would have been in vain");
+    let answer = asked_for().await;
+    assert_eq!(
+        (&answer["paywall"], &answer["stale"]),
+        (&json!(false), &json!(false)),
+        "to wait would have been in vain"
+    );
     let silent = async {
         while asked_for().await["stale"] == false {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
     let known = tokio::time::timeout(crate::harness::daemon::PATIENCE, silent).await;
-    assert!(known.is_ok(), "that it is silent is told once it is known");
+    assert!(known.is_ok(), "once it is known to be silent, it is not waited for");
     assert_eq!(asked_for().await["paywall"], false);
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_sale_of_the_web_that_the_witness_was_told_of_is_no_second_one() {
+async fn a_sale_of_the_web_that_was_written_to_iaphub_is_no_second_one() {
     let world = world(&[]).await;
     world.granted("u-1", "price_premium", "premium").await;
     let mut web = subscription();
@@ -182,14 +186,14 @@ async fn a_sale_of_the_web_that_the_witness_was_told_of_is_no_second_one() {
 #[tokio::test]
 async fn a_check_says_whether_its_key_works() {
     let world = world(&[]).await;
-    let told = world.daemon.command(&["check"]).await;
-    assert!(told.stdout.contains("iaphub") && told.stdout.contains("the key works"), "{}", told.stdout);
+    let answer = world.daemon.command(&["check"]).await;
+    assert!(answer.stdout.contains("iaphub") && answer.stdout.contains("the key works"), "{}", answer.stdout);
     world.simulator.iaphub.faults.inject(Fault::always(Match::any(), What::Status(404, Vec::new(), String::new())));
-    let told = world.daemon.command(&["check"]).await;
-    assert!(told.stdout.contains("see that `iaphub.app_id` is right"), "{}", told.stdout);
+    let answer = world.daemon.command(&["check"]).await;
+    assert!(answer.stdout.contains("see that `iaphub.app_id` is right"), "{}", answer.stdout);
     world.simulator.iaphub.faults.clear();
     world.simulator.iaphub.remove_keys();
-    let told = world.daemon.command(&["check"]).await;
-    assert!(told.stdout.contains("IAPHUB refuses the key"), "{}", told.stdout);
+    let answer = world.daemon.command(&["check"]).await;
+    assert!(answer.stdout.contains("IAPHUB refuses the key"), "{}", answer.stdout);
     finish(world).await;
 }

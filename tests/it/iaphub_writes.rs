@@ -48,12 +48,12 @@ fn writes(world: &World) -> usize {
 }
 
 /// Waits until the IAPHUB has so many transactions of `u-1` that are so, and answers with all.
-async fn until_told(world: &World, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
-    let told = || world.simulator.iaphub.transactions("u-1");
-    let waited = world.simulator.journal.wait_for(PATIENCE, |_| is_so(&told())).await;
-    assert!(waited.is_ok(), "{:#?}\n{}", told(), world.daemon.log());
-    world.daemon.calm().await;
-    told()
+async fn until_written(world: &World, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let written = || world.simulator.iaphub.transactions("u-1");
+    let waited = world.simulator.journal.wait_for(PATIENCE, |_| is_so(&written())).await;
+    assert!(waited.is_ok(), "{:#?}\n{}", written(), world.daemon.log());
+    world.daemon.until_idle().await;
+    written()
 }
 
 fn moment(value: &Value) -> DateTime<Utc> {
@@ -65,8 +65,8 @@ async fn by_default_nothing_is_written() {
     let world = world(&[]).await;
     world.simulator.iaphub.take_transactions(CREATE, UPDATE);
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     assert_eq!(writes(&world), 0);
     assert!(world.daemon.listed(&["ledger"]).await.iter().all(|line| line["destination"] == "adapty"));
@@ -74,11 +74,11 @@ async fn by_default_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn a_purchase_is_told_once_however_often_its_bell_rings() {
+async fn a_purchase_is_written_once_however_many_events_come() {
     let world = writing(&[]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let told = until_told(&world, |told| told.len() == 1).await;
-    let sale = &told[0];
+    let written = until_written(&world, |written| written.len() == 1).await;
+    let sale = &written[0];
     let expected = [
         ("userId", json!("u-1")),
         ("environment", json!("production")),
@@ -100,7 +100,7 @@ async fn a_purchase_is_told_once_however_often_its_bell_rings() {
     for _ in 0..20 {
         world.deliver(&bought.events).await;
     }
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let again = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
     assert!(again.status.success(), "{}", again.stderr);
     assert_eq!((writes(&world), world.written("/grant/")), (1, 1));
@@ -108,24 +108,24 @@ async fn a_purchase_is_told_once_however_often_its_bell_rings() {
 }
 
 #[tokio::test]
-async fn a_renewal_is_a_transaction_of_the_same_original_which_a_cancellation_and_a_refund_change() {
+async fn a_renewal_is_a_sale_of_the_same_original_which_a_cancellation_and_a_refund_change() {
     let world = writing(&[]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     let renewal = world.simulator.stripe.latest_invoice(&bought.subscription).unwrap();
-    let told = until_told(&world, |told| told.len() == 2).await;
-    let of = |told: &[Value]| told.iter().find(|of| of["orderId"] == renewal.as_str()).cloned().unwrap();
-    assert_eq!(of(&told)["originalPurchase"], bought.subscription.as_str());
+    let written = until_written(&world, |written| written.len() == 2).await;
+    let of = |written: &[Value]| written.iter().find(|of| of["orderId"] == renewal.as_str()).cloned().unwrap();
+    assert_eq!(of(&written)["originalPurchase"], bought.subscription.as_str());
 
-    world.deliver_and_rest(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
-    let told = until_told(&world, |told| of(told)["isSubscriptionRenewable"] == false).await;
-    assert_eq!((told.len(), &of(&told)["subscriptionState"]), (2, &json!("active")));
-    assert_eq!(moment(&of(&told)["expirationDate"]), world.period_end(&bought.subscription));
+    world.deliver_and_settle(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
+    let written = until_written(&world, |written| of(written)["isSubscriptionRenewable"] == false).await;
+    assert_eq!((written.len(), &of(&written)["subscriptionState"]), (2, &json!("active")));
+    assert_eq!(moment(&of(&written)["expirationDate"]), world.period_end(&bought.subscription));
 
-    world.deliver_and_rest(&world.simulator.stripe.refund(&renewal, None, "succeeded").events).await;
-    let told = until_told(&world, |told| of(told)["isRefunded"] == true).await;
-    let refunded = of(&told);
-    assert_eq!((told.len(), &refunded["subscriptionState"]), (2, &json!("expired")));
+    world.deliver_and_settle(&world.simulator.stripe.refund(&renewal, None, "succeeded").events).await;
+    let written = until_written(&world, |written| of(written)["isRefunded"] == true).await;
+    let refunded = of(&written);
+    assert_eq!((written.len(), &refunded["subscriptionState"]), (2, &json!("expired")));
     assert_eq!(refunded["subscriptionCancelReason"], "refunded");
     assert!(refunded["refundDate"].is_string());
     assert_eq!(writes(&world), 4);
@@ -136,16 +136,16 @@ async fn a_renewal_is_a_transaction_of_the_same_original_which_a_cancellation_an
 async fn what_is_canceled_at_once_has_ended() {
     let world = writing(&[]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    until_told(&world, |told| told.len() == 1).await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
-    let told = until_told(&world, |told| told[0]["subscriptionState"] == "expired").await;
-    assert!(moment(&told[0]["expirationDate"]) <= simulator::clock::now());
-    assert_eq!((&told[0]["isRefunded"], writes(&world)), (&json!(false), 2));
+    until_written(&world, |written| written.len() == 1).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    let written = until_written(&world, |written| written[0]["subscriptionState"] == "expired").await;
+    assert!(moment(&written[0]["expirationDate"]) <= simulator::clock::now());
+    assert_eq!((&written[0]["isRefunded"], writes(&world)), (&json!(false), 2));
     finish(world).await;
 }
 
 #[tokio::test]
-async fn books_that_fail_hold_up_no_grant_and_are_told_later() {
+async fn an_iaphub_that_fails_holds_up_no_grant_and_is_written_to_later() {
     for failing in [
         What::Status(500, Vec::new(), String::new()),
         What::Status(200, Vec::new(), r#"{"error":"server_error"}"#.into()),
@@ -161,14 +161,14 @@ async fn books_that_fail_hold_up_no_grant_and_are_told_later() {
         assert_eq!((&status["paywall"], &status["levels"][0]["level"]), (&json!(false), &json!("premium")));
         assert_eq!(world.simulator.iaphub.transactions("u-1"), [json!(null); 0]);
         world.simulator.iaphub.faults.clear();
-        until_told(&world, |told| told.len() == 1).await;
+        until_written(&world, |written| written.len() == 1).await;
         assert_eq!((world.written("/grant/"), world.parked().await), (1, vec![]));
         finish(world).await;
     }
 }
 
 #[tokio::test]
-async fn a_refused_transaction_is_parked_says_what_to_do_and_is_told_when_released() {
+async fn a_refused_sale_is_parked_says_what_to_do_and_is_written_when_released() {
     let world = writing(&[]).await;
     let refusal = What::Status(400, Vec::new(), r#"{"error":"product_not_found"}"#.into());
     world.simulator.iaphub.faults.inject(Fault::always(Match::on("POST", "/transaction"), refusal));
@@ -180,41 +180,41 @@ async fn a_refused_transaction_is_parked_says_what_to_do_and_is_told_when_releas
     world.simulator.iaphub.faults.clear();
     let released = world.daemon.command(&["parked", "release", "--all"]).await;
     assert!(released.status.success(), "{}", released.stderr);
-    until_told(&world, |told| told.len() == 1).await;
+    until_written(&world, |written| written.len() == 1).await;
     assert_eq!((world.parked().await, world.written("/grant/")), (vec![], 1));
     finish(world).await;
 }
 
 #[tokio::test]
-async fn an_app_that_fails_holds_up_no_books() {
+async fn an_app_that_fails_holds_up_no_write_to_iaphub() {
     let world = writing(&[]).await;
     let failing = What::Status(500, Vec::new(), String::new());
     world.simulator.adapty.faults.inject(Fault::always(Match::any(), failing));
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;
-    let told =
+    let written =
         world.simulator.journal.wait_for(PATIENCE, |_| world.simulator.iaphub.transactions("u-1").len() == 1).await;
-    assert!(told.is_ok(), "{}", world.daemon.log());
+    assert!(written.is_ok(), "{}", world.daemon.log());
     world.simulator.adapty.faults.clear();
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     finish(world).await;
 }
 
 #[tokio::test]
-async fn what_changes_hands_has_ended_for_the_former_user_and_is_told_of_the_other() {
+async fn what_changes_hands_has_ended_for_the_former_user_and_is_written_for_the_other() {
     let one = "/v1/app/{app}/user/{user}/transaction";
     let world = writing(&[("IAPHUB__UPDATE_PATH", one)]).await;
     world.simulator.iaphub.take_transactions(CREATE, CREATE);
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    until_told(&world, |told| told.len() == 1).await;
+    until_written(&world, |written| written.len() == 1).await;
     let named = metadata(&[("customer_user_id", "u-2")]);
-    world.deliver_and_rest(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
+    world.deliver_and_settle(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let requests = world.simulator.journal.requests();
-    let told = requests.iter().filter(|request| is_write(request));
-    let told: Vec<_> = told.map(|of| [&of.body["userId"], &of.body["subscriptionState"]]).collect();
-    assert_eq!(told, [["u-1", "active"], ["u-1", "expired"], ["u-2", "active"]]);
+    let written = requests.iter().filter(|request| is_write(request));
+    let written: Vec<_> = written.map(|of| [&of.body["userId"], &of.body["subscriptionState"]]).collect();
+    assert_eq!(written, [["u-1", "active"], ["u-1", "expired"], ["u-2", "active"]]);
     finish(world).await;
 }
 
@@ -222,17 +222,17 @@ async fn what_changes_hands_has_ended_for_the_former_user_and_is_told_of_the_oth
 async fn who_only_observes_writes_nothing() {
     let world = writing(&[("POLICY__MODE", "observe")]).await;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!(writes(&world), 0);
     assert!(world.daemon.log().contains("observing: would report"), "{}", world.daemon.log());
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_check_says_that_transactions_are_written() {
+async fn a_check_says_that_sales_are_written() {
     let world = writing(&[]).await;
-    let told = world.daemon.command(&["check"]).await.stdout;
-    assert!(told.contains("web transactions are written to `iaphub.create_path`"), "{told}");
+    let written = world.daemon.command(&["check"]).await.stdout;
+    assert!(written.contains("web transactions are written to `iaphub.create_path`"), "{written}");
     assert_eq!(writes(&world), 0);
     finish(world).await;
 }
@@ -241,7 +241,7 @@ async fn a_check_says_that_transactions_are_written() {
 const SLOW: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[tokio::test]
-async fn books_that_are_slow_keep_nobody_waiting_for_a_grant() {
+async fn a_slow_iaphub_keeps_no_grant_waiting() {
     let world = writing(&[("IAPHUB__TIMEOUT", "2m")]).await;
     world.simulator.iaphub.faults.latency(SLOW);
     let users: Vec<String> = (0..100).map(|number| format!("u-{number}")).collect();

@@ -31,7 +31,7 @@ fn named_everywhere(world: &World) -> NewSubscription {
 /// Exactly `user` holds premium for the purchase.
 async fn belongs(world: &World, bought: &Bought, user: &str) {
     world.until_held(user, "premium", end_of(world, bought)).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.simulator.adapty.profile_count(), 1, "only {user} is known");
 }
 
@@ -81,7 +81,7 @@ async fn a_user_id_with_reserved_characters_is_encoded_and_flagged() {
     let bought = world.granted(user, "price_premium", "premium").await;
     world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone(user, "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     // Base64URL as another implementation writes it
     let segment = "/profiles/YStiL2NAZC5l/";
     let requests = world.simulator.journal.requests();
@@ -103,17 +103,17 @@ async fn access_moves_when_the_subscription_names_another_user() {
     world.deliver(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
     world.until_gone("u-a", "premium").await;
     world.until_held("u-b", "premium", end_of(&world, &bought)).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (2, 1));
     world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-b", "premium", end_of(&world, &bought)).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(!world.holds("u-a", "premium"));
     finish(world).await;
 }
 
 #[tokio::test]
-async fn access_moves_also_when_taking_it_back_fails_at_first() {
+async fn access_moves_also_when_revoking_it_fails_at_first() {
     for what in [What::Html502, What::ResetAfter, What::ResetBefore] {
         let world = World::start().await;
         let bought = world.granted("u-a", "price_premium", "premium").await;
@@ -122,7 +122,7 @@ async fn access_moves_also_when_taking_it_back_fails_at_first() {
         world.deliver(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
         world.until_gone("u-a", "premium").await;
         world.until_held("u-b", "premium", end_of(&world, &bought)).await;
-        world.daemon.calm().await;
+        world.daemon.until_idle().await;
         assert_eq!(world.written("/grant/"), 2);
         finish(world).await;
     }
@@ -133,7 +133,7 @@ async fn a_user_id_that_is_taken_away_leaves_the_link_as_it_was() {
     let world = World::start().await;
     let bought = world.granted("u-a", "price_premium", "premium").await;
     let events = world.simulator.stripe.set_subscription_metadata(&bought.subscription, &metadata(&[]));
-    world.deliver_and_rest(&events).await;
+    world.deliver_and_settle(&events).await;
     assert!(world.holds("u-a", "premium"));
     assert_eq!(world.written("/revoke/"), 0);
     assert_eq!(world.parked().await, []);
@@ -149,7 +149,7 @@ async fn the_operators_link_wins_over_what_stripe_says() {
     assert!(world.daemon.command(&["link", &account, "u-operator"]).await.status.success());
     world.until_held("u-operator", "premium", end_of(&world, &bought)).await;
     let named = metadata(&[("customer_user_id", "u-stripe")]);
-    world.deliver_and_rest(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
+    world.deliver_and_settle(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &named)).await;
     world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-operator", "premium", end_of(&world, &bought)).await;
     assert!(world.simulator.adapty.profile("u-stripe").is_none());
@@ -165,26 +165,26 @@ async fn linking_by_hand_moves_access_from_one_user_to_the_other() {
         assert!(world.daemon.command(&["link", &account, next]).await.status.success());
         world.until_held(next, "premium", end_of(&world, &bought)).await;
         world.until_gone(former, "premium").await;
-        world.daemon.calm().await;
+        world.daemon.until_idle().await;
     }
     finish(world).await;
 }
 
 #[tokio::test]
-async fn of_two_customers_of_one_user_the_longest_right_wins() {
+async fn of_two_accounts_of_one_user_the_longest_right_wins() {
     let world = World::start().await;
     let monthly = world.granted("u-1", "price_premium", "premium").await;
     let yearly = world.granted("u-1", "price_yearly", "premium").await;
     assert_ne!(monthly.customer, yearly.customer);
     let user = ["resync", "--wait", "--user", "u-1"];
-    let told = world.daemon.command(&user).await;
-    assert!(told.status.success(), "{}", told.stderr);
-    assert!(told.stdout.contains("2 accounts"), "{}", told.stdout);
+    let output = world.daemon.command(&user).await;
+    assert!(output.status.success(), "{}", output.stderr);
+    assert!(output.stdout.contains("2 accounts"), "{}", output.stdout);
     world.until_held("u-1", "premium", end_of(&world, &yearly)).await;
 
     world.deliver(&world.simulator.stripe.cancel_now(&yearly.subscription)).await;
     world.until_held("u-1", "premium", end_of(&world, &monthly)).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.written("/revoke/"), 0);
     world.deliver(&world.simulator.stripe.cancel_now(&monthly.subscription)).await;
     world.until_gone("u-1", "premium").await;

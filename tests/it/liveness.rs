@@ -39,7 +39,7 @@ fn allowed(column: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_moves_each_state_on_is_known() {
+fn it_is_written_down_what_moves_each_state_on() {
     for (column, states) in STATES {
         let known: Vec<&str> = states.iter().map(|(state, _)| *state).collect();
         assert_eq!(allowed(column), known, "{column}");
@@ -54,11 +54,11 @@ async fn is_looked_at(world: &World, what: &str) {
         }
     };
     assert!(tokio::time::timeout(PATIENCE, looked).await.is_ok(), "{what} is stuck:\n{}", world.daemon.log());
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
 }
 
 #[tokio::test]
-async fn what_is_due_is_found_though_nobody_rang_whatever_its_class_and_whoever_died_over_it() {
+async fn what_is_due_is_found_without_a_trigger_whatever_its_class_and_whoever_died_over_it() {
     let due: [(&str, &'static str); 5] = [
         ("a fresh account", "UPDATE worklist SET class = 0, due_at = 1"),
         ("one that is tried again", "UPDATE worklist SET class = 1, due_at = 1, attempts = 3"),
@@ -87,7 +87,7 @@ async fn what_waits_for_a_human_is_counted_and_says_what_to_do() {
     let world = World::start().await;
     world.simulator.adapty.set_levels(&["gold"]);
     let refused = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&refused.events).await;
+    world.deliver_and_settle(&refused.events).await;
     assert_eq!(world.daemon.metric("grantsync_parked{kind=\"refused_step\"}").await, Some(1.0));
     for parked in world.daemon.listed(&["parked"]).await {
         assert!(!parked["reason"].as_str().unwrap().is_empty() && !parked["hint"].as_str().unwrap().is_empty());

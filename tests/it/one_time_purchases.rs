@@ -34,7 +34,7 @@ async fn until_held_for_good(world: &World, user: &str) {
     let for_good = |shown: Option<&Level>| shown.is_some_and(|shown| shown.is_lifetime);
     let waited = world.simulator.adapty.wait_for_level(user, "gold", PATIENCE, for_good).await;
     assert!(waited.is_ok(), "{waited:?}\n{}", world.daemon.log());
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
 }
 
 #[tokio::test]
@@ -66,11 +66,11 @@ async fn a_pass_lasts_from_its_payment_and_the_next_one_follows_it() {
     world.deliver(&first.events).await;
     let begin = paid_at(&world, &first);
     world.until_held("u-1", "premium", begin + PASS).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let second = world.simulator.stripe.pay_once(new);
     world.deliver(&second.events).await;
     world.until_held("u-1", "premium", begin + PASS + PASS).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.transaction_ids("u-1"), [first.payment_intent.unwrap(), second.payment_intent.clone().unwrap()]);
     world.deliver(&world.simulator.stripe.refund(&second.session, None, "succeeded").events).await;
     world.until_held("u-1", "premium", begin + PASS).await;
@@ -83,7 +83,7 @@ async fn a_purchase_with_an_invoice_is_one_transaction() {
     let purchase = world.simulator.stripe.pay_once(NewPayment { invoice_creation: true, ..of(&world, "price_pass") });
     world.deliver(&purchase.events).await;
     world.until_held("u-1", "premium", paid_at(&world, &purchase) + PASS).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.transaction_ids("u-1"), [purchase.payment_intent.unwrap()]);
     finish(world).await;
 }
@@ -92,7 +92,7 @@ async fn a_purchase_with_an_invoice_is_one_transaction() {
 async fn a_bank_payment_is_granted_when_it_arrives() {
     let world = World::selling_once().await;
     let purchase = world.simulator.stripe.pay_once(NewPayment { paid: false, ..of(&world, "price_life") });
-    world.deliver_and_rest(&purchase.events).await;
+    world.deliver_and_settle(&purchase.events).await;
     assert_eq!(world.written("/grant/"), 0);
     world.deliver(&world.simulator.stripe.complete_async_payment(&purchase.session, true)).await;
     until_held_for_good(&world, "u-1").await;
@@ -103,8 +103,8 @@ async fn a_bank_payment_is_granted_when_it_arrives() {
 async fn a_bank_payment_that_fails_gives_nothing() {
     let world = World::selling_once().await;
     let purchase = world.simulator.stripe.pay_once(NewPayment { paid: false, ..of(&world, "price_life") });
-    world.deliver_and_rest(&purchase.events).await;
-    world.deliver_and_rest(&world.simulator.stripe.complete_async_payment(&purchase.session, false)).await;
+    world.deliver_and_settle(&purchase.events).await;
+    world.deliver_and_settle(&world.simulator.stripe.complete_async_payment(&purchase.session, false)).await;
     assert_eq!(world.written("/grant/"), 0);
     assert!(world.simulator.adapty.level("u-1", "gold").is_none());
     finish(world).await;
@@ -124,7 +124,7 @@ async fn a_guest_is_known_by_the_session() {
 }
 
 #[tokio::test]
-async fn a_guest_is_told_with_the_country_they_gave_at_checkout() {
+async fn a_guest_is_reported_with_the_country_they_gave_at_checkout() {
     let world = World::selling_once_with(&[("ADAPTY__API", "v2"), ("ADAPTY__DEFAULT_COUNTRY", "NL")]).await;
     let session = NewSession { metadata: metadata(&[("customer_user_id", "u-guest")]), ..NewSession::default() };
     let purchase = world.simulator.stripe.pay_once(NewPayment { customer: None, session, ..of(&world, "price_life") });
@@ -132,17 +132,17 @@ async fn a_guest_is_told_with_the_country_they_gave_at_checkout() {
     world.simulator.stripe.edit(&purchase.session, |session| session["customer_details"]["address"] = address);
     world.deliver(&purchase.events).await;
     until_held_for_good(&world, "u-guest").await;
-    let told = world.bodies("/purchase/set/transaction/").pop().unwrap();
-    assert_eq!(told["price"]["country"], "DE");
+    let body = world.bodies("/purchase/set/transaction/").pop().unwrap();
+    assert_eq!(body["price"]["country"], "DE");
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_guest_whom_nobody_names_is_parked_by_the_session() {
+async fn a_guest_without_a_user_id_is_parked_by_the_session() {
     let world = World::selling_once().await;
     let session = NewSession::default();
     let purchase = world.simulator.stripe.pay_once(NewPayment { customer: None, session, ..of(&world, "price_life") });
-    world.deliver_and_rest(&purchase.events).await;
+    world.deliver_and_settle(&purchase.events).await;
     let account = format!("stripe:{}", purchase.session);
     assert_eq!(world.parked().await, [("unknown_customer".to_owned(), account.clone())]);
     assert!(world.daemon.command(&["link", &account, "u-9"]).await.status.success());
@@ -162,7 +162,7 @@ async fn a_refund_of_a_purchase_revokes_it() {
         until_held_for_good(&world, "u-1").await;
         world.deliver(&world.simulator.stripe.refund(&purchase.session, None, "succeeded").events).await;
         world.until_gone("u-1", "gold").await;
-        world.daemon.calm().await;
+        world.daemon.until_idle().await;
         assert_eq!(world.bodies("/revoke/")[revoked..], [json!({ "is_refund": true })]);
     }
     finish(world).await;

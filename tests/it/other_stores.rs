@@ -12,9 +12,9 @@ async fn a_longer_right_of_another_store_is_left_alone() {
     let far = clock::now() + TimeDelta::days(300);
     world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(far));
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&bought.events).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     let level = world.simulator.adapty.level("u-1", "premium").unwrap();
     assert!(same(level.expires_at.unwrap(), far));
     assert_eq!((level.store.as_str(), world.written("/grant/"), world.written("/revoke/")), ("app_store", 0, 0));
@@ -26,8 +26,8 @@ async fn a_lifetime_of_the_dashboard_is_left_alone() {
     let world = World::start().await;
     world.simulator.adapty.put_level("u-1", "premium", "adapty", None);
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&bought.events).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     assert!(world.simulator.adapty.level("u-1", "premium").unwrap().is_lifetime);
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (0, 0));
     finish(world).await;
@@ -47,8 +47,8 @@ async fn a_right_of_another_store_bought_after_ours_survives_the_end_of_ours() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let far = clock::now() + TimeDelta::days(300);
     world.simulator.adapty.put_level("u-1", "premium", "play_store", Some(far));
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
-    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     assert!(world.holds("u-1", "premium"));
     assert_eq!(world.written("/revoke/"), 0);
     finish(world).await;

@@ -28,9 +28,9 @@ fn moment(text: &Value) -> DateTime<Utc> {
 }
 
 async fn command(world: &World, words: &[&str]) -> String {
-    let told = world.daemon.command(words).await;
-    assert!(told.status.success(), "{words:?}: {}{}", told.stdout, told.stderr);
-    told.stdout
+    let output = world.daemon.command(words).await;
+    assert!(output.status.success(), "{words:?}: {}{}", output.stdout, output.stderr);
+    output.stdout
 }
 
 /// What a command lists as JSON.
@@ -40,7 +40,7 @@ async fn all(world: &World, words: &[&str]) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn seven_days_for_somebody_who_never_bought_anything_have_an_end_and_no_revenue() {
+async fn seven_days_for_a_user_who_never_bought_have_an_end_and_no_revenue() {
     let world = world().await;
     let words = ["grant", "u-1", "premium", "--days", "7", "--why", "campaign", "--by", "anna", "--json"];
     let given: Value = serde_json::from_str(&command(&world, &words).await).unwrap();
@@ -49,8 +49,8 @@ async fn seven_days_for_somebody_who_never_bought_anything_have_an_end_and_no_re
     assert!((end - simulator::clock::now() - TimeDelta::days(7)).num_seconds().abs() < 60, "{given}");
     let level = world.until_held("u-1", "premium", end).await;
     assert_eq!((level.store.as_str(), level.transaction.as_deref()), ("adapty", None));
-    assert_eq!(world.simulator.adapty.transactions("u-1").len(), 0, "no revenue is told");
-    world.daemon.calm().await;
+    assert_eq!(world.simulator.adapty.transactions("u-1").len(), 0, "no revenue is reported");
+    world.daemon.until_idle().await;
     let status: Value = serde_json::from_str(&command(&world, &["status", "u-1", "--json"]).await).unwrap();
     assert_eq!((&status["paywall"], &status["levels"][0]["store"]), (&json!(false), &json!("adapty")));
     let ledger = world.daemon.listed(&["ledger"]).await;
@@ -70,12 +70,12 @@ async fn a_promotion_and_what_is_paid_for_never_shorten_each_other() {
     let paid_end = world.period_end(&bought.subscription) + SLACK;
     command(&world, &["grant", "u-1", "premium", "--days", "2", "--wait"]).await;
     world.until_held("u-1", "premium", paid_end).await;
-    let told = command(&world, &["grant", "u-1", "premium", "--days", "90", "--wait"]).await;
-    assert!(told.starts_with("promotional grant `promo_2`: `premium` is granted until "), "{told}");
+    let output = command(&world, &["grant", "u-1", "premium", "--days", "90", "--wait"]).await;
+    assert!(output.starts_with("promotional grant `promo_2`: `premium` is granted until "), "{output}");
     let long = world.simulator.adapty.level("u-1", "premium").unwrap().expires_at.unwrap();
     assert!((long - simulator::clock::now() - TimeDelta::days(90)).num_seconds().abs() < 60);
-    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "what was paid stays told");
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "what was paid stays reported");
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_held("u-1", "premium", long).await;
     assert!(world.holds("u-1", "premium"), "the promotion runs on");
     assert_eq!(world.written("/revoke/"), 0);
@@ -85,7 +85,7 @@ async fn a_promotion_and_what_is_paid_for_never_shorten_each_other() {
 }
 
 #[tokio::test]
-async fn whoever_buys_during_a_promotion_is_told_with_their_money() {
+async fn a_purchase_during_a_promotion_is_reported_with_its_money() {
     let world = world().await;
     command(&world, &["grant", "u-1", "premium", "--days", "7", "--wait"]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
@@ -117,7 +117,7 @@ async fn the_same_request_twice_is_one_grant_over_http_too() {
     let (_, ended) = ask(&world, "DELETE", "/v1/users/u-1/grants/premium?reason=mistake", None).await;
     assert_eq!(ended["changed"], 1);
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     finish(world).await;
 }
 
@@ -127,25 +127,25 @@ async fn a_block_takes_a_paid_level_and_unblocking_gives_it_back() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     command(&world, &["revoke", "u-1", "premium", "--block", "--why", "fraud", "--wait"]).await;
     world.until_gone("u-1", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     assert!(!world.holds("u-1", "premium"), "a renewal does not lift a block");
     let status: Value = serde_json::from_str(&command(&world, &["status", "u-1", "--json"]).await).unwrap();
     assert_eq!((&status["paywall"], &status["levels"][0]["active"]), (&json!(true), &json!(false)));
     let unblocked = ask(&world, "DELETE", "/v1/users/u-1/blocks/premium", None).await;
     assert_eq!((unblocked.0, &unblocked.1["changed"]), (StatusCode::OK, &json!(1)));
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let twice = world.daemon.command(&["unblock", "u-1", "premium"]).await;
     assert_eq!((twice.status.code(), twice.stderr.trim()), (Some(1), "`premium` is not blocked"));
     let (status, blocked) = ask(&world, "POST", "/v1/users/u-1/blocks", Some(json!({ "level": "premium" }))).await;
     assert_eq!((status, &blocked["changed"]), (StatusCode::OK, &json!(1)));
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     finish(world).await;
 }
 
 #[tokio::test]
-async fn who_ordered_what_and_why_is_kept_and_told_with_the_steps() {
+async fn who_asked_for_what_and_why_is_kept_and_shown_with_the_steps() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let block = ["revoke", "u-1", "premium", "--block", "--why", "fraud", "--by", "anna", "--wait"];
@@ -185,7 +185,7 @@ async fn who_ordered_what_and_why_is_kept_and_told_with_the_steps() {
 }
 
 #[tokio::test]
-async fn whoever_an_account_is_taken_from_keeps_neither_status_nor_details() {
+async fn who_loses_an_account_keeps_neither_its_status_nor_its_attributes() {
     let settings =
         [("ADAPTY__PROFILE__EMAIL", "customer.email"), ("ADAPTY__ATTRIBUTES__TEAM", "customer.metadata.team")];
     for has_orders in [false, true] {
@@ -204,11 +204,11 @@ async fn whoever_an_account_is_taken_from_keeps_neither_status_nor_details() {
             metadata: metadata(&[("customer_user_id", "u-1")]),
             ..NewSubscription::default()
         });
-        world.deliver_and_rest(&bought.events).await;
+        world.deliver_and_settle(&bought.events).await;
         assert_eq!(kept(&world, "u-1")["email"], "ann@example.com");
         command(&world, &["link", &format!("stripe:{}", bought.customer), "u-2"]).await;
         world.until_gone("u-1", "premium").await;
-        world.daemon.calm().await;
+        world.daemon.until_idle().await;
         assert_eq!(kept(&world, "u-1"), json!({ "email": null, "custom_attributes": {} }), "{has_orders}");
         assert_eq!(kept(&world, "u-2")["custom_attributes"], json!({ "team": "red" }));
         let status: Value = serde_json::from_str(&command(&world, &["status", "u-1", "--json"]).await).unwrap();
@@ -220,7 +220,7 @@ async fn whoever_an_account_is_taken_from_keeps_neither_status_nor_details() {
 }
 
 #[tokio::test]
-async fn a_wrong_order_says_what_to_write_and_orders_nothing() {
+async fn a_wrong_override_says_what_to_write_and_changes_nothing() {
     let world = world().await;
     for (words, said) in [
         (&["grant", "u-1", "premium", "--days", "0"][..], "a promotional grant lasts 1 to 36500 days"),
@@ -235,19 +235,19 @@ async fn a_wrong_order_says_what_to_write_and_orders_nothing() {
         (&["attributes", "u-1", "profile:gender=woman"], "`profile:gender` is not f, m or o"),
         (&["attributes", "u-1", "profile:ip_country=Germany"], "`profile:ip_country` is not two letters such as DE"),
     ] {
-        let told = world.daemon.command(words).await;
-        assert_eq!(told.status.code(), Some(2), "{words:?}: {}", told.stderr);
-        assert!(told.stderr.contains(said), "{words:?}: {}", told.stderr);
+        let output = world.daemon.command(words).await;
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {}", output.stderr);
+        assert!(output.stderr.contains(said), "{words:?}: {}", output.stderr);
     }
     let many: Vec<String> = (0..11).map(|number| format!("a{number}=1")).collect();
     let mut words = vec!["attributes", "u-1"];
     words.extend(many.iter().map(String::as_str));
-    let told = world.daemon.command(&words).await;
-    assert!(told.stderr.contains("a user has at most 10"), "{}", told.stderr);
+    let output = world.daemon.command(&words).await;
+    assert!(output.stderr.contains("a user has at most 10"), "{}", output.stderr);
     let none = world.daemon.command(&["revoke", "u-1", "premium"]).await;
     assert_eq!(none.status.code(), Some(1));
     assert!(none.stderr.contains("no promotional grant of `premium` runs"), "{}", none.stderr);
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.simulator.adapty.profile_count(), 0);
     finish(world).await;
 }
@@ -258,7 +258,7 @@ fn kept(world: &World, user: &str) -> Value {
 }
 
 #[tokio::test]
-async fn attributes_are_told_deleted_and_listed_whichever_api_is_spoken() {
+async fn attributes_are_set_deleted_and_listed_through_either_api() {
     for api in ["v1", "v2"] {
         let world = World::with(&[("ADAPTY__API", api), ("SERVER__ADMIN_TOKEN", TOKEN)]).await;
         let email = "profile:email=ann@example.com";
@@ -283,7 +283,7 @@ async fn attributes_are_told_deleted_and_listed_whichever_api_is_spoken() {
 }
 
 #[tokio::test]
-async fn attributes_that_came_and_went_never_keep_later_ones_from_being_told() {
+async fn attributes_that_came_and_went_never_keep_later_ones_from_being_set() {
     let world = world().await;
     for names in [0..6, 6..12, 12..13] {
         let pairs: Vec<String> = names.clone().map(|number| format!("a{number}=1")).collect();
@@ -296,8 +296,8 @@ async fn attributes_that_came_and_went_never_keep_later_ones_from_being_told() {
         command(&world, &words).await;
     }
     command(&world, &["attributes", "u-1", "plan=team", "ref=1234567890123456789012345678", "--wait"]).await;
-    let told = json!({ "plan": "team", "ref": "1234567890123456789012345678" });
-    assert_eq!(kept(&world, "u-1")["custom_attributes"], told);
+    let output = json!({ "plan": "team", "ref": "1234567890123456789012345678" });
+    assert_eq!(kept(&world, "u-1")["custom_attributes"], output);
     assert_eq!(world.daemon.listed(&["parked"]).await.len(), 0);
     let ten: Vec<String> = (0..8).map(|number| format!("b{number}=1")).collect();
     let mut words = vec!["attributes", "u-1", "plan=", "ref="];
@@ -326,16 +326,16 @@ async fn what_stripe_knows_is_kept_in_sync_and_an_operators_word_wins() {
         metadata: metadata(&[("customer_user_id", "u-1"), ("plan", "small")]),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&bought.events).await;
-    let told = |plan: Value| json!({ "email": "ann@example.com", "custom_attributes": plan });
-    assert_eq!(kept(&world, "u-1"), told(json!({ "plan": "small", "team": "red" })));
+    world.deliver_and_settle(&bought.events).await;
+    let output = |plan: Value| json!({ "email": "ann@example.com", "custom_attributes": plan });
+    assert_eq!(kept(&world, "u-1"), output(json!({ "plan": "small", "team": "red" })));
     world.simulator.stripe.edit(&bought.subscription, |object| object["metadata"]["plan"] = "large".into());
     world.simulator.stripe.edit(&bought.customer, |object| object["metadata"] = json!({}));
     let event = world.simulator.stripe.event("customer.subscription.updated", &bought.subscription);
-    world.deliver_and_rest(&[event]).await;
-    assert_eq!(kept(&world, "u-1"), told(json!({ "plan": "large" })));
+    world.deliver_and_settle(&[event]).await;
+    assert_eq!(kept(&world, "u-1"), output(json!({ "plan": "large" })));
     command(&world, &["attributes", "u-1", "plan=staff", "--wait"]).await;
-    assert_eq!(kept(&world, "u-1"), told(json!({ "plan": "staff" })));
+    assert_eq!(kept(&world, "u-1"), output(json!({ "plan": "staff" })));
     let steps = world.daemon.listed(&["ledger"]).await;
     let kinds: Vec<_> = steps.iter().filter(|line| line["subject"] == "(details)").collect();
     assert_eq!(kinds.len(), 3, "each stands in the ledger");
@@ -343,7 +343,7 @@ async fn what_stripe_knows_is_kept_in_sync_and_an_operators_word_wins() {
 }
 
 #[tokio::test]
-async fn an_attribute_that_adapty_refuses_is_parked_and_takes_nobody_their_level() {
+async fn an_attribute_that_adapty_refuses_is_parked_and_takes_no_level() {
     let world = world().await;
     world.simulator.adapty.faults.inject(simulator::fault::Fault::always(
         simulator::fault::Match::on("PATCH", "/"),
@@ -357,17 +357,17 @@ async fn an_attribute_that_adapty_refuses_is_parked_and_takes_nobody_their_level
     assert!(parked[0]["hint"].as_str().unwrap().contains("grantsync attributes"), "{parked:?}");
     world.simulator.adapty.faults.clear();
     command(&world, &["parked", "release", "--all"]).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(kept(&world, "u-1")["custom_attributes"], json!({ "plan": "team" }));
     finish(world).await;
 }
 
 #[tokio::test]
-async fn what_is_observed_only_orders_nothing_of_adapty() {
+async fn an_override_while_observing_sends_nothing_to_adapty() {
     let world = World::with(&[("POLICY__MODE", "observe")]).await;
     command(&world, &["grant", "u-1", "premium", "--days", "7"]).await;
     command(&world, &["attributes", "u-1", "plan=team"]).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!((world.simulator.adapty.profile_count(), world.written("/")), (0, 0));
     finish(world).await;
 }
@@ -380,7 +380,7 @@ async fn a_refund_with_a_week_for_free_takes_the_money_back_and_leaves_the_level
         command(&world, &["grant", "u-1", "premium", "--days", "7", "--why", "sorry"]).await;
         let charge = world.simulator.stripe.charge_of(&bought.invoice).unwrap();
         let refund = world.simulator.stripe.refund(&charge, None, "succeeded");
-        world.deliver_and_rest(&refund.events).await;
+        world.deliver_and_settle(&refund.events).await;
         let level = world.simulator.adapty.level("u-1", "premium").unwrap();
         assert!(world.holds("u-1", "premium") && level.store == "adapty", "{level:?}");
         assert!((level.expires_at.unwrap() - simulator::clock::now()).num_days() < 8);
@@ -390,24 +390,24 @@ async fn a_refund_with_a_week_for_free_takes_the_money_back_and_leaves_the_level
 }
 
 #[tokio::test]
-async fn an_order_is_carried_out_though_stripe_does_not_know_the_users_account() {
+async fn an_override_takes_effect_though_stripe_does_not_know_the_users_account() {
     let world = world().await;
     assert!(world.daemon.command(&["link", "stripe:cus_gone", "u-1"]).await.status.success());
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     command(&world, &["grant", "u-1", "premium", "--days", "7"]).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(world.holds("u-1", "premium"));
     command(&world, &["revoke", "u-1", "premium"]).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(world.holds("u-1", "premium"), "nobody knows whether the account pays for it");
     command(&world, &["revoke", "u-1", "premium", "--block"]).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     finish(world).await;
 }
 
 #[tokio::test]
-async fn of_two_accounts_the_first_by_name_fills_the_attributes_whichever_is_looked_at() {
+async fn of_two_accounts_the_first_by_name_fills_the_attributes_whichever_is_synced() {
     let world = World::with(&[("ADAPTY__ATTRIBUTES__TEAM", "customer.metadata.team")]).await;
     let mut all = Vec::new();
     for team in ["red", "blue"] {
@@ -421,14 +421,14 @@ async fn of_two_accounts_the_first_by_name_fills_the_attributes_whichever_is_loo
         }));
     }
     for bought in &all {
-        world.deliver_and_rest(&bought.events).await;
+        world.deliver_and_settle(&bought.events).await;
     }
-    let told = kept(&world, "u-1");
+    let output = kept(&world, "u-1");
     let patches = || world.simulator.journal.count(|request| request.method == "PATCH");
     let before = patches();
     for bought in all.iter().rev().chain(&all) {
         command(&world, &["resync", &format!("stripe:{}", bought.customer), "--wait"]).await;
     }
-    assert_eq!((kept(&world, "u-1"), patches()), (told, before), "nothing goes to and fro");
+    assert_eq!((kept(&world, "u-1"), patches()), (output, before), "nothing goes to and fro");
     finish(world).await;
 }

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use simulator::stripe::event::Event;
 use simulator::webhook::{Webhooks, sign};
 
-use crate::harness::daemon::{Daemon, PATIENCE, Told, told};
+use crate::harness::daemon::{CommandOutput, Daemon, PATIENCE, run};
 use crate::harness::world::{SECRET, SLACK, World};
 
 mod lost_commits;
@@ -50,8 +50,8 @@ async fn beside(world: &World, arguments: &[&str], changes: &[(&str, &str)]) -> 
 }
 
 /// Runs a command of the program with changed settings.
-async fn command(world: &World, arguments: &[&str], changes: &[(&str, &str)]) -> Told {
-    told(world.directory.path(), &world.daemon.environment(changes), arguments).await
+async fn command(world: &World, arguments: &[&str], changes: &[(&str, &str)]) -> CommandOutput {
+    run(world.directory.path(), &world.daemon.environment(changes), arguments).await
 }
 
 /// What a webhook was answered, and how soon.
@@ -97,7 +97,7 @@ fn created(events: &[Event]) -> &Event {
 /// `user` buys, and it is measured how long the grant takes from the answer to the webhook on.
 async fn time_to_grant(world: &World, user: &str) -> Duration {
     // whoever has just ended a look looks for more
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let bought = world.buys(user, "price_premium");
     world.deliver(std::slice::from_ref(created(&bought.events))).await;
     let began = Instant::now();

@@ -7,7 +7,7 @@ use simulator::fault::{Fault, Match, What};
 use simulator::journal::Request;
 use simulator::webhook::Webhooks;
 
-use crate::harness::daemon::{PATIENCE, told};
+use crate::harness::daemon::{PATIENCE, run};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SECRET, SLACK, World};
 
@@ -125,7 +125,7 @@ async fn the_two_halves_work_in_two_processes() {
 async fn an_observing_daemon_writes_nothing_until_it_may() {
     let mut world = World::with(&[("POLICY__MODE", "observe")]).await;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!(world.simulator.journal.count(|request| request.method != "GET"), 0);
     assert!(world.simulator.adapty.profile("u-1").is_none());
     assert!(world.daemon.listed(&["ledger"]).await.is_empty());
@@ -138,11 +138,11 @@ async fn an_observing_daemon_writes_nothing_until_it_may() {
 }
 
 #[tokio::test]
-async fn the_metrics_tell_what_happened() {
+async fn the_metrics_count_what_happened() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let parked = world.buys("", "price_premium");
-    world.deliver_and_rest(&parked.events).await;
+    world.deliver_and_settle(&parked.events).await;
     world.webhooks.deliver_signed("{}", "t=1,v1=00").await.unwrap();
     let expected = [
         (r#"grantsync_events_total{type="invoice.paid",outcome="rung"}"#, 2.0),
@@ -231,7 +231,7 @@ async fn a_fault_in_the_settings_ends_with_2_and_names_the_key() {
         let set = sound.into_iter().chain([wrong]);
         let environment: BTreeMap<String, String> =
             set.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let ended = told(directory.path(), &environment, &["serve"]).await;
+        let ended = run(directory.path(), &environment, &["serve"]).await;
         assert_eq!(ended.status.code(), Some(2), "{key}: {}", ended.stderr);
         let lines: Vec<&str> = ended.stderr.lines().collect();
         assert!(lines.len() == 1 && lines[0].contains(key), "{key}: {lines:?}");
@@ -241,13 +241,13 @@ async fn a_fault_in_the_settings_ends_with_2_and_names_the_key() {
 }
 
 #[tokio::test]
-async fn a_file_with_a_mistake_is_told_with_its_line() {
+async fn a_mistake_in_the_settings_file_is_named_with_its_line() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("grantsync.toml"), "[server]\nlisten = \"nowhere\"\n").unwrap();
-    let ended = told(directory.path(), &BTreeMap::new(), &["parked", "list"]).await;
+    let ended = run(directory.path(), &BTreeMap::new(), &["parked", "list"]).await;
     assert_eq!(ended.status.code(), Some(2));
     assert!(ended.stderr.contains("`server.listen`") && ended.stderr.contains("line 2"), "{}", ended.stderr);
-    let missing = told(directory.path(), &BTreeMap::new(), &["--config", "other.toml", "parked", "list"]).await;
+    let missing = run(directory.path(), &BTreeMap::new(), &["--config", "other.toml", "parked", "list"]).await;
     assert_eq!(missing.status.code(), Some(2), "{}", missing.stderr);
 }
 
@@ -268,7 +268,7 @@ async fn wrong_usage_ends_with_2_and_an_unknown_user_with_1() {
 #[tokio::test]
 async fn the_demo_comes_true() {
     let directory = tempfile::tempdir().unwrap();
-    let ended = told(directory.path(), &BTreeMap::new(), &["demo"]).await;
+    let ended = run(directory.path(), &BTreeMap::new(), &["demo"]).await;
     assert_eq!(ended.status.code(), Some(0), "{}\n{}", ended.stdout, ended.stderr);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
 }

@@ -36,7 +36,7 @@ async fn twenty_duplicates_make_one_grant() {
         world.deliver(&bought.events).await;
     }
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.written("/grant/"), 1);
     assert_eq!(world.simulator.adapty.transactions("u-1").len(), 1);
     finish(world).await;
@@ -55,11 +55,11 @@ fn asked_of_stripe(world: &World) -> usize {
 /// Rings for the subscription; what is sold, and to whom, stays as it is.
 async fn rings_without_news(world: &World, bought: &Bought) {
     let same = metadata(&[("customer_user_id", "u-1")]);
-    world.deliver_and_rest(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &same)).await;
+    world.deliver_and_settle(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &same)).await;
 }
 
 #[tokio::test]
-async fn bells_after_a_grant_read_no_profile_until_something_is_to_be_written() {
+async fn events_after_a_grant_read_no_profile_until_something_is_to_be_written() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let (before, asked) = (readings(&world), asked_of_stripe(&world));
@@ -76,40 +76,40 @@ async fn bells_after_a_grant_read_no_profile_until_something_is_to_be_written() 
 }
 
 #[tokio::test]
-async fn whoever_asks_for_a_look_gets_one_that_reads() {
+async fn a_sync_that_was_asked_for_reads_the_profile() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.simulator.adapty.forget("u-1", "premium");
     let before = readings(&world);
     rings_without_news(&world, &bought).await;
     assert_eq!(readings(&world), before);
-    let told = world.daemon.command(&["resync", "--user", "u-1"]).await;
-    assert!(told.status.success(), "{}", told.stderr);
-    world.daemon.calm().await;
+    let output = world.daemon.command(&["resync", "--user", "u-1"]).await;
+    assert!(output.status.success(), "{}", output.stderr);
+    world.daemon.until_idle().await;
     assert!(readings(&world) > before, "{}", world.daemon.log());
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_former_user_is_forgotten_on_what_was_read() {
+async fn a_former_user_is_forgotten_only_after_a_read() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let moved = metadata(&[("customer_user_id", "u-2")]);
     let rings = || world.simulator.stripe.set_subscription_metadata(&bought.subscription, &moved);
-    world.deliver_and_rest(&rings()).await;
+    world.deliver_and_settle(&rings()).await;
     world.until_held("u-2", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let before = readings(&world);
-    world.deliver_and_rest(&rings()).await;
+    world.deliver_and_settle(&rings()).await;
     assert_eq!(readings(&world), before + 1, "that of the former user");
-    world.deliver_and_rest(&rings()).await;
+    world.deliver_and_settle(&rings()).await;
     assert_eq!(readings(&world), before + 1, "and nobody's once they are forgotten");
     finish(world).await;
 }
 
 #[tokio::test]
-async fn without_a_lag_every_look_reads() {
+async fn without_a_lag_every_sync_reads_the_profile() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let before = readings(&world);
@@ -139,10 +139,10 @@ async fn a_whole_life_in_an_old_api_version_is_understood() {
     world.until_held("u-1", "premium", unpaid_since + TimeDelta::days(3)).await;
     world.deliver(&world.simulator.stripe.recover(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let renewal = world.simulator.stripe.latest_invoice(&bought.subscription).unwrap();
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.clone(), renewal.clone()]);
-    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     assert!(world.holds("u-1", "premium"), "the older term was refunded");
     world.deliver(&world.simulator.stripe.refund(&renewal, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
@@ -154,7 +154,7 @@ async fn a_purchase_without_a_user_id_is_parked_until_it_is_linked() {
     let world = World::start().await;
     let prices = vec![("price_premium".to_owned(), 1)];
     let bought = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!(world.written("/grant/"), 0);
     let account = format!("stripe:{}", bought.customer);
     let listed = world.daemon.command(&["parked", "list", "--json"]).await;
@@ -162,7 +162,7 @@ async fn a_purchase_without_a_user_id_is_parked_until_it_is_linked() {
     assert_eq!((&parked[0]["kind"], &parked[0]["account"]), (&"unknown_customer".into(), &account.as_str().into()));
     assert!(world.daemon.command(&["link", &account, "u-7"]).await.status.success());
     world.until_held("u-7", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.daemon.command(&["parked", "list", "--json"]).await.stdout.trim(), "[]");
     finish(world).await;
 }

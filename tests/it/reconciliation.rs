@@ -15,9 +15,9 @@ async fn world() -> World {
 
 /// What a round tells.
 async fn round(world: &World, arguments: &[&str]) -> Value {
-    let told = world.daemon.command(&[&["reconcile", "--json"], arguments].concat()).await;
-    assert_eq!(told.status.code(), Some(0), "{}\n{}", told.stdout, told.stderr);
-    serde_json::from_str(&told.stdout).unwrap()
+    let output = world.daemon.command(&[&["reconcile", "--json"], arguments].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{}\n{}", output.stdout, output.stderr);
+    serde_json::from_str(&output.stdout).unwrap()
 }
 
 /// Action by user and level.
@@ -43,7 +43,7 @@ pub(crate) async fn drifted(world: &World) -> [Bought; 3] {
 }
 
 #[tokio::test]
-async fn a_round_finds_drift_of_every_kind_and_mends_it() {
+async fn a_reconciliation_finds_drift_of_every_kind_and_repairs_it() {
     let world = world().await;
     let [right, lost, _] = drifted(&world).await;
     let report = round(&world, &[]).await;
@@ -65,14 +65,14 @@ async fn a_round_finds_drift_of_every_kind_and_mends_it() {
     world.until_held("u-lost", "premium", end).await;
     world.until_held("u-right", "premium", world.period_end(&right.subscription) + SLACK).await;
     world.until_held("u-unheard", "premium", world.any_period_end() + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(!world.holds("u-ended", "gold") && !world.holds("u-refunded", "premium"));
     assert_eq!(differences(&round(&world, &[]).await), BTreeMap::new(), "nothing is left to mend");
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_round_that_only_reports_writes_nothing() {
+async fn a_reconciliation_that_only_reports_writes_nothing() {
     let world = world().await;
     drifted(&world).await;
     let report = round(&world, &["--report-only"]).await;
@@ -80,14 +80,18 @@ async fn a_round_that_only_reports_writes_nothing() {
     // timers of the daemon's own may have found some of them first
     assert!(differences(&report).contains_key("u-unheard premium"), "{report:#}");
     assert!(!world.holds("u-unheard", "premium"));
-    let told = world.daemon.command(&["reconcile", "--report-only", "--fail-on-drift"]).await;
-    assert_eq!(told.status.code(), Some(1));
-    assert!(told.stdout.contains(" differences, 0 repaired") && told.stdout.contains("u-unheard"), "{}", told.stdout);
+    let output = world.daemon.command(&["reconcile", "--report-only", "--fail-on-drift"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        output.stdout.contains(" differences, 0 repaired") && output.stdout.contains("u-unheard"),
+        "{}",
+        output.stdout
+    );
     finish(world).await;
 }
 
 #[tokio::test]
-async fn where_no_daemon_runs_the_round_mends_by_itself() {
+async fn where_no_daemon_runs_the_command_repairs_by_itself() {
     let mut world = world().await;
     drifted(&world).await;
     world.daemon.kill().await;
@@ -101,7 +105,7 @@ async fn where_no_daemon_runs_the_round_mends_by_itself() {
 }
 
 #[tokio::test]
-async fn the_nightly_round_is_made_by_the_daemon_and_told_in_its_metrics() {
+async fn the_nightly_reconciliation_is_run_by_the_daemon_and_counted_in_its_metrics() {
     let mut world = world().await;
     drifted(&world).await;
     // the night that begins in this very minute has come when the daemon starts again
@@ -125,7 +129,7 @@ async fn the_nightly_round_is_made_by_the_daemon_and_told_in_its_metrics() {
 async fn observing_finds_what_would_change_and_changes_nothing() {
     let world = World::with(&[("POLICY__MODE", "observe")]).await;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let report = round(&world, &["--report-only"]).await;
     assert_eq!(differences(&report), BTreeMap::from([("u-1 premium".to_owned(), "reported".to_owned())]));
     assert_eq!(world.simulator.adapty.profile_count(), 0);

@@ -12,7 +12,7 @@ fn end_of(world: &World, bought: &Bought) -> chrono::DateTime<chrono::Utc> {
 async fn renewed(world: &World, user: &str, bought: &Bought) -> String {
     world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held(user, "premium", end_of(world, bought)).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     world.simulator.stripe.latest_invoice(&bought.subscription).unwrap()
 }
 
@@ -22,7 +22,7 @@ async fn a_full_refund_of_the_current_term_revokes_as_a_refund() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.revokes(), [Refund::Yes]);
     assert!(world.simulator.adapty.transactions("u-1")[0].refunded);
     assert!(world.simulator.adapty.revenue("u-1").values().all(|sum| *sum == 0.0));
@@ -46,7 +46,7 @@ async fn a_refund_of_an_older_term_keeps_the_current_one() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     renewed(&world, "u-1", &bought).await;
-    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!((world.grants().len(), world.revokes().len()), (2, 0));
     finish(world).await;
@@ -56,7 +56,7 @@ async fn a_refund_of_an_older_term_keeps_the_current_one() {
 async fn a_partial_refund_keeps_and_two_that_add_up_revoke() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, Some(500), "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, Some(500), "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!(world.revokes().len(), 0);
     world.deliver(&world.simulator.stripe.refund(&bought.invoice, Some(499), "succeeded").events).await;
@@ -78,7 +78,7 @@ async fn a_partial_refund_revokes_where_the_policy_says_so() {
 async fn a_full_refund_keeps_where_the_policy_says_so() {
     let world = World::with(&[("POLICY__FULL_REFUND", "keep")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!(world.revokes().len(), 0);
     finish(world).await;
@@ -89,7 +89,7 @@ async fn a_pending_refund_keeps_until_it_succeeds() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let refund = world.simulator.stripe.refund(&bought.invoice, None, "pending");
-    world.deliver_and_rest(&refund.events).await;
+    world.deliver_and_settle(&refund.events).await;
     assert!(world.holds("u-1", "premium"));
     assert_eq!(world.revokes().len(), 0);
     world.deliver(&world.simulator.stripe.set_refund_status(&refund.id, "succeeded")).await;
@@ -104,7 +104,7 @@ async fn a_refund_that_failed_after_all_gives_the_access_back() {
     let refund = world.simulator.stripe.refund(&bought.invoice, None, "succeeded");
     world.deliver(&refund.events).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     world.deliver(&world.simulator.stripe.set_refund_status(&refund.id, "failed")).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
@@ -116,7 +116,7 @@ async fn a_lost_dispute_revokes_as_a_refund_and_an_open_one_keeps() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let dispute = world.simulator.stripe.dispute(&bought.invoice, "needs_response");
-    world.deliver_and_rest(&dispute.events).await;
+    world.deliver_and_settle(&dispute.events).await;
     assert!(world.holds("u-1", "premium"));
     assert_eq!(world.revokes().len(), 0);
     world.deliver(&world.simulator.stripe.set_dispute_status(&dispute.id, "lost")).await;
@@ -132,7 +132,7 @@ async fn an_open_dispute_withholds_where_the_policy_says_so_and_a_won_one_restor
     let dispute = world.simulator.stripe.dispute(&bought.invoice, "needs_response");
     world.deliver(&dispute.events).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.revokes(), [Refund::No]);
     world.deliver(&world.simulator.stripe.set_dispute_status(&dispute.id, "won")).await;
     world.until_held("u-1", "premium", end_of(&world, &bought)).await;
@@ -145,24 +145,24 @@ async fn a_new_paid_term_after_a_refund_grants_again() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let renewal = renewed(&world, "u-1", &bought).await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription, renewal]);
     finish(world).await;
 }
 
 #[tokio::test]
-async fn looking_again_after_a_refund_does_not_grant_again() {
+async fn a_further_sync_after_a_refund_does_not_grant_again() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     for target in [vec!["--user", "u-1"], vec![&format!("stripe:{}", bought.customer)]] {
-        let told = world.daemon.command(&[vec!["resync", "--wait"], target].concat()).await;
-        assert!(told.status.success(), "{}", told.stderr);
+        let output = world.daemon.command(&[vec!["resync", "--wait"], target].concat()).await;
+        assert!(output.status.success(), "{}", output.stderr);
     }
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(!world.holds("u-1", "premium"));
     assert_eq!((world.grants().len(), world.revokes().len()), (1, 1));
     finish(world).await;

@@ -16,7 +16,7 @@ const SPAN: Duration = Duration::from_secs(1);
 async fn renewed(world: &World, bought: &Bought) {
     world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
 }
 
 /// Starts the daemon again as if the last clean-up were long ago.
@@ -42,7 +42,7 @@ async fn old_events_and_ledger_entries_are_forgotten_and_the_last_of_a_chain_sta
     cleans_up(&mut world).await;
     until_forgotten(&world, &ledger[0]).await;
 
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!(world.written("/grant/"), 4, "nothing is sent again for what was forgotten");
     renewed(&world, &bought).await;
     assert_eq!(world.written("/grant/"), 5);

@@ -16,30 +16,30 @@ async fn world() -> World {
 }
 
 #[tokio::test]
-async fn a_life_is_told_by_levels_alone_and_no_revenue_is() {
+async fn a_life_is_granted_by_levels_alone_and_no_revenue_is_reported() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let bodies = world.bodies(GRANT);
     let end = world.period_end(&bought.subscription) + SLACK;
     assert_eq!(bodies[0]["expires_at"], end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     assert_eq!((world.written(GRANT), world.written(REVOKE)), (2, 1));
     assert_eq!(world.transaction_ids("u-1"), [""; 0]);
-    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(told.status.success(), "{}", told.stderr);
+    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(output.status.success(), "{}", output.stderr);
     assert_eq!((world.written(GRANT), world.written(REVOKE)), (2, 1), "nothing is sent again");
     assert_eq!(world.simulator.journal.count(|request| request.path.contains("/api/v1/sdk/")), 0);
     finish(world).await;
 }
 
 #[tokio::test]
-async fn an_end_that_comes_nearer_is_told_and_status_names_the_web() {
+async fn an_end_that_comes_nearer_is_granted_and_status_names_the_web() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription)).await;
     let status = world.daemon.command(&["status", "u-1", "--json"]).await;
     let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
@@ -63,7 +63,7 @@ async fn answers_that_are_lost_grant_once_and_a_refusal_is_parked() {
     let world = world().await;
     world.simulator.adapty.set_levels(&["gold"]);
     let refused = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&refused.events).await;
+    world.deliver_and_settle(&refused.events).await;
     let account = format!("stripe:{}", refused.customer);
     assert_eq!(world.parked().await, [("refused_step".to_owned(), account)]);
     finish(world).await;
@@ -76,30 +76,30 @@ async fn a_revoke_of_whom_adapty_no_longer_knows_is_done() {
     let body = r#"{"errors":[{"source":null,"errors":["Profile not found"]}],"error_code":"profile_does_not_exist","status_code":404}"#;
     let unknown = What::Status(404, Vec::new(), body.to_owned());
     world.simulator.adapty.faults.inject(Fault::once(Match::on("POST", REVOKE), unknown));
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     assert_eq!(world.parked().await, []);
     assert_eq!(world.written(REVOKE), 1);
     finish(world).await;
 }
 
 #[tokio::test]
-async fn another_way_sends_nothing_again_and_goes_on_with_what_is_there() {
+async fn a_change_of_the_api_sends_nothing_again_and_goes_on_with_what_is_there() {
     let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     for (api, grants) in [("v2-access", [1, 0]), ("v1", [1, 0])] {
         world.daemon.restart(&[("ADAPTY__API", api)]).await;
-        let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-        assert!(told.status.success(), "{}", told.stderr);
+        let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+        assert!(output.status.success(), "{}", output.stderr);
         assert_eq!([world.written("/grant/"), world.written(GRANT)], grants, "{api}");
     }
     world.daemon.restart(&[("ADAPTY__API", "v2-access")]).await;
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!([world.written("/grant/"), world.written(GRANT)], [1, 1]);
     // the first period stands with its money, the second is told by its level
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     world.daemon.restart(&[("ADAPTY__API", "v1")]).await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     finish(world).await;
 }
@@ -112,7 +112,7 @@ async fn a_user_whom_no_header_can_name_is_parked_and_others_are_served() {
         metadata: metadata(&[("customer_user_id", "zo\u{eb} two")]),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&strange.events).await;
+    world.deliver_and_settle(&strange.events).await;
     let parked = world.parked().await;
     assert_eq!(parked.len(), 1, "{parked:?}");
     world.granted("u-2", "price_gold", "gold").await;
@@ -146,37 +146,40 @@ async fn finish_unrefused(world: World) {
 }
 
 #[tokio::test]
-async fn a_life_is_reported_transaction_by_transaction() {
+async fn a_life_is_reported_sale_by_sale() {
     let world = reporting().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(heard(&world), ["subscription_started", "subscription_renewed"]);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
     assert_eq!((world.written(SET), world.written(GRANT)), (2, 0), "the product brought the level");
-    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(told.status.success(), "{}", told.stderr);
-    assert_eq!(world.written(SET), 2, "nothing is told twice");
+    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(output.status.success(), "{}", output.stderr);
+    assert_eq!(world.written(SET), 2, "nothing is reported twice");
     finish_unrefused(world).await;
 }
 
 #[tokio::test]
-async fn renewal_switched_off_and_a_failed_card_are_told_of_the_same_transaction() {
+async fn a_renewal_switched_off_and_a_failed_card_are_reported_of_the_same_sale() {
     let world = reporting().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription)).await;
-    let told = world.bodies(SET).pop().unwrap();
-    assert_eq!((&told["renew_status"], told["renew_status_changed_at"].is_string()), (&false.into(), true));
-    assert_eq!(told["cancellation_reason"], "voluntarily_cancelled");
-    world.deliver_and_rest(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, false)).await;
+    let reported = world.bodies(SET).pop().unwrap();
+    assert_eq!((&reported["renew_status"], reported["renew_status_changed_at"].is_string()), (&false.into(), true));
+    assert_eq!(reported["cancellation_reason"], "voluntarily_cancelled");
+    world.deliver_and_settle(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, false)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     let failed = world.granted("u-2", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.fail_renewal(&failed.subscription)).await;
-    let told = world.bodies(SET).pop().unwrap();
-    assert!(told["billing_issue_detected_at"].is_string() && told["grace_period_expires_at"].is_string(), "{told:#}");
+    world.deliver_and_settle(&world.simulator.stripe.fail_renewal(&failed.subscription)).await;
+    let reported = world.bodies(SET).pop().unwrap();
+    assert!(
+        reported["billing_issue_detected_at"].is_string() && reported["grace_period_expires_at"].is_string(),
+        "{reported:#}"
+    );
     assert!(world.holds("u-2", "premium"));
-    world.deliver_and_rest(&world.simulator.stripe.recover(&failed.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.recover(&failed.subscription)).await;
     world.until_held("u-2", "premium", world.period_end(&failed.subscription) + SLACK).await;
     assert_eq!(heard(&world), ["subscription_started", "subscription_started", "subscription_renewed"]);
     finish_unrefused(world).await;
@@ -187,27 +190,27 @@ async fn a_refund_takes_the_level_and_the_revenue_back_and_a_cancellation_the_le
     let world = reporting().await;
     let refunded = world.granted("u-1", "price_premium", "premium").await;
     let canceled = world.granted("u-2", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
     assert_eq!(world.simulator.adapty.revenue("u-1").get("USD"), None);
     assert_eq!(world.bodies(SET).last().unwrap()["cancellation_reason"], "refund");
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&canceled.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&canceled.subscription)).await;
     world.until_gone("u-2", "premium").await;
     assert_eq!(world.simulator.adapty.revenue("u-2")["USD"], 9.99);
-    let told = world.bodies(SET).pop().unwrap();
-    assert_eq!((&told["renew_status"], told["renew_status_changed_at"].is_string()), (&false.into(), true));
-    assert_eq!(told["cancellation_reason"], "voluntarily_cancelled");
+    let reported = world.bodies(SET).pop().unwrap();
+    assert_eq!((&reported["renew_status"], reported["renew_status_changed_at"].is_string()), (&false.into(), true));
+    assert_eq!(reported["cancellation_reason"], "voluntarily_cancelled");
     assert_eq!(world.written(SET), 4);
     finish_unrefused(world).await;
 }
 
 #[tokio::test]
-async fn a_right_of_another_store_that_a_refund_brings_to_light_is_not_taken() {
+async fn a_right_of_another_store_that_a_refund_uncovers_is_not_taken() {
     let world = reporting().await;
     let soon = simulator::clock::now() + TimeDelta::days(3);
     world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(soon));
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     let level = world.simulator.adapty.level("u-1", "premium").unwrap();
     assert_eq!((level.store.as_str(), level.expires_at.map(|end| same(end, soon))), ("app_store", Some(true)));
     assert_eq!((world.simulator.adapty.revenue("u-1").get("USD"), world.written(REVOKE)), (None, 0));
@@ -220,17 +223,17 @@ async fn what_is_paid_for_is_reported_behind_a_longer_right_of_another_store() {
     let far = simulator::clock::now() + TimeDelta::days(300);
     world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(far));
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!((heard(&world), world.written(GRANT)), (vec!["subscription_started".to_owned()], 0));
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     let level = world.simulator.adapty.level("u-1", "premium").unwrap();
     assert_eq!((level.store.as_str(), level.expires_at.map(|end| same(end, far))), ("app_store", Some(true)));
-    let told = world.bodies(SET);
-    assert_eq!((told.len(), world.written(REVOKE)), (3, 0), "the end is told, and takes nothing");
+    let reported = world.bodies(SET);
+    assert_eq!((reported.len(), world.written(REVOKE)), (3, 0), "the end is reported, and takes nothing");
     assert_eq!(
-        (&told[2]["renew_status"], &told[2]["cancellation_reason"]),
+        (&reported[2]["renew_status"], &reported[2]["cancellation_reason"]),
         (&false.into(), &"voluntarily_cancelled".into())
     );
     finish_unrefused(world).await;
@@ -240,16 +243,16 @@ async fn what_is_paid_for_is_reported_behind_a_longer_right_of_another_store() {
 async fn a_refund_after_the_end_takes_the_revenue_back() {
     let world = reporting().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     assert_eq!(world.simulator.adapty.revenue("u-1").get("USD"), None);
     assert_eq!((world.written(SET), world.written(REVOKE)), (3, 1));
     // a refund is told of the second after the purchase at the earliest
     let end = world.simulator.adapty.level("u-1", "premium").and_then(|level| level.expires_at).unwrap();
     assert!(end < simulator::clock::now() + TimeDelta::seconds(2), "{end}");
-    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(told.status.success() && world.written(SET) == 3, "nothing is told twice: {}", told.stderr);
+    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(output.status.success() && world.written(SET) == 3, "nothing is reported twice: {}", output.stderr);
     let ledger = world.daemon.command(&["ledger", "list"]).await;
     assert!(ledger.stdout.contains("report"), "{}", ledger.stdout);
     finish_unrefused(world).await;
@@ -260,14 +263,14 @@ async fn two_subscriptions_to_one_level_are_both_reported_and_one_that_is_refund
     let world = reporting().await;
     let month = world.granted("u-1", "price_premium", "premium").await;
     let year = world.buys("u-1", "price_yearly");
-    world.deliver_and_rest(&year.events).await;
+    world.deliver_and_settle(&year.events).await;
     let end = world.period_end(&year.subscription) + SLACK;
     world.until_held("u-1", "premium", end).await;
     let other = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&other.events).await;
+    world.deliver_and_settle(&other.events).await;
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 119.97);
     for refunded in [&month, &other] {
-        world.deliver_and_rest(&world.simulator.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
+        world.deliver_and_settle(&world.simulator.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
     }
     world.until_held("u-1", "premium", end).await;
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 99.99);
@@ -279,15 +282,15 @@ async fn two_subscriptions_to_one_level_are_both_reported_and_one_that_is_refund
 async fn what_a_report_may_have_done_to_the_levels_is_read() {
     let world = reporting_within("2m").await;
     let year = world.buys("u-1", "price_yearly");
-    world.deliver_and_rest(&year.events).await;
+    world.deliver_and_settle(&year.events).await;
     world.until_held("u-1", "premium", world.period_end(&year.subscription) + SLACK).await;
     let month = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&month.events).await;
+    world.deliver_and_settle(&month.events).await;
     let readings =
         || world.simulator.journal.count(|request| request.server == Server::Adapty && request.method == "GET");
     let before = readings();
     let same = metadata(&[("customer_user_id", "u-1")]);
-    world.deliver_and_rest(&world.simulator.stripe.set_subscription_metadata(&month.subscription, &same)).await;
+    world.deliver_and_settle(&world.simulator.stripe.set_subscription_metadata(&month.subscription, &same)).await;
     assert!(readings() > before);
     finish_unrefused(world).await;
 }
@@ -302,7 +305,7 @@ async fn two_prices_of_one_product_are_reported_with_their_own_amounts() {
         metadata: metadata(&[("customer_user_id", "u-1")]),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(world.transaction_ids("u-1").len(), 2);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 14.99);
@@ -315,25 +318,25 @@ async fn a_level_that_the_product_does_not_bring_is_granted_beside_the_transacti
     world.simulator.adapty.set_product("prod_premium", None);
     let bought = world.granted("u-1", "price_premium", "premium").await;
     assert_eq!((world.written(SET), world.written(GRANT)), (1, 1));
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     finish_unrefused(world).await;
 }
 
 #[tokio::test]
-async fn a_transaction_that_adapty_refuses_is_parked_and_opens_the_level_all_the_same() {
+async fn a_sale_that_adapty_refuses_is_parked_and_its_level_is_granted_all_the_same() {
     let world = reporting().await;
     let body = r#"{"errors":[{"source":"store","errors":["No."]}],"error_code":"value_error","status_code":400}"#;
     let refusal = What::Status(400, Vec::new(), body.to_owned());
     world.simulator.adapty.faults.inject(Fault::always(Match::on("POST", SET), refusal));
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(world.parked().await, [("refused_step".to_owned(), format!("stripe:{}", bought.customer))]);
     world.simulator.adapty.faults.clear();
     world.daemon.command(&["parked", "release", "--all"]).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     finish(world).await;
 }
@@ -346,30 +349,30 @@ async fn two_products_of_one_subscription_are_two_transactions() {
         metadata: metadata(&[("customer_user_id", "u-1")]),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let end = world.period_end(&bought.subscription) + SLACK;
     world.until_held("u-1", "premium", end).await;
     world.until_held("u-1", "gold", end).await;
     assert_eq!(world.transaction_ids("u-1").len(), 2);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 29.98);
     let written = world.written(SET);
-    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(told.status.success() && world.written(SET) == written, "{}", told.stderr);
+    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(output.status.success() && world.written(SET) == written, "{}", output.stderr);
     finish_unrefused(world).await;
 }
 
 #[tokio::test]
-async fn two_products_that_the_second_api_told_are_not_told_again_by_the_first() {
+async fn two_products_that_the_second_api_reported_are_not_reported_again_by_the_first() {
     let mut world = reporting().await;
     let bought = world.subscribe(NewSubscription {
         prices: vec![("price_premium".to_owned(), 1), ("price_gold".to_owned(), 1)],
         metadata: metadata(&[("customer_user_id", "u-1")]),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     world.daemon.restart(&[("ADAPTY__API", "v1")]).await;
-    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(told.status.success(), "{}", told.stderr);
+    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(output.status.success(), "{}", output.stderr);
     assert_eq!((world.written("/grant/"), world.written(SET)), (0, 2));
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 29.98);
     finish_unrefused(world).await;
@@ -383,7 +386,7 @@ async fn a_report_whose_answer_is_lost_is_counted_once() {
         let bought = world.buys("u-1", "price_premium");
         world.deliver(&bought.events).await;
         world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-        world.daemon.calm().await;
+        world.daemon.until_idle().await;
         assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
         assert_eq!(heard(&world), ["subscription_started"]);
         finish_unrefused(world).await;
@@ -391,15 +394,15 @@ async fn a_report_whose_answer_is_lost_is_counted_once() {
 }
 
 #[tokio::test]
-async fn what_the_first_api_told_is_not_told_again_by_the_second() {
+async fn what_the_first_api_reported_is_not_reported_again_by_the_second() {
     let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
     world.simulator.adapty.set_product("prod_premium", Some("premium"));
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.daemon.restart(&[("ADAPTY__API", "v2")]).await;
-    let told = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(told.status.success(), "{}", told.stderr);
+    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+    assert!(output.status.success(), "{}", output.stderr);
     assert_eq!(world.written(SET), 0);
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!((world.written(SET), world.transaction_ids("u-1").len()), (1, 2));
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
@@ -415,9 +418,9 @@ async fn a_trial_is_free_and_its_first_payment_converts_it() {
         trial: Some(TimeDelta::days(7)),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.deliver_and_rest(&world.simulator.stripe.convert_trial(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.convert_trial(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(heard(&world), ["trial_started", "trial_converted"]);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 9.99);
@@ -435,7 +438,7 @@ async fn what_is_bought_for_life_is_a_purchase_of_its_own() {
         paid: true,
         ..NewPayment::default()
     });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert!(world.holds("u-1", "gold") && world.simulator.adapty.level("u-1", "gold").unwrap().is_lifetime);
     assert_eq!(heard(&world), ["non_subscription_purchase"]);
     assert_eq!((world.written(SET), world.written(GRANT)), (1, 0));
@@ -443,26 +446,26 @@ async fn what_is_bought_for_life_is_a_purchase_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_price_is_told_with_the_country_of_the_customer_else_of_the_card_else_of_the_settings() {
+async fn a_price_is_reported_with_the_country_of_the_customer_else_of_the_card_else_of_the_settings() {
     let world = World::with(&[("ADAPTY__API", "v2"), ("ADAPTY__DEFAULT_COUNTRY", "NL")]).await;
     let country = |world: &World| world.bodies(SET).pop().unwrap()["price"]["country"].clone();
     let bought = world.granted("u-1", "price_premium", "premium").await;
     assert_eq!(country(&world), "NL");
     let charge = world.simulator.stripe.charge_of(&bought.invoice).unwrap();
     world.simulator.stripe.edit(&charge, |charge| charge["payment_method_details"]["card"]["country"] = "FR".into());
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     assert_eq!(country(&world), "FR");
     world
         .simulator
         .stripe
         .edit(&bought.customer, |customer| customer["address"] = serde_json::json!({ "country": "DE" }));
-    world.deliver_and_rest(&world.simulator.stripe.renew(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     assert_eq!(country(&world), "DE");
     finish_unrefused(world).await;
 }
 
 #[tokio::test]
-async fn a_sale_is_told_with_its_coupon_its_code_and_the_paywall_it_came_from() {
+async fn a_sale_is_reported_with_its_coupon_its_code_and_the_paywall_it_came_from() {
     let world = reporting().await;
     let stripe = &world.simulator.stripe;
     let paywall = [("customer_user_id", "u-1"), ("variation_id", "3d8a7c02-0000-4000-8000-0123456789ab")];
@@ -472,47 +475,50 @@ async fn a_sale_is_told_with_its_coupon_its_code_and_the_paywall_it_came_from() 
         ..NewSubscription::default()
     });
     stripe.discount(&bought.invoice, "SUMMER", None, 500);
-    world.deliver_and_rest(&bought.events).await;
-    let told = world.bodies(SET).pop().unwrap();
+    world.deliver_and_settle(&bought.events).await;
+    let reported = world.bodies(SET).pop().unwrap();
     let offer = serde_json::json!({ "category": "promotional", "type": "pay_as_you_go", "id": "SUMMER" });
-    assert_eq!((&told["offer"], &told["variation_id"]), (&offer, &paywall[1].1.into()));
-    assert_eq!(told["price"]["value"], 4.99);
+    assert_eq!((&reported["offer"], &reported["variation_id"]), (&offer, &paywall[1].1.into()));
+    assert_eq!(reported["price"]["value"], 4.99);
     let mut renewed = stripe.renew(&bought.subscription);
     let invoice = stripe.latest_invoice(&bought.subscription).unwrap();
     renewed.extend(stripe.discount(&invoice, "WELCOME", Some("promo_1"), 999));
-    world.deliver_and_rest(&renewed).await;
-    let told = world.bodies(SET).pop().unwrap();
-    assert_eq!(told["offer"], serde_json::json!({ "category": "offer_code", "type": "free_trial", "id": "promo_1" }));
-    world.deliver_and_rest(&stripe.renew(&bought.subscription)).await;
-    let told = world.bodies(SET).pop().unwrap();
-    assert_eq!((told.get("offer"), &told["price"]["value"]), (None, &9.99.into()));
+    world.deliver_and_settle(&renewed).await;
+    let reported = world.bodies(SET).pop().unwrap();
+    assert_eq!(
+        reported["offer"],
+        serde_json::json!({ "category": "offer_code", "type": "free_trial", "id": "promo_1" })
+    );
+    world.deliver_and_settle(&stripe.renew(&bought.subscription)).await;
+    let reported = world.bodies(SET).pop().unwrap();
+    assert_eq!((reported.get("offer"), &reported["price"]["value"]), (None, &9.99.into()));
     assert_eq!(world.written(SET), 3);
     finish_unrefused(world).await;
 }
 
 #[tokio::test]
-async fn metadata_that_can_be_no_paywall_is_not_told() {
+async fn metadata_that_can_be_no_paywall_is_not_reported() {
     let world = reporting().await;
     let bought = world.subscribe(NewSubscription {
         prices: vec![("price_premium".to_owned(), 1)],
         metadata: metadata(&[("customer_user_id", "u-1"), ("variation_id", "the one with the cat")]),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!(world.bodies(SET).pop().unwrap().get("variation_id"), None);
     finish_unrefused(world).await;
 }
 
 #[tokio::test]
-async fn a_key_that_may_not_read_coupons_tells_the_sale_without_its_offer() {
+async fn a_key_that_may_not_read_coupons_reports_the_sale_without_its_offer() {
     let mut world = reporting().await;
     world.simulator.stripe.add_restricted_key("rk_test_few", &["coupons"]);
     world.daemon.restart(&[("STRIPE__SECRET_KEY", "rk_test_few")]).await;
     let bought = world.buys("u-1", "price_premium");
     world.simulator.stripe.discount(&bought.invoice, "SUMMER", None, 500);
-    world.deliver_and_rest(&bought.events).await;
-    let told = world.bodies(SET).pop().unwrap();
-    assert_eq!((told.get("offer"), &told["price"]["value"]), (None, &4.99.into()));
+    world.deliver_and_settle(&bought.events).await;
+    let reported = world.bodies(SET).pop().unwrap();
+    assert_eq!((reported.get("offer"), &reported["price"]["value"]), (None, &4.99.into()));
     assert!(world.holds("u-1", "premium"));
     finish_unrefused(world).await;
 }

@@ -74,7 +74,7 @@ async fn one_price_gives_a_level_in_each_app_and_another_in_one_alone() {
     let both = world.buys("u-1", "price_premium");
     let one = world.buys("u-2", "price_gold");
     world.deliver(&both.events).await;
-    world.deliver_and_rest(&one.events).await;
+    world.deliver_and_settle(&one.events).await;
     let held = |of: &Simulator, user: &str| ["premium", "channels", "gold"].map(|level| of.adapty.has(user, level));
     assert_eq!(held(&apps.phone, "u-1"), [true, false, false]);
     assert_eq!(held(&apps.tv, "u-1"), [false, true, false]);
@@ -82,15 +82,15 @@ async fn one_price_gives_a_level_in_each_app_and_another_in_one_alone() {
     assert_eq!(held(&apps.tv, "u-2"), [false, false, true]);
     assert_eq!(apps.phone.adapty.profile_count(), 1, "nobody is made known to an app that gives them nothing");
     assert_eq!(apps.phone.adapty.transactions("u-1").len(), 1);
-    assert_eq!(apps.tv.adapty.transactions("u-1").len(), 0, "levels alone are told there");
+    assert_eq!(apps.tv.adapty.transactions("u-1").len(), 0, "levels alone are reported there");
     assert_eq!(world.parked().await, [], "what is sold for another app is no riddle");
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&both.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&both.subscription)).await;
     assert_eq!((held(&apps.phone, "u-1"), held(&apps.tv, "u-1")), ([false; 3], [false; 3]));
     finish(apps.world).await;
 }
 
 #[tokio::test]
-async fn an_app_that_fails_or_hangs_holds_up_no_other_and_is_served_when_it_speaks_again() {
+async fn an_app_that_fails_or_hangs_holds_up_no_other_and_is_served_when_it_answers_again() {
     for silent in [What::HangForever, What::Status(500, Vec::new(), String::new())] {
         let apps = Apps::start().await;
         let world = &apps.world;
@@ -101,7 +101,7 @@ async fn an_app_that_fails_or_hangs_holds_up_no_other_and_is_served_when_it_spea
         assert!(!apps.tv.adapty.has("u-1", "channels"));
         apps.tv.adapty.faults.clear();
         apps.until_held(&apps.tv, "u-1", "channels").await;
-        world.daemon.calm().await;
+        world.daemon.until_idle().await;
         assert_eq!(apps.phone.adapty.transactions("u-1").len(), 1);
         let grants = |request: &simulator::journal::Request| request.path.contains("/grant");
         assert_eq!(
@@ -117,7 +117,7 @@ async fn an_app_that_hangs_keeps_another_waiting_for_no_user_who_is_known() {
     let apps = Apps::patient("60s", &[("POLICY__PROFILE_LAG", "0s")]).await;
     let world = &apps.world;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert!(apps.tv.adapty.has("u-1", "channels"));
     apps.tv.adapty.faults.latency(std::time::Duration::from_secs(10));
     let asked = |of: &Simulator| of.journal.count(|request| request.method == "GET");
@@ -130,7 +130,7 @@ async fn an_app_that_hangs_keeps_another_waiting_for_no_user_who_is_known() {
     }
     assert!(began.elapsed().as_secs() < 10 && apps.tv.adapty.has("u-1", "channels"), "the other is still being read");
     apps.tv.adapty.faults.clear();
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(asked(&apps.tv) > before && !apps.tv.adapty.has("u-1", "channels"));
     finish(apps.world).await;
 }
@@ -186,29 +186,29 @@ async fn a_level_that_one_app_refuses_is_parked_and_the_other_is_granted() {
     let world = &apps.world;
     apps.tv.adapty.set_levels(&["gold"]);
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert!(apps.phone.adapty.has("u-1", "premium"));
     assert_eq!(world.parked().await, [("refused_step".to_owned(), format!("stripe:{}", bought.customer))]);
     apps.tv.adapty.set_levels(&["gold", "channels"]);
     assert!(world.daemon.command(&["parked", "release", "--all"]).await.status.success());
     apps.until_held(&apps.tv, "u-1", "channels").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.parked().await, []);
     finish(apps.world).await;
 }
 
 #[tokio::test]
-async fn status_explain_ledger_and_rounds_say_which_app() {
+async fn status_explain_ledger_and_reconciliations_say_which_app() {
     let apps = Apps::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
     let world = &apps.world;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     for wanted in [&["status", "u-1", "--json"][..], &["status", "u-1", "--fresh", "--json"]] {
         let status: Value = serde_json::from_str(&world.daemon.command(wanted).await.stdout).unwrap();
         let levels = status["levels"].as_array().unwrap();
-        let told: Vec<_> =
+        let output: Vec<_> =
             levels.iter().map(|of| (of["app"].as_str().unwrap(), of["level"].as_str().unwrap())).collect();
-        assert_eq!(told, [("phone", "premium"), ("tv", "channels")]);
+        assert_eq!(output, [("phone", "premium"), ("tv", "channels")]);
         assert_eq!((&status["paywall"], &levels[1]["active"]), (&Value::Bool(false), &Value::Bool(true)));
     }
     let all = world.daemon.command(&["explain", "--user", "u-1", "--json"]).await.stdout;
@@ -238,46 +238,46 @@ async fn a_user_whom_one_app_can_never_serve_is_parked_for_it_alone() {
     // the app for the TV speaks v2, which names users in a header
     let bought = world.buys("josé", "price_premium");
     apps.phone.adapty.faults.inject(Fault { when: Match::on("POST", "/grant"), what: What::Html502, times: 2 });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     apps.until_held(&apps.phone, "josé", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(apps.tv.adapty.profile_count(), 0);
     let parked = world.daemon.listed(&["parked"]).await;
     assert_eq!(parked.len(), 1, "{parked:?}");
     assert_eq!(parked[0]["kind"], "look_failed");
     assert!(parked[0]["reason"].as_str().unwrap().starts_with("app `tv` could not be served: "), "{parked:?}");
-    let told = world.daemon.command(&["status", "josé", "--json"]).await.stdout;
-    assert_eq!(serde_json::from_str::<Value>(&told).unwrap()["paywall"], false);
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    let output = world.daemon.command(&["status", "josé", "--json"]).await.stdout;
+    assert_eq!(serde_json::from_str::<Value>(&output).unwrap()["paywall"], false);
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     assert!(!apps.phone.adapty.has("josé", "premium"), "the other goes on");
     finish(apps.world).await;
 }
 
 #[tokio::test]
-async fn whoever_gets_an_account_is_served_though_its_former_user_cannot_be() {
+async fn who_gets_an_account_is_served_though_its_former_user_cannot_be() {
     let world = World::with(&[("ADAPTY__API", "v2"), ("POLICY__PROFILE_LAG", "0s")]).await;
     let bought = world.buys("josé", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let account = format!("stripe:{}", bought.customer);
     assert!(world.daemon.command(&["link", &account, "u-42"]).await.status.success());
     world.until_held("u-42", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let parked = world.daemon.listed(&["parked"]).await;
     assert!(parked.iter().any(|row| row["subject"] == "a former user"), "{parked:?}");
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_customer_who_is_handed_over_loses_what_they_had_in_every_app() {
+async fn a_user_whose_account_is_handed_over_loses_what_they_had_in_every_app() {
     let apps = Apps::start().await;
     let world = &apps.world;
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let account = format!("stripe:{}", bought.customer);
     assert!(world.daemon.command(&["link", &account, "u-2"]).await.status.success());
     apps.until_held(&apps.tv, "u-2", "channels").await;
     apps.until_held(&apps.phone, "u-2", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert!(!apps.phone.adapty.has("u-1", "premium") && !apps.tv.adapty.has("u-1", "channels"));
     finish(apps.world).await;
 }

@@ -11,7 +11,7 @@ use simulator::webhook::{Webhooks, sign};
 use sqlx::{Connection, Executor, SqliteConnection};
 use tokio::process::Command;
 
-use crate::harness::daemon::{PATIENCE, Told, free_address};
+use crate::harness::daemon::{CommandOutput, PATIENCE, free_address};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SECRET, SLACK, World};
 
@@ -56,10 +56,10 @@ async fn a_file_that_another_program_locks_is_waited_for_and_its_webhooks_come_a
 }
 
 /// It ends with 1 and one line that names the file, and the file is as it was.
-fn is_refused(told: &Told, world: &World, before: &[u8]) {
-    assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
-    let named = told.stderr.lines().filter(|line| line.contains("`grantsync.db`")).count();
-    assert!(named == 1 && !told.stderr.contains("panicked"), "{}", told.stderr);
+fn is_refused(output: &CommandOutput, world: &World, before: &[u8]) {
+    assert_eq!(output.status.code(), Some(1), "{}", output.stderr);
+    let named = output.stderr.lines().filter(|line| line.contains("`grantsync.db`")).count();
+    assert!(named == 1 && !output.stderr.contains("panicked"), "{}", output.stderr);
     assert_eq!(std::fs::read(file(world)).unwrap(), before, "the file was changed");
 }
 
@@ -76,8 +76,8 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
         broken[from..to].fill(0x5a);
         std::fs::write(file(&world), &broken).unwrap();
         for command in [&["serve"][..], &["ledger", "list"]] {
-            let told = tokio::time::timeout(PATIENCE, world.daemon.command(command)).await;
-            is_refused(&told.unwrap_or_else(|_| panic!("{command:?} runs on a broken {name}")), &world, &broken);
+            let output = tokio::time::timeout(PATIENCE, world.daemon.command(command)).await;
+            is_refused(&output.unwrap_or_else(|_| panic!("{command:?} runs on a broken {name}")), &world, &broken);
         }
     }
     std::fs::write(file(&world), &whole).unwrap();
@@ -87,7 +87,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_folder_that_may_not_be_written_is_told_with_the_file() {
+async fn a_folder_that_may_not_be_written_is_named_with_the_file() {
     let world = World::start().await;
     let folder = world.directory.path().join("locked");
     std::fs::create_dir(&folder).unwrap();
@@ -98,9 +98,9 @@ async fn a_folder_that_may_not_be_written_is_told_with_the_file() {
         Ok(()) => "sqlite:grantsync.toml/grantsync.db",
     };
     let environment = world.daemon.environment(&[("DATABASE__URL", url)]);
-    let told = crate::harness::daemon::told(world.directory.path(), &environment, &["serve"]).await;
-    assert_eq!(told.status.code(), Some(1), "{}", told.stderr);
-    assert!(told.stderr.contains(&url["sqlite:".len()..]), "{}", told.stderr);
+    let output = crate::harness::daemon::run(world.directory.path(), &environment, &["serve"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", output.stderr);
+    assert!(output.stderr.contains(&url["sqlite:".len()..]), "{}", output.stderr);
     finish(world).await;
 }
 
@@ -175,21 +175,21 @@ async fn a_full_disk_refuses_what_it_cannot_keep_and_loses_nothing_it_took() {
         world.until_held(&user, "premium", world.period_end(&bought.subscription) + SLACK).await;
         assert_eq!(world.transaction_ids(&user), [bought.subscription.as_str()]);
     }
-    let told = std::fs::read_to_string(log).unwrap();
-    assert!(told.contains("disk is full"), "{told}");
-    assert!(told.contains("the database takes writes again"), "{told}");
+    let output = std::fs::read_to_string(log).unwrap();
+    assert!(output.contains("disk is full"), "{output}");
+    assert!(output.contains("the database takes writes again"), "{output}");
     drop(daemon);
     finish(world).await;
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full_from_the_start_is_told_with_the_file() {
+async fn a_disk_that_is_full_from_the_start_is_named_with_the_file() {
     let world = World::start().await;
     let environment = world.daemon.environment(&[("DATABASE__URL", "sqlite:small/grantsync.db")]);
     let output = on_a_small_disk(&world, "16k", &environment).output();
     let output = tokio::time::timeout(PATIENCE, output).await.expect("it ends").unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("`small/grantsync.db`") && told.contains("disk is full"), "{told}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("`small/grantsync.db`") && stderr.contains("disk is full"), "{stderr}");
     finish(world).await;
 }

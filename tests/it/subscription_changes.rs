@@ -18,7 +18,7 @@ fn of(prices: &[&str]) -> NewSubscription {
 /// Waits until `u-1` holds `level` to the end of the running period, with slack.
 async fn until_held_through(world: &World, level: &str, bought: &Bought) {
     world.until_held("u-1", level, world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn an_upgrade_moves_the_level_in_the_same_chain() {
 }
 
 #[tokio::test]
-async fn a_plan_changed_without_an_invoice_keeps_the_transaction_and_costs_nothing() {
+async fn a_price_changed_without_an_invoice_keeps_the_sale_and_costs_nothing() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let events = world.simulator.stripe.change_price(&bought.subscription, &bought.item, "price_gold", false);
@@ -49,12 +49,12 @@ async fn a_plan_changed_without_an_invoice_keeps_the_transaction_and_costs_nothi
     until_held_through(&world, "gold", &bought).await;
     world.until_gone("u-1", "premium").await;
     let rows = world.simulator.adapty.transactions("u-1");
-    let told: Vec<_> = rows.iter().map(|row| (row.id.as_str(), row.product.as_str(), row.price)).collect();
+    let recorded: Vec<_> = rows.iter().map(|row| (row.id.as_str(), row.product.as_str(), row.price)).collect();
     let chain = bought.subscription.as_str();
     let (month, change) = ((chain, "prod_premium", 9.99), (chain, "prod_gold", 0.0));
     // the second API knows a transaction by its id, and keeps what was charged for it
     let expected = if crate::API == Api::V2 { vec![month] } else { vec![month, change] };
-    assert_eq!(told, expected);
+    assert_eq!(recorded, expected);
     finish(world).await;
 }
 
@@ -72,12 +72,12 @@ async fn a_month_changed_into_a_year_is_held_for_the_year() {
 }
 
 #[tokio::test]
-async fn a_quantity_of_none_gives_nothing_until_it_is_ordered_again() {
+async fn a_quantity_of_zero_gives_nothing_until_it_is_raised_again() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver(&world.simulator.stripe.set_quantity(&bought.subscription, &bought.item, 0)).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     world.deliver(&world.simulator.stripe.set_quantity(&bought.subscription, &bought.item, 2)).await;
     until_held_through(&world, "premium", &bought).await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription]);
@@ -92,9 +92,9 @@ async fn two_items_of_one_subscription_give_two_levels() {
     until_held_through(&world, "premium", &bought).await;
     until_held_through(&world, "gold", &bought).await;
     let rows = world.simulator.adapty.transactions("u-1");
-    let mut told: Vec<_> = rows.iter().map(|row| (row.product.as_str(), row.price)).collect();
-    told.sort_by(|a, b| a.0.cmp(b.0));
-    assert_eq!(told, [("prod_gold", 19.99), ("prod_premium", 9.99)]);
+    let mut recorded: Vec<_> = rows.iter().map(|row| (row.product.as_str(), row.price)).collect();
+    recorded.sort_by(|a, b| a.0.cmp(b.0));
+    assert_eq!(recorded, [("prod_gold", 19.99), ("prod_premium", 9.99)]);
     world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
     world.until_gone("u-1", "gold").await;
@@ -139,11 +139,11 @@ async fn ending_the_shorter_of_two_changes_nothing() {
     world.deliver(&yearly.events).await;
     until_held_through(&world, "premium", &yearly).await;
     let written = world.grants().len();
-    world.deliver_and_rest(&world.simulator.stripe.cancel_now(&monthly.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&monthly.subscription)).await;
     until_held_through(&world, "premium", &yearly).await;
     // the second API's books hear that the shorter one renews no more
-    let told = usize::from(crate::API == Api::V2);
-    assert_eq!((world.grants().len(), world.revokes().len()), (written + told, 0));
+    let reported = usize::from(crate::API == Api::V2);
+    assert_eq!((world.grants().len(), world.revokes().len()), (written + reported, 0));
     finish(world).await;
 }
 
@@ -151,7 +151,7 @@ async fn ending_the_shorter_of_two_changes_nothing() {
 async fn a_first_payment_that_fails_gives_nothing_until_it_is_paid() {
     let world = World::start().await;
     let bought = world.subscribe(NewSubscription { first_payment: FirstPayment::Failed, ..of(&["price_premium"]) });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!(world.simulator.stripe.object(&bought.subscription).unwrap()["status"], "incomplete");
     assert_eq!(world.written("/"), 0, "not even a profile is made");
     world.deliver(&world.simulator.stripe.recover(&bought.subscription)).await;
@@ -165,7 +165,7 @@ async fn a_sent_invoice_waits_for_its_payment() {
     let world = World::start().await;
     let (collection, first_payment) = (Collection::SendInvoice, FirstPayment::Pending);
     let bought = world.subscribe(NewSubscription { collection, first_payment, ..of(&["price_premium"]) });
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     assert_eq!(world.simulator.stripe.object(&bought.subscription).unwrap()["status"], "active");
     assert_eq!(world.grants().len(), 0);
     world.deliver(&world.simulator.stripe.pay_renewal(&bought.subscription)).await;

@@ -20,7 +20,7 @@ fn premium(user: &str) -> NewSubscription {
 /// Waits until `u-1` holds premium to the end of the running period, with slack.
 async fn until_held_through(world: &World, bought: &Bought) {
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
 }
 
 /// The newest invoice of the subscription.
@@ -35,7 +35,7 @@ async fn a_trial_is_granted_free_and_converts_into_a_renewal_with_its_invoice() 
     world.deliver(&bought.events).await;
     let trial_end = world.period_end(&bought.subscription);
     world.until_held("u-1", "premium", trial_end + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let trial = world.simulator.adapty.transactions("u-1").remove(0);
     assert_eq!((trial.id.as_str(), trial.price), (bought.subscription.as_str(), 0.0));
     assert_eq!(trial.offer.as_deref(), Some("free_trial"));
@@ -55,7 +55,7 @@ async fn while_a_renewal_is_a_draft_access_stays_to_the_paid_end_with_slack() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let paid_end = world.period_end(&bought.subscription);
-    world.deliver_and_rest(&world.simulator.stripe.start_renewal(&bought.subscription)).await;
+    world.deliver_and_settle(&world.simulator.stripe.start_renewal(&bought.subscription)).await;
     world.until_held("u-1", "premium", paid_end + SLACK).await;
     assert_eq!((world.grants().len(), world.revokes().len()), (1, 0));
 
@@ -90,8 +90,8 @@ async fn a_failed_card_gets_its_grace_and_recovers() {
     let unpaid_since = world.period_end(&bought.subscription);
     world.deliver(&world.simulator.stripe.fail_renewal(&bought.subscription)).await;
     world.until_held("u-1", "premium", unpaid_since + GRACE).await;
-    world.daemon.calm().await;
-    world.deliver_and_rest(&world.simulator.stripe.fail_renewal(&bought.subscription)).await;
+    world.daemon.until_idle().await;
+    world.deliver_and_settle(&world.simulator.stripe.fail_renewal(&bought.subscription)).await;
     world.until_held("u-1", "premium", unpaid_since + GRACE).await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "an unpaid term is no transaction");
 
@@ -121,7 +121,7 @@ async fn a_cancellation_at_the_period_end_ends_exactly_there_and_can_be_taken_ba
     let end = world.period_end(&bought.subscription);
     world.deliver(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
     world.until_held("u-1", "premium", end).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     world.deliver(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, false)).await;
     until_held_through(&world, &bought).await;
     assert_eq!(world.grants(), [9.99, 9.99, 9.99]);
@@ -131,7 +131,7 @@ async fn a_cancellation_at_the_period_end_ends_exactly_there_and_can_be_taken_ba
 }
 
 #[tokio::test]
-async fn a_cancellation_at_a_moment_ends_access_at_that_moment() {
+async fn a_cancellation_at_a_date_ends_access_at_that_date() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let sooner = world.period_end(&bought.subscription) - TimeDelta::days(9);
@@ -169,7 +169,7 @@ async fn a_pause_takes_access_away_and_a_resumption_gives_it_back() {
     for round in 1..=2 {
         world.deliver(&world.simulator.stripe.pause(&bought.subscription)).await;
         world.until_gone("u-1", "premium").await;
-        world.daemon.calm().await;
+        world.daemon.until_idle().await;
         assert_eq!(world.revokes().len(), round);
         world.deliver(&world.simulator.stripe.resume(&bought.subscription)).await;
         until_held_through(&world, &bought).await;
@@ -183,7 +183,7 @@ async fn a_pause_takes_access_away_and_a_resumption_gives_it_back() {
 async fn a_paused_collection_keeps_access_without_a_transaction() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_rest(&world.simulator.stripe.pause_collection(&bought.subscription, Some("void"))).await;
+    world.deliver_and_settle(&world.simulator.stripe.pause_collection(&bought.subscription, Some("void"))).await;
     until_held_through(&world, &bought).await;
     world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     until_held_through(&world, &bought).await;

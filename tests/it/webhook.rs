@@ -21,7 +21,7 @@ async fn signed(world: &World, body: &str) -> u16 {
 /// Nothing came in and nobody was asked.
 async fn nothing_happened(world: &World) {
     assert_eq!(world.daemon.listed(&["events"]).await, Vec::<Value>::new());
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.simulator.journal.requests().len(), 0);
     assert_eq!(world.parked().await, []);
 }
@@ -148,7 +148,7 @@ async fn an_event_of_an_unknown_type_is_taken_and_does_no_harm() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let of_subscription = world.simulator.stripe.event("customer.subscription.teleported", &bought.subscription);
     let of_price = world.simulator.stripe.event("price.teleported", "price_premium");
-    world.deliver_and_rest(&[of_subscription, of_price]).await;
+    world.deliver_and_settle(&[of_subscription, of_price]).await;
     assert!(world.holds("u-1", "premium"));
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (1, 0));
     finish(world).await;
@@ -182,7 +182,7 @@ async fn an_event_of_a_connected_account_is_read_back_in_that_account() {
     let bought = world.buys("u-1", "price_premium");
     world.deliver(&bought.events).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     let asked = world.simulator.journal.requests().into_iter().filter(|request| request.server == Server::Stripe);
     let accounts: Vec<Option<String>> =
         asked.map(|request| request.header("stripe-account").map(str::to_owned)).collect();
@@ -196,7 +196,7 @@ async fn an_event_of_the_other_mode_is_listed_and_grants_nothing() {
     let world = World::start().await;
     world.simulator.stripe.set_livemode(true);
     let bought = world.buys("u-1", "price_premium");
-    world.deliver_and_rest(&bought.events).await;
+    world.deliver_and_settle(&bought.events).await;
     let events = world.daemon.listed(&["events"]).await;
     assert_eq!(events.len(), bought.events.len());
     assert!(outcomes(&events).iter().all(|outcome| *outcome == "other_mode"), "{events:?}");

@@ -86,11 +86,11 @@ async fn a_refund_beside_an_ignored_price_revokes_at_once_and_parks_nothing() {
         metadata: metadata(&[("customer_user_id", "u-1")]),
         ..NewSubscription::default()
     });
-    world.deliver_and_rest(&seat.events).await;
+    world.deliver_and_settle(&seat.events).await;
     assert!(world.holds("u-1", "premium"));
     world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     world.until_gone("u-1", "premium").await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!((world.parked().await, world.written("/revoke/")), (vec![], 1));
     finish(world).await;
 }
@@ -98,19 +98,19 @@ async fn a_refund_beside_an_ignored_price_revokes_at_once_and_parks_nothing() {
 #[tokio::test]
 async fn what_was_parked_for_want_of_an_entry_is_released_when_it_is_ignored() {
     let mut world = World::start().await;
-    world.deliver_and_rest(&world.buys("u-1", "price_unmapped").events).await;
+    world.deliver_and_settle(&world.buys("u-1", "price_unmapped").events).await;
     let prices = vec![("price_unmapped".to_owned(), 1)];
     let nobody = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
     let account = format!("stripe:{}", nobody.customer);
-    world.deliver_and_rest(&nobody.events).await;
+    world.deliver_and_settle(&nobody.events).await;
     let parked = world.parked().await;
     assert!(parked.iter().any(|(kind, _)| kind == "unmapped_price"), "{parked:?}");
     assert!(parked.contains(&("unknown_customer".to_owned(), account.clone())), "{parked:?}");
     world.catalog("price = \"price_unmapped\"\nignore = true");
     world.daemon.restart(&[]).await;
-    world.daemon.calm().await;
-    let told = world.daemon.command(&["resync", &account, "--wait"]).await;
-    assert!(told.status.success(), "{}", told.stderr);
+    world.daemon.until_idle().await;
+    let output = world.daemon.command(&["resync", &account, "--wait"]).await;
+    assert!(output.status.success(), "{}", output.stderr);
     assert_eq!(world.parked().await, [], "nobody need be known for what opens nothing");
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (0, 0));
     finish(world).await;

@@ -39,7 +39,7 @@ async fn an_endpoint_of_the_other_mode_is_an_error() {
 }
 
 #[tokio::test]
-async fn where_no_endpoint_leads_to_us_the_hosts_are_told() {
+async fn where_no_endpoint_leads_to_us_the_hosts_are_named() {
     let bench = Bench::without_endpoint().await;
     bench.finds("warning", "webhooks", &["there is no webhook endpoint", "/webhooks/stripe"]).await;
     bench.simulator.stripe.add_webhook_endpoint("https://hooks.example.com/hush?hush", &["invoice.paid"]);

@@ -6,7 +6,7 @@ use simulator::stripe::moves::NewCustomer;
 use super::{Bench, CATALOG, Found};
 
 #[tokio::test]
-async fn a_wrong_stripe_key_is_told_once_and_the_rest_is_looked_at() {
+async fn a_wrong_stripe_key_is_named_once_and_the_rest_is_checked() {
     let mut bench = Bench::good().await;
     bench.set("STRIPE__SECRET_KEY", "sk_test_wrong");
     let (findings, status) = bench.findings().await;
@@ -20,14 +20,14 @@ async fn a_wrong_stripe_key_is_told_once_and_the_rest_is_looked_at() {
 }
 
 #[tokio::test]
-async fn a_wrong_adapty_key_is_told_and_the_rest_is_looked_at() {
+async fn a_wrong_adapty_key_is_named_and_the_rest_is_checked() {
     let mut bench = Bench::good().await;
     bench.set("ADAPTY__SECRET_KEY", "secret_live_wrong");
     bench.finds("error", "adapty", &["refuses the key", "secret key again"]).await;
 }
 
 #[tokio::test]
-async fn each_way_to_speak_to_adapty_is_checked_alike() {
+async fn each_api_of_adapty_is_checked_alike() {
     for api in ["v1", "v2", "v2-access"] {
         let mut bench = Bench::good().await;
         bench.set("ADAPTY__API", api);
@@ -41,17 +41,17 @@ async fn each_way_to_speak_to_adapty_is_checked_alike() {
 }
 
 #[tokio::test]
-async fn vendors_that_do_not_answer_are_told() {
+async fn vendors_that_do_not_answer_are_named() {
     let bench = Bench::good().await;
     bench.simulator.stripe.faults.inject(Fault::always(Match::any(), What::Status(500, vec![], String::new())));
     bench.simulator.adapty.faults.inject(Fault::always(Match::any(), What::Html502));
     let (findings, status) = bench.findings().await;
     for (what, answered) in [("stripe", "answered 500"), ("adapty", "answered 502")] {
-        let told = findings.iter().any(|found| {
+        let output = findings.iter().any(|found| {
             let asked = found.message.contains("does not answer as it should") && found.message.contains(answered);
             found.what == what && found.level == "error" && asked
         });
-        assert!(told, "{what}: {findings:#?}");
+        assert!(output, "{what}: {findings:#?}");
     }
     assert_eq!(status, Some(1));
 }
@@ -89,8 +89,8 @@ async fn permissions_that_only_a_check_needs_are_warnings() {
     bench.simulator.stripe.add_restricted_key("rk_test_closed", &["webhook_endpoints"]);
     let (findings, status) = bench.findings().await;
     let wrong: Vec<_> = findings.iter().filter(|found| found.level != "ok").collect();
-    let told: Vec<_> = wrong.iter().map(|found| (found.level.as_str(), found.what.as_str())).collect();
-    assert_eq!((told, status), (vec![("warning", "webhooks"), ("warning", "bridge")], Some(0)), "{wrong:#?}");
+    let output: Vec<_> = wrong.iter().map(|found| (found.level.as_str(), found.what.as_str())).collect();
+    assert_eq!((output, status), (vec![("warning", "webhooks"), ("warning", "bridge")], Some(0)), "{wrong:#?}");
     bench.catalog(&format!("{CATALOG}[[catalog]]\nproduct = \"prod_old\"\naccess_level = \"old\""));
     bench.simulator.stripe.add_restricted_key("rk_test_closed", &["products"]);
     bench.finds("warning", "catalog", &["may not read Products"]).await;
@@ -107,7 +107,7 @@ async fn checkout_sessions_need_not_be_read_where_nothing_asks_for_them() {
 }
 
 #[tokio::test]
-async fn what_is_of_the_other_mode_than_the_key_is_told() {
+async fn what_is_of_the_other_mode_than_the_key_is_named() {
     let bench = Bench::good().await;
     bench.simulator.stripe.set_livemode(true);
     bench.simulator.stripe.add_customer(NewCustomer::default());

@@ -29,7 +29,7 @@ pub(crate) struct Daemon {
 }
 
 /// The answer of a command of the program.
-pub(crate) struct Told {
+pub(crate) struct CommandOutput {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -104,20 +104,20 @@ impl Daemon {
     }
 
     /// Ends when nothing is due any more.
-    pub(crate) async fn calm(&self) {
-        let calm = async {
+    pub(crate) async fn until_idle(&self) {
+        let idle = async {
             while self.metric("grantsync_due_accounts").await != Some(0.0) {
                 tokio::time::sleep(ASK_EVERY).await;
             }
         };
-        assert!(tokio::time::timeout(PATIENCE, calm).await.is_ok(), "the daemon does not rest:\n{}", self.log());
+        assert!(tokio::time::timeout(PATIENCE, idle).await.is_ok(), "the daemon is not idle:\n{}", self.log());
     }
 
     /// What a list command of the program tells as JSON.
     pub(crate) async fn listed(&self, what: &[&str]) -> Vec<Value> {
-        let told = self.command(&[what, &["list", "--json"]].concat()).await;
-        assert!(told.status.success(), "{what:?}: {}", told.stderr);
-        serde_json::from_str(&told.stdout).unwrap()
+        let output = self.command(&[what, &["list", "--json"]].concat()).await;
+        assert!(output.status.success(), "{what:?}: {}", output.stderr);
+        serde_json::from_str(&output.stdout).unwrap()
     }
 
     /// Everything it logged so far, over all starts.
@@ -126,19 +126,19 @@ impl Daemon {
     }
 
     /// Runs a command of the program with the same settings.
-    pub(crate) async fn command(&self, arguments: &[&str]) -> Told {
-        told(&self.directory, &self.environment, arguments).await
+    pub(crate) async fn command(&self, arguments: &[&str]) -> CommandOutput {
+        run(&self.directory, &self.environment, arguments).await
     }
 
     /// Runs a command whose standard output nobody reads.
-    pub(crate) async fn unread(&self, arguments: &[&str]) -> Told {
+    pub(crate) async fn unread(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = program(&self.directory, &self.environment);
         let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().await.unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
-        Told { status: output.status, stdout: String::new(), stderr }
+        CommandOutput { status: output.status, stdout: String::new(), stderr }
     }
 
     /// SIGKILL: as a power cut would.
@@ -194,9 +194,9 @@ fn program(directory: &Path, environment: &BTreeMap<String, String>) -> Command 
 }
 
 /// Runs the program once.
-pub(crate) async fn told(directory: &Path, environment: &BTreeMap<String, String>, arguments: &[&str]) -> Told {
+pub(crate) async fn run(directory: &Path, environment: &BTreeMap<String, String>, arguments: &[&str]) -> CommandOutput {
     let output = program(directory, environment).args(arguments).stdin(Stdio::null()).output().await.unwrap();
-    Told {
+    CommandOutput {
         status: output.status,
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),

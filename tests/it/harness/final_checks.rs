@@ -24,7 +24,7 @@ const UNSPEAKABLE: [&str; 13] = [
 
 /// Nothing is due, nothing was left half done, and the log kept quiet about what is nobody's business.
 pub(crate) async fn finish(world: World) {
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     settled(&world).await;
     silent(&world.daemon.log());
 }

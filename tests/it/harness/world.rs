@@ -181,7 +181,7 @@ impl World {
         let bought = self.buys(user, price);
         self.deliver(&bought.events).await;
         self.until_held(user, level, self.period_end(&bought.subscription) + SLACK).await;
-        self.daemon.calm().await;
+        self.daemon.until_idle().await;
         bought
     }
 
@@ -194,9 +194,9 @@ impl World {
     }
 
     /// Delivers events, and waits until all that follows from them is done.
-    pub(crate) async fn deliver_and_rest(&self, events: &[Event]) {
+    pub(crate) async fn deliver_and_settle(&self, events: &[Event]) {
         self.deliver(events).await;
-        self.daemon.calm().await;
+        self.daemon.until_idle().await;
     }
 
     /// Waits until `user` holds `level` exactly to `end`.
@@ -274,12 +274,12 @@ impl World {
             Api::V1 => self.bodies("/revoke/").iter().map(|body| refund(body["is_refund"] == true)).collect(),
             Api::V2 => {
                 let requests = self.simulator.journal.requests().into_iter().filter(|request| request.method == "POST");
-                let told = |request: &Request| match &request.path {
+                let output = |request: &Request| match &request.path {
                     path if path.ends_with(SET) => request.body.get("refunded_at").map(|_| Refund::Yes),
                     path if path.ends_with("/revoke/access-level/") => Some(Refund::No),
                     _ => None,
                 };
-                let mut taken: Vec<Refund> = requests.filter_map(|request| told(&request)).collect();
+                let mut taken: Vec<Refund> = requests.filter_map(|request| output(&request)).collect();
                 // a refund in the second of the purchase counts from the next: what it left until then is revoked with it
                 taken.dedup_by(|next, before| (*before, *next) == (Refund::Yes, Refund::No));
                 taken

@@ -35,7 +35,7 @@ async fn killed_at(world: &World, wanted: usize) {
         }
     };
     tokio::select! {
-        told = world.daemon.command(&["resync", "--all"]) => panic!("it was over before page {wanted}: {}", told.stdout),
+        output = world.daemon.command(&["resync", "--all"]) => panic!("it was over before page {wanted}: {}", output.stdout),
         () = reached => {}
     }
 }
@@ -56,11 +56,11 @@ async fn a_backfill_interrupted_twice_grants_everybody_once() {
     killed_at(&world, all * 2 / 3).await;
     // one of the workers dies as well
     workers[0].kill().await;
-    let told = world.daemon.command(&["resync", "--all", "--wait"]).await;
-    assert_eq!(told.status.code(), Some(0), "{}{}", told.stdout, told.stderr);
+    let output = world.daemon.command(&["resync", "--all", "--wait"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}{}", output.stdout, output.stderr);
     let took = began.elapsed();
-    println!("{count} buyers in {took:.1?}: {}", told.stdout.lines().last().unwrap_or_default());
-    assert!(told.stdout.contains(&format!("{count} accounts are due")), "{}", told.stdout);
+    println!("{count} buyers in {took:.1?}: {}", output.stdout.lines().last().unwrap_or_default());
+    assert!(output.stdout.contains(&format!("{count} accounts are due")), "{}", output.stdout);
     // what was read and not kept when it was killed is read again, and nothing else
     assert!(pages(&world) <= all + 4, "{} pages were read for {all}", pages(&world));
 

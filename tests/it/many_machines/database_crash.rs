@@ -54,12 +54,12 @@ fn observed(pid: u32) -> (bool, Duration) {
 
 /// Ends when `daemon` is ready, or when it is not.
 async fn until_readiness_is(daemon: &Daemon, wanted: u16) {
-    let told = async {
+    let output = async {
         while daemon.ready().await.map(|(status, _)| status) != Some(wanted) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, told).await.is_ok(), "readiness is not {wanted}:\n{}", daemon.log());
+    assert!(tokio::time::timeout(PATIENCE, output).await.is_ok(), "readiness is not {wanted}:\n{}", daemon.log());
 }
 
 /// Delivers once; answers the status and `Retry-After`.

@@ -103,7 +103,7 @@ async fn the_shared_rate_limit_holds_within_five_per_cent() {
     Post::new(&ingester, events, Chance::of(0), Duration::from_secs(1)).deliver(4).await;
     let of_adapty = measured(&world, Server::Adapty, since, ADAPTY).await;
     until_all_hold(&world, &bought).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
 
     // a look that finds all in order asks Stripe for more
     let since = Instant::now();

@@ -56,7 +56,7 @@ async fn comes_true_once(world: &World, proxy: &Proxy, trap: Trap, user: &str) -
     // commands are not to be hit
     proxy.until_sprung().await;
     settled(world).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.transaction_ids(user), [bought.subscription.as_str()]);
     let ledger = world.daemon.listed(&["ledger"]).await;
     let of_user: Vec<&Value> = ledger.iter().filter(|line| line["user"] == user).collect();

@@ -11,21 +11,21 @@ use simulator::stripe::moves::NewSubscription;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use super::{BOTH, command, created};
-use crate::harness::daemon::{PATIENCE, Told};
+use crate::harness::daemon::{CommandOutput, PATIENCE};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SLACK, World};
 
 const FROM: &str = "sqlite:grantsync.db";
 
 /// Copies into the database at `url`.
-async fn copy(world: &World, from: &str, url: &str) -> Told {
+async fn copy(world: &World, from: &str, url: &str) -> CommandOutput {
     command(world, &["migrate", "--from", from], &[("DATABASE__URL", url)]).await
 }
 
-fn is_refused(told: &Told, because: &str) {
-    assert_eq!(told.status.code(), Some(1), "{}", told.stdout);
-    let last = told.stderr.lines().last().unwrap();
-    assert!(last.contains(because) && told.stdout.is_empty(), "{}", told.stderr);
+fn is_refused(output: &CommandOutput, because: &str) {
+    assert_eq!(output.status.code(), Some(1), "{}", output.stdout);
+    let last = output.stderr.lines().last().unwrap();
+    assert!(last.contains(because) && output.stdout.is_empty(), "{}", output.stderr);
 }
 
 /// All that the lists tell of the database at `url`.
@@ -34,9 +34,9 @@ async fn lists(world: &World, url: &str) -> Vec<Value> {
     for list in [&["events", "list", "--limit", "500"][..], &["ledger", "list", "--limit", "500"], &["parked", "list"]]
     {
         let arguments = [list, &["--json"]].concat();
-        let told = command(world, &arguments, &[("DATABASE__URL", url)]).await;
-        assert!(told.status.success(), "{}", told.stderr);
-        all.push(serde_json::from_str(&told.stdout).unwrap());
+        let output = command(world, &arguments, &[("DATABASE__URL", url)]).await;
+        assert!(output.status.success(), "{}", output.stderr);
+        all.push(serde_json::from_str(&output.stdout).unwrap());
     }
     all
 }
@@ -52,14 +52,14 @@ async fn lives(world: &World) -> Bought {
     let nameless = || NewSubscription { prices: vec![("price_premium".to_owned(), 1)], ..NewSubscription::default() };
     for user in [None, Some("u-3")] {
         let bought = world.subscribe(nameless());
-        world.deliver_and_rest(&bought.events).await;
+        world.deliver_and_settle(&bought.events).await;
         if let Some(user) = user {
             let linked = world.daemon.command(&["link", &format!("stripe:{}", bought.customer), user]).await;
             assert!(linked.status.success(), "{}", linked.stderr);
             world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
         }
     }
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.parked().await.len(), 1);
     kept
 }
@@ -84,7 +84,7 @@ async fn everything_moves_from_sqlite_to_postgresql() {
     let busy = is_looked_at(&world).await;
     is_refused(&copy(&world, FROM, database.url()).await, "a daemon works on the SQLite database");
     world.until_held("u-4", "premium", world.period_end(&busy.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(world.daemon.terminate().await.code(), Some(0));
 
     is_refused(&copy(&world, "sqlite:nowhere.db", database.url()).await, "`nowhere.db` does not exist");
@@ -136,12 +136,12 @@ async fn goes_on(world: &mut World, database: &Database, kept: &Bought, before: 
     let written = writes(world);
     world.daemon.restart(&[("DATABASE__URL", database.url())]).await;
     let old: &Event = created(&kept.events);
-    world.deliver_and_rest(std::slice::from_ref(old)).await;
+    world.deliver_and_settle(std::slice::from_ref(old)).await;
     assert_eq!(lists(world, database.url()).await, before, "an old event is known");
     assert_eq!(writes(world), written, "nothing is sent for it");
     world.deliver(&world.simulator.stripe.renew(&kept.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&kept.subscription) + SLACK).await;
-    world.daemon.calm().await;
+    world.daemon.until_idle().await;
     assert_eq!(writes(world), written + 1);
     assert_eq!(world.transaction_ids("u-1").len(), 3);
 }
@@ -154,9 +154,9 @@ async fn a_newer_schema_is_refused_with_a_clear_line() {
                  VALUES (9999, 'later', true, '\\x00', 0)";
     world.tamper(later).await;
     for command in ["serve", "migrate"] {
-        let told = world.daemon.command(&[command]).await;
-        is_refused(&told, "newer grantsync");
-        let lines: Vec<&str> = told.stderr.lines().filter(|line| line.contains("newer grantsync")).collect();
-        assert!(lines.len() == 1 && lines[0].contains("9999"), "{command}: {}", told.stderr);
+        let output = world.daemon.command(&[command]).await;
+        is_refused(&output, "newer grantsync");
+        let lines: Vec<&str> = output.stderr.lines().filter(|line| line.contains("newer grantsync")).collect();
+        assert!(lines.len() == 1 && lines[0].contains("9999"), "{command}: {}", output.stderr);
     }
 }

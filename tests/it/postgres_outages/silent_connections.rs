@@ -55,7 +55,7 @@ async fn a_roll_back_that_is_never_answered_is_given_up() {
 }
 
 #[tokio::test]
-async fn after_a_bell_that_was_never_told_others_are_told_again() {
+async fn after_a_trigger_that_notified_nobody_others_are_notified_again() {
     let (database, proxy, world) = proxied(&INGEST).await;
     let mut listener = PgListener::connect(database.url()).await.unwrap();
     listener.listen("grantsync").await.unwrap();
@@ -64,7 +64,7 @@ async fn after_a_bell_that_was_never_told_others_are_told_again() {
     world.deliver(&first.events[..1]).await;
     proxy.until_sprung().await;
     let lost = Instant::now();
-    let told = async {
+    let output = async {
         for number in 2.. {
             let bought = world.buys(&format!("u-{number}"), "price_premium");
             world.deliver(&bought.events[..1]).await;
@@ -74,7 +74,7 @@ async fn after_a_bell_that_was_never_told_others_are_told_again() {
             }
         }
     };
-    assert!(tokio::time::timeout(HELD_UP, told).await.is_ok(), "nobody is told any more");
+    assert!(tokio::time::timeout(HELD_UP, output).await.is_ok(), "others are notified no more");
     in_time("from the lost bell to the next", lost.elapsed(), HELD_UP);
 }
 

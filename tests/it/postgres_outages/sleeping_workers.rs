@@ -180,7 +180,7 @@ impl Night {
         for level in &self.levels {
             self.world.until_gone("u-1", level).await;
         }
-        self.other.calm().await;
+        self.other.until_idle().await;
         settled(&self.world).await;
     }
 
@@ -212,7 +212,7 @@ impl Night {
             }
         }
         assert_eq!(self.sleeper.get("/health/live").await.unwrap().0, 200);
-        self.sleeper.calm().await;
+        self.sleeper.until_idle().await;
         assert_eq!(self.done().await, before, "{}", self.world.daemon.log());
         for level in &self.levels {
             assert!(!self.world.holds("u-1", level), "{level} is held again");

@@ -32,7 +32,7 @@ async fn is_unready(world: &World) {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_database_is_told_and_survived() {
+async fn an_outage_of_the_database_is_logged_and_survived() {
     let (_database, mut proxy, world) = proxied(&BOTH).await;
     world.granted("u-1", "price_premium", "premium").await;
     proxy.refuse().await;

@@ -20,6 +20,7 @@ mod rules;
 mod serve;
 mod settings;
 mod shared_limits;
+mod sources;
 mod startup;
 mod wiring;
 mod workers;

@@ -1,7 +1,5 @@
 //! Wires the crates together as the settings say.
 
-use std::collections::BTreeSet;
-
 use ::iaphub::iaphub::Iaphub;
 use adapty::adapty::{Adapty, Api, Books};
 use entitlement::names::AccessLevel;
@@ -9,14 +7,9 @@ use ingest::catch_up::CatchUp;
 use ingest::webhook::{Bodies, Ingest};
 use operator::operator::Operator;
 use operator::task_lease::TaskLeases;
-use source::receiver::Receiver;
-use source::source::Source;
 use source::sources::Sources;
 use store::connection::Time;
 use store::open::{Options, Store};
-use stripe::client::{Extras, Stripe};
-use stripe::facts::FactPlace;
-use stripe::webhook;
 use sync::controller::{App, Controller, PolicyMode};
 use sync::recent::Recent;
 use sync::store_reader::StoreReader;
@@ -29,7 +22,7 @@ use crate::settings::adapty::{AdaptyApi, ProductId};
 use crate::settings::policy::Mode as Observing;
 use crate::settings::secret::Secret;
 use crate::settings::{self, Settings};
-use crate::{clock, rules, shared_limits, workers};
+use crate::{clock, rules, shared_limits, sources, workers};
 
 /// Opens the database of the settings.
 pub(crate) async fn store(settings: &Settings) -> Result<Store, CommandError> {
@@ -56,22 +49,13 @@ pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams,
     let client = client()?;
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     let apps = settings.adapty.iter().map(|app| adapty(app, &client, limit.clone()));
-    let stripe = stripe(settings, &client, limit.clone())?.with_extras(extras(settings));
-    Ok(Upstreams { sources: Sources::new(vec![Source::Stripe(stripe)]), apps: apps.collect::<Result<_, _>>()? })
+    let sources = sources::all(settings, &client, &limit)?;
+    Ok(Upstreams { sources, apps: apps.collect::<Result<_, _>>()? })
 }
 
 /// The pool of connections.
 pub(crate) fn client() -> Result<Client, CommandError> {
     Client::new().map_err(|error| CommandError::because("setting up TLS", error))
-}
-
-/// The sources without what the apps ask beside what is billed: for `check`.
-pub(crate) fn stripe(settings: &Settings, client: &Client, limit: LimitScope) -> Result<Stripe, CommandError> {
-    let of = &settings.stripe;
-    let key = of.secret_key.require()?.expose();
-    let setup = ::stripe::api::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
-    let upstream = upstream(client, setup, limit)?;
-    Ok(Stripe::new(upstream, rules::mode(settings), settings.identity.user_id.clone()))
 }
 
 pub(crate) fn adapty(
@@ -101,16 +85,6 @@ pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
             country: settings.default_country.clone(),
         }),
     }
-}
-
-/// What the apps are told beside what is billed.
-fn extras(settings: &Settings) -> Extras {
-    let places = settings.adapty.iter().flat_map(|app| &app.details).map(|(_, place)| place.clone());
-    let facts: BTreeSet<FactPlace> = places.collect();
-    let is_told = settings.iaphub.as_ref().is_some_and(|iaphub| iaphub.route.is_some());
-    let is_v2 = settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);
-    // IAPHUB has no word for a coupon
-    Extras { facts: facts.into_iter().collect(), country: is_told || is_v2, discounts: is_v2 }
 }
 
 fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> App {
@@ -210,10 +184,9 @@ pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitScope) -> Result
 
 /// What takes in webhooks.
 pub(crate) fn ingest(settings: &Settings, store: &Store) -> Result<Ingest, CommandError> {
-    let secrets: Vec<&str> = settings.stripe.webhook_secrets.require()?.iter().map(Secret::expose).collect();
     Ok(Ingest {
         store: store.clone(),
-        receivers: vec![Receiver::Stripe(webhook::Receiver::new(&secrets, rules::mode(settings)))],
+        receivers: sources::receivers(settings)?,
         bodies: if settings.inbox.keep_bodies { Bodies::Keep } else { Bodies::Forget },
         clock: clock::now,
     })

@@ -10,6 +10,8 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    pub const ALL: [Self; 1] = [Self::Stripe];
+
     /// The name before the colon of its accounts and events, and of its section in the settings.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -35,11 +37,14 @@ impl SourceKind {
         }
     }
 
-    /// What is found of a source whose key is there, but cannot be used; `why` says what is the matter.
+    /// What is found of a source whose settings cannot be used; `why` says what is the matter.
     #[must_use]
-    pub fn not_usable(self, why: &str) -> Vec<Finding> {
-        let [_, behind_it @ ..] = self.areas();
-        behind_it.into_iter().map(|area| Finding::unchecked(area, why)).collect()
+    pub fn with_broken_settings(self, why: &str) -> Vec<Finding> {
+        let [own, behind_it @ ..] = self.areas();
+        let unchecked = format!("{} cannot be asked", self.title());
+        let mut findings = vec![Finding::error(own, why, format!("mend `[{}]` in the settings", self.name()))];
+        findings.extend(behind_it.into_iter().map(|area| Finding::unchecked(area, &unchecked)));
+        findings
     }
 
     /// What is found of a source without a key.
@@ -77,6 +82,24 @@ mod tests {
     fn a_source_without_a_key_has_nothing_checked() {
         let lines: Vec<String> = SourceKind::Stripe.without_key().iter().flat_map(Finding::lines).collect();
         assert_eq!(lines[0], "warning  stripe    not checked, since there is no Stripe key");
-        assert_eq!(SourceKind::Stripe.not_usable("it is old").len() + 1, SourceKind::Stripe.without_key().len());
+    }
+
+    #[test]
+    fn a_source_with_broken_settings_is_one_error_and_nothing_behind_it_is_checked() {
+        let lines: Vec<String> =
+            SourceKind::Stripe.with_broken_settings("no").iter().flat_map(Finding::lines).collect();
+        assert_eq!(lines[..2], ["error    stripe    no", "    -> mend `[stripe]` in the settings"]);
+        assert!(lines[2].contains("webhooks") && lines[2].contains("Stripe cannot be asked"), "{lines:?}");
+    }
+
+    /// Names are in accounts, events and settings: a kind that is missing from the list would be set up by nobody.
+    #[test]
+    fn every_kind_is_in_the_list() {
+        for kind in SourceKind::ALL {
+            let place = match kind {
+                SourceKind::Stripe => 0,
+            };
+            assert_eq!(SourceKind::ALL[place], kind);
+        }
     }
 }

@@ -85,3 +85,19 @@ impl Sources {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_account_of_a_source_that_is_not_set_up_is_a_failure_that_no_second_try_mends() {
+        let sources = Sources::new(Vec::new());
+        let account = Account::new("paddle", "ctm_1");
+        let failure = sources.resolve(&account).await.unwrap_err();
+        assert_eq!(failure.class, Class::Permanent);
+        assert!(failure.to_string().contains("`paddle`"), "{failure}");
+        assert!(sources.read(&account, Scope { one_time: true }).await.is_err() && !sources.is_account(&account));
+        assert_eq!(sources.how_to_name(&account), "run `grantsync link paddle:ctm_1 USER`");
+    }
+}

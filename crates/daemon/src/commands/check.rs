@@ -5,7 +5,7 @@ mod database;
 mod iaphub;
 mod settings;
 
-use entitlement::finding::{Area, CheckInput, Finding, Level};
+use entitlement::finding::{CheckInput, Finding, Level};
 use source::kind::SourceKind;
 use source::source::Source;
 use wire::limit::LimitScope;
@@ -14,7 +14,7 @@ use crate::cli::Check;
 use crate::command_error::CommandError;
 use crate::settings::Settings;
 use crate::settings::adapty::AdaptyApi;
-use crate::{clock, output, rules, wiring};
+use crate::{clock, output, rules, sources, wiring};
 
 pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), CommandError> {
     let (database, sources, adapty, iaphub) =
@@ -32,18 +32,20 @@ pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), Comman
 
 /// Everything that is seen through the sources' keys.
 async fn of_sources(settings: &Settings) -> Vec<Finding> {
-    if settings.stripe.secret_key.present().is_none() {
-        return SourceKind::Stripe.without_key();
+    let mut findings = Vec::new();
+    for kind in SourceKind::ALL {
+        findings.extend(of_source(kind, settings).await);
     }
-    let source = match source(settings) {
+    findings
+}
+
+async fn of_source(kind: SourceKind, settings: &Settings) -> Vec<Finding> {
+    if !sources::has_key(kind, settings) {
+        return kind.without_key();
+    }
+    let source = match source(kind, settings) {
         Ok(source) => source,
-        Err(failed) => {
-            let area = Area::Source(SourceKind::Stripe.name().to_owned());
-            let broken = Finding::error(area, failed.text(), "mend `[stripe]` in the settings");
-            let mut findings = SourceKind::Stripe.not_usable("Stripe cannot be asked");
-            findings.push(broken);
-            return findings;
-        }
+        Err(failed) => return kind.with_broken_settings(&failed.text()),
     };
     let catalog = rules::whole_catalog(settings);
     let reports_sales = settings.adapty.iter().any(|app| app.api != AdaptyApi::V2Access);
@@ -51,6 +53,6 @@ async fn of_sources(settings: &Settings) -> Vec<Finding> {
 }
 
 /// The few requests of a check keep to the rate of the settings by themselves, so that no database is needed.
-fn source(settings: &Settings) -> Result<Source, CommandError> {
-    Ok(Source::Stripe(wiring::stripe(settings, &wiring::client()?, LimitScope::Process)?))
+fn source(kind: SourceKind, settings: &Settings) -> Result<Source, CommandError> {
+    sources::one(kind, settings, &wiring::client()?, LimitScope::Process)
 }

@@ -1,4 +1,4 @@
-//! What operators order: promotions, blocks, and attributes.
+//! What operators override: promotional grants, blocks, attributes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::StatusCode;
@@ -157,8 +157,8 @@ async fn who_asked_for_what_and_why_is_kept_and_shown_with_the_steps() {
     assert_eq!((status, &blocks[0]["level"], &blocks[0]["by"]), (StatusCode::OK, &json!("premium"), &json!("anna")));
     let revoked = world.daemon.listed(&["ledger"]).await.remove(0);
     let key = revoked["key"].as_str().unwrap();
-    let shown: Value = serde_json::from_str(&command(&world, &["ledger", "show", key, "--json"]).await).unwrap();
-    assert_eq!((&shown["audit"]["by"], &shown["audit"]["why"]), (&json!("anna"), &json!("fraud")));
+    let entry: Value = serde_json::from_str(&command(&world, &["ledger", "show", key, "--json"]).await).unwrap();
+    assert_eq!((&entry["audit"]["by"], &entry["audit"]["why"]), (&json!("anna"), &json!("fraud")));
     assert!(command(&world, &["ledger", "show", key]).await.contains("block `premium` in `adapty` by anna: fraud"));
     let (_, step) = ask(&world, "GET", &format!("/v1/ledger/{key}"), None).await;
     assert_eq!(step["audit"]["kind"], "block");
@@ -338,7 +338,7 @@ async fn what_stripe_knows_is_kept_in_sync_and_an_operators_word_wins() {
     assert_eq!(kept(&world, "u-1"), output(json!({ "plan": "staff" })));
     let steps = world.daemon.listed(&["ledger"]).await;
     let kinds: Vec<_> = steps.iter().filter(|line| line["subject"] == "(details)").collect();
-    assert_eq!(kinds.len(), 3, "each stands in the ledger");
+    assert_eq!(kinds.len(), 3, "each is in the ledger");
     finish(world).await;
 }
 
@@ -399,7 +399,7 @@ async fn an_override_takes_effect_though_stripe_does_not_know_the_users_account(
     assert!(world.holds("u-1", "premium"));
     command(&world, &["revoke", "u-1", "premium"]).await;
     world.daemon.until_idle().await;
-    assert!(world.holds("u-1", "premium"), "nobody knows whether the account pays for it");
+    assert!(world.holds("u-1", "premium"), "it is unknown whether the account pays for it");
     command(&world, &["revoke", "u-1", "premium", "--block"]).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.until_idle().await;

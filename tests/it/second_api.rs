@@ -1,4 +1,4 @@
-//! The ways to speak to Adapty: with transactions (`v1`, `v2`), and levels alone (`v2-access`).
+//! Adapty's second API: sales and access (`v2`), or access alone (`v2-access`).
 
 use chrono::TimeDelta;
 use simulator::fault::{Fault, Match, What};
@@ -96,7 +96,7 @@ async fn a_change_of_the_api_sends_nothing_again_and_goes_on_with_what_is_there(
     world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!([world.written("/grant/"), world.written(GRANT)], [1, 1]);
-    // the first period stands with its money, the second is told by its level
+    // the first period is there with its money, the second is granted by its level
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     world.daemon.restart(&[("ADAPTY__API", "v1")]).await;
     world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
@@ -133,8 +133,8 @@ async fn reporting_within(lag: &str) -> World {
     world
 }
 
-/// What Adapty's integrations heard of purchases.
-fn heard(world: &World) -> Vec<String> {
+/// The events of purchases that Adapty's integrations were sent.
+fn events_of_purchases(world: &World) -> Vec<String> {
     world.simulator.adapty.events().into_iter().filter(|event| event != "access_level_updated").collect()
 }
 
@@ -151,7 +151,7 @@ async fn a_life_is_reported_sale_by_sale() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    assert_eq!(heard(&world), ["subscription_started", "subscription_renewed"]);
+    assert_eq!(events_of_purchases(&world), ["subscription_started", "subscription_renewed"]);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
     assert_eq!((world.written(SET), world.written(GRANT)), (2, 0), "the product brought the level");
     let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
@@ -181,7 +181,7 @@ async fn a_renewal_switched_off_and_a_failed_card_are_reported_of_the_same_sale(
     assert!(world.holds("u-2", "premium"));
     world.deliver_and_settle(&world.simulator.stripe.recover(&failed.subscription)).await;
     world.until_held("u-2", "premium", world.period_end(&failed.subscription) + SLACK).await;
-    assert_eq!(heard(&world), ["subscription_started", "subscription_started", "subscription_renewed"]);
+    assert_eq!(events_of_purchases(&world), ["subscription_started", "subscription_started", "subscription_renewed"]);
     finish_unrefused(world).await;
 }
 
@@ -224,7 +224,7 @@ async fn what_is_paid_for_is_reported_behind_a_longer_right_of_another_store() {
     world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(far));
     let bought = world.buys("u-1", "price_premium");
     world.deliver_and_settle(&bought.events).await;
-    assert_eq!((heard(&world), world.written(GRANT)), (vec!["subscription_started".to_owned()], 0));
+    assert_eq!((events_of_purchases(&world), world.written(GRANT)), (vec!["subscription_started".to_owned()], 0));
     world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
     world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
@@ -248,7 +248,7 @@ async fn a_refund_after_the_end_takes_the_revenue_back() {
     world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     assert_eq!(world.simulator.adapty.revenue("u-1").get("USD"), None);
     assert_eq!((world.written(SET), world.written(REVOKE)), (3, 1));
-    // a refund is told of the second after the purchase at the earliest
+    // a refund is dated the second after the purchase at the earliest
     let end = world.simulator.adapty.level("u-1", "premium").and_then(|level| level.expires_at).unwrap();
     assert!(end < simulator::clock::now() + TimeDelta::seconds(2), "{end}");
     let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
@@ -286,12 +286,12 @@ async fn what_a_report_may_have_done_to_the_levels_is_read() {
     world.until_held("u-1", "premium", world.period_end(&year.subscription) + SLACK).await;
     let month = world.buys("u-1", "price_premium");
     world.deliver_and_settle(&month.events).await;
-    let readings =
+    let profile_reads =
         || world.simulator.journal.count(|request| request.server == Server::Adapty && request.method == "GET");
-    let before = readings();
+    let before = profile_reads();
     let same = metadata(&[("customer_user_id", "u-1")]);
     world.deliver_and_settle(&world.simulator.stripe.set_subscription_metadata(&month.subscription, &same)).await;
-    assert!(readings() > before);
+    assert!(profile_reads() > before);
     finish_unrefused(world).await;
 }
 
@@ -388,7 +388,7 @@ async fn a_report_whose_answer_is_lost_is_counted_once() {
         world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
         world.daemon.until_idle().await;
         assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
-        assert_eq!(heard(&world), ["subscription_started"]);
+        assert_eq!(events_of_purchases(&world), ["subscription_started"]);
         finish_unrefused(world).await;
     }
 }
@@ -422,7 +422,7 @@ async fn a_trial_is_free_and_its_first_payment_converts_it() {
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.deliver_and_settle(&world.simulator.stripe.convert_trial(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    assert_eq!(heard(&world), ["trial_started", "trial_converted"]);
+    assert_eq!(events_of_purchases(&world), ["trial_started", "trial_converted"]);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 9.99);
     finish_unrefused(world).await;
 }
@@ -440,7 +440,7 @@ async fn what_is_bought_for_life_is_a_purchase_of_its_own() {
     });
     world.deliver_and_settle(&bought.events).await;
     assert!(world.holds("u-1", "gold") && world.simulator.adapty.level("u-1", "gold").unwrap().is_lifetime);
-    assert_eq!(heard(&world), ["non_subscription_purchase"]);
+    assert_eq!(events_of_purchases(&world), ["non_subscription_purchase"]);
     assert_eq!((world.written(SET), world.written(GRANT)), (1, 0));
     finish_unrefused(world).await;
 }

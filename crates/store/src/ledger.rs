@@ -7,8 +7,8 @@ use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, Ledger, State};
 use entitlement::names::{Account, Mode, User};
 use entitlement::overrides::Overrides;
-use entitlement::plan::Step;
 use entitlement::reason::Reason;
+use entitlement::stored_step::StoredStep;
 use serde::Serialize;
 
 use crate::connection::{Connection, Row};
@@ -181,7 +181,11 @@ fn of_customer<'a>(user: &'a User, destination: &'a str, mode: Mode) -> Statemen
 }
 
 fn ledger(rows: &[Row]) -> Result<Ledger, StoreError> {
-    Ok(Ledger { entries: rows.iter().map(entry).collect::<Result<_, _>>()? })
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in rows {
+        entries.extend(stored_entries(row)?);
+    }
+    Ok(Ledger { entries })
 }
 
 fn listing(filter: &Filter) -> Listing<'_> {
@@ -194,9 +198,10 @@ fn listing(filter: &Filter) -> Listing<'_> {
         .only("seq < ?", *after)
 }
 
-fn entry(row: &Row) -> Result<Entry, StoreError> {
+/// What one row stands for; a step of the first edition may have been two requests.
+fn stored_entries(row: &Row) -> Result<Vec<Entry>, StoreError> {
     let step: String = row.get("step");
-    let step: Step = serde_json::from_str(&step).map_err(unreadable)?;
+    let step: StoredStep = serde_json::from_str(&step).map_err(unreadable)?;
     let settled = moment(row.get::<Option<i64>>("settled_at").unwrap_or(0));
     let state = match row.get::<String>("state").as_str() {
         "intended" => State::Intended {
@@ -208,7 +213,7 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
         "dropped" => State::Dropped { at: settled },
         other => return Err(StoreError::Row { table: "ledger", what: format!("state `{other}`") }),
     };
-    Ok(Entry { seq: row.get("seq"), key: StepKey::stored(row.get("key")), step, state })
+    Ok(Entry::from_stored(row.get("seq"), StepKey::stored(row.get("key")), step, state))
 }
 
 fn line(row: &Row) -> Result<LedgerRow, StoreError> {

@@ -6,7 +6,7 @@ use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::clock::Timestamp;
 use entitlement::names::{AccessLevel, Account, User};
 use entitlement::overrides::{Block, Overrides, PromotionalGrant};
-use entitlement::plan::Until;
+use entitlement::until::Until;
 use serde::Serialize;
 
 use crate::audit;

@@ -56,6 +56,12 @@ pub(crate) enum Value<'a> {
     Flag(bool),
 }
 
+impl<'a> From<Cow<'a, str>> for Value<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
 /// Rows of a statement, as a table with a name.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {

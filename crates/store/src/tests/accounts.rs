@@ -1,7 +1,7 @@
 //! Walking over everything, who works, and where users stand.
 
 use entitlement::clock::Timestamp;
-use entitlement::plan::Until;
+use entitlement::until::Until;
 use entitlement::status::{LevelStatus, Status};
 
 use super::make::{

@@ -13,7 +13,9 @@ use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, State};
 use entitlement::names::{AccessLevel, Account, User, Mode};
-use entitlement::plan::{PlannedStep, Refund, RevokeAccess, Step};
+use entitlement::expected::Refund;
+use entitlement::plan::PlannedStep;
+use entitlement::step::{RevokeAccess, Step};
 use entitlement::reason::Reason;
 use tempfile::TempDir;
 
@@ -198,7 +200,7 @@ pub(super) fn planned(key: &str, level: &str) -> PlannedStep {
     PlannedStep {
         key: StepKey::stored(key.to_owned()),
         previous: None,
-        step: Step::RevokeAccess(RevokeAccess { level: AccessLevel(level.to_owned()), refund: Refund::No, refunded: None, ended: None }),
+        step: Step::RevokeAccess(RevokeAccess { level: AccessLevel(level.to_owned()), refund: Refund::No }),
         because: Reason::NothingGivesIt,
         attempts: 0,
     }

@@ -2,7 +2,8 @@
 
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::names::AccessLevel;
-use entitlement::plan::{PlannedStep, Until};
+use entitlement::plan::PlannedStep;
+use entitlement::until::Until;
 use entitlement::reason::Reason;
 
 use super::make::{Memory, account, at, claimed, held, intent, memory, now, pass, planned, user};

@@ -1,11 +1,11 @@
 //! When a remembered profile will do.
 
 use super::*;
+use crate::cached_profile::{is_enough, is_newest};
 use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger};
 use crate::overrides::Block;
-use crate::plan::{ReportSale, SaleEvent};
-use crate::recalled::{holds_unread, is_as_left};
+use crate::step::{ReportSale, SaleEvent};
 
 /// Granted and remembered, a moment ago.
 fn granted() -> Case {
@@ -20,11 +20,11 @@ fn last_key(case: &Case) -> StepKey {
 
 /// Whether what the last step left will do for `case`.
 fn holds(case: &Case) -> bool {
-    holds_unread(case, &decide(case), &last_key(case))
+    is_enough(case, &decide(case), &last_key(case))
 }
 
 fn is_left(case: &Case, key: &StepKey) -> bool {
-    is_as_left(&case.ledger, key, seconds(30), case.now)
+    is_newest(&case.ledger, key, seconds(30), case.now)
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_step_of_anybody_since_makes_the_memory_void() {
     case.ledger.entries.last_mut().unwrap().state = State::Confirmed { at: case.now };
     assert!(!is_left(&case, &key) && is_left(&case, &sent));
     case.ledger.entries[0].state = State::Intended { attempts: 1, due: case.now };
-    assert!(!is_left(&case, &sent) && !is_as_left(&Ledger::default(), &sent, seconds(30), case.now));
+    assert!(!is_left(&case, &sent) && !is_newest(&Ledger::default(), &sent, seconds(30), case.now));
 }
 
 #[test]
@@ -92,8 +92,15 @@ fn what_was_reported_or_dropped_within_the_lag_is_read_for() {
     let Step::GrantAccess(grant) = case.ledger.entries[0].step.clone() else { panic!("a grant") };
     let report = || Some(Step::ReportSale(ReportSale::of(grant.clone(), SaleEvent::Sold)));
     let (lately, before) = (case.now - seconds(20), case.now - seconds(30));
-    assert!(with(State::Confirmed { at: lately }, None) && !with(State::Confirmed { at: lately }, report()));
+    assert!(with(State::Confirmed { at: lately }, None) && with(State::Confirmed { at: lately }, report()));
     assert!(with(State::Confirmed { at: before }, report()));
+    let since = |at| {
+        let mut case = case.clone();
+        case.ledger.entries[0].seq = 9;
+        (case.ledger.entries[0].step, case.ledger.entries[0].state) = (report().unwrap(), State::Confirmed { at });
+        is_left(&case, &key)
+    };
+    assert!(!since(lately) && since(before), "a report after it may show later");
     assert!(!with(State::Dropped { at: lately }, None) && with(State::Dropped { at: before }, None));
     assert!(!with(State::Confirmed { at: case.now }, None), "an older one that was sent again since");
 }

@@ -37,6 +37,7 @@ mod status;
 mod stripe_failures;
 mod subscription_changes;
 mod subscription_life;
+mod upgrade;
 mod webhook;
 
 /// The database of every [`harness::world::World`].

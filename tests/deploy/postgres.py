@@ -23,7 +23,7 @@ REFUSED = "42501"
 # what only the owner may do
 FORBIDDEN = [
     "CREATE TABLE more (id INTEGER)",
-    "DROP TABLE notes",
+    "DROP TABLE daemon_state",
     "ALTER TABLE inbox ADD more TEXT",
     "TRUNCATE ledger",
     "CREATE SCHEMA more",

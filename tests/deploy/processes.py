@@ -116,12 +116,12 @@ def needs_all(report: Report, process: Process, binary: Path) -> None:
 
 
 def ignores_tests(report: Report, process: Process, binary: Path) -> None:
-    what = f"{process.where}: rings for a live event, and ignores one of test mode"
+    what = f"{process.where}: enqueues for a live event, and ignores one of test mode"
     with report.rule(what) as faults, Home(process) as home, Running(binary, home) as running:
         if not running.is_ready():
             faults.append(f"not ready: {running.log()}")
             return
-        for event, live, outcome in (("invoice.paid", True, "rung"), ("invoice.voided", False, "other_mode")):
+        for event, live, outcome in (("invoice.paid", True, "enqueued"), ("invoice.voided", False, "other_mode")):
             status, text = send(home.front, event, live)
             faults += [f"`{event}` is answered {status}: {text}"] if status != 200 else []
             counted = f'grantsync_events_total{{type="{event}",outcome="{outcome}"}} 1'

@@ -2,13 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
-mod access_only_api;
 mod adapty_failures;
 mod admin_api;
-mod attributes;
 mod backfill;
 mod catch_up;
-mod changed_api;
 mod check;
 mod commands;
 mod crash_between_requests;
@@ -40,7 +37,6 @@ mod status;
 mod stripe_failures;
 mod subscription_changes;
 mod subscription_life;
-mod upgrade;
 mod webhook;
 
 /// The database of every [`harness::world::World`].

@@ -145,7 +145,7 @@ async fn the_metrics_count_what_happened() {
     world.deliver_and_settle(&parked.events).await;
     world.webhooks.deliver_signed("{}", "t=1,v1=00").await.unwrap();
     let expected = [
-        (r#"grantsync_events_total{type="invoice.paid",outcome="rung"}"#, 2.0),
+        (r#"grantsync_events_total{type="invoice.paid",outcome="enqueued"}"#, 2.0),
         (r#"grantsync_webhooks_refused_total{reason="bad_signature"}"#, 1.0),
         (r#"grantsync_steps_total{kind="grant",outcome="confirmed"}"#, 1.0),
         (r#"grantsync_parked{kind="unknown_customer"}"#, 1.0),

@@ -22,7 +22,7 @@ async fn renewed(world: &World, bought: &Bought) {
 /// Starts the daemon again as if the last clean-up were long ago.
 async fn cleans_up(world: &mut World) {
     assert_eq!(world.daemon.terminate().await.code(), Some(0));
-    world.tamper("DELETE FROM notes WHERE name = 'clean_up'; DELETE FROM turns").await;
+    world.tamper("DELETE FROM daemon_state WHERE name = 'clean_up'; DELETE FROM task_leases").await;
     world.daemon.restart(&[]).await;
 }
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 
 /// The note of the first start: its first night is the next one.
-const FIRST_START: &str = "rounds since";
+const FIRST_START: &str = "first_start";
 /// How often it is asked whether it is time.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 

@@ -174,20 +174,17 @@ pub type Attributes = BTreeMap<AttributeName, AttributeValue>;
 /// What operators said of details; `None`: it is to be gone, also when the source says otherwise.
 pub type AttributeOverrides = BTreeMap<AttributeName, Option<AttributeValue>>;
 
-/// Set attributes and fields of a profile.
+/// Tell a destination about the customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAttributes {
-    /// All that is ours to set, so that the last confirmed one is all that was set.
+    /// All that is ours to tell, so that the last one told is all that was told.
     #[serde(alias = "details")]
     pub attributes: Attributes,
     /// To be gone, and may stand there.
     pub gone: BTreeSet<AttributeName>,
-    /// Overridden to be gone, and deleted before: not sent again.
+    /// Ordered to be gone, and deleted before: not sent again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub stays_gone: BTreeSet<AttributeName>,
-    /// Only the deletions are sent, since one request does not hold all; `attributes` were set before.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub deletes_only: bool,
 }
 
 /// A detail that the source fills.

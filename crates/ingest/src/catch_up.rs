@@ -16,7 +16,7 @@ use store::open::Store;
 use crate::inbox;
 
 /// The note that a reconciliation of all accounts is wanted, since when: events were lost that cannot be fetched.
-pub const RECONCILIATION_WANTED: &str = "round wanted";
+pub const RECONCILIATION_WANTED: &str = "reconciliation_requested";
 /// An event may come to light a little after it was made.
 const OVERLAP: Duration = Duration::minutes(10);
 

@@ -45,15 +45,6 @@ impl Operator {
 impl From<audit::AuditEntry> for AuditEntry {
     fn from(row: audit::AuditEntry) -> Self {
         let audit::AuditEntry { id, user, app, kind, subject, promotion, by, why, at } = row;
-        Self { id, user, app, kind: kind_of(&kind).to_owned(), subject, promotion, by, why, at }
-    }
-}
-
-/// Rows of the first releases name the last two otherwise.
-fn kind_of(stored: &str) -> &str {
-    match stored {
-        "describe" => "set_attributes",
-        "forget" => "forget_attributes",
-        kind => kind,
+        Self { id, user, app, kind, subject, promotion, by, why, at }
     }
 }

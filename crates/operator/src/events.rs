@@ -94,7 +94,7 @@ impl EventOutcome {
     /// Every outcome.
     pub const ALL: [Self; 4] = [Self::Enqueued, Self::NoAccount, Self::OtherMode, Self::Unreadable];
 
-    /// The name on the command line and in JSON.
+    /// The name on the command line, in JSON and in the inbox.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -116,18 +116,8 @@ impl EventOutcome {
         }
     }
 
-    /// The name that the inbox keeps.
-    fn stored(self) -> &'static str {
-        match self {
-            Self::Enqueued => "rung",
-            Self::NoAccount => "nobody",
-            Self::OtherMode => "other_mode",
-            Self::Unreadable => "unreadable",
-        }
-    }
-
     fn of(stored: &str) -> Self {
-        Self::ALL.into_iter().find(|outcome| outcome.stored() == stored).unwrap_or(Self::Unreadable)
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == stored).unwrap_or(Self::Unreadable)
     }
 
     /// Why such an event triggers no account.
@@ -155,7 +145,7 @@ impl Operator {
             let text = "`after` is the `next` of the page before, and that event is not kept any more";
             return Err(OperatorError::Invalid(text.into()));
         }
-        let outcome = outcome.map(|outcome| outcome.stored().to_owned());
+        let outcome = outcome.map(|outcome| outcome.as_str().to_owned());
         let filter = Filter { accounts: account.into_iter().collect(), kind, outcome, since, after: behind };
         Ok(self.store.events(&filter, limit).await?.into_iter().map(Event::from).collect())
     }
@@ -165,7 +155,7 @@ impl Operator {
     /// # Errors
     /// When the inbox does not hold it.
     pub async fn event(&self, id: &str) -> Result<EventDetails, OperatorError> {
-        let StoredEvent { seen, body } = self.stored_event(id).await?;
+        let StoredEvent { event: seen, body } = self.stored_event(id).await?;
         let received = seen.received;
         let event = Event::from(seen);
         let account = event.account.as_deref().and_then(|account| Account::parse(account).ok());
@@ -188,7 +178,7 @@ impl Operator {
         let mut accounts = BTreeSet::new();
         let mut skipped = Vec::new();
         for id in ids {
-            let event = Event::from(self.stored_event(id).await?.seen);
+            let event = Event::from(self.stored_event(id).await?.event);
             match event.account.as_deref().and_then(|account| Account::parse(account).ok()) {
                 Some(account) => drop(accounts.insert(account)),
                 None => skipped.push(format!("`{}` triggers no account: {}", event.id, event.why.unwrap_or_default())),

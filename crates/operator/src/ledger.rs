@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, User};
-use entitlement::step::Step;
-use entitlement::stored_step::StoredStep;
+use entitlement::plan::Step;
 use serde::{Deserialize, Serialize};
 use store::ledger::{Filter, LedgerRow};
 use utoipa::ToSchema;
@@ -121,8 +120,7 @@ impl LedgerEntry {
     /// The step, unless another version wrote it in a way that this one cannot read.
     #[must_use]
     pub fn parsed(&self) -> Option<Step> {
-        let stored: StoredStep = serde_json::from_value(self.step.clone()).ok()?;
-        Some(stored.into_steps().0)
+        serde_json::from_value(self.step.clone()).ok()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::OperatorError;
 use crate::operator::Operator;
 
 /// The note that keeps the last reports, how many of them, and how many of the differences of each.
-const REPORTS: &str = "rounds";
+const REPORTS: &str = "reconciliations";
 const KEPT_REPORTS: usize = 10;
 const KEPT_DIFFERENCES: usize = 200;
 /// The note that asks for a reconciliation as soon as possible.

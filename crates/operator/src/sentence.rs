@@ -1,9 +1,7 @@
 //! How ledger entries, audit entries and the worklist read in a sentence.
 
 use entitlement::clock::Timestamp;
-use entitlement::expected::Refund;
-use entitlement::step::{SaleEvent, Step};
-use entitlement::until::Until;
+use entitlement::plan::{Refund, SaleEvent, Step, Until};
 
 use crate::audit::AuditEntry;
 use crate::ledger::LedgerEntry;
@@ -17,8 +15,8 @@ pub fn step(entry: &LedgerEntry) -> String {
     match entry.parsed() {
         Some(Step::GrantAccess(grant)) => format!("{what} {}", until(grant.until)),
         Some(Step::RevokeAccess(revoke)) if revoke.refund == Refund::Yes => format!("{what} as a refund"),
-        Some(Step::ReportSale(report)) => match report.event {
-            SaleEvent::Sold | SaleEvent::Changed => what,
+        Some(Step::ReportSale(report)) => match report.word() {
+            SaleEvent::Sold => what,
             SaleEvent::Refunded(_) => format!("{what} as a refund"),
             SaleEvent::Ended(_) => format!("{what} as ended"),
         },

@@ -124,7 +124,7 @@ mod tests {
             kind: "invoice.paid".into(),
             account: None,
             object: Some("in_1".into()),
-            outcome: "rung".into(),
+            outcome: "enqueued".into(),
             created: at(0),
             received: at(received),
         }

@@ -12,18 +12,18 @@ use sqlx::{Connection as _, Decode, PgConnection, Postgres, Row as _, Sqlite, Ty
 use tokio::time::timeout;
 
 use crate::error::Failed;
-use crate::script::Scripted;
+use crate::sqlite_pipeline::SqlitePipeline;
 use crate::sqlite_reads::SqliteReads;
 
 /// Connections for reading, of one process.
 pub(crate) const READERS: u32 = 6;
-/// A read that takes longer is given up.
+/// A read that takes longer is cancelled.
 const LONGEST_READ: Duration = Duration::from_secs(10);
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    Sqlite(Scripted),
+    Sqlite(SqlitePipeline),
     Postgres(PgConnection),
 }
 
@@ -45,11 +45,11 @@ pub(crate) enum Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
     Full,
-    /// For what a power cut may undo: leases, and the tokens of rate limits. On SQLite there is only the one writer.
+    /// For what a power cut may undo: leases, and tokens of rate limits. SQLite has one writer, which is always durable.
     Relaxed,
 }
 
-/// Whose time leases and due moments go by.
+/// Whose clock leases and due times go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Time {
     /// The clock in [`crate::open::Options`].
@@ -59,9 +59,9 @@ pub enum Time {
 }
 
 impl Connection {
-    /// Begins a transaction and answers the time in it: asked only now, since beginning may have waited. SQLite begins with
-    /// the first statement; whoever waits for another process there goes by a time that is up to [`BUSY`] old, which
-    /// is shorter than a lease lasts, and a lease that another process took meanwhile has another name.
+    /// Begins a transaction and answers the time in it: read only now, since beginning may have waited. SQLite begins with
+    /// the first statement, so that a wait for another process makes that time up to [`BUSY`] old: shorter than a lease
+    /// lasts, and a lease that another process took meanwhile has another name.
     ///
     /// [`BUSY`]: crate::database::BUSY
     pub(crate) async fn begin(
@@ -108,9 +108,9 @@ impl Connection {
     }
 }
 
-/// What begins a transaction on PostgreSQL: another process is waited for less long than a lease lasts, and one that
-/// sleeps in the middle of a transaction, or is gone, holds nobody up for longer either. Whatever is stronger than `on`
-/// stays as the server has it; `off` would lose what was answered with 200.
+/// What begins a transaction on PostgreSQL: locks are waited for less long than a lease lasts, and a process that stops in
+/// the middle of a transaction blocks the others no longer than that. A stronger `synchronous_commit` than `on` stays as
+/// the server has it; `off` would lose events that were answered with 200.
 fn beginning(durability: Durability) -> &'static str {
     match durability {
         Durability::Full => {
@@ -127,8 +127,8 @@ fn beginning(durability: Durability) -> &'static str {
     }
 }
 
-/// Does `work` on a connection of `pool`. One that does not answer is closed, since it may have fallen silent for good;
-/// given back, it would keep its place for ever.
+/// Does `work` on a connection of `pool`. One that does not answer in time is closed, since it may never answer again; given
+/// back, it would occupy its place for ever.
 pub(crate) async fn bounded<T>(
     pool: &PgPool,
     longest: Duration,
@@ -143,7 +143,7 @@ pub(crate) async fn bounded<T>(
 }
 
 /// Reads on a connection of `pool`. One that was cut meanwhile (the server restarted or failed over) is replaced and the
-/// read repeated, which does no harm: a connection that was just used is lent without asking whether it is still there.
+/// read repeated: a connection that was just used is not pinged before.
 pub(crate) async fn read_again(
     pool: &PgPool,
     query: impl Fn() -> Query<'static, Postgres, PgArguments>,

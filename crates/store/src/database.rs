@@ -1,4 +1,4 @@
-//! Which database it is, and how it is connected to.
+//! Connecting to SQLite or PostgreSQL, and migrating it.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,21 +14,22 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{Connection, Pool, READERS};
 use crate::error::OpenError;
 use crate::migrations;
-use crate::script::Scripted;
+use crate::sqlite_pipeline::SqlitePipeline;
 use crate::sqlite_reads::SqliteReads;
-use crate::writer::BATCH;
 
-/// How often the log is folded back into the database file, off the commit path.
-const FOLD_EVERY: Duration = Duration::from_millis(200);
-/// How long another process that locks SQLite's file is waited for; shorter than a lease, so that it costs none.
+/// Writes taken into one transaction at most.
+pub(crate) const BATCH: usize = 512;
+/// How often the write-ahead log is checkpointed, off the commit path.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(200);
+/// How long another process that locks SQLite's file is waited for; shorter than a lease lasts.
 pub(crate) const BUSY: Duration = Duration::from_secs(5);
 /// Longest time to wait for a connection.
 pub(crate) const CONNECT: Duration = Duration::from_secs(3);
-/// How long a connection may take to say that it is there; shorter than [`CONNECT`], within which another is found.
+/// How long the answer to a ping may take; shorter than [`CONNECT`], within which another connection is found.
 const LONGEST_PING: Duration = Duration::from_secs(1);
-/// A connection that was used so recently is taken to be there yet.
+/// A connection that was used so recently is not pinged.
 const FRESH: Duration = Duration::from_secs(1);
-/// Prepared statements that a connection keeps.
+/// Prepared statements that a connection caches.
 const STATEMENTS: usize = 256;
 /// The advisory lock under which PostgreSQL is migrated.
 const MIGRATING: &str = "SELECT pg_advisory_xact_lock(7230410958)";
@@ -46,7 +47,7 @@ impl Database {
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             // the driver would ask for all digits of floats, which PgBouncer refuses and nothing here needs
             let options = PgConnectOptions::from_str(url).map_err(OpenError::Url)?.extra_float_digits(None);
-            // a name for whoever looks at pg_stat_activity
+            // a name in pg_stat_activity
             let named =
                 if options.get_application_name().is_some() { options } else { options.application_name("grantsync") };
             return Ok(Self::Postgres(Box::new(named)));
@@ -56,15 +57,15 @@ impl Database {
             options
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
-                // an event answered with 200 is on the disk
+                // an event that is answered with 200 is on the disk
                 .synchronous(SqliteSynchronous::Full)
                 .busy_timeout(BUSY)
                 .foreign_keys(true)
-                // as many as one batch answers, so that the connection's thread never waits for whoever reads them
+                // as many rows as one batch answers, so that the connection's thread never waits for the reader
                 .row_buffer_size(BATCH)
-                // statements that go together are kept together
+                // a pipeline of statements is cached as one
                 .statement_cache_capacity(STATEMENTS)
-                // the log is folded by a connection of its own; this is only the net below it
+                // a connection of its own checkpoints; this is only the safety net
                 .pragma("wal_autocheckpoint", "20000"),
         )))
     }
@@ -73,7 +74,7 @@ impl Database {
         match self {
             Self::Sqlite(options) => {
                 let connection = options.connect().await.map_err(opening(options.get_filename()))?;
-                Ok(Connection::Sqlite(Scripted::new(connection)))
+                Ok(Connection::Sqlite(SqlitePipeline::new(connection)))
             }
             Self::Postgres(options) => {
                 let connected = timeout(CONNECT, options.connect()).await;
@@ -83,19 +84,19 @@ impl Database {
         }
     }
 
-    /// A connection, after the tables were brought up to date.
-    pub(crate) async fn connect_up_to_date(&self) -> Result<Connection, OpenError> {
-        self.look_before_writing().await?;
+    /// A connection, after the tables were migrated.
+    pub(crate) async fn connect_migrated(&self) -> Result<Connection, OpenError> {
+        self.check_readable().await?;
         let mut connection = self.connect().await?;
         self.migrate(&mut connection).await?;
         Ok(connection)
     }
 
-    /// A SQLite file that cannot be read is not opened for writing: opening and closing it alone may fold its log into it.
-    async fn look_before_writing(&self) -> Result<(), OpenError> {
+    /// A SQLite file that cannot be read is not opened for writing, since opening and closing it may checkpoint its log.
+    async fn check_readable(&self) -> Result<(), OpenError> {
         let Self::Sqlite(options) = self else { return Ok(()) };
         let file = options.get_filename();
-        // what a first start left half made is made whole by whoever may write
+        // what a first start left unfinished is recovered by opening it for writing
         let mut journal = file.as_os_str().to_owned();
         journal.push("-journal");
         if !file.exists() || Path::new(&journal).exists() {
@@ -103,9 +104,9 @@ impl Database {
         }
         let reader = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(BUSY);
         let mut connection = reader.connect().await.map_err(opening(file))?;
-        let looked = connection.execute("SELECT name FROM sqlite_schema").await;
+        let read = connection.execute("SELECT name FROM sqlite_schema").await;
         let closed = connection.close().await;
-        looked.map(drop).and(closed).map_err(opening(file))
+        read.map(drop).and(closed).map_err(opening(file))
     }
 
     /// Connections for reading, made when they are needed.
@@ -114,23 +115,23 @@ impl Database {
             Self::Sqlite(options) => Pool::Sqlite(SqliteReads::new((**options).clone(), READERS)),
             Self::Postgres(options) => {
                 let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(CONNECT);
-                // one that was just used needs no test; one that does not answer is left for another
+                // one that was just used needs no ping; one that does not answer is replaced
                 let pool = pool.test_before_acquire(false).before_acquire(|connection, about| {
                     Box::pin(async move { Ok(about.idle_for < FRESH || answers(connection).await) })
                 });
-                // asked here already, since the pool itself would wait for an answer for ever
+                // pinged here already, since the pool itself would wait for an answer for ever
                 let pool = pool.after_release(|connection, _| Box::pin(async move { Ok(answers(connection).await) }));
                 Pool::Postgres(pool.connect_lazy_with((**options).clone()))
             }
         }
     }
 
-    /// Brings the tables up to date, in one transaction and one process at a time.
+    /// Migrates the tables, in one transaction and one process at a time.
     pub(crate) async fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
         let migrated = match connection {
             Connection::Sqlite(connection) => {
                 let mut migrator = migrations::sqlite();
-                let begun = connection.alone().begin_with("BEGIN IMMEDIATE").await;
+                let begun = connection.connection().begin_with("BEGIN IMMEDIATE").await;
                 let mut transaction = begun.map_err(|source| self.refuses(source))?;
                 let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
                 transaction.commit().await.map_err(MigrateError::from).and(run)
@@ -138,7 +139,7 @@ impl Database {
             Connection::Postgres(connection) => {
                 warn_of_lost_commits(connection).await;
                 match schema(connection).await {
-                    // whoever only serves need not be allowed to make tables
+                    // a process that only serves need not be allowed to change tables
                     Schema::Current => return Ok(()),
                     Schema::Newer(version) => return Err(OpenError::Newer { version }),
                     Schema::Behind => {}
@@ -169,21 +170,21 @@ impl Database {
         }
     }
 
-    /// Folds SQLite's write-ahead log into the database file, so that no commit has to.
-    pub(crate) async fn fold_log(connection: Connection, closing: CancellationToken) {
-        let Connection::Sqlite(mut scripted) = connection else { return };
-        let mut tick = tokio::time::interval(FOLD_EVERY);
+    /// Checkpoints SQLite's write-ahead log until `closing`, so that no commit has to.
+    pub(crate) async fn checkpoint(connection: Connection, closing: CancellationToken) {
+        let Connection::Sqlite(mut pipeline) = connection else { return };
+        let mut tick = tokio::time::interval(CHECKPOINT_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while closing.run_until_cancelled(tick.tick()).await.is_some() {
-            let folded = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(scripted.alone()).await;
-            if let Err(error) = folded {
-                tracing::debug!(%error, "the write-ahead log could not be folded; trying again");
+            let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(pipeline.connection()).await;
+            if let Err(error) = done {
+                tracing::debug!(%error, "the write-ahead log could not be checkpointed; trying again");
             }
-            if scripted.alone().ping().await.is_err() {
+            if pipeline.connection().ping().await.is_err() {
                 return;
             }
         }
-        if let Err(error) = scripted.close().await {
+        if let Err(error) = pipeline.close().await {
             tracing::warn!(%error, "the database did not close cleanly");
         }
     }
@@ -194,7 +195,7 @@ fn unlocked(migrator: &mut Migrator) -> &Migrator {
     migrator.set_locking(false)
 }
 
-/// How a database stands to the migrations that this program knows.
+/// How the tables compare with the migrations that this program knows.
 enum Schema {
     Behind,
     Current,
@@ -203,18 +204,18 @@ enum Schema {
 
 async fn schema(connection: &mut sqlx::PgConnection) -> Schema {
     let known = migrations::newest_on_postgres();
-    // fails where the table is not there yet
-    let made = sqlx::query("SELECT max(version) AS version, bool_and(success) AS good FROM _sqlx_migrations");
-    let made = made.fetch_one(connection).await.ok();
-    let good = made.as_ref().is_some_and(|row| row.get::<Option<bool>, _>("good") == Some(true));
-    match made.and_then(|row| row.get::<Option<i64>, _>("version")) {
+    // fails where the table does not exist yet
+    let applied = sqlx::query("SELECT max(version) AS version, bool_and(success) AS good FROM _sqlx_migrations");
+    let applied = applied.fetch_one(connection).await.ok();
+    let good = applied.as_ref().is_some_and(|row| row.get::<Option<bool>, _>("good") == Some(true));
+    match applied.and_then(|row| row.get::<Option<i64>, _>("version")) {
         Some(version) if Some(version) > known => Schema::Newer(version),
         version if version == known && good => Schema::Current,
         _ => Schema::Behind,
     }
 }
 
-/// A server that does not wait for its disk loses what was answered with 200.
+/// A server that does not wait for its disk loses events that were answered with 200.
 async fn warn_of_lost_commits(connection: &mut sqlx::PgConnection) {
     let shown = sqlx::query("SELECT current_setting('fsync')").fetch_one(connection).await;
     if shown.is_ok_and(|row| row.get::<String, _>(0) == "off") {
@@ -231,7 +232,7 @@ fn opening(file: &Path) -> impl FnOnce(sqlx::Error) -> OpenError {
     move |source| OpenError::Open { file, source }
 }
 
-/// Where it is, without the password.
+/// The address without the password.
 fn to(options: &PgConnectOptions) -> String {
     format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or_default())
 }

@@ -48,8 +48,8 @@ impl Outcome {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Enqueued(_) => "rung",
-            Self::NoAccount => "nobody",
+            Self::Enqueued(_) => "enqueued",
+            Self::NoAccount => "no_account",
             Self::OtherMode => "other_mode",
             Self::Unreadable { .. } => "unreadable",
         }

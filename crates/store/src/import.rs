@@ -4,165 +4,25 @@
 
 use entitlement::clock::{Clock, Timestamp};
 
+use crate::batch::{Batch, Column};
 use crate::connection::{Connection, Durability, Row, Time};
 use crate::daemon_state;
 use crate::database::Database;
 use crate::error::{OpenError, StoreError};
-use crate::statement::{Batch, Column, Value, millis, sql};
+use crate::import_tables::{TABLES, Table};
+use crate::statement::sql;
+use crate::value::{Value, json, millis};
 
 /// Rows of one batch.
 const BATCH: i64 = 1000;
-/// The note that says where the copy came from, and under whose name each table's progress is kept.
-const NOTE: &str = "import";
-
-/// A table, with the columns that tell its rows apart first.
-struct Table {
-    name: &'static str,
-    /// How many of the columns make up the primary key.
-    key: usize,
-    columns: &'static [Column],
-}
-
-/// What is copied. Turns and rate limits belong to running processes.
-const TABLES: [Table; 13] = {
-    use Column::{Number, Text};
-    [
-        Table {
-            name: "inbox",
-            key: 1,
-            columns: &[
-                Text("id"),
-                Text("kind"),
-                Text("account"),
-                Text("object"),
-                Text("outcome"),
-                Number("created"),
-                Number("received"),
-                Text("body"),
-            ],
-        },
-        Table {
-            name: "worklist",
-            key: 1,
-            // without the lease: whoever held it is gone
-            columns: &[
-                Text("account"),
-                Text("customer"),
-                Number("due_at"),
-                Number("class"),
-                Number("asked"),
-                Number("generation"),
-                Number("rung_at"),
-                Number("attempts"),
-                Number("failing_since"),
-                Text("trouble"),
-                Number("settled_at"),
-            ],
-        },
-        Table {
-            name: "links",
-            key: 1,
-            columns: &[Text("account"), Text("customer"), Text("origin"), Number("learnt_at")],
-        },
-        Table { name: "handovers", key: 2, columns: &[Text("account"), Text("customer")] },
-        Table {
-            name: "ledger",
-            key: 1,
-            columns: &[
-                Number("seq"),
-                Text("key"),
-                Text("previous"),
-                Text("destination"),
-                Text("environment"),
-                Text("customer"),
-                Text("account"),
-                Text("subject"),
-                Text("step"),
-                Text("because"),
-                Text("state"),
-                Number("attempts"),
-                Number("due_at"),
-                Number("intended_at"),
-                Number("settled_at"),
-                Text("why"),
-            ],
-        },
-        Table {
-            name: "parked",
-            key: 1,
-            columns: &[
-                Number("id"),
-                Text("kind"),
-                Text("account"),
-                Text("customer"),
-                Text("subject"),
-                Text("reason"),
-                Text("hint"),
-                Number("since"),
-                Text("dropped"),
-            ],
-        },
-        Table { name: "statuses", key: 1, columns: &[Text("customer"), Text("status"), Number("as_of")] },
-        Table {
-            name: "promotions",
-            key: 1,
-            columns: &[
-                Number("id"),
-                Text("customer"),
-                Text("destination"),
-                Text("level"),
-                Number("until"),
-                Text("request"),
-                Text("who"),
-                Text("why"),
-                Number("given_at"),
-                Number("ended_at"),
-                Text("ended_by"),
-                Text("ended_why"),
-            ],
-        },
-        Table {
-            name: "blocks",
-            key: 3,
-            columns: &[Text("customer"), Text("destination"), Text("level"), Text("who"), Text("why"), Number("since")],
-        },
-        Table {
-            name: "details",
-            key: 3,
-            columns: &[
-                Text("customer"),
-                Text("destination"),
-                Text("name"),
-                Text("value"),
-                Text("who"),
-                Number("since"),
-            ],
-        },
-        Table {
-            name: "orders",
-            key: 1,
-            columns: &[
-                Number("id"),
-                Text("customer"),
-                Text("destination"),
-                Text("kind"),
-                Text("subject"),
-                Number("promotion"),
-                Text("who"),
-                Text("why"),
-                Number("ordered_at"),
-            ],
-        },
-        Table { name: "witnessed", key: 1, columns: &[Text("customer"), Text("levels"), Number("as_of")] },
-        Table { name: "notes", key: 1, columns: &[Text("name"), Text("value")] },
-    ]
-};
+/// The entry of `daemon_state` that says where the copy came from; each table's progress has this name with the table's.
+const STATE: &str = "import";
 
 /// How far a table's copy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub table: &'static str,
-    /// Rows there now.
+    /// Rows that were copied.
     pub copied: i64,
     /// Rows in the source.
     pub of: i64,
@@ -181,17 +41,17 @@ pub enum ImportError {
     Direction,
     #[error("`{file}` does not exist")]
     NoSource { file: String },
-    #[error("a daemon works on the SQLite database (it holds {leased} accounts or turns): stop it, then copy")]
+    #[error("a daemon works on the SQLite database (it holds {leased} leases): stop it, then copy")]
     InUse { leased: i64 },
     #[error(
-        "the PostgreSQL database holds {rows} rows in `{table}` already, which did not come from this copy; use an empty one"
+        "the PostgreSQL database has {rows} rows in `{table}` already, which did not come from this copy; use an empty one"
     )]
     NotEmpty { table: &'static str, rows: i64 },
     #[error("after the copy `{table}` has {there} rows, {expected} were expected: nothing was removed; report it")]
     Short { table: &'static str, expected: i64, there: i64 },
 }
 
-/// Copies the SQLite database at `from` into the PostgreSQL database at `to`, and tells how far it is. It may be stopped
+/// Copies the SQLite database at `from` into the PostgreSQL database at `to`, and reports its progress. It may be stopped
 /// and called again.
 ///
 /// # Errors
@@ -200,44 +60,48 @@ pub async fn copy(
     from: &str,
     to: &str,
     clock: Clock,
-    mut told: impl FnMut(Progress),
+    mut report: impl FnMut(Progress),
 ) -> Result<Vec<Progress>, ImportError> {
-    let (source, target) = (Database::parse(from)?, Database::parse(to)?);
-    let Database::Sqlite(file) = &source else { return Err(ImportError::Direction) };
-    if !file.get_filename().exists() {
-        return Err(ImportError::NoSource { file: file.get_filename().display().to_string() });
-    }
-    let (mut source, mut target) = match target {
-        Database::Postgres(_) => (source.connect_up_to_date().await?, target.connect_up_to_date().await?),
-        Database::Sqlite(_) => return Err(ImportError::Direction),
-    };
-    unused(&mut source, clock()).await?;
-    begin(&mut target, from, clock).await?;
+    let (mut source, mut target) = connect(from, to).await?;
+    check_unused(&mut source, clock()).await?;
+    begin_copy(&mut target, from, clock).await?;
     let mut all = Vec::with_capacity(TABLES.len());
     for table in &TABLES {
         let of = table.count(&mut source).await?;
         loop {
             let (copied, more) = table.copy_batch(&mut source, &mut target, clock).await?;
-            told(Progress { table: table.name, copied, of });
+            report(Progress { table: table.name, copied, of });
             if !more {
                 break;
             }
         }
         all.push(Progress { table: table.name, copied: table.count(&mut target).await?, of });
     }
-    number_on(&mut target, clock).await?;
+    continue_numbers(&mut target, clock).await?;
     match all.iter().find(|table| table.copied < table.of) {
         Some(short) => Err(ImportError::Short { table: short.table, expected: short.of, there: short.copied }),
         None => Ok(all),
     }
 }
 
-async fn unused(source: &mut Connection, now: Timestamp) -> Result<(), ImportError> {
-    // a worker that rests holds a turn of its own, which says that it runs
+async fn connect(from: &str, to: &str) -> Result<(Connection, Connection), ImportError> {
+    let source = Database::parse(from)?;
+    let target = Database::parse(to)?;
+    let Database::Sqlite(file) = &source else { return Err(ImportError::Direction) };
+    if !file.get_filename().exists() {
+        return Err(ImportError::NoSource { file: file.get_filename().display().to_string() });
+    }
+    match target {
+        Database::Postgres(_) => Ok((source.connect_migrated().await?, target.connect_migrated().await?)),
+        Database::Sqlite(_) => Err(ImportError::Direction),
+    }
+}
+
+async fn check_unused(source: &mut Connection, now: Timestamp) -> Result<(), ImportError> {
+    // an idle worker has a task lease of its own, which says that it runs
     let query = sql("SELECT (SELECT count(*) FROM worklist WHERE lease_until > $1)
-                          + (SELECT count(*) FROM turns WHERE lease_until > $1) AS count");
-    let query = query.bind(millis(now));
-    let row = query.fetch_first(source).await.map_err(StoreError::on("asking for leases"))?;
+                          + (SELECT count(*) FROM task_leases WHERE lease_until > $1) AS count");
+    let row = query.bind(millis(now)).fetch_first(source).await.map_err(StoreError::on("counting leases"))?;
     match row.map_or(0, |row| row.get::<i64>("count")) {
         0 => Ok(()),
         leased => Err(ImportError::InUse { leased }),
@@ -245,43 +109,42 @@ async fn unused(source: &mut Connection, now: Timestamp) -> Result<(), ImportErr
 }
 
 /// Refuses a target with rows of its own, and marks an empty one.
-async fn begin(target: &mut Connection, from: &str, clock: Clock) -> Result<(), ImportError> {
-    if noted(target, NOTE).await?.is_some_and(|source| source == from) {
+async fn begin_copy(target: &mut Connection, from: &str, clock: Clock) -> Result<(), ImportError> {
+    if state(target, STATE).await?.is_some_and(|source| source == from) {
         return Ok(());
     }
-    for table in TABLES.iter().filter(|table| table.name != "notes") {
+    for table in TABLES.iter().filter(|table| table.name != "daemon_state") {
         let rows = table.count(target).await?;
         if rows > 0 {
             return Err(ImportError::NotEmpty { table: table.name, rows });
         }
     }
-    transaction(target, clock).await?;
-    daemon_state::keep(target, NOTE, from).await?;
+    begin(target, clock).await?;
+    daemon_state::set(target, STATE, from).await?;
     Ok(target.commit().await.map_err(StoreError::on("beginning the copy"))?)
 }
 
-async fn transaction(target: &mut Connection, clock: Clock) -> Result<Timestamp, StoreError> {
+async fn begin(target: &mut Connection, clock: Clock) -> Result<Timestamp, StoreError> {
     target.begin(Durability::Full, Time::Process, clock).await.map_err(StoreError::on("beginning a transaction"))
 }
 
-async fn noted(target: &mut Connection, name: &str) -> Result<Option<String>, StoreError> {
-    let query = sql("SELECT value FROM notes WHERE name = $1").bind(name);
-    let row = query.fetch_first(target).await.map_err(StoreError::on("reading a note"))?;
+async fn state(target: &mut Connection, name: &str) -> Result<Option<String>, StoreError> {
+    let query = sql("SELECT value FROM daemon_state WHERE name = $1").bind(name);
+    let row = query.fetch_first(target).await.map_err(StoreError::on("reading the progress of the copy"))?;
     Ok(row.map(|row| row.get("value")))
 }
 
-/// New entries are numbered on behind the copied ones.
-async fn number_on(target: &mut Connection, clock: Clock) -> Result<(), StoreError> {
-    transaction(target, clock).await?;
-    for text in [
-        "SELECT setval(pg_get_serial_sequence('ledger', 'seq'), coalesce(max(seq), 1), max(seq) IS NOT NULL) FROM ledger",
-        "SELECT setval(pg_get_serial_sequence('promotions', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM promotions",
-        "SELECT setval(pg_get_serial_sequence('orders', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM orders",
-        "SELECT setval(pg_get_serial_sequence('parked', 'id'), coalesce(max(id), 1), max(id) IS NOT NULL) FROM parked",
-    ] {
-        sql(text).fetch(target).await.map_err(StoreError::on("numbering on"))?;
+/// New rows are numbered on after the copied ones.
+async fn continue_numbers(target: &mut Connection, clock: Clock) -> Result<(), StoreError> {
+    begin(target, clock).await?;
+    for (table, column) in [("ledger", "seq"), ("promotional_grants", "id"), ("audit_log", "id"), ("parked", "id")] {
+        let query = sql(format!(
+            "SELECT setval(pg_get_serial_sequence('{table}', '{column}'), coalesce(max({column}), 1),
+                           max({column}) IS NOT NULL) FROM {table}"
+        ));
+        query.fetch(target).await.map_err(StoreError::on("continuing numbers"))?;
     }
-    target.commit().await.map_err(StoreError::on("numbering on"))
+    target.commit().await.map_err(StoreError::on("continuing numbers"))
 }
 
 impl Table {
@@ -291,57 +154,45 @@ impl Table {
         Ok(row.map_or(0, |row| row.get("count")))
     }
 
-    fn names(&self) -> String {
-        self.columns.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
-    }
-
-    fn keys(&self) -> Vec<&'static str> {
-        self.columns[..self.key].iter().map(|column| column.name()).collect()
-    }
-
-    /// Copies what comes next; answers how many rows are there by now, and whether there may be more.
+    /// Copies the next batch; answers how many rows were copied so far, and whether there may be more.
     async fn copy_batch(
         &self,
         source: &mut Connection,
         target: &mut Connection,
         clock: Clock,
     ) -> Result<(i64, bool), StoreError> {
-        let progress = format!("{NOTE} of {}", self.name);
-        let (mut copied, mut behind) = (0, None);
-        if let Some(note) = noted(target, &progress).await? {
-            let (count, key): (i64, Vec<serde_json::Value>) = serde_json::from_str(&note)
-                .map_err(|error| StoreError::Row { table: "notes", what: error.to_string() })?;
-            (copied, behind) = (count, Some(key));
-        }
-        let rows = self.read(source, behind).await?;
+        let progress = format!("{STATE} of {}", self.name);
+        let (copied, after) = read_progress(target, &progress).await?;
+        let rows = self.read(source, after).await?;
         let Some(last) = rows.last() else { return Ok((copied, false)) };
-        let (count, key) = (copied + i64::try_from(rows.len()).unwrap_or(i64::MAX), &last[..self.key]);
-        let note = crate::statement::json(&(count, key))?;
+        let copied = copied + i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let text = json(&(copied, &last[..self.key]))?;
         let more = rows.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
-        transaction(target, clock).await?;
-        let insert = format!(
+        begin(target, clock).await?;
+        let insert = sql(format!(
             "INSERT INTO {} ({names}) SELECT {names} FROM copied WHERE true ON CONFLICT DO NOTHING",
             self.name,
             names = self.names()
-        );
-        let insert = sql(insert).with(Batch::of("copied", self.columns.to_vec(), rows));
+        ));
+        let insert = insert.with(Batch::of("copied", self.columns.to_vec(), rows));
         insert.execute(target).await.map_err(StoreError::on("copying rows"))?;
-        daemon_state::keep(target, &progress, &note).await?;
+        daemon_state::set(target, &progress, &text).await?;
         target.commit().await.map_err(StoreError::on("copying rows"))?;
-        Ok((count, more))
+        Ok((copied, more))
     }
 
+    /// The rows after the one with this key.
     async fn read(
         &self,
         source: &mut Connection,
-        behind: Option<Vec<serde_json::Value>>,
+        after: Option<Vec<serde_json::Value>>,
     ) -> Result<Vec<Vec<Value<'static>>>, StoreError> {
-        let (names, keys) = (self.names(), self.keys().join(", "));
+        let (names, keys) = (self.names(), self.key_names());
         let places = (2..self.key + 2).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
-        let condition = behind.as_ref().map_or_else(String::new, |_| format!("WHERE ({keys}) > ({places})"));
+        let condition = after.as_ref().map_or_else(String::new, |_| format!("WHERE ({keys}) > ({places})"));
         let mut query =
             sql(format!("SELECT {names} FROM {} {condition} ORDER BY {keys} LIMIT $1", self.name)).bind(BATCH);
-        for key in behind.unwrap_or_default() {
+        for key in after.unwrap_or_default() {
             query = match key.as_i64() {
                 Some(number) => query.bind(number),
                 None => query.bind(key.as_str().unwrap_or_default().to_owned()),
@@ -350,6 +201,17 @@ impl Table {
         let rows = query.fetch(source).await.map_err(StoreError::on("reading rows"))?;
         Ok(rows.iter().map(|row| self.columns.iter().map(|column| value(row, *column)).collect()).collect())
     }
+}
+
+/// How many rows were copied, and the key of the last of them.
+async fn read_progress(
+    target: &mut Connection,
+    name: &str,
+) -> Result<(i64, Option<Vec<serde_json::Value>>), StoreError> {
+    let Some(text) = state(target, name).await? else { return Ok((0, None)) };
+    let unreadable = |error: serde_json::Error| StoreError::Row { table: "daemon_state", what: error.to_string() };
+    let (copied, key) = serde_json::from_str(&text).map_err(unreadable)?;
+    Ok((copied, Some(key)))
 }
 
 fn value(row: &Row, column: Column) -> Value<'static> {

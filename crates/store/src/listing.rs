@@ -1,9 +1,10 @@
-//! Lists whose conditions are known only when they are asked for.
+//! Queries of lists, whose conditions depend on what is asked for.
 
-use crate::statement::{Statement, Value, sql};
+use crate::statement::{Statement, sql};
+use crate::value::Value;
 
-/// A list under way. Only the conditions that are wanted come into its text, so that the database finds the index of
-/// each.
+/// A query being built. Only the conditions that are needed come into its text, so that the database finds the index for
+/// them.
 #[derive(Debug)]
 pub(crate) struct Listing<'a> {
     text: String,
@@ -11,12 +12,12 @@ pub(crate) struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// A list of what `select` finds; it ends with a condition.
+    /// The rows of `select`, which ends with a condition.
     pub(crate) fn of(select: &str) -> Self {
         Self { text: select.to_owned(), values: Vec::new() }
     }
 
-    /// Adds a condition that calls its value `?`; without a value there is none.
+    /// Adds a condition in which `?` stands for `value`; without a value there is none.
     pub(crate) fn only(mut self, condition: &str, value: Option<impl Into<Value<'a>>>) -> Self {
         let Some(value) = value else { return self };
         self.values.push(value.into());
@@ -25,15 +26,15 @@ impl<'a> Listing<'a> {
         self
     }
 
-    /// Adds a condition without a value, where it is wanted.
-    pub(crate) fn only_if(mut self, wanted: bool, condition: &str) -> Self {
-        if wanted {
+    /// Adds a condition without a value, if `is_needed`.
+    pub(crate) fn only_if(mut self, is_needed: bool, condition: &str) -> Self {
+        if is_needed {
             self.text.push_str(&format!(" AND ({condition})"));
         }
         self
     }
 
-    /// The first `limit` of the list in this order.
+    /// The first `limit` rows in this order.
     pub(crate) fn first(mut self, limit: u32, order: &str) -> Statement<'a> {
         self.values.push(i64::from(limit).into());
         self.text.push_str(&format!(" ORDER BY {order} LIMIT ${}", self.values.len()));

@@ -23,6 +23,7 @@ const SQLITE: &[File] = files!["sqlite":
     "0005_witness"
     "0006_ordered"
     "0007_asked"
+    "0008_words"
 ];
 
 const POSTGRES: &[File] = files!["postgres":
@@ -33,6 +34,7 @@ const POSTGRES: &[File] = files!["postgres":
     "0005_witness"
     "0006_ordered"
     "0007_asked"
+    "0008_words"
 ];
 
 pub(crate) fn sqlite() -> Migrator {

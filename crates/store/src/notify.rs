@@ -1,4 +1,6 @@
-//! The wake-up: within the process, and on PostgreSQL among all of them. It may be lost, doubled or late at no cost.
+//! Notifications that something may be due: within the process, and on PostgreSQL among all of them.
+//!
+//! One may be lost, doubled or late at no cost: whoever waits for it looks by itself every few seconds too.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -12,31 +14,30 @@ use tokio::time::{sleep, timeout};
 use crate::connection::{Pool, bounded};
 use crate::database::CONNECT;
 use crate::tokens::UpstreamPause;
+use crate::write::Wakes;
 
 /// The channel of `NOTIFY`.
 const CHANNEL: &str = "grantsync";
-/// Bells this close together are told to the others as one.
-const GATHERED: Duration = Duration::from_millis(10);
-/// How long a lost connection, or one that nothing comes through, is left alone.
-const AGAIN: Duration = Duration::from_secs(5);
-/// After this much silence it is tried whether anything comes through.
+/// The payload behind the sender's name when accounts were triggered.
+const TRIGGERED: &str = "triggered";
+/// The payload behind the sender's name that only shows whether notifications come through.
+const PROBE: &str = "probe";
+/// The first word of the payload when an upstream is paused; seconds and the name of the limit follow.
+const PAUSED: &str = "paused";
+/// Triggers this close together are sent to the others as one notification.
+const DEBOUNCE: Duration = Duration::from_millis(10);
+/// How long after a lost connection the next one is tried.
+const RECONNECT_AFTER: Duration = Duration::from_secs(5);
+/// After this much silence it is probed whether anything comes through.
 const SILENCE: Duration = Duration::from_secs(30);
 /// A setting that a connection is made with, and that only the session it was made for knows.
 const MARK: &str = "grantsync.listens";
 /// How long a notification may take.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Whom a write may have given something to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Wakes {
-    Nobody,
-    Us,
-    Everyone,
-}
-
-/// Rings here and, where the database is shared, with the others.
+/// Notifies this process and, where the database is shared, the others.
 #[derive(Clone, Debug)]
-pub(crate) struct Bell {
+pub(crate) struct Notifier {
     here: Arc<Notify>,
     others: Option<Others>,
 }
@@ -45,31 +46,31 @@ pub(crate) struct Bell {
 #[derive(Clone, Debug)]
 struct Others {
     pool: PgPool,
-    /// What this process calls itself, so that it does not hear its own bells.
+    /// This process's name, so that it ignores its own notifications.
     name: Arc<str>,
-    ring: Arc<Notify>,
+    triggered: Arc<Notify>,
 }
 
-impl Bell {
+impl Notifier {
     pub(crate) fn of(reads: &Pool) -> Self {
         let others = match reads {
             Pool::Sqlite(_) => None,
             Pool::Postgres(pool) => {
                 let name = format!("{:016x}", RandomState::new().build_hasher().finish());
-                let others = Others { pool: pool.clone(), name: name.into(), ring: Arc::default() };
-                tokio::spawn(others.clone().tell_bells());
+                let others = Others { pool: pool.clone(), name: name.into(), triggered: Arc::default() };
+                tokio::spawn(others.clone().send_triggers());
                 Some(others)
             }
         };
         Self { here: Arc::default(), others }
     }
 
-    pub(crate) fn ring(&self, for_whom: Wakes) {
-        if for_whom >= Wakes::Us {
+    pub(crate) fn notify(&self, wakes: Wakes) {
+        if wakes >= Wakes::ThisProcess {
             self.here.notify_one();
         }
-        if let (Wakes::Everyone, Some(others)) = (for_whom, &self.others) {
-            others.ring.notify_one();
+        if let (Wakes::AllProcesses, Some(others)) = (wakes, &self.others) {
+            others.triggered.notify_one();
         }
     }
 
@@ -77,73 +78,73 @@ impl Bell {
         self.here.notified().await;
     }
 
-    /// Tells the others that an upstream asked to be left alone.
-    pub(crate) fn tell_held(&self, held: &UpstreamPause) {
+    /// Reports to the others that an upstream answered with a `Retry-After`.
+    pub(crate) fn send_pause(&self, pause: &UpstreamPause) {
         let Some(others) = self.others.clone() else { return };
-        let what = format!("held {} {}", held.seconds, held.limit);
-        tokio::spawn(async move { others.tell(&what).await });
+        let payload = format!("{PAUSED} {} {}", pause.seconds, pause.limit);
+        tokio::spawn(async move { others.send(&payload).await });
     }
 
     pub(crate) fn listen(&self) -> mpsc::UnboundedReceiver<UpstreamPause> {
-        let (sender, held) = mpsc::unbounded_channel();
+        let (sender, pauses) = mpsc::unbounded_channel();
         if let Some(others) = self.others.clone() {
-            tokio::spawn(others.hear(Arc::clone(&self.here), sender));
+            tokio::spawn(others.listen(Arc::clone(&self.here), sender));
         }
-        held
+        pauses
     }
 }
 
 /// Whether notifications come through, as it was last logged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Hearing {
+enum Reception {
     Untried,
-    Well,
-    Nothing,
+    Good,
+    None,
 }
 
 impl Others {
-    async fn tell_bells(self) {
+    async fn send_triggers(self) {
         loop {
-            self.ring.notified().await;
-            self.tell("rung").await;
-            sleep(GATHERED).await;
+            self.triggered.notified().await;
+            self.send(TRIGGERED).await;
+            sleep(DEBOUNCE).await;
         }
     }
 
-    async fn tell(&self, what: &str) {
+    async fn send(&self, payload: &str) {
         // nothing is lost with it, so nobody waits for the disk
         let query = sqlx::query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)");
-        let query = query.bind(CHANNEL).bind(format!("{} {what}", self.name));
-        let told = bounded(&self.pool, LONGEST, async |on| query.execute(on).await).await;
-        if let Err(error) = told {
-            tracing::debug!(%error, "other processes could not be told; they sweep");
+        let query = query.bind(CHANNEL).bind(format!("{} {payload}", self.name));
+        let sent = bounded(&self.pool, LONGEST, async |on| query.execute(on).await).await;
+        if let Err(error) = sent {
+            tracing::debug!(%error, "other processes could not be notified; they find it by their sweep");
         }
     }
 
-    async fn hear(self, here: Arc<Notify>, held: mpsc::UnboundedSender<UpstreamPause>) {
-        let mut hearing = Hearing::Untried;
-        while !held.is_closed() {
-            let ended = self.hear_while_connected(&here, &held, &mut hearing).await;
-            if hearing != Hearing::Nothing {
+    async fn listen(self, here: Arc<Notify>, pauses: mpsc::UnboundedSender<UpstreamPause>) {
+        let mut reception = Reception::Untried;
+        while !pauses.is_closed() {
+            let ended = self.listen_while_connected(&here, &pauses, &mut reception).await;
+            if reception != Reception::None {
                 tracing::warn!(
                     error = ended.err().map(tracing::field::display),
                     "notifications do not come through (a lost connection, or a pooler in transaction mode): what other \
                      processes take in is found by the sweep, seconds later"
                 );
             }
-            hearing = Hearing::Nothing;
-            sleep(AGAIN).await;
+            reception = Reception::None;
+            sleep(RECONNECT_AFTER).await;
         }
     }
 
     /// Ends when the connection is lost, or nothing comes through it.
-    async fn hear_while_connected(
+    async fn listen_while_connected(
         &self,
         here: &Notify,
-        held: &mpsc::UnboundedSender<UpstreamPause>,
-        hearing: &mut Hearing,
+        pauses: &mpsc::UnboundedSender<UpstreamPause>,
+        reception: &mut Reception,
     ) -> Result<(), sqlx::Error> {
-        // a pool of its own: a listener that fell silent keeps its place for ever
+        // a pool of its own: a listener that is no longer answered occupies its place for ever
         let options = PgConnectOptions::clone(&self.pool.connect_options()).options([(MARK, "on")]);
         let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT).connect_lazy_with(options);
         let mut listener = PgListener::connect_with(&pool).await?;
@@ -152,49 +153,49 @@ impl Others {
         if !begun? {
             return Ok(());
         }
-        // what rang before
+        // triggers from before
         here.notify_one();
-        while self.is_heard(&mut listener, here, held).await? {
-            if *hearing == Hearing::Nothing {
+        while self.comes_through(&mut listener, here, pauses).await? {
+            if *reception == Reception::None {
                 tracing::info!("notifications come through again");
             }
-            *hearing = Hearing::Well;
-            // until it falls silent, or the connection is lost
-            while let Ok(heard) = timeout(SILENCE, listener.try_recv()).await {
-                let Some(heard) = heard? else { return Ok(()) };
-                self.take(heard.payload(), here, held);
+            *reception = Reception::Good;
+            // until there is silence, or the connection is lost
+            while let Ok(received) = timeout(SILENCE, listener.try_recv()).await {
+                let Some(notification) = received? else { return Ok(()) };
+                self.take_in(notification.payload(), here, pauses);
             }
         }
         Ok(())
     }
 
-    /// Whether anything comes through, were it our own.
-    async fn is_heard(
+    /// Whether anything comes through, be it our own probe.
+    async fn comes_through(
         &self,
         listener: &mut PgListener,
         here: &Notify,
-        held: &mpsc::UnboundedSender<UpstreamPause>,
+        pauses: &mpsc::UnboundedSender<UpstreamPause>,
     ) -> Result<bool, sqlx::Error> {
-        self.tell("probe").await;
-        let Ok(heard) = timeout(LONGEST, listener.try_recv()).await else { return Ok(false) };
-        let heard = heard?;
-        if let Some(heard) = &heard {
-            self.take(heard.payload(), here, held);
+        self.send(PROBE).await;
+        let Ok(received) = timeout(LONGEST, listener.try_recv()).await else { return Ok(false) };
+        let received = received?;
+        if let Some(notification) = &received {
+            self.take_in(notification.payload(), here, pauses);
         }
-        Ok(heard.is_some())
+        Ok(received.is_some())
     }
 
-    fn take(&self, payload: &str, here: &Notify, held: &mpsc::UnboundedSender<UpstreamPause>) {
-        let Some((sender, what)) = payload.split_once(' ') else { return };
+    fn take_in(&self, payload: &str, here: &Notify, pauses: &mpsc::UnboundedSender<UpstreamPause>) {
+        let Some((sender, payload)) = payload.split_once(' ') else { return };
         if sender == &*self.name {
             return;
         }
-        match what.split(' ').collect::<Vec<_>>().as_slice() {
-            ["rung"] => here.notify_one(),
-            ["held", seconds, limit] => {
+        match payload.split(' ').collect::<Vec<_>>().as_slice() {
+            [TRIGGERED] => here.notify_one(),
+            [PAUSED, seconds, limit] => {
                 if let Ok(seconds) = seconds.parse() {
-                    // nobody may be interested
-                    drop(held.send(UpstreamPause { limit: (*limit).to_owned(), seconds }));
+                    // nobody may listen any more
+                    drop(pauses.send(UpstreamPause { limit: (*limit).to_owned(), seconds }));
                 }
             }
             _ => {}
@@ -212,7 +213,7 @@ async fn begin(listener: &mut PgListener) -> Result<bool, sqlx::Error> {
 }
 
 /// Whether the session belongs to this connection. A pooler that lends its sessions out does not know our mark, or
-/// refuses it; what listened there would go on listening in whoever's hands it comes next, and break their answers.
+/// refuses it; a session that listened there would go on listening for whoever gets it next, and break their answers.
 async fn is_our_own(listener: &mut PgListener) -> Result<bool, sqlx::Error> {
     let mark: Option<String> =
         sqlx::query_scalar("SELECT current_setting($1, true)").bind(MARK).fetch_one(listener).await?;

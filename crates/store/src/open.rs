@@ -1,46 +1,56 @@
-//! Opening the memory.
+//! An open store: what a process holds of the database.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use entitlement::clock::Clock;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Connection, Durability, Pool, Time};
-use crate::database::Database;
-use crate::error::{OpenError, StoreError};
-use crate::notify::Bell;
-use crate::statement::{differing, millis, sql};
+use crate::connection::{Durability, Pool, Time};
+use crate::error::StoreError;
+use crate::notify::Notifier;
 use crate::tokens::UpstreamPause;
-use crate::writer::{State, Waiting, Writer};
+use crate::write::{Answer, Pending, Write};
+use crate::write_health::WriteHealth;
 
-/// How long [`Store::close`] waits for what is under way.
-const LONGEST_FINISH: Duration = Duration::from_secs(10);
+/// How long [`Store::close`] waits for writes under way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub url: String,
+    /// How many events may wait for the writer; more are refused.
+    pub max_waiting: usize,
+    pub clock: Clock,
+    pub time: Time,
+}
 
 /// The memory of one process. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) reads: Pool,
-    /// What must be on the disk.
-    pub(crate) writer: mpsc::UnboundedSender<Waiting>,
-    /// Leases and the like, which need not be; on SQLite the same writer.
-    pub(crate) leaser: mpsc::UnboundedSender<Waiting>,
-    pub(crate) seats: Arc<Semaphore>,
-    pub(crate) bell: Bell,
+    /// For writes that must be on the disk when they are answered.
+    pub(crate) durable: mpsc::UnboundedSender<Pending>,
+    /// For leases and the like, which need not be; on SQLite the same writer.
+    pub(crate) relaxed: mpsc::UnboundedSender<Pending>,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) notifier: Notifier,
     pub(crate) clock: Clock,
-    state: State,
-    folding: Tasks,
-    writing: Tasks,
+    pub(crate) health: WriteHealth,
+    pub(crate) checkpoints: Tasks,
+    pub(crate) writers: Tasks,
 }
 
-/// What holds connections until it is told to finish.
+/// Tasks that hold connections until they are told to finish.
 #[derive(Clone, Debug, Default)]
-struct Tasks {
-    tracker: TaskTracker,
-    closing: CancellationToken,
+pub(crate) struct Tasks {
+    pub(crate) tracker: TaskTracker,
+    pub(crate) closing: CancellationToken,
 }
 
 impl Tasks {
@@ -51,78 +61,29 @@ impl Tasks {
     }
 }
 
-/// What the memory needs to know.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// `sqlite:FILE` or `postgres://…`.
-    pub url: String,
-    /// Events that may wait for the writer; more are refused.
-    pub max_waiting: usize,
-    pub clock: Clock,
-    pub time: Time,
-}
-
 impl Store {
-    /// Opens the database, and brings its tables up to date. A SQLite file is made if it is not there.
-    ///
-    /// # Errors
-    /// When the database cannot be opened, is none, or was written by a newer version.
-    pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let database = Database::parse(&options.url)?;
-        let first = database.connect_up_to_date().await?;
-        let reads = database.pool();
-        let (state, bell) = (State::default(), Bell::of(&reads));
-        let (folding, writing_tasks) = (Tasks::default(), Tasks::default());
-        let writing = |connection, durability| {
-            let (sender, waiting) = mpsc::unbounded_channel();
-            let (database, bell, state) = (database.clone(), bell.clone(), state.clone());
-            let (time, clock) = (options.time, options.clock);
-            let connection = Some(connection);
-            let (standing, calm) = (None, None);
-            let writer = Writer { database, connection, durability, time, clock, bell, state, standing, calm };
-            writing_tasks.tracker.spawn(writer.run(waiting, writing_tasks.closing.clone()));
-            sender
+    /// Hands a write to the writer and waits until it is committed.
+    pub(crate) async fn write(&self, write: Write) -> Result<Answer, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let writer = match write.durability() {
+            Durability::Full => &self.durable,
+            Durability::Relaxed => &self.relaxed,
         };
-        let leaser = match &first {
-            Connection::Sqlite(_) => {
-                folding.tracker.spawn(Database::fold_log(database.connect().await?, folding.closing.clone()));
-                None
-            }
-            Connection::Postgres(_) => Some(writing(database.connect().await?, Durability::Relaxed)),
-        };
-        let writer = writing(first, Durability::Full);
-        let leaser = leaser.unwrap_or_else(|| writer.clone());
-        let seats = Arc::new(Semaphore::new(options.max_waiting));
-        Ok(Self { reads, writer, leaser, seats, bell, clock: options.clock, state, folding, writing: writing_tasks })
+        writer.send(Pending { write, reply }).map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// Gives the database back after what was handed in is written. SQLite's log is folded into its file then, so that the
-    /// file alone is a whole copy.
-    pub async fn close(self) {
-        let closed = timeout(LONGEST_FINISH, async {
-            if let Pool::Sqlite(reads) = &self.reads {
-                reads.close().await;
-            }
-            // the writer goes last: whoever is alone with the file folds the rest of its log
-            self.folding.finish().await;
-            self.writing.finish().await;
-        });
-        if closed.await.is_err() {
-            tracing::warn!("the database was not closed in time; what was answered is in it, or in the log beside it");
-        }
-    }
-
-    /// Ends when an account may have become due: after a bell of this process, and of others when [`Store::listen`] was
-    /// called. A bell may be lost; whoever waits looks by itself every few seconds too.
+    /// Ends when an account may have become due: after a trigger in this process, and in others once [`Store::listen`] was
+    /// called. A notification may be lost; whoever waits looks by itself every few seconds too.
     pub async fn triggered(&self) {
-        self.bell.triggered().await;
+        self.notifier.triggered().await;
     }
 
-    /// On PostgreSQL, listens from now on for what other processes do: their bells end [`Store::rung`], and the pauses of
-    /// upstreams that they met are answered here. On SQLite nothing is ever heard.
+    /// On PostgreSQL, listens from now on to the other processes: their triggers end [`Store::triggered`], and the pauses
+    /// of upstreams that they report are answered here. On SQLite nothing ever comes.
     #[must_use]
     pub fn listen(&self) -> mpsc::UnboundedReceiver<UpstreamPause> {
-        self.bell.listen()
+        self.notifier.listen()
     }
 
     /// Whether several processes on several machines may share the database.
@@ -131,29 +92,21 @@ impl Store {
         matches!(self.reads, Pool::Postgres(_))
     }
 
-    /// Whether what is committed is there yet after a power cut, as far as the database's settings tell: PostgreSQL may
-    /// run with `fsync = off`.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn is_durable(&self) -> Result<bool, StoreError> {
-        let query = differing("SELECT 'full' AS setting", "SELECT current_setting('fsync') AS setting");
-        let row = query.read_first(&self.reads).await.map_err(StoreError::on("asking for a setting"))?;
-        Ok(row.is_none_or(|row| row.get::<String>("setting") != "off"))
-    }
-
-    /// Whether the database answers, and takes writes: after a failed one, a small one is tried.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub async fn probe(&self) -> Result<(), StoreError> {
-        if self.writer.is_closed() {
-            return Err(StoreError::Stopped);
+    /// Closes the database after everything handed in is written. SQLite's log is checkpointed then, so that the file alone
+    /// is a whole copy.
+    pub async fn close(self) {
+        let closed = timeout(CLOSE_TIMEOUT, async {
+            if let Pool::Sqlite(reads) = &self.reads {
+                reads.close().await;
+            }
+            // the writer goes last: whoever is alone with the file checkpoints the rest of its log
+            self.checkpoints.finish().await;
+            self.writers.finish().await;
+        });
+        if closed.await.is_err() {
+            tracing::warn!(
+                "the database was not closed in time; every answered write is in it, or in the log beside it"
+            );
         }
-        if self.state.is_failing() {
-            self.set_daemon_state("last_failure_probed", millis((self.clock)()).to_string()).await?;
-        }
-        let query = sql("SELECT account FROM worklist LIMIT 1").read_first(&self.reads);
-        query.await.map(drop).map_err(StoreError::on("asking whether the database answers"))
     }
 }

@@ -2,7 +2,7 @@
 
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::names::{AccessLevel, User};
-use entitlement::until::Until;
+use entitlement::plan::Until;
 
 /// An override for one user of one app.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! What waits for a human.
+//! Attention: what a human must settle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,6 +6,7 @@ use entitlement::clock::Timestamp;
 use entitlement::names::{Account, User};
 use serde::Serialize;
 
+use crate::batch::{Batch, Column};
 use crate::claim::Urgency;
 use crate::connection::{Connection, Row};
 use crate::error::StoreError;
@@ -14,11 +15,12 @@ use crate::listing::Listing;
 use crate::open::Store;
 use crate::record::{Attention, AttentionKind, Settlement, SyncEnding};
 use crate::selection::Selection;
-use crate::statement::{Batch, Column, Statement, Value, millis, moment, sql};
+use crate::statement::{Statement, sql};
+use crate::value::{Value, millis, timestamp};
 use crate::worklist;
-use crate::writer::Op;
+use crate::write::Write;
 
-/// A parked thing, as it is listed.
+/// A parked row, as it is listed.
 #[derive(Clone, Debug, Serialize)]
 pub struct Parked {
     pub id: i64,
@@ -29,26 +31,26 @@ pub struct Parked {
     pub reason: String,
     pub hint: String,
     pub since: Timestamp,
-    /// Why an operator took it off the list.
+    /// Why an operator dropped it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped: Option<String>,
 }
 
-/// Which parked things are to be listed; nothing said means all that were not dropped.
+/// Which rows are listed; the default is all that were not dropped.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pub kind: Option<AttentionKind>,
     pub accounts: Vec<Account>,
     pub user: Option<User>,
-    /// Those with a higher number.
+    /// Listed after the row of this number, oldest first: those with a higher one.
     pub after: Option<i64>,
 }
 
-/// All columns of a parked thing.
-const PARKED: &str = "SELECT id, kind, account, customer, subject, reason, hint, since, dropped FROM parked WHERE true";
+/// All columns of a row.
+const SELECT: &str = "SELECT id, kind, account, user_id, subject, reason, hint, since, dropped FROM parked WHERE true";
 
 impl Store {
-    /// All parked things that were not dropped, the oldest first.
+    /// Everything parked that was not dropped, the oldest first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -56,7 +58,7 @@ impl Store {
         self.parked_matching(&Filter::default()).await
     }
 
-    /// The parked things that are `filter` and were not dropped, the oldest first.
+    /// What is parked of `filter` and was not dropped, the oldest first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -70,23 +72,23 @@ impl Store {
     /// When the database does not answer.
     pub async fn first_parked_matching(&self, filter: &Filter, limit: u32) -> Result<Vec<Parked>, StoreError> {
         let Filter { kind, accounts, user, after } = filter;
-        let query = Listing::of(PARKED)
+        let query = Listing::of(SELECT)
             .only_if(true, "dropped IS NULL")
             .only("kind = ?", kind.map(AttentionKind::as_str))
-            .only_if(!accounts.is_empty(), "account IN (SELECT value FROM asked)")
-            .only("customer = ?", user.as_ref().map(User::as_str))
+            .only_if(!accounts.is_empty(), "account IN (SELECT value FROM accounts)")
+            .only("user_id = ?", user.as_ref().map(User::as_str))
             .only("id > ?", *after);
-        let query = query.first(limit, "id").with(Batch::texts("asked", accounts.iter().map(Account::as_str)));
+        let query = query.first(limit, "id").with(Batch::texts("accounts", accounts.iter().map(Account::as_str)));
         let found = query.read(&self.reads).await.map_err(StoreError::on("listing what is parked"))?;
         Ok(found.iter().map(parked).collect())
     }
 
-    /// One parked thing, dropped or not.
+    /// The row of number `id`, dropped or not.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn parked_by_id(&self, id: i64) -> Result<Option<Parked>, StoreError> {
-        let query = Listing::of(PARKED).only("id = ?", Some(id)).first(1, "id");
+        let query = Listing::of(SELECT).only("id = ?", Some(id)).first(1, "id");
         let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading what is parked"))?;
         Ok(row.as_ref().map(parked))
     }
@@ -101,7 +103,7 @@ impl Store {
         Ok(found.iter().map(|row| (row.get("kind"), row.get("subject"))).collect())
     }
 
-    /// How many things are parked, by kind.
+    /// How much is parked, by kind.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -111,20 +113,20 @@ impl Store {
         Ok(found.iter().map(|row| (row.get("kind"), row.get("count"))).collect())
     }
 
-    /// Looks again at the accounts behind parked things; refused steps are tried again. Answers how many were released.
+    /// Syncs the accounts of parked rows again; refused steps are sent again. Answers how many were released.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn release(&self, which: Selection) -> Result<u64, StoreError> {
-        self.write(Op::Release(which)).await?.try_into()
+        self.write(Write::Release(which)).await?.try_into()
     }
 
-    /// Takes parked things off the list for good, with the reason. Answers how many.
+    /// Takes parked rows off the list for good, with the reason. Answers how many.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn drop_parked(&self, which: Selection, reason: String) -> Result<u64, StoreError> {
-        self.write(Op::DropParked(which, reason)).await?.try_into()
+        self.write(Write::DropParked(which, reason)).await?.try_into()
     }
 }
 
@@ -133,61 +135,67 @@ fn parked(row: &Row) -> Parked {
         id: row.get("id"),
         kind: row.get("kind"),
         account: row.get("account"),
-        user: row.get("customer"),
+        user: row.get("user_id"),
         subject: row.get("subject"),
         reason: row.get("reason"),
         hint: row.get("hint"),
-        since: moment(row.get("since")),
+        since: timestamp(row.get("since")),
         dropped: row.get("dropped"),
     }
 }
 
-/// Leaves parked for each settled account exactly what its look found.
+/// Parks what syncs found. A sync that came to its end replaces what is parked for its account.
 pub(crate) async fn settle(
     connection: &mut Connection,
     settlements: &[&Settlement],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let done: Vec<(&Account, &[Attention])> = settlements
-        .iter()
-        .filter_map(|settlement| match &settlement.ending {
-            SyncEnding::Done { attention: parked, .. } => Some((&settlement.account, parked.as_slice())),
-            SyncEnding::Incomplete { .. }
-            | SyncEnding::Discarded
-            | SyncEnding::GivenUp(_)
-            | SyncEnding::Failed { .. }
-            | SyncEnding::Yielded { .. } => None,
-        })
-        .collect();
-    let beside = settlements.iter().flat_map(|settlement| {
-        let findings = match &settlement.ending {
-            SyncEnding::GivenUp(finding) => std::slice::from_ref(finding),
-            SyncEnding::Failed { attention, .. } | SyncEnding::Incomplete { attention, .. } => attention.as_slice(),
-            SyncEnding::Done { .. } | SyncEnding::Discarded | SyncEnding::Yielded { .. } => &[],
-        };
-        findings.iter().map(|finding| (&settlement.account, finding))
-    });
-    add(connection, beside.collect(), now).await?;
-    if done.is_empty() {
+    let mut done: Vec<&Account> = Vec::new();
+    let mut found: Vec<(&Account, &Attention)> = Vec::new();
+    let mut kept: Vec<(&Account, &Attention)> = Vec::new();
+    for settlement in settlements {
+        let account = &settlement.account;
+        match &settlement.ending {
+            SyncEnding::Done { attention, .. } => {
+                done.push(account);
+                kept.extend(attention.iter().map(|attention| (account, attention)));
+            }
+            SyncEnding::Failed { attention, .. } | SyncEnding::Incomplete { attention, .. } => {
+                found.extend(attention.iter().map(|attention| (account, attention)));
+            }
+            SyncEnding::GivenUp(attention) => found.push((account, attention)),
+            SyncEnding::Discarded | SyncEnding::Yielded { .. } => {}
+        }
+    }
+    remove_all_but(connection, &done, &kept).await?;
+    found.extend(kept);
+    park(connection, found, now).await
+}
+
+/// Removes what is parked for `accounts`, except for `kept`.
+async fn remove_all_but(
+    connection: &mut Connection,
+    accounts: &[&Account],
+    kept: &[(&Account, &Attention)],
+) -> Result<(), StoreError> {
+    if accounts.is_empty() {
         return Ok(());
     }
-    let found = || done.iter().flat_map(|(account, found)| found.iter().map(move |finding| (*account, finding)));
-    let kept = found().map(|(account, finding)| -> [Value<'_>; 3] {
-        [finding.kind.as_str().into(), account.as_str().into(), (&finding.subject).into()]
+    let kept = kept.iter().map(|(account, attention)| -> [Value<'_>; 3] {
+        [attention.kind.as_str().into(), account.as_str().into(), (&attention.subject).into()]
     });
     let columns = [Column::Text("kind"), Column::Text("account"), Column::Text("subject")];
     sql("DELETE FROM parked WHERE account IN (SELECT value FROM settled) AND NOT EXISTS (
            SELECT 1 FROM kept WHERE kept.kind = parked.kind AND kept.account = parked.account
              AND kept.subject = parked.subject)")
-    .with(Batch::texts("settled", done.iter().map(|(account, _)| account.as_str())))
+    .with(Batch::texts("settled", accounts.iter().map(|account| account.as_str())))
     .with(Batch::new("kept", columns, kept))
-    .later(connection, "clearing what is parked")
-    .await?;
-    add(connection, found().collect(), now).await
+    .queue(connection, "removing what is parked no more")
+    .await
 }
 
-/// Parks the events that were verified and could not be read.
-pub(crate) async fn unreadable(
+/// Parks events whose signature is right and that cannot be read.
+pub(crate) async fn park_unreadable(
     connection: &mut Connection,
     events: &[&Event],
     now: Timestamp,
@@ -195,19 +203,19 @@ pub(crate) async fn unreadable(
     for event in events {
         let Outcome::Unreadable { reason } = &event.outcome else { continue };
         let Ok(account) = Account::parse(&event.id) else { continue };
-        let finding = Attention {
+        let attention = Attention {
             kind: AttentionKind::UnreadableEvent,
             user: None,
             subject: event.id.clone(),
             reason: reason.clone(),
             hint: "its body is kept in the inbox: report it, then `grantsync parked drop`".into(),
         };
-        add(connection, vec![(&account, &finding)], now).await?;
+        park(connection, vec![(&account, &attention)], now).await?;
     }
     Ok(())
 }
 
-async fn add(
+async fn park(
     connection: &mut Connection,
     found: Vec<(&Account, &Attention)>,
     now: Timestamp,
@@ -219,61 +227,73 @@ async fn add(
     let mut once = BTreeSet::new();
     let found = found
         .into_iter()
-        .filter(|(account, finding)| once.insert((finding.kind.as_str(), account.as_str(), finding.subject.as_str())));
-    let rows = found.map(|(account, finding)| -> [Value<'_>; 6] {
-        let user = finding.user.as_ref().map(User::as_str);
-        let (kind, reason, hint) = (finding.kind.as_str(), &finding.reason, &finding.hint);
-        [kind.into(), account.as_str().into(), user.into(), (&finding.subject).into(), reason.into(), hint.into()]
+        .filter(|(account, found)| once.insert((found.kind.as_str(), account.as_str(), found.subject.as_str())));
+    let rows = found.map(|(account, attention)| -> [Value<'_>; 6] {
+        [
+            attention.kind.as_str().into(),
+            account.as_str().into(),
+            attention.user.as_ref().map(User::as_str).into(),
+            (&attention.subject).into(),
+            (&attention.reason).into(),
+            (&attention.hint).into(),
+        ]
     });
-    let columns = ["kind", "account", "customer", "subject", "reason", "hint"].map(Column::Text);
-    sql("INSERT INTO parked (kind, account, customer, subject, reason, hint, since)
-         SELECT kind, account, customer, subject, reason, hint, $1 FROM found WHERE true
+    let columns = ["kind", "account", "user_id", "subject", "reason", "hint"].map(Column::Text);
+    sql("INSERT INTO parked (kind, account, user_id, subject, reason, hint, since)
+         SELECT kind, account, user_id, subject, reason, hint, $1 FROM found WHERE true
          ON CONFLICT (kind, account, subject) DO UPDATE SET
-           customer = excluded.customer, reason = excluded.reason, hint = excluded.hint")
+           user_id = excluded.user_id, reason = excluded.reason, hint = excluded.hint")
     .bind(millis(now))
     .with(Batch::new("found", columns, rows))
-    .later(connection, "parking")
+    .queue(connection, "parking")
     .await
 }
 
-impl Selection {
-    /// Binds what the texts below call `$1`, `$2` and `ids`.
-    fn bound<'a>(&self, statement: Statement<'a>) -> Statement<'a> {
-        let (ids, kind) = match self {
-            Self::Ids(ids) => (Some(ids.as_slice()), None),
-            Self::Kind(kind) => (None, Some(kind.as_str())),
-            Self::All => (None, None),
-        };
-        let rows = ids.unwrap_or_default().iter().map(|id| [Value::from(*id)]);
-        statement.bind(ids.is_none()).bind(kind).with(Batch::new("ids", [Column::Number("id")], rows))
-    }
+/// Binds what the texts below call `$1`, `$2` and `ids`.
+fn bind_selection<'a>(which: &Selection, statement: Statement<'a>) -> Statement<'a> {
+    let (ids, kind) = match which {
+        Selection::Ids(ids) => (Some(ids.as_slice()), None),
+        Selection::Kind(kind) => (None, Some(kind.as_str())),
+        Selection::All => (None, None),
+    };
+    let rows = ids.unwrap_or_default().iter().map(|id| [Value::from(*id)]);
+    statement.bind(ids.is_none()).bind(kind).with(Batch::new("ids", [Column::Number("id")], rows))
 }
 
-/// Makes the accounts behind parked things due, and their refused steps wanted again.
+/// Makes the accounts of parked rows due, and their refused steps intended again. Answers how many rows were released; an
+/// event that cannot be read has no account.
 pub(crate) async fn release(connection: &mut Connection, which: &Selection, now: Timestamp) -> Result<u64, StoreError> {
-    let found = sql("SELECT id, kind, account, subject FROM parked
+    let found = sql("SELECT kind, subject FROM parked
          WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");
-    let found = which.bound(found).fetch(connection).await.map_err(StoreError::on("choosing what is parked"))?;
-    let of = |kind: AttentionKind| found.iter().filter(move |row| row.get::<String>("kind") == kind.as_str());
-    let keys: Vec<String> = of(AttentionKind::RefusedStep).map(|row| row.get("subject")).collect();
-    let subjects = found.iter().map(|row| row.get::<String>("subject"));
-    // every account that waits for the same thing; an event that cannot be read has none
-    let accounts = sql("SELECT account FROM parked WHERE kind <> $1 AND subject IN (SELECT value FROM subjects)")
+    let found =
+        bind_selection(which, found).fetch(connection).await.map_err(StoreError::on("finding what is parked"))?;
+    let rows: Vec<(String, String)> = found.iter().map(|row| (row.get("kind"), row.get("subject"))).collect();
+    let subjects = rows.iter().map(|(_, subject)| subject.as_str()).collect();
+    let accounts = accounts_waiting_for(connection, subjects).await?;
+    let refused = rows.iter().filter(|(kind, _)| kind == AttentionKind::RefusedStep.as_str());
+    intend_again(connection, refused.map(|(_, key)| key.as_str()).collect(), now).await?;
+    let requested = accounts.iter().map(|account| (account, Urgency::Requested)).collect();
+    worklist::enqueue(connection, &requested, now).await?;
+    let unreadable = rows.iter().filter(|(kind, _)| kind == AttentionKind::UnreadableEvent.as_str());
+    Ok((rows.len() - unreadable.count()) as u64)
+}
+
+/// Every account that waits for one of `subjects`.
+async fn accounts_waiting_for(connection: &mut Connection, subjects: Vec<&str>) -> Result<Vec<Account>, StoreError> {
+    let query = sql("SELECT account FROM parked WHERE kind <> $1 AND subject IN (SELECT value FROM subjects)")
         .bind(AttentionKind::UnreadableEvent.as_str())
-        .with(Batch::texts("subjects", subjects))
-        .fetch(connection)
-        .await
-        .map_err(StoreError::on("choosing what is parked"))?;
-    let accounts: Vec<Account> =
-        accounts.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect();
+        .with(Batch::texts("subjects", subjects));
+    let found = query.fetch(connection).await.map_err(StoreError::on("finding what is parked"))?;
+    Ok(found.iter().filter_map(|row| Account::parse(&row.get::<String>("account")).ok()).collect())
+}
+
+async fn intend_again(connection: &mut Connection, keys: Vec<&str>, now: Timestamp) -> Result<(), StoreError> {
     sql("UPDATE ledger SET state = 'intended', settled_at = NULL, attempts = 0, due_at = $1
          WHERE state = 'refused' AND key IN (SELECT value FROM keys)")
     .bind(millis(now))
-    .with(Batch::texts("keys", keys.iter().map(String::as_str)))
-    .later(connection, "releasing refused steps")
-    .await?;
-    worklist::enqueue(connection, &accounts.iter().map(|account| (account, Urgency::Requested)).collect(), now).await?;
-    Ok((found.len() - of(AttentionKind::UnreadableEvent).count()) as u64)
+    .with(Batch::texts("keys", keys))
+    .queue(connection, "releasing refused steps")
+    .await
 }
 
 pub(crate) async fn drop_for_good(
@@ -283,6 +303,6 @@ pub(crate) async fn drop_for_good(
 ) -> Result<u64, StoreError> {
     let query = sql("UPDATE parked SET dropped = $3
          WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");
-    let query = which.bound(query).bind(reason);
+    let query = bind_selection(which, query).bind(reason);
     query.execute(connection).await.map_err(StoreError::on("dropping what is parked"))
 }

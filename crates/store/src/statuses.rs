@@ -1,4 +1,4 @@
-//! Where each app user stands, as of the last look.
+//! What each app user has, as of the last sync.
 
 use std::collections::BTreeMap;
 
@@ -6,51 +6,53 @@ use entitlement::clock::Timestamp;
 use entitlement::names::User;
 use entitlement::status::Status;
 
+use crate::batch::{Batch, Column};
 use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::open::Store;
-use crate::statement::{Batch, Column, Value, json, millis, moment, sql};
+use crate::statement::sql;
+use crate::value::{Value, json, millis, timestamp};
 
-/// What is known of one app user.
+/// The status of one app user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredStatus {
     pub status: Status,
     /// When it was seen.
     pub as_of: Timestamp,
-    /// Looks at one of their accounts are overdue, or fail, and since when: what was seen may be out of date. Since ever,
-    /// where a look was given up or could not see all.
+    /// Since when a sync of one of the user's accounts is overdue or fails, so that the status may be out of date. Since
+    /// ever, where a sync was given up or could not read everything.
     pub overdue_since: Option<Timestamp>,
 }
 
 impl Store {
-    /// Where `user` stands; `None` when nobody ever looked.
+    /// The status of `user`; `None` when no sync has seen them.
     ///
     /// # Errors
     /// When the database does not answer, or holds what this program never writes.
     pub async fn status_of(&self, user: &User) -> Result<Option<StoredStatus>, StoreError> {
         let query = sql("SELECT s.status, s.as_of,
                     (SELECT min(CASE WHEN w.failing_since IS NOT NULL THEN w.failing_since
-                                     WHEN w.trouble IS NOT NULL THEN 0 ELSE w.due_at END) FROM worklist w
-                     WHERE w.customer = s.customer
-                       AND (w.due_at <= $2 OR w.failing_since IS NOT NULL OR w.trouble IS NOT NULL)) AS overdue
-             FROM statuses s WHERE s.customer = $1");
+                                     WHEN w.last_error IS NOT NULL THEN 0 ELSE w.due_at END) FROM worklist w
+                     WHERE w.user_id = s.user_id
+                       AND (w.due_at <= $2 OR w.failing_since IS NOT NULL OR w.last_error IS NOT NULL)) AS overdue
+             FROM statuses s WHERE s.user_id = $1");
         let query = query.bind(user.as_str()).bind(millis((self.clock)()));
-        let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading where a user stands"))?;
+        let row = query.read_first(&self.reads).await.map_err(StoreError::on("reading a status"))?;
         let Some(row) = row else { return Ok(None) };
         let status = serde_json::from_str(&row.get::<String>("status"));
         let status = status.map_err(|error| StoreError::Row { table: "statuses", what: error.to_string() })?;
-        let overdue_since = row.get::<Option<i64>>("overdue").map(moment);
-        Ok(Some(StoredStatus { status, as_of: moment(row.get("as_of")), overdue_since }))
+        let overdue_since = row.get::<Option<i64>>("overdue").map(timestamp);
+        Ok(Some(StoredStatus { status, as_of: timestamp(row.get("as_of")), overdue_since }))
     }
 }
 
-/// Keeps what looks have seen.
-pub(crate) async fn keep(
+/// Stores the statuses that syncs have seen.
+pub(crate) async fn store(
     connection: &mut Connection,
     seen: impl Iterator<Item = &(User, Status)>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    // a customer is looked at by one worker at a time; whom an account belonged to before may come twice
+    // one worker at a time syncs a user; but a former user may come twice
     let seen: BTreeMap<&str, &Status> = seen.map(|(user, status)| (user.as_str(), status)).collect();
     let mut rows = Vec::new();
     for (user, status) in seen {
@@ -59,10 +61,10 @@ pub(crate) async fn keep(
     if rows.is_empty() {
         return Ok(());
     }
-    sql("INSERT INTO statuses (customer, status, as_of) SELECT customer, status, $1 FROM seen WHERE true
-         ON CONFLICT (customer) DO UPDATE SET status = excluded.status, as_of = excluded.as_of")
+    sql("INSERT INTO statuses (user_id, status, as_of) SELECT user_id, status, $1 FROM seen WHERE true
+         ON CONFLICT (user_id) DO UPDATE SET status = excluded.status, as_of = excluded.as_of")
     .bind(millis(now))
-    .with(Batch::new("seen", [Column::Text("customer"), Column::Text("status")], rows))
-    .later(connection, "keeping where users stand")
+    .with(Batch::new("seen", [Column::Text("user_id"), Column::Text("status")], rows))
+    .queue(connection, "writing statuses")
     .await
 }

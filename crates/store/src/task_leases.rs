@@ -1,4 +1,4 @@
-//! Whose turn it is to do what is done once for all processes.
+//! Which process does what is done once for all of them.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::open::Store;
 use crate::record::Fenced;
-use crate::statement::{millis, sql};
+use crate::statement::sql;
 use crate::task::Task;
-use crate::worklist::until;
-use crate::writer::Op;
+use crate::value::{millis, millis_after};
+use crate::write::Write;
 
 impl Store {
-    /// Takes or keeps the turn at `task` for `span`; a span of zero gives it to whoever comes next. [`Fenced::LeaseLost`] while
-    /// it is another's.
+    /// Takes or extends the lease on `task` for `span`; a span of zero gives it back. [`Fenced::LeaseLost`] while another
+    /// process holds it.
     ///
     /// # Errors
     /// When the database refuses.
     pub async fn take_task_lease(&self, task: Task, owner: &str, span: Duration) -> Result<Fenced, StoreError> {
-        self.write(Op::TakeTurn(task, owner.to_owned(), span)).await?.try_into()
+        self.write(Write::TakeTask(task, owner.to_owned(), span)).await?.try_into()
     }
 }
 
@@ -31,11 +31,10 @@ pub(crate) async fn take(
     span: Duration,
     now: Timestamp,
 ) -> Result<Fenced, StoreError> {
-    let taken = sql("INSERT INTO turns (task, owner, lease_until) VALUES ($1, $2, $3)
+    let query = sql("INSERT INTO task_leases (task, owner, lease_until) VALUES ($1, $2, $3)
          ON CONFLICT (task) DO UPDATE SET owner = excluded.owner, lease_until = excluded.lease_until
-         WHERE turns.owner = excluded.owner OR turns.lease_until <= $4");
-    let taken =
-        taken.bind(task.as_str()).bind(owner).bind(until(now, span)).bind(millis(now)).execute(connection).await;
-    let taken = taken.map_err(StoreError::on("taking a turn"))?;
+         WHERE task_leases.owner = excluded.owner OR task_leases.lease_until <= $4");
+    let query = query.bind(task.as_str()).bind(owner).bind(millis_after(now, span)).bind(millis(now));
+    let taken = query.execute(connection).await.map_err(StoreError::on("taking a task lease"))?;
     Ok(if taken > 0 { Fenced::Written } else { Fenced::LeaseLost })
 }

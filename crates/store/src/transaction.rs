@@ -1,6 +1,6 @@
-//! One transaction of the writer: what waits, with one statement a table.
+//! One transaction of the writer: everything that waits, phase by phase, with one statement a table.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use entitlement::clock::Timestamp;
 use entitlement::names::Account;
@@ -10,292 +10,278 @@ use crate::connection::Connection;
 use crate::error::StoreError;
 use crate::event::{Event, Recorded};
 use crate::link::{Link, Linked};
-use crate::notify::Wakes;
 use crate::record::{Fenced, Intent, Progress, Settlement, StepResult};
-use crate::writer::{Answer, Op, Waiting};
+use crate::write::{Answer, Pending, Write};
 use crate::{
-    accounts, daemon_state, inbox, ledger, limits, links, overrides, parked, retention, statuses, store_purchases,
-    task_leases, worklist,
+    accounts, apply_override, claiming, daemon_state, inbox, leases, ledger_entries, limits, links, parked, retention,
+    settling, statuses, store_purchases, task_leases, worklist,
 };
 
-/// Writes `batch` into the transaction that `connection` has begun; answers each in turn.
+/// Writes `batch` into the transaction that `connection` has begun; answers each write in turn.
+///
+/// Phases: events are recorded; leases are checked; what events and triggers name is enqueued; syncs write under their
+/// leases; links are made; everything else is written one by one.
 pub(crate) async fn write(
-    batch: &[Waiting],
+    batch: &[Pending],
     connection: &mut Connection,
     now: Timestamp,
 ) -> Result<Vec<Answer>, StoreError> {
-    let kept = keep_events(batch, connection, now).await?;
-    let asked: Vec<_> = batch.iter().filter_map(|waiting| waiting.op.lease()).collect();
-    let mut held =
-        worklist::fence(connection, &asked, batch.iter().flat_map(|waiting| waiting.op.touches()), now).await?;
-    ring(batch, &kept, connection, now).await?;
-    let mut kept = kept.into_iter();
-    write_looks(batch, connection, &mut held, now).await?;
-    let (linked, later) = write_links(batch, connection, &held, now).await?;
+    let recorded = record_events(batch, connection, now).await?;
+    let mut held = hold_leases(batch, connection, now).await?;
+    enqueue(batch, &recorded, connection, now).await?;
+    write_syncs(batch, &mut held, connection, now).await?;
+    let linked = learn_links(batch, &held, connection, now).await?;
+    let mut written = Written { recorded: recorded.into(), held, linked };
     let mut answers = Vec::with_capacity(batch.len());
-    for place in in_order(batch) {
-        let holds = |account, lease| if held.get(account) == Some(lease) { Fenced::Written } else { Fenced::LeaseLost };
-        let answer = match &batch[place].op {
-            Op::Ring(..) => kept.next().map_or(Answer::Done, Answer::Recorded),
-            Op::Intend(intent) => Answer::Fenced(holds(&intent.account, &intent.lease)),
-            Op::Settle(settlement) => Answer::Fenced(holds(&settlement.account, &settlement.lease)),
-            Op::Close(outcomes) => {
-                let held = holds(&outcomes.account, &outcomes.lease);
-                close(outcomes, held, connection, now).await?
-            }
-            Op::Link(link, Some(lease)) => Answer::Linked(match holds(&link.account, lease) {
-                Fenced::LeaseLost => Linked::LeaseLost,
-                Fenced::Written if linked.contains(&link.account) => Linked::Done,
-                // the customer may just have been taken through another account
-                Fenced::Written if later.contains(&link.account) => link_later(link, connection, now).await?,
-                Fenced::Written => Linked::Busy,
-            }),
-            rare => write_rare(rare, connection, now).await?,
-        };
-        answers.push((place, answer));
+    for place in lock_order(batch) {
+        answers.push((place, answer(&batch[place].write, &mut written, connection, now).await?));
     }
     answers.sort_unstable_by_key(|(place, _)| *place);
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-/// What looks learnt whose lease is `held`. Answers the accounts whose customer was taken with them, and those that must
-/// wait for another link to their customer in the same batch.
-async fn write_links<'a>(
-    batch: &'a [Waiting],
+/// What the phases before the last have written.
+struct Written<'a> {
+    /// Of each event, in the order of the batch.
+    recorded: VecDeque<Recorded>,
+    held: Held,
+    linked: LinkedBatch<'a>,
+}
+
+/// The leases of this batch that have not run out.
+struct Held(HashMap<Account, Lease>);
+
+impl Held {
+    fn is_held(&self, account: &Account, lease: &Lease) -> bool {
+        self.0.get(account) == Some(lease)
+    }
+
+    fn fenced(&self, account: &Account, lease: &Lease) -> Fenced {
+        if self.is_held(account, lease) { Fenced::Written } else { Fenced::LeaseLost }
+    }
+}
+
+/// What became of the links of syncs.
+#[derive(Default)]
+struct LinkedBatch<'a> {
+    done: HashSet<Account>,
+    /// Accounts whose user another link of the batch took first.
+    postponed: HashSet<&'a Account>,
+}
+
+/// Answers for each event whether it is new.
+async fn record_events(
+    batch: &[Pending],
     connection: &mut Connection,
-    held: &HashMap<Account, Lease>,
     now: Timestamp,
-) -> Result<(HashSet<Account>, HashSet<&'a Account>), StoreError> {
-    let links = batch.iter().filter_map(|waiting| match &waiting.op {
-        Op::Link(link, Some(lease)) if held.get(&link.account) == Some(lease) => Some(link),
+) -> Result<Vec<Recorded>, StoreError> {
+    let events: Vec<&Event> = events(batch).collect();
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let new = inbox::record(connection, &events, now).await?;
+    Ok(inbox::new_or_duplicate(&events, new))
+}
+
+fn events(batch: &[Pending]) -> impl Iterator<Item = &Event> {
+    batch.iter().filter_map(|pending| pending.write.event())
+}
+
+async fn hold_leases(batch: &[Pending], connection: &mut Connection, now: Timestamp) -> Result<Held, StoreError> {
+    let claimed: Vec<_> = batch.iter().filter_map(|pending| pending.write.lease()).collect();
+    let enqueued = batch.iter().flat_map(|pending| pending.write.enqueues());
+    leases::held(connection, &claimed, enqueued, now).await.map(Held)
+}
+
+/// Enqueues what new events and triggers name, and parks events that cannot be read.
+async fn enqueue(
+    batch: &[Pending],
+    recorded: &[Recorded],
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let pairs = events(batch).zip(recorded);
+    let new: Vec<&Event> = pairs.filter(|(_, recorded)| **recorded == Recorded::New).map(|(event, _)| event).collect();
+    if !new.is_empty() {
+        parked::park_unreadable(connection, &new, now).await?;
+    }
+    let mut accounts: BTreeMap<&Account, Urgency> = BTreeMap::new();
+    for pending in batch {
+        let Write::Enqueue(enqueued, urgency) = &pending.write else { continue };
+        enqueued.iter().for_each(|account| add(&mut accounts, account, *urgency));
+    }
+    let of_events = new.iter().filter_map(|event| event.account());
+    of_events.for_each(|account| add(&mut accounts, account, Urgency::Fresh));
+    worklist::enqueue(connection, &accounts, now).await
+}
+
+fn add<'a>(accounts: &mut BTreeMap<&'a Account, Urgency>, account: &'a Account, urgency: Urgency) {
+    accounts.entry(account).and_modify(|of| *of = of.and(urgency)).or_insert(urgency);
+}
+
+/// What the syncs of a batch write whose leases are held.
+#[derive(Default)]
+struct SyncWrites<'a> {
+    intents: Vec<&'a Intent>,
+    progress: Vec<&'a Progress>,
+    settlements: Vec<&'a Settlement>,
+}
+
+impl<'a> SyncWrites<'a> {
+    fn of(batch: &'a [Pending], held: &Held) -> Self {
+        let mut writes = Self::default();
+        for pending in batch {
+            match &pending.write {
+                Write::Intend(intent) if held.is_held(&intent.account, &intent.lease) => writes.intents.push(intent),
+                Write::Progress(progress) if held.is_held(&progress.account, &progress.lease) => {
+                    writes.progress.push(progress);
+                }
+                Write::Settle(settlement) if held.is_held(&settlement.account, &settlement.lease) => {
+                    writes.settlements.push(settlement);
+                }
+                _ => {}
+            }
+        }
+        writes
+    }
+
+    fn results(&self) -> Vec<&'a StepResult> {
+        let of_intents = self.intents.iter().flat_map(|intent| &intent.results);
+        let of_progress = self.progress.iter().flat_map(|progress| &progress.results);
+        let of_settlements = self.settlements.iter().flat_map(|settlement| &settlement.results);
+        of_intents.chain(of_progress).chain(of_settlements).collect()
+    }
+}
+
+/// Results before intentions, so that a step may follow on what they confirm. An account whose steps must not be sent
+/// loses its lease in `held`.
+async fn write_syncs(
+    batch: &[Pending],
+    held: &mut Held,
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let writes = SyncWrites::of(batch, held);
+    ledger_entries::record_results(connection, &writes.results(), now).await?;
+    let refused = ledger_entries::intend(connection, &writes.intents, now).await?;
+    parked::settle(connection, &writes.settlements, now).await?;
+    let of_progress = writes.progress.iter().flat_map(|progress| &progress.statuses);
+    let of_settlements = writes.settlements.iter().flat_map(|settlement| &settlement.statuses);
+    statuses::store(connection, of_progress.chain(of_settlements), now).await?;
+    settling::settle(connection, &writes.settlements, now).await?;
+    for account in refused {
+        held.0.remove(&account);
+    }
+    Ok(())
+}
+
+/// Makes the links that syncs learnt, of each user one; further links to the same user come after them.
+async fn learn_links<'a>(
+    batch: &'a [Pending],
+    held: &Held,
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<LinkedBatch<'a>, StoreError> {
+    let links = batch.iter().filter_map(|pending| match &pending.write {
+        Write::Link(link, Some(lease)) if held.is_held(&link.account, lease) => Some(link),
         _ => None,
     });
     let mut users = HashSet::new();
     let (first, later): (Vec<&Link>, Vec<&Link>) = links.partition(|link| users.insert(link.user.as_str()));
     if first.is_empty() {
-        return Ok((HashSet::new(), HashSet::new()));
+        return Ok(LinkedBatch::default());
     }
-    let linked = links::learn(connection, &first, now).await?;
-    Ok((linked, later.iter().map(|link| &link.account).collect()))
+    let done = links::learn(connection, &first, now).await?;
+    Ok(LinkedBatch { done, postponed: later.iter().map(|link| &link.account).collect() })
 }
 
-async fn link_later(link: &Link, connection: &mut Connection, now: Timestamp) -> Result<Linked, StoreError> {
-    let linked = links::learn(connection, &[link], now).await?;
-    Ok(if linked.is_empty() { Linked::Busy } else { Linked::Done })
+/// What all processes write to, in the order in which a transaction locks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shared {
+    Worklist,
+    RateLimits,
+    TaskLeases,
 }
 
-/// The places of the batch in the order in which they are written: what all processes write to comes last, row by row in
-/// the order of its names, so that two of them never wait for each other crosswise.
-fn in_order(batch: &[Waiting]) -> Vec<usize> {
+/// The places of the batch in the order in which they are written: rows that all processes write to come last, in the order
+/// of their names, so that two processes never deadlock.
+fn lock_order(batch: &[Pending]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..batch.len()).collect();
-    places.sort_by_key(|place| batch[*place].op.common_row());
+    places.sort_by_key(|place| shared_row(&batch[*place].write));
     places
 }
 
-/// Events; answers for each in turn whether it was new.
-async fn keep_events(
-    batch: &[Waiting],
-    connection: &mut Connection,
-    now: Timestamp,
-) -> Result<Vec<Recorded>, StoreError> {
-    let events: Vec<&Event> = batch.iter().filter_map(|waiting| waiting.op.event()).collect();
-    if events.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(inbox::verdicts(&events, inbox::keep(connection, &events, now).await?))
-}
-
-/// Rings for what new events and touches name, and parks events that cannot be read.
-async fn ring(
-    batch: &[Waiting],
-    kept: &[Recorded],
-    connection: &mut Connection,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let events = batch.iter().filter_map(|waiting| waiting.op.event());
-    let new: Vec<&Event> =
-        events.zip(kept).filter(|(_, kept)| **kept == Recorded::New).map(|(event, _)| event).collect();
-    if !new.is_empty() {
-        parked::unreadable(connection, &new, now).await?;
-    }
-    let touches = batch.iter().filter_map(|waiting| match &waiting.op {
-        Op::Touch(accounts, urgency) => Some((accounts, *urgency)),
+fn shared_row(write: &Write) -> Option<(Shared, &str)> {
+    match write {
+        // it waits for whoever writes under these leases, so it may hold no lock by then
+        Write::Renew(..) => None,
+        Write::Claim(..) | Write::ClaimWhenDue(..) => Some((Shared::Worklist, "")),
+        Write::RequestTokens(request) => Some((Shared::RateLimits, &request.limit)),
+        Write::PauseUpstream(pause) => Some((Shared::RateLimits, &pause.limit)),
+        Write::TakeTask(task, ..) => Some((Shared::TaskLeases, task.as_str())),
         _ => None,
-    });
-    let touched = touches.flat_map(|(accounts, urgency)| accounts.iter().map(move |account| (account, urgency)));
-    let bells = new.iter().filter_map(|event| event.account()).map(|account| (account, Urgency::Fresh));
-    let mut rung: BTreeMap<&Account, Urgency> = BTreeMap::new();
-    for (account, urgency) in touched.chain(bells) {
-        rung.entry(account).and_modify(|of| *of = of.and(urgency)).or_insert(urgency);
     }
-    worklist::enqueue(connection, &rung, now).await
 }
 
-/// What looks write whose lease is `held`; an account whose steps must not be sent is taken from it.
-async fn write_looks(
-    batch: &[Waiting],
-    connection: &mut Connection,
-    held: &mut HashMap<Account, Lease>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let holds = |account, lease| held.get(account) == Some(lease);
-    let intents: Vec<&Intent> = batch
-        .iter()
-        .filter_map(|waiting| match &waiting.op {
-            Op::Intend(intent) if holds(&intent.account, &intent.lease) => Some(&**intent),
-            _ => None,
-        })
-        .collect();
-    let settlements: Vec<&Settlement> = batch
-        .iter()
-        .filter_map(|waiting| match &waiting.op {
-            Op::Settle(settlement) if holds(&settlement.account, &settlement.lease) => Some(&**settlement),
-            _ => None,
-        })
-        .collect();
-    let answered = intents.iter().flat_map(|intent| &intent.results);
-    let sent: Vec<&StepResult> =
-        answered.chain(settlements.iter().flat_map(|settlement| &settlement.results)).collect();
-    ledger::sent(connection, &sent, now).await?;
-    let settled = ledger::intend(connection, &intents, now).await?;
-    parked::settle(connection, &settlements, now).await?;
-    statuses::keep(connection, settlements.iter().flat_map(|settlement| &settlement.statuses), now).await?;
-    worklist::settle(connection, &settlements, now).await?;
-    settled.iter().for_each(|account| drop(held.remove(account)));
-    Ok(())
-}
-
-/// Writes that come seldom, each with statements of its own.
-async fn write_rare(op: &Op, connection: &mut Connection, now: Timestamp) -> Result<Answer, StoreError> {
-    Ok(match op {
-        Op::Claim(lease, room, span) | Op::Await(lease, room, span, _) => {
-            Answer::Claimed(worklist::claim(connection, lease, *room, *span, now).await?)
-        }
-        Op::Renew(held, span) => Answer::Renewed(worklist::renew(connection, held, *span, now).await?),
-        Op::Link(link, _) => Answer::Linked(links::tell(connection, link, now).await?),
-        Op::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
-        Op::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
-        Op::Sweep(old, before) => Answer::Removed(retention::sweep(connection, *old, *before).await?),
-        Op::TakeTurn(task, owner, span) => {
-            Answer::Fenced(task_leases::take(connection, *task, owner, *span, now).await?)
-        }
-        Op::Override(order) => Answer::Override(overrides::write(connection, order, now).await?),
-        Op::HandedOver(account, user) => {
-            links::forget_former_user(connection, account, user).await?;
-            Answer::Done
-        }
-        Op::Witness(user, levels) => {
-            store_purchases::keep(connection, user, levels, now).await?;
-            Answer::Done
-        }
-        Op::Note(name, value) => {
-            daemon_state::keep(connection, name, value).await?;
-            Answer::Done
-        }
-        Op::Lend(ask) => Answer::Granted(limits::lend(connection, ask, now).await?),
-        Op::Hold(held) => {
-            limits::hold(connection, held, now).await?;
-            Answer::Done
-        }
-        Op::Present(owner, span) => {
-            accounts::present(connection, owner, *span, now).await?;
-            Answer::Done
-        }
-        Op::RetryAll => {
-            worklist::retry_all(connection, now).await?;
-            Answer::Done
-        }
-        Op::Ring(..) | Op::Touch(..) | Op::Intend(_) | Op::Settle(_) | Op::Close(_) | Op::Dismiss => Answer::Done,
-    })
-}
-
-async fn close(
-    outcomes: &Progress,
-    held: Fenced,
+/// The answer to `write`, which is written here unless a phase before has done so.
+async fn answer(
+    write: &Write,
+    written: &mut Written<'_>,
     connection: &mut Connection,
     now: Timestamp,
 ) -> Result<Answer, StoreError> {
-    if held == Fenced::Written {
-        ledger::sent(connection, &outcomes.results.iter().collect::<Vec<_>>(), now).await?;
-        statuses::keep(connection, outcomes.statuses.iter(), now).await?;
-    }
-    Ok(Answer::Fenced(held))
+    Ok(match write {
+        Write::Record(..) => written.recorded.pop_front().map_or(Answer::Done, Answer::Recorded),
+        Write::Enqueue(..) | Write::StopWaiting => Answer::Done,
+        Write::Intend(intent) => Answer::Fenced(written.held.fenced(&intent.account, &intent.lease)),
+        Write::Progress(progress) => Answer::Fenced(written.held.fenced(&progress.account, &progress.lease)),
+        Write::Settle(settlement) => Answer::Fenced(written.held.fenced(&settlement.account, &settlement.lease)),
+        Write::Link(link, Some(lease)) => Answer::Linked(link_of_sync(link, lease, written, connection, now).await?),
+        Write::Link(link, None) => Answer::Linked(links::link(connection, link, now).await?),
+        Write::Claim(lease, capacity, span) | Write::ClaimWhenDue(lease, capacity, span, _) => {
+            Answer::Claimed(claiming::claim(connection, lease, *capacity, *span, now).await?)
+        }
+        Write::Renew(held, span) => Answer::Renewed(leases::renew(connection, held, *span, now).await?),
+        Write::Override(request) => Answer::Override(apply_override::apply(connection, request, now).await?),
+        Write::Release(which) => Answer::Count(parked::release(connection, which, now).await?),
+        Write::DropParked(which, reason) => Answer::Count(parked::drop_for_good(connection, which, reason).await?),
+        Write::RemoveExpired(expired, before) => {
+            Answer::Removed(retention::remove(connection, *expired, *before).await?)
+        }
+        Write::TakeTask(task, owner, span) => {
+            Answer::Fenced(task_leases::take(connection, *task, owner, *span, now).await?)
+        }
+        Write::RequestTokens(request) => Answer::Granted(limits::grant(connection, request, now).await?),
+        Write::PauseUpstream(pause) => done(limits::pause(connection, pause, now).await)?,
+        Write::ForgetFormerUser(account, user) => done(links::forget_former_user(connection, account, user).await)?,
+        Write::StorePurchases(user, levels) => done(store_purchases::store(connection, user, levels, now).await)?,
+        Write::DaemonState(name, value) => done(daemon_state::set(connection, name, value).await)?,
+        Write::ReportWorker(owner, span) => done(accounts::report_worker(connection, owner, *span, now).await)?,
+        Write::RetryAll => done(worklist::retry_all(connection, now).await)?,
+    })
 }
 
-/// What all processes write to, in the order in which a transaction does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Common {
-    Due,
-    Limit,
-    Turn,
+fn done(written: Result<(), StoreError>) -> Result<Answer, StoreError> {
+    written.map(|()| Answer::Done)
 }
 
-impl Op {
-    fn event(&self) -> Option<&Event> {
-        match self {
-            Self::Ring(event, _) => Some(event),
-            _ => None,
-        }
+async fn link_of_sync(
+    link: &Link,
+    lease: &Lease,
+    written: &Written<'_>,
+    connection: &mut Connection,
+    now: Timestamp,
+) -> Result<Linked, StoreError> {
+    if !written.held.is_held(&link.account, lease) {
+        return Ok(Linked::LeaseLost);
     }
-
-    /// The lease that a write of a look is fenced by.
-    fn lease(&self) -> Option<(&Account, &Lease)> {
-        match self {
-            Self::Intend(intent) => Some((&intent.account, &intent.lease)),
-            Self::Settle(settlement) => Some((&settlement.account, &settlement.lease)),
-            Self::Close(outcomes) => Some((&outcomes.account, &outcomes.lease)),
-            Self::Link(link, Some(lease)) => Some((&link.account, lease)),
-            _ => None,
-        }
+    if written.linked.done.contains(&link.account) {
+        return Ok(Linked::Done);
     }
-
-    /// What it writes that others write too.
-    fn common_row(&self) -> Option<(Common, &str)> {
-        match self {
-            // it waits for whoever writes under these leases, so nothing may be held by then that they wait for
-            Self::Renew(..) => None,
-            Self::Claim(..) | Self::Await(..) => Some((Common::Due, "")),
-            Self::Lend(ask) => Some((Common::Limit, &ask.limit)),
-            Self::Hold(held) => Some((Common::Limit, &held.limit)),
-            Self::TakeTurn(task, ..) => Some((Common::Turn, task.as_str())),
-            _ => None,
-        }
+    if !written.linked.postponed.contains(&link.account) {
+        return Ok(Linked::Busy);
     }
-
-    /// The accounts it may make due at once.
-    fn touches(&self) -> &[Account] {
-        match self {
-            Self::Ring(event, _) => event.account().map_or(&[], std::slice::from_ref),
-            Self::Touch(accounts, _) => accounts,
-            _ => &[],
-        }
-    }
-
-    /// Whom it may give something to do: an account to look at, or a sooner moment to look at one.
-    pub(crate) fn wakes(&self) -> Wakes {
-        match self {
-            Self::Ring(..)
-            | Self::Touch(..)
-            | Self::Link(_, None)
-            | Self::Override(_)
-            | Self::Release(_)
-            | Self::RetryAll => Wakes::Everyone,
-            Self::Settle(_) | Self::Link(_, Some(_)) => Wakes::Us,
-            Self::Claim(..)
-            | Self::Await(..)
-            | Self::Dismiss
-            | Self::Renew(..)
-            | Self::Intend(_)
-            | Self::Close(_)
-            | Self::HandedOver(..)
-            | Self::DropParked(..)
-            | Self::Note(..)
-            | Self::Witness(..)
-            | Self::Lend(_)
-            | Self::Hold(_)
-            | Self::TakeTurn(..)
-            | Self::Present(..)
-            | Self::Sweep(..) => Wakes::Nobody,
-        }
-    }
+    // its user may just have been taken through another account
+    let done = links::learn(connection, &[link], now).await?;
+    Ok(if done.is_empty() { Linked::Busy } else { Linked::Done })
 }

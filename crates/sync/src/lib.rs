@@ -1,18 +1,15 @@
-//! One sync of one account, start to end: read, decide, execute, settle.
+//! One account, start to end: gather, decide, carry out.
 
-mod attention;
+pub mod attention;
 pub mod backfill;
-pub mod collect;
+pub mod books;
+pub mod carry;
 pub mod controller;
-mod destinations;
-mod execute;
-mod former_users;
+pub mod examine;
+pub mod inspect;
 mod log;
-mod outcome;
-pub mod profile_cache;
-mod read;
+pub mod read;
+pub mod recent;
 pub mod reconciliation;
-mod settle;
+pub mod serve;
 pub mod store_reader;
-pub mod sync;
-pub mod target;

@@ -1,4 +1,4 @@
-//! The outcome that many purchases must have, whatever happened on the way.
+//! What must have come of many purchases, whatever happened on the way.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(crate) async fn until_all_hold(world: &World, bought: &[Purchase]) {
     assert!(held.is_ok(), "{} do not hold what they bought, among them {users:?}", without.len());
 }
 
-/// Every purchase is in Adapty once, as one transaction that counts its price.
+/// Every purchase stands in Adapty once, as one transaction that counts its price.
 pub(crate) fn all_are_counted_once(world: &World, bought: &[Purchase]) {
     for Purchase { user, subscription, .. } in bought {
         let (ids, revenue) = (world.transaction_ids(user), world.simulator.adapty.revenue(user));
@@ -63,8 +63,8 @@ struct Entry {
 
 async fn ledger(url: &str) -> Vec<Entry> {
     let entry =
-        |row: &PgRow| Entry { user: row.get("customer"), state: row.get("state"), settled_at: row.get("settled_at") };
-    rows(url, "SELECT customer, state, settled_at FROM ledger").await.iter().map(entry).collect()
+        |row: &PgRow| Entry { user: row.get("user_id"), state: row.get("state"), settled_at: row.get("settled_at") };
+    rows(url, "SELECT user_id, state, settled_at FROM ledger").await.iter().map(entry).collect()
 }
 
 /// The grants that Adapty was sent, by user.

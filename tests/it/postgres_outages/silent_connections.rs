@@ -1,4 +1,4 @@
-//! One connection that falls silent without a word: a firewall forgot it, or a machine is gone.
+//! One connection that falls silent, and nobody is told: a firewall forgot it, or a machine is gone.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ async fn after_a_trigger_that_notified_nobody_others_are_notified_again() {
     let (database, proxy, world) = proxied(&INGEST).await;
     let mut listener = PgListener::connect(database.url()).await.unwrap();
     listener.listen("grantsync").await.unwrap();
-    proxy.set(Trap { on: On::Read(" rung"), nth: 1, then: Then::Lose });
+    proxy.set(Trap { on: On::Read(" triggered"), nth: 1, then: Then::Lose });
     let first = world.buys("u-1", "price_premium");
     world.deliver(&first.events[..1]).await;
     proxy.until_sprung().await;
@@ -68,14 +68,14 @@ async fn after_a_trigger_that_notified_nobody_others_are_notified_again() {
         for number in 2.. {
             let bought = world.buys(&format!("u-{number}"), "price_premium");
             world.deliver(&bought.events[..1]).await;
-            let notified = tokio::time::timeout(Duration::from_secs(1), listener.recv()).await;
-            if notified.is_ok_and(|notified| notified.unwrap().payload().ends_with(" rung")) {
+            let heard = tokio::time::timeout(Duration::from_secs(1), listener.recv()).await;
+            if heard.is_ok_and(|heard| heard.unwrap().payload().ends_with(" rung")) {
                 return;
             }
         }
     };
     assert!(tokio::time::timeout(HELD_UP, output).await.is_ok(), "others are notified no more");
-    in_time("from the lost notification to the next", lost.elapsed(), HELD_UP);
+    in_time("from the lost bell to the next", lost.elapsed(), HELD_UP);
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_worker_that_vanished_while_it_was_lent_tokens_holds_nobody_up() {
     let proxy = Proxy::before(database.url()).await;
     let mut vanishing = beside(&world, &WORK, &[("DATABASE__URL", proxy.url())]).await;
     // the row of the limit is locked by then
-    proxy.set(Trap { on: On::Says("UPDATE limits SET full_at"), nth: 1, then: Then::Freeze });
+    proxy.set(Trap { on: On::Says("UPDATE rate_limits SET full_at"), nth: 1, then: Then::Freeze });
     let bought = world.buys("u-1", "price_premium");
     insist(&world.daemon, created(&bought.events)).await;
     proxy.until_sprung().await;

@@ -1,18 +1,18 @@
-//! Walking over everything, who works, and where users stand.
+//! Accounts, workers and statuses.
 
 use entitlement::clock::Timestamp;
-use entitlement::until::Until;
+use entitlement::plan::Until;
 use entitlement::status::{LevelStatus, Status};
 
 use super::make::{
-    SPAN, account, at, claim, done, failed, finding, held, memory, pass, settle, settlement, enqueue, user,
+    SPAN, account, at, attention, claim, done, enqueue, failed, leased, memory, pass, settle, settlement, user,
 };
-use crate::claim::{Lease, Capacity, Urgency};
-use crate::open::Store;
+use crate::claim::{Capacity, Lease, Urgency};
 use crate::link::Link;
-use crate::record::{SyncEnding, Fenced, AttentionKind, Settlement};
+use crate::open::Store;
+use crate::record::{AttentionKind, Fenced, Settlement, SyncEnding};
 
-fn standing(until: i64) -> Status {
+fn status(until: i64) -> Status {
     let level = LevelStatus {
         app: None,
         level: entitlement::names::AccessLevel("premium".into()),
@@ -26,7 +26,7 @@ fn standing(until: i64) -> Status {
     Status { levels: vec![level], double_subscription: false }
 }
 
-/// A look at `id` of u-1 that saw where they stand.
+/// A sync of `id` of u-1 that saw their status.
 async fn seen(store: &Store, id: &str, status: Status) {
     let link = Link { account: account(id), user: user("u-1"), origin: "operator".into() };
     store.link(link, None).await.unwrap();
@@ -36,20 +36,20 @@ async fn seen(store: &Store, id: &str, status: Status) {
 }
 
 #[tokio::test]
-async fn where_a_user_stands_is_what_the_last_look_saw() {
+async fn a_status_is_what_the_last_sync_saw() {
     let store = memory().await;
     assert_eq!(store.status_of(&user("u-1")).await.unwrap(), None);
-    seen(&store, "1", standing(100)).await;
+    seen(&store, "1", status(100)).await;
     pass(5);
-    seen(&store, "1", standing(200)).await;
+    seen(&store, "1", status(200)).await;
     let known = store.status_of(&user("u-1")).await.unwrap().unwrap();
-    assert_eq!((known.status, known.as_of, known.overdue_since), (standing(200), at(5), None));
+    assert_eq!((known.status, known.as_of, known.overdue_since), (status(200), at(5), None));
 }
 
 #[tokio::test]
-async fn a_user_whose_account_is_overdue_or_fails_is_told_since_when() {
+async fn a_status_says_since_when_an_account_of_its_user_is_overdue_or_fails() {
     let store = memory().await;
-    seen(&store, "1", standing(100)).await;
+    seen(&store, "1", status(100)).await;
     pass(10);
     enqueue(&store, "1").await;
     pass(10);
@@ -61,52 +61,52 @@ async fn a_user_whose_account_is_overdue_or_fails_is_told_since_when() {
 }
 
 #[tokio::test]
-async fn a_look_that_was_given_up_or_did_not_see_all_is_overdue_at_once_until_a_bell_or_a_good_end() {
+async fn a_status_is_overdue_at_once_after_a_sync_was_given_up_or_incomplete_until_a_trigger_or_a_good_end() {
     let store = memory().await;
-    seen(&store, "1", standing(100)).await;
+    seen(&store, "1", status(100)).await;
     pass(10);
     let overdue = async || store.status_of(&user("u-1")).await.unwrap().unwrap().overdue_since;
-    let look = async |ending| {
+    let sync = async |ending| {
         enqueue(&store, "1").await;
         let claim = claim(&store, "a", 1).await.claims.remove(0);
         assert_eq!(settle(&store, &claim, ending).await, Fenced::Written);
     };
-    look(SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "1"))).await;
+    sync(SyncEnding::GivenUp(attention(AttentionKind::SyncFailed, "1"))).await;
     assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
     enqueue(&store, "1").await;
-    assert_eq!(overdue().await, Some(at(10)), "since the bell");
-    let trouble = Some("an app could not be served".to_owned());
-    look(SyncEnding::Incomplete { due: Some(at(5000)), attention: Vec::new(), error: trouble }).await;
+    assert_eq!(overdue().await, Some(at(10)), "since the trigger");
+    let error = Some("an app could not be served".to_owned());
+    sync(SyncEnding::Incomplete { due: Some(at(5000)), attention: Vec::new(), error }).await;
     assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
-    look(SyncEnding::Incomplete { due: None, attention: Vec::new(), error: None }).await;
+    sync(SyncEnding::Incomplete { due: None, attention: Vec::new(), error: None }).await;
     assert_eq!(overdue().await, None);
-    look(done()).await;
+    sync(done()).await;
     assert_eq!(overdue().await, None);
 }
 
 #[tokio::test]
-async fn of_one_user_seen_by_two_looks_at_once_one_status_is_kept() {
+async fn of_one_user_seen_by_two_syncs_at_once_one_status_is_stored() {
     let store = memory().await;
-    let (one, two) = (held(&store, "1").await, held(&store, "2").await);
-    let end = |claim, until| Settlement { statuses: vec![(user("u-1"), standing(until))], ..settlement(claim, done()) };
+    let (one, two) = (leased(&store, "1").await, leased(&store, "2").await);
+    let end = |claim, until| Settlement { statuses: vec![(user("u-1"), status(until))], ..settlement(claim, done()) };
     let (first, second) = tokio::join!(store.settle(end(&one, 1)), store.settle(end(&two, 2)));
     assert_eq!((first.unwrap(), second.unwrap()), (Fenced::Written, Fenced::Written));
     let known = store.status_of(&user("u-1")).await.unwrap().unwrap().status;
-    assert!(known == standing(1) || known == standing(2), "{known:?}");
+    assert!(known == status(1) || known == status(2), "{known:?}");
 }
 
 #[tokio::test]
-async fn a_status_under_a_lost_lease_is_not_kept() {
+async fn a_status_under_a_lost_lease_is_not_stored() {
     let store = memory().await;
-    let lost = held(&store, "1").await;
+    let lost = leased(&store, "1").await;
     pass(8);
-    let settlement = Settlement { statuses: vec![(user("u-1"), standing(1))], ..settlement(&lost, done()) };
+    let settlement = Settlement { statuses: vec![(user("u-1"), status(1))], ..settlement(&lost, done()) };
     assert_eq!(store.settle(settlement).await.unwrap(), Fenced::LeaseLost);
     assert_eq!(store.status_of(&user("u-1")).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn accounts_are_walked_over_by_name_page_by_page() {
+async fn accounts_are_listed_by_name_page_by_page() {
     let store = memory().await;
     for id in ["c", "a", "b"] {
         enqueue(&store, id).await;
@@ -118,7 +118,7 @@ async fn accounts_are_walked_over_by_name_page_by_page() {
 }
 
 #[tokio::test]
-async fn whoever_works_is_counted_until_they_fall_silent() {
+async fn a_worker_is_counted_until_it_is_silent() {
     let store = memory().await;
     assert_eq!(store.live_workers().await.unwrap(), 0);
     for owner in ["a", "b", "a"] {
@@ -132,20 +132,20 @@ async fn whoever_works_is_counted_until_they_fall_silent() {
 }
 
 #[tokio::test]
-async fn of_what_is_in_bulk_no_more_is_claimed_than_there_is_room_for() {
+async fn no_more_bulk_accounts_are_claimed_than_there_is_capacity_for() {
     let store = memory().await;
     let bulk: Vec<_> = (0..9).map(|number| account(&format!("bulk{number}"))).collect();
     store.enqueue(bulk, Urgency::Bulk).await.unwrap();
     pass(1);
     enqueue(&store, "fresh").await;
-    let room = Capacity { total: 5, bulk: 2 };
-    let claims = store.claim(Lease::new("a", 1), room, SPAN).await.unwrap().claims;
+    let capacity = Capacity { total: 5, bulk: 2 };
+    let claims = store.claim(Lease::new("a", 1), capacity, SPAN).await.unwrap().claims;
     let urgencies: Vec<_> = claims.iter().map(|claim| claim.urgency).collect();
     assert_eq!(urgencies, [Urgency::Fresh, Urgency::Bulk, Urgency::Bulk]);
     assert_eq!(claims[0].account, account("fresh"));
-    let room = Capacity { total: 5, bulk: 0 };
-    assert!(store.claim(Lease::new("a", 2), room, SPAN).await.unwrap().claims.is_empty());
-    assert_eq!(store.bulk_backlog().await.unwrap(), 9, "until they are looked at");
+    let capacity = Capacity { total: 5, bulk: 0 };
+    assert!(store.claim(Lease::new("a", 2), capacity, SPAN).await.unwrap().claims.is_empty());
+    assert_eq!(store.bulk_backlog().await.unwrap(), 9, "until they are synced");
     for claim in &claims {
         settle(&store, claim, done()).await;
     }

@@ -1,9 +1,9 @@
-//! Claims: at most so many, the oldest first, one a customer.
+//! Claims: at most so many, the oldest first, one a user.
 
-use super::make::{account, at, claim, claimed, done, failed, held, memory, now, pass, settle, enqueue, user};
+use super::make::{account, at, claim, claimed, done, enqueue, failed, leased, memory, now, pass, settle, user};
 use crate::claim::Urgency;
-use crate::open::Store;
 use crate::link::{Link, Linked, OPERATOR};
+use crate::open::Store;
 use crate::record::SyncEnding;
 
 async fn link(store: &Store, id: &str, to: &str) {
@@ -24,7 +24,7 @@ async fn a_claim_gives_at_most_its_limit_and_the_oldest_first() {
 }
 
 #[tokio::test]
-async fn a_claim_tells_the_generation_and_the_first_bell_not_yet_answered() {
+async fn a_claim_has_the_generation_and_the_time_of_the_first_unanswered_trigger() {
     let store = memory().await;
     enqueue(&store, "1").await;
     pass(5);
@@ -35,12 +35,12 @@ async fn a_claim_tells_the_generation_and_the_first_bell_not_yet_answered() {
     assert_eq!((first.user.clone(), first.attempts), (None, 0));
     settle(&store, first, done()).await;
     pass(5);
-    let next = held(&store, "1").await;
+    let next = leased(&store, "1").await;
     assert_eq!((next.generation, next.triggered_at), (3, Some(at(10))));
 }
 
 #[tokio::test]
-async fn one_claim_never_takes_two_accounts_of_one_customer() {
+async fn one_claim_never_takes_two_accounts_of_one_user() {
     let store = memory().await;
     for id in ["a", "b", "c"] {
         link(&store, id, "u-1").await;
@@ -51,7 +51,7 @@ async fn one_claim_never_takes_two_accounts_of_one_customer() {
 }
 
 #[tokio::test]
-async fn a_second_claim_passes_over_a_customer_who_is_held() {
+async fn a_second_claim_passes_over_a_user_who_is_leased() {
     let store = memory().await;
     link(&store, "a", "u-1").await;
     let first = claim(&store, "x", 1).await.claims.remove(0);
@@ -64,7 +64,7 @@ async fn a_second_claim_passes_over_a_customer_who_is_held() {
 }
 
 #[tokio::test]
-async fn a_customer_is_free_again_when_the_lease_ran_out() {
+async fn a_user_is_free_again_when_the_lease_ran_out() {
     let store = memory().await;
     link(&store, "a", "u-1").await;
     claim(&store, "x", 1).await;
@@ -75,7 +75,7 @@ async fn a_customer_is_free_again_when_the_lease_ran_out() {
 }
 
 #[tokio::test]
-async fn a_fresh_account_goes_before_a_bulk_one_of_the_same_customer() {
+async fn a_fresh_account_goes_before_a_bulk_one_of_the_same_user() {
     let store = memory().await;
     for id in ["a", "b"] {
         link(&store, id, "u-1").await;
@@ -89,50 +89,50 @@ async fn a_fresh_account_goes_before_a_bulk_one_of_the_same_customer() {
 }
 
 #[tokio::test]
-async fn accounts_of_nobody_do_not_exclude_each_other() {
+async fn accounts_without_a_user_do_not_exclude_each_other() {
     let store = memory().await;
     store.enqueue(vec![account("a"), account("b")], Urgency::Fresh).await.unwrap();
     assert_eq!(claim(&store, "x", 10).await.claims.len(), 2);
 }
 
 #[tokio::test]
-async fn what_somebody_asks_for_is_asked_for_until_a_look_comes_to_its_end() {
+async fn a_requested_sync_stays_requested_until_one_is_done() {
     let store = memory().await;
     enqueue(&store, "1").await;
     store.enqueue(vec![account("1")], Urgency::Requested).await.unwrap();
     enqueue(&store, "1").await;
-    let asked = held(&store, "1").await;
-    assert_eq!(asked.urgency, Urgency::Requested, "bells before and after make no difference");
-    settle(&store, &asked, failed(now())).await;
-    let again = held(&store, "1").await;
+    let requested = leased(&store, "1").await;
+    assert_eq!(requested.urgency, Urgency::Requested, "events before and after make no difference");
+    settle(&store, &requested, failed(now())).await;
+    let again = leased(&store, "1").await;
     assert_eq!(again.urgency, Urgency::Requested, "it failed");
     settle(&store, &again, done()).await;
     enqueue(&store, "1").await;
-    let bell = held(&store, "1").await;
-    assert_eq!((bell.urgency, bell.is_from_event(), again.is_from_event()), (Urgency::Fresh, true, false));
+    let fresh = leased(&store, "1").await;
+    assert_eq!((fresh.urgency, fresh.is_from_event(), again.is_from_event()), (Urgency::Fresh, true, false));
     store.enqueue(vec![account("1")], Urgency::Requested).await.unwrap();
-    settle(&store, &bell, done()).await;
-    assert_eq!(held(&store, "1").await.urgency, Urgency::Requested, "it was asked for during the look");
+    settle(&store, &fresh, done()).await;
+    assert_eq!(leased(&store, "1").await.urgency, Urgency::Requested, "it was requested during the sync");
 }
 
 #[tokio::test]
-async fn an_account_whose_time_has_come_is_due_without_a_bell() {
+async fn an_account_whose_time_has_come_is_due_without_a_trigger() {
     let store = memory().await;
     enqueue(&store, "1").await;
-    let bell = held(&store, "1").await;
-    settle(&store, &bell, SyncEnding::Done { due: Some(at(5)), attention: Vec::new() }).await;
+    let fresh = leased(&store, "1").await;
+    settle(&store, &fresh, SyncEnding::Done { due: Some(at(5)), attention: Vec::new() }).await;
     pass(5);
     let due = claim(&store, "a", 1).await.claims.remove(0);
-    assert_eq!((bell.is_from_event(), due.is_from_event()), (true, false));
+    assert_eq!((fresh.is_from_event(), due.is_from_event()), (true, false));
     settle(&store, &due, SyncEnding::Done { due: Some(at(10)), attention: Vec::new() }).await;
     pass(10);
-    assert!(!held(&store, "1").await.is_from_event(), "also where a bell rings before it is claimed");
+    assert!(!leased(&store, "1").await.is_from_event(), "also where an event comes before it is claimed");
 }
 
 #[tokio::test]
-async fn a_bell_does_not_hide_that_a_round_asked() {
+async fn an_event_does_not_hide_that_a_reconciliation_asked() {
     let store = memory().await;
     store.enqueue(vec![account("1")], Urgency::Bulk).await.unwrap();
     enqueue(&store, "1").await;
-    assert_eq!(held(&store, "1").await.urgency, Urgency::Requested);
+    assert_eq!(leased(&store, "1").await.urgency, Urgency::Requested);
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::make::{
-    SPAN, account, again, at, claim, claimed, done, entries, finding, found, held, intend, intent, memory, now, parked, pass, planned,
-    sent, settle, settle_sent, state, enqueue,
+    SPAN, account, at, attention, claim, claimed, done, done_with, enqueue, entries, intend, intent, leased, memory,
+    now, parked, pass, planned, result, retry, settle, settle_with, state,
 };
 use crate::claim::Claim;
 use crate::open::Store;
@@ -30,7 +30,7 @@ async fn a_lease_runs_out_after_its_span_and_another_claim_gets_the_account() {
 #[tokio::test]
 async fn a_renewed_lease_does_not_run_out() {
     let store = memory().await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     for _ in 0..5 {
         pass(6);
         renew(&store, &claim, SPAN).await;
@@ -42,7 +42,7 @@ async fn a_renewed_lease_does_not_run_out() {
 #[tokio::test]
 async fn a_renewal_of_zero_gives_the_account_back() {
     let store = memory().await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     renew(&store, &claim, Duration::ZERO).await;
     assert_eq!(settle(&store, &claim, done()).await, Fenced::LeaseLost);
     assert_eq!(claimed(&store, "b", 1).await, ["1"]);
@@ -51,7 +51,7 @@ async fn a_renewal_of_zero_gives_the_account_back() {
 #[tokio::test]
 async fn a_lease_that_another_took_over_cannot_be_renewed() {
     let store = memory().await;
-    let first = held(&store, "1").await;
+    let first = leased(&store, "1").await;
     pass(8);
     let second = claim(&store, "b", 1).await.claims.remove(0);
     renew(&store, &first, Duration::ZERO).await;
@@ -64,7 +64,7 @@ async fn a_lease_that_another_took_over_cannot_be_renewed() {
 #[tokio::test]
 async fn a_lease_that_ran_out_and_nobody_took_is_held_again_by_its_renewal() {
     let store = memory().await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     pass(20);
     renew(&store, &claim, SPAN).await;
     assert_eq!(settle(&store, &claim, done()).await, Fenced::Written);
@@ -73,25 +73,25 @@ async fn a_lease_that_ran_out_and_nobody_took_is_held_again_by_its_renewal() {
 #[tokio::test]
 async fn a_settlement_under_a_lost_lease_writes_nothing() {
     let store = memory().await;
-    let lost = held(&store, "1").await;
+    let lost = leased(&store, "1").await;
     assert_eq!(intend(&store, &lost, &["k"]).await, Fenced::Written);
     pass(8);
     let before = state(&store, "k").await;
     let second = claim(&store, "b", 1).await.claims.remove(0);
-    assert_eq!(settle_sent(&store, &lost, vec![sent("k", StepOutcome::Confirmed)]).await, Fenced::LeaseLost);
-    let ending = found(vec![finding(AttentionKind::UnmappedPrice, "price_1")]);
+    assert_eq!(settle_with(&store, &lost, vec![result("k", StepOutcome::Confirmed)]).await, Fenced::LeaseLost);
+    let ending = done_with(vec![attention(AttentionKind::UnmappedPrice, "price_1")]);
     assert_eq!(settle(&store, &lost, ending).await, Fenced::LeaseLost);
     assert_eq!(state(&store, "k").await, before);
     assert_eq!(parked(&store).await, []);
-    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.leased, standing.settled_at, standing.due_at), (true, None, Some(at(0))));
+    let state = store.account_state(&account("1")).await.unwrap().unwrap();
+    assert_eq!((state.leased, state.settled_at, state.due_at), (true, None, Some(at(0))));
     assert_eq!(settle(&store, &second, done()).await, Fenced::Written);
 }
 
 #[tokio::test]
-async fn a_settlement_under_a_lease_that_merely_ran_out_writes_nothing_too() {
+async fn a_settlement_under_a_lease_that_ran_out_and_nobody_took_writes_nothing_either() {
     let store = memory().await;
-    let lost = held(&store, "1").await;
+    let lost = leased(&store, "1").await;
     pass(8);
     assert_eq!(settle(&store, &lost, done()).await, Fenced::LeaseLost);
     assert_eq!(claimed(&store, "b", 1).await, ["1"]);
@@ -100,7 +100,7 @@ async fn a_settlement_under_a_lease_that_merely_ran_out_writes_nothing_too() {
 #[tokio::test]
 async fn an_intent_under_a_lost_lease_writes_nothing() {
     let store = memory().await;
-    let lost = held(&store, "1").await;
+    let lost = leased(&store, "1").await;
     pass(8);
     assert_eq!(intend(&store, &lost, &["k"]).await, Fenced::LeaseLost);
     claim(&store, "b", 1).await;
@@ -111,12 +111,12 @@ async fn an_intent_under_a_lost_lease_writes_nothing() {
 #[tokio::test]
 async fn an_intent_under_a_lost_lease_writes_neither_results_nor_steps() {
     let store = memory().await;
-    let lost = held(&store, "1").await;
+    let lost = leased(&store, "1").await;
     intend(&store, &lost, &["k"]).await;
     let before = state(&store, "k").await;
     pass(8);
     let next = || Intent {
-        results: vec![sent("k", StepOutcome::Confirmed)],
+        results: vec![result("k", StepOutcome::Confirmed)],
         ..intent(&lost, vec![planned("l", "premium")])
     };
     assert_eq!(store.intend(next()).await.unwrap(), Fenced::LeaseLost);
@@ -127,22 +127,22 @@ async fn an_intent_under_a_lost_lease_writes_neither_results_nor_steps() {
 }
 
 #[tokio::test]
-async fn outcomes_before_the_end_are_fenced_as_well() {
+async fn results_before_the_end_are_fenced_as_well() {
     let store = memory().await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     intend(&store, &claim, &["k", "l"]).await;
-    let outcomes = |key, outcome| Progress {
+    let progress = |key, outcome| Progress {
         account: claim.account.clone(),
         lease: claim.lease.clone(),
-        results: vec![sent(key, outcome)],
+        results: vec![result(key, outcome)],
         statuses: Vec::new(),
     };
-    let close = |key| store.record_progress(outcomes(key, StepOutcome::Confirmed));
-    assert_eq!(close("k").await.unwrap(), Fenced::Written);
+    let confirm = |key| store.record_progress(progress(key, StepOutcome::Confirmed));
+    assert_eq!(confirm("k").await.unwrap(), Fenced::Written);
     pass(8);
     let before = state(&store, "l").await;
-    assert_eq!(close("l").await.unwrap(), Fenced::LeaseLost);
-    let late = outcomes("l", again(now(), Attempt::Counted));
+    assert_eq!(confirm("l").await.unwrap(), Fenced::LeaseLost);
+    let late = progress("l", retry(now(), Attempt::Counted));
     assert_eq!(store.record_progress(late).await.unwrap(), Fenced::LeaseLost);
     assert_eq!(state(&store, "l").await, before);
 }
@@ -150,9 +150,9 @@ async fn outcomes_before_the_end_are_fenced_as_well() {
 #[tokio::test]
 async fn one_lost_lease_does_not_cost_its_neighbours_in_the_batch_theirs() {
     let store = memory().await;
-    let lost = held(&store, "1").await;
+    let lost = leased(&store, "1").await;
     pass(8);
-    let (fine, also) = (held(&store, "2").await, held(&store, "3").await);
+    let (fine, also) = (leased(&store, "2").await, leased(&store, "3").await);
     let all = tokio::join!(
         settle(&store, &fine, done()),
         settle(&store, &lost, done()),

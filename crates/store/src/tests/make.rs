@@ -1,9 +1,10 @@
-//! A memory with a clock of its own, and short names for rows.
+//! A store with a clock of its own, and short names for rows.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::str::FromStr;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,19 +13,21 @@ use cluster::database::Database;
 use entitlement::clock::Timestamp;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, State};
-use entitlement::names::{AccessLevel, Account, User, Mode};
-use entitlement::expected::Refund;
-use entitlement::plan::PlannedStep;
-use entitlement::step::{RevokeAccess, Step};
+use entitlement::names::{AccessLevel, Account, Mode, User};
+use entitlement::plan::{PlannedStep, Refund, RevokeAccess, Step};
 use entitlement::reason::Reason;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
-use crate::claim::{Claim, Claimed, Lease, Capacity, Urgency};
+use crate::claim::{Capacity, Claim, Claimed, Lease, Urgency};
 use crate::connection::{Pool, Time};
-use crate::event::{Event, Recorded, Outcome};
+use crate::event::{Event, Outcome, Recorded};
+use crate::migrations;
 use crate::open::{Options, Store};
+use crate::record::{self, Attempt, Attention, Fenced, Intent, Settlement, StepOutcome, StepResult, SyncEnding};
 use crate::tests::Kind;
-use crate::record::{self, SyncEnding, Attention, Fenced, Intent, StepResult, StepOutcome, Settlement, Attempt};
 
 /// How long the tests lease.
 pub(super) const SPAN: Duration = Duration::from_secs(8);
@@ -34,12 +37,12 @@ thread_local! {
     static PASSED: Cell<i64> = const { Cell::new(0) };
 }
 
-/// The time of this test: it stands until somebody lets it [`pass`].
+/// The time of this test: it stands still until the test lets it [`pass`].
 pub(super) fn now() -> Timestamp {
     at(PASSED.get())
 }
 
-/// The moment `seconds` after the beginning.
+/// The time `seconds` after the beginning.
 pub(super) fn at(seconds: i64) -> Timestamp {
     DateTime::from_timestamp(1_750_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
 }
@@ -49,16 +52,32 @@ pub(super) fn pass(seconds: i64) {
     PASSED.set(PASSED.get() + seconds);
 }
 
-/// A fresh memory, gone with the test.
+/// A fresh store, gone with the test.
 pub(super) struct Memory {
     store: Store,
     place: Place,
 }
 
-/// Where a memory is kept.
+/// Where its database is.
 enum Place {
     File(TempDir),
     Server(Box<Database>),
+}
+
+impl Place {
+    async fn fresh() -> Self {
+        match super::KIND {
+            Kind::Sqlite => Self::File(tempfile::tempdir().unwrap()),
+            Kind::Postgres => Self::Server(Box::new(Database::fresh().await.unwrap())),
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::File(directory) => format!("sqlite:{}", directory.path().join("grantsync.db").display()),
+            Self::Server(database) => database.url().to_owned(),
+        }
+    }
 }
 
 impl Deref for Memory {
@@ -72,10 +91,7 @@ impl Deref for Memory {
 impl Memory {
     /// The address of the database, for another process to open.
     pub(super) fn url(&self) -> String {
-        match &self.place {
-            Place::File(directory) => format!("sqlite:{}", directory.path().join("grantsync.db").display()),
-            Place::Server(database) => database.url().to_owned(),
-        }
+        self.place.url()
     }
 
     /// The same database, opened by another process.
@@ -101,21 +117,37 @@ pub(super) fn options(url: String, max_waiting: usize) -> Options {
 
 /// The one place where the tests open a database.
 pub(super) async fn memory() -> Memory {
-    memory_with_seats(64).await
+    memory_with_slots(64).await
 }
 
-pub(super) async fn memory_with_seats(max_waiting: usize) -> Memory {
-    let (url, place) = match super::KIND {
+pub(super) async fn memory_with_slots(max_waiting: usize) -> Memory {
+    let place = Place::fresh().await;
+    Memory { store: Store::open(options(place.url(), max_waiting)).await.unwrap(), place }
+}
+
+/// A store whose database was made by the program whose newest migration was `version`, and holds `rows`.
+pub(super) async fn memory_of_version(version: i64, rows: &'static str) -> Memory {
+    let place = Place::fresh().await;
+    match super::KIND {
         Kind::Sqlite => {
-            let directory = tempfile::tempdir().unwrap();
-            (format!("sqlite:{}", directory.path().join("grantsync.db").display()), Place::File(directory))
+            let options = SqliteConnectOptions::from_str(&place.url()).unwrap().create_if_missing(true);
+            let mut connection = options.connect().await.unwrap();
+            up_to(version, migrations::sqlite()).run_direct(None, &mut connection, false).await.unwrap();
+            connection.execute(sqlx::raw_sql(rows)).await.unwrap();
+            connection.close().await.unwrap();
         }
         Kind::Postgres => {
-            let database = Database::fresh().await.unwrap();
-            (database.url().to_owned(), Place::Server(Box::new(database)))
+            let mut connection = PgConnection::connect(&place.url()).await.unwrap();
+            up_to(version, migrations::postgres()).run_direct(None, &mut connection, false).await.unwrap();
+            connection.execute(sqlx::raw_sql(rows)).await.unwrap();
+            connection.close().await.unwrap();
         }
-    };
-    Memory { store: Store::open(options(url, max_waiting)).await.unwrap(), place }
+    }
+    Memory { store: Store::open(options(place.url(), 64)).await.unwrap(), place }
+}
+
+fn up_to(version: i64, all: Migrator) -> Migrator {
+    Migrator::with_migrations(all.iter().filter(|migration| migration.version <= version).cloned().collect())
 }
 
 /// `stripe:cus_…`.
@@ -127,7 +159,7 @@ pub(super) fn user(id: &str) -> User {
     User::new(id).unwrap()
 }
 
-/// An event that rings for the account `of`.
+/// An event that enqueues the account `of`.
 pub(super) fn event(id: &str, of: &str) -> Event {
     Event {
         id: format!("stripe:{id}"),
@@ -139,11 +171,11 @@ pub(super) fn event(id: &str, of: &str) -> Event {
     }
 }
 
-pub(super) async fn ring(store: &Store, event: Event) -> Recorded {
+pub(super) async fn record(store: &Store, event: Event) -> Recorded {
     store.slot().unwrap().record(event).await.unwrap()
 }
 
-/// Rings for an account as a bell without an event.
+/// Enqueues an account without an event.
 pub(super) async fn enqueue(store: &Store, id: &str) {
     store.enqueue(vec![account(id)], Urgency::Fresh).await.unwrap();
 }
@@ -159,15 +191,15 @@ pub(super) async fn claimed(store: &Store, owner: &str, limit: usize) -> Vec<Str
     found.claims.iter().map(|claim| claim.account.id().trim_start_matches("cus_").to_owned()).collect()
 }
 
-/// Rings for one account and claims it.
-pub(super) async fn held(store: &Store, id: &str) -> Claim {
+/// Enqueues one account and claims it.
+pub(super) async fn leased(store: &Store, id: &str) -> Claim {
     enqueue(store, id).await;
     let mut found = claim(store, &format!("holder of {id}"), 1).await;
     assert_eq!(found.claims.len(), 1, "{id} can be claimed");
     found.claims.remove(0)
 }
 
-/// The end of the look that `claim` began.
+/// The end of the sync that `claim` began.
 pub(super) fn settlement(claim: &Claim, ending: SyncEnding) -> Settlement {
     let Claim { account, lease, generation, .. } = claim.clone();
     Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending }
@@ -182,7 +214,7 @@ pub(super) fn done() -> SyncEnding {
     SyncEnding::Done { due: None, attention: Vec::new() }
 }
 
-pub(super) fn found(parked: Vec<Attention>) -> SyncEnding {
+pub(super) fn done_with(parked: Vec<Attention>) -> SyncEnding {
     SyncEnding::Done { due: None, attention: parked }
 }
 
@@ -190,8 +222,8 @@ pub(super) fn failed(next: Timestamp) -> SyncEnding {
     SyncEnding::Failed { due: next, error: "stripe does not answer".into(), attention: Vec::new() }
 }
 
-pub(super) fn finding(kind: record::AttentionKind, subject: &str) -> Attention {
-    let (reason, hint) = ("it is so".to_owned(), "mend it".to_owned());
+pub(super) fn attention(kind: record::AttentionKind, subject: &str) -> Attention {
+    let (reason, hint) = ("it is so".to_owned(), "do this".to_owned());
     Attention { kind, user: None, subject: subject.to_owned(), reason, hint }
 }
 
@@ -200,13 +232,18 @@ pub(super) fn planned(key: &str, level: &str) -> PlannedStep {
     PlannedStep {
         key: StepKey::stored(key.to_owned()),
         previous: None,
-        step: Step::RevokeAccess(RevokeAccess { level: AccessLevel(level.to_owned()), refund: Refund::No }),
+        step: Step::RevokeAccess(RevokeAccess {
+            level: AccessLevel(level.to_owned()),
+            refund: Refund::No,
+            refunded: None,
+            ended: None,
+        }),
         because: Reason::NothingGivesIt,
         attempts: 0,
     }
 }
 
-/// The intention of a look to take `steps` for the user u-1 in live mode.
+/// The intention of a sync to send `steps` for the user u-1 in live mode.
 pub(super) fn intent(claim: &Claim, steps: Vec<PlannedStep>) -> Intent {
     Intent {
         account: claim.account.clone(),
@@ -226,28 +263,28 @@ pub(super) async fn intend(store: &Store, claim: &Claim, keys: &[&str]) -> Fence
     store.intend(intent(claim, steps)).await.unwrap()
 }
 
-pub(super) fn sent(key: &str, outcome: StepOutcome) -> StepResult {
+pub(super) fn result(key: &str, outcome: StepOutcome) -> StepResult {
     StepResult { key: StepKey::stored(key.to_owned()), outcome }
 }
 
-pub(super) fn again(due: Timestamp, tries: Attempt) -> StepOutcome {
-    StepOutcome::Retry { due, error: "it did not answer".into(), attempt: tries }
+pub(super) fn retry(due: Timestamp, attempt: Attempt) -> StepOutcome {
+    StepOutcome::Retry { due, error: "it did not answer".into(), attempt }
 }
 
 pub(super) fn refused() -> StepOutcome {
     StepOutcome::Refused { error: "400: no".into() }
 }
 
-/// Ends the look with what became of its steps.
-pub(super) async fn settle_sent(store: &Store, claim: &Claim, sent: Vec<StepResult>) -> Fenced {
-    store.settle(Settlement { results: sent, ..settlement(claim, done()) }).await.unwrap()
+/// Ends the sync with the results of its steps.
+pub(super) async fn settle_with(store: &Store, claim: &Claim, results: Vec<StepResult>) -> Fenced {
+    store.settle(Settlement { results, ..settlement(claim, done()) }).await.unwrap()
 }
 
-/// A whole look at `id` that intends one step and ends with `outcome` of it.
-pub(super) async fn look(store: &Store, id: &str, key: &str, outcome: StepOutcome) {
-    let claim = held(store, id).await;
+/// A whole sync of `id` that intends one step and ends with `outcome` of it.
+pub(super) async fn sync(store: &Store, id: &str, key: &str, outcome: StepOutcome) {
+    let claim = leased(store, id).await;
     assert_eq!(intend(store, &claim, &[key]).await, Fenced::Written);
-    assert_eq!(settle_sent(store, &claim, vec![sent(key, outcome)]).await, Fenced::Written);
+    assert_eq!(settle_with(store, &claim, vec![result(key, outcome)]).await, Fenced::Written);
 }
 
 /// The live entries of the user u-1, oldest first.
@@ -257,9 +294,9 @@ pub(super) async fn entries(store: &Store) -> Vec<Entry> {
     entries
 }
 
-/// What the book says of the step `key`.
+/// The state of the step `key`.
 pub(super) async fn state(store: &Store, key: &str) -> State {
-    entries(store).await.into_iter().find(|entry| entry.key.as_str() == key).expect("it is in the book").state
+    entries(store).await.into_iter().find(|entry| entry.key.as_str() == key).expect("it is in the ledger").state
 }
 
 /// Kind and subject of everything parked, oldest first.

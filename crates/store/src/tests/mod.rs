@@ -1,4 +1,4 @@
-//! What the memory promises, as behaviours of a `Store`.
+//! What a `Store` promises.
 //!
 //! They speak through the public API alone and take their store from `make::memory`: one suite, once on each database.
 //! What only one of them can do stands in `sqlite.rs` and `postgres.rs`.
@@ -28,6 +28,7 @@ macro_rules! suite {
             mod limits;
             mod links;
             mod make;
+            mod migrated;
             mod overrides;
             mod parked;
             mod plans;

@@ -1,35 +1,37 @@
-//! What operators order: it is written once, rings for its user, and counts as long as it is said to.
+//! Overrides: each is written once, enqueues its user, and counts for as long as it should.
 
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::names::AccessLevel;
-use entitlement::plan::PlannedStep;
-use entitlement::until::Until;
+use entitlement::plan::{PlannedStep, Until};
 use entitlement::reason::Reason;
 
-use super::make::{Memory, account, at, claimed, held, intent, memory, now, pass, planned, user};
-use crate::open::Store;
+use super::make::{Memory, account, at, claimed, intent, leased, memory, now, pass, planned, user};
 use crate::audit::Filter;
-use crate::override_request::{OverrideAction, OverrideOutcome, OverrideRequest};
 use crate::link::{Link, OPERATOR};
+use crate::open::Store;
+use crate::override_request::{OverrideAction, OverrideOutcome, OverrideRequest};
 use crate::record::Intent;
 
 fn level(name: &str) -> AccessLevel {
     AccessLevel(name.into())
 }
 
-async fn order(store: &Store, what: OverrideAction) -> OverrideOutcome {
+async fn apply(store: &Store, what: OverrideAction) -> OverrideOutcome {
     let (by, why) = ("ops".to_owned(), "since they asked".to_owned());
-    store.apply_override(OverrideRequest { user: user("u-1"), destination: "adapty".into(), action: what, by, why }).await.unwrap()
+    store
+        .apply_override(OverrideRequest { user: user("u-1"), destination: "adapty".into(), action: what, by, why })
+        .await
+        .unwrap()
 }
 
-async fn promote(store: &Store, until: Until, request: Option<&str>) -> OverrideOutcome {
-    order(store, OverrideAction::Grant { level: level("premium"), until, request: request.map(Into::into) }).await
+async fn grant(store: &Store, until: Until, request: Option<&str>) -> OverrideOutcome {
+    apply(store, OverrideAction::Grant { level: level("premium"), until, request: request.map(Into::into) }).await
 }
 
-/// Each promotion that counts, and whether it was ended.
-async fn promotions(store: &Store) -> Vec<(String, bool)> {
+/// Each promotional grant that is read, and whether it was ended.
+async fn grants(store: &Store) -> Vec<(String, bool)> {
     let overrides = store.overrides(&user("u-1"), "adapty").await.unwrap();
-    overrides.promotions.into_iter().map(|promotion| (promotion.id, promotion.ended)).collect()
+    overrides.promotions.into_iter().map(|grant| (grant.id, grant.ended)).collect()
 }
 
 fn week() -> Until {
@@ -37,10 +39,10 @@ fn week() -> Until {
 }
 
 #[tokio::test]
-async fn a_promotion_of_a_user_without_an_account_makes_one_due_that_names_nobody() {
+async fn a_promotional_grant_to_a_user_without_an_account_makes_one_due_whose_name_tells_nothing() {
     let store = memory().await;
-    let OverrideOutcome::Granted(id) = promote(&store, week(), None).await else { panic!("it was not given") };
-    assert_eq!(promotions(&store).await, [(format!("promo_{id}"), false)]);
+    let OverrideOutcome::Granted(id) = grant(&store, week(), None).await else { panic!("it was not granted") };
+    assert_eq!(grants(&store).await, [(format!("promo_{id}"), false)]);
     let accounts = store.accounts_of(&user("u-1")).await.unwrap();
     let account = accounts[0].clone();
     assert!(accounts.len() == 1 && account.is_of_user() && !account.as_str().contains("u-1"), "{accounts:?}");
@@ -50,55 +52,62 @@ async fn a_promotion_of_a_user_without_an_account_makes_one_due_that_names_nobod
 }
 
 #[tokio::test]
-async fn a_user_with_accounts_is_looked_at_through_one_that_needs_none_of_them() {
+async fn an_override_syncs_a_user_with_accounts_through_one_that_needs_none_of_them() {
     let store = memory().await;
     let link = |id| Link { account: account(id), user: user("u-1"), origin: OPERATOR.into() };
     store.link(link("2"), None).await.unwrap();
     store.link(link("1"), None).await.unwrap();
-    promote(&store, week(), None).await;
-    promote(&store, week(), None).await;
+    grant(&store, week(), None).await;
+    grant(&store, week(), None).await;
     let accounts = store.accounts_of(&user("u-1")).await.unwrap();
     assert_eq!(accounts[..2], [account("1"), account("2")]);
-    assert!(accounts.len() == 3 && accounts[2].is_of_user(), "one for all orders: {accounts:?}");
+    assert!(accounts.len() == 3 && accounts[2].is_of_user(), "one for all overrides: {accounts:?}");
     assert!(store.account_state(&accounts[2]).await.unwrap().unwrap().due_at.is_some());
 }
 
 #[tokio::test]
-async fn an_order_that_changes_nothing_makes_nobody_known() {
+async fn an_override_that_changes_nothing_makes_no_account() {
     let store = memory().await;
     let premium = || level("premium");
-    assert_eq!(order(&store, OverrideAction::EndGrants { level: premium() }).await, OverrideOutcome::Done(0));
-    assert_eq!(order(&store, OverrideAction::Unblock { level: premium() }).await, OverrideOutcome::Done(0));
-    assert_eq!(order(&store, OverrideAction::ForgetAttributes { names: vec![] }).await, OverrideOutcome::Done(0));
+    assert_eq!(apply(&store, OverrideAction::EndGrants { level: premium() }).await, OverrideOutcome::Done(0));
+    assert_eq!(apply(&store, OverrideAction::Unblock { level: premium() }).await, OverrideOutcome::Done(0));
+    assert_eq!(apply(&store, OverrideAction::ForgetAttributes { names: vec![] }).await, OverrideOutcome::Done(0));
     assert_eq!(store.accounts_of(&user("u-1")).await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn whoever_asks_twice_under_one_request_is_given_once() {
+async fn whoever_asks_twice_under_one_request_is_granted_once() {
     let store = memory().await;
-    let OverrideOutcome::Granted(id) = promote(&store, week(), Some("r-1")).await else { panic!("it was not given") };
+    let OverrideOutcome::Granted(id) = grant(&store, week(), Some("r-1")).await else { panic!("it was not granted") };
     let later = Until::At(now() + chrono::Duration::days(30));
     let before = OverrideOutcome::GrantedBefore { id, until: week(), ended: false };
-    assert_eq!(promote(&store, later, Some("r-1")).await, before, "as it was given");
-    assert_eq!(promotions(&store).await.len(), 1);
+    assert_eq!(grant(&store, later, Some("r-1")).await, before, "as it was granted");
+    assert_eq!(grants(&store).await.len(), 1);
     let other = OverrideAction::Grant { level: level("gold"), until: week(), request: Some("r-1".into()) };
-    assert_eq!(order(&store, other).await, OverrideOutcome::OtherRequest(id));
-    assert!(matches!(promote(&store, week(), Some("r-2")).await, OverrideOutcome::Granted(_)));
-    assert!(matches!(promote(&store, week(), None).await, OverrideOutcome::Granted(_)));
-    assert!(matches!(promote(&store, week(), None).await, OverrideOutcome::Granted(_)), "nothing said is nothing repeated");
+    assert_eq!(apply(&store, other).await, OverrideOutcome::OtherRequest(id));
+    assert!(matches!(grant(&store, week(), Some("r-2")).await, OverrideOutcome::Granted(_)));
+    assert!(matches!(grant(&store, week(), None).await, OverrideOutcome::Granted(_)));
+    assert!(
+        matches!(grant(&store, week(), None).await, OverrideOutcome::Granted(_)),
+        "without a request id nothing is repeated"
+    );
 }
 
 #[tokio::test]
-async fn an_ended_promotion_is_told_until_its_time_and_one_that_is_over_is_not() {
+async fn an_ended_grant_is_read_until_its_time_and_one_that_is_over_is_not() {
     let store = memory().await;
-    promote(&store, week(), None).await;
-    promote(&store, Until::Lifetime, None).await;
-    assert_eq!(order(&store, OverrideAction::EndGrants { level: level("gold") }).await, OverrideOutcome::Done(0));
-    assert_eq!(order(&store, OverrideAction::EndGrants { level: level("premium") }).await, OverrideOutcome::Done(2));
-    assert_eq!(promotions(&store).await.iter().filter(|(_, ended)| *ended).count(), 2);
-    assert_eq!(order(&store, OverrideAction::EndGrants { level: level("premium") }).await, OverrideOutcome::Done(0), "it is ended once");
+    grant(&store, week(), None).await;
+    grant(&store, Until::Lifetime, None).await;
+    assert_eq!(apply(&store, OverrideAction::EndGrants { level: level("gold") }).await, OverrideOutcome::Done(0));
+    assert_eq!(apply(&store, OverrideAction::EndGrants { level: level("premium") }).await, OverrideOutcome::Done(2));
+    assert_eq!(grants(&store).await.iter().filter(|(_, ended)| *ended).count(), 2);
+    assert_eq!(
+        apply(&store, OverrideAction::EndGrants { level: level("premium") }).await,
+        OverrideOutcome::Done(0),
+        "it is ended once"
+    );
     pass(8 * 86_400);
-    assert_eq!(promotions(&store).await.len(), 1, "the one for life");
+    assert_eq!(grants(&store).await.len(), 1, "the one for life");
     let all = store.promotional_grants(&user("u-1")).await.unwrap();
     assert_eq!(all.len(), 2);
     assert_eq!((all[0].until, all[0].by.as_str(), all[0].ended_by.as_deref()), (None, "ops", Some("ops")));
@@ -106,51 +115,55 @@ async fn an_ended_promotion_is_told_until_its_time_and_one_that_is_over_is_not()
 }
 
 #[tokio::test]
-async fn a_block_ends_promotions_and_stands_until_it_is_lifted() {
+async fn a_block_ends_promotional_grants_and_counts_until_it_is_lifted() {
     let store = memory().await;
-    promote(&store, week(), None).await;
+    grant(&store, week(), None).await;
     let block = || OverrideAction::Block { level: level("premium") };
-    assert_eq!(order(&store, block()).await, OverrideOutcome::Done(2), "the promotion ended, and the block");
-    assert_eq!(order(&store, block()).await, OverrideOutcome::Done(0), "it stood already");
+    assert_eq!(apply(&store, block()).await, OverrideOutcome::Done(2), "the grant ended, and the block");
+    assert_eq!(apply(&store, block()).await, OverrideOutcome::Done(0), "it counted already");
     let overrides = store.overrides(&user("u-1"), "adapty").await.unwrap();
     assert_eq!((overrides.blocks[0].level.clone(), overrides.blocks[0].by.as_str()), (level("premium"), "ops"));
     assert!(overrides.promotions[0].ended);
-    assert_eq!(order(&store, OverrideAction::Unblock { level: level("premium") }).await, OverrideOutcome::Done(1));
-    assert_eq!(order(&store, OverrideAction::Unblock { level: level("premium") }).await, OverrideOutcome::Done(0));
+    assert_eq!(apply(&store, OverrideAction::Unblock { level: level("premium") }).await, OverrideOutcome::Done(1));
+    assert_eq!(apply(&store, OverrideAction::Unblock { level: level("premium") }).await, OverrideOutcome::Done(0));
     assert_eq!(store.overrides(&user("u-1"), "adapty").await.unwrap().blocks, []);
 }
 
-/// The book of orders, newest first: what, of what, and the promotion.
-async fn book(store: &Store) -> Vec<(String, String, Option<String>)> {
-    let lines = store.audit_entries(&Filter::default(), 100).await.unwrap();
-    lines.into_iter().map(|line| (line.kind, line.subject, line.promotion)).collect()
+/// The audit log, newest first: kind, subject, and the grant.
+async fn audit_log(store: &Store) -> Vec<(String, String, Option<String>)> {
+    let rows = store.audit_entries(&Filter::default(), 100).await.unwrap();
+    rows.into_iter().map(|row| (row.kind, row.subject, row.promotion)).collect()
 }
 
 #[tokio::test]
-async fn the_book_of_orders_keeps_each_that_changed_something_with_who_and_why() {
+async fn the_audit_log_has_each_override_that_changed_something_with_who_and_why() {
     let store = memory().await;
-    promote(&store, week(), Some("r-1")).await;
-    promote(&store, week(), Some("r-1")).await;
+    grant(&store, week(), Some("r-1")).await;
+    grant(&store, week(), Some("r-1")).await;
     let premium = || level("premium");
-    for what in [OverrideAction::Block { level: premium() }, OverrideAction::Unblock { level: premium() }, OverrideAction::Unblock { level: premium() }] {
-        order(&store, what).await;
+    for what in [
+        OverrideAction::Block { level: premium() },
+        OverrideAction::Unblock { level: premium() },
+        OverrideAction::Unblock { level: premium() },
+    ] {
+        apply(&store, what).await;
     }
     let name = |text: &str| AttributeName::parse(text).unwrap();
-    let details = vec![(name("plan"), Some(AttributeValue::read("gold"))), (name("profile:email"), None)];
-    order(&store, OverrideAction::SetAttributes { attributes: details }).await;
-    order(&store, OverrideAction::ForgetAttributes { names: vec![name("plan")] }).await;
-    order(&store, OverrideAction::ForgetAttributes { names: vec![name("plan")] }).await;
-    let line = |kind: &str, subject: &str, promotion: Option<&str>| {
+    let attributes = vec![(name("plan"), Some(AttributeValue::read("gold"))), (name("profile:email"), None)];
+    apply(&store, OverrideAction::SetAttributes { attributes }).await;
+    apply(&store, OverrideAction::ForgetAttributes { names: vec![name("plan")] }).await;
+    apply(&store, OverrideAction::ForgetAttributes { names: vec![name("plan")] }).await;
+    let row = |kind: &str, subject: &str, promotion: Option<&str>| {
         (kind.to_owned(), subject.to_owned(), promotion.map(str::to_owned))
     };
     let expected = [
-        line("forget", "plan", None),
-        line("describe", "plan, profile:email", None),
-        line("unblock", "premium", None),
-        line("block", "premium", None),
-        line("grant", "premium", Some("promo_1")),
+        row("forget_attributes", "plan", None),
+        row("set_attributes", "plan, profile:email", None),
+        row("unblock", "premium", None),
+        row("block", "premium", None),
+        row("grant", "premium", Some("promo_1")),
     ];
-    assert_eq!(book(&store).await, expected);
+    assert_eq!(audit_log(&store).await, expected);
     let all = store.audit_entries(&Filter { user: Some(user("u-1")), after: None }, 2).await.unwrap();
     assert_eq!((all.len(), all[0].by.as_str(), all[0].why.as_str(), all[0].at), (2, "ops", "since they asked", now()));
     let earlier = Filter { after: Some(all[1].id), ..Filter::default() };
@@ -159,99 +172,75 @@ async fn the_book_of_orders_keeps_each_that_changed_something_with_who_and_why()
     assert_eq!(store.audit_entries(&other, 100).await.unwrap(), []);
 }
 
-/// What the migration that made the book does with orders from before it.
-fn filling() -> &'static str {
-    let migration = match super::KIND {
-        crate::tests::Kind::Sqlite => include_str!("../../../../migrations/sqlite/0006_ordered.sql"),
-        crate::tests::Kind::Postgres => include_str!("../../../../migrations/postgres/0006_ordered.sql"),
-    };
-    &migration[migration.find("INSERT INTO orders").unwrap()..]
-}
-
 #[tokio::test]
-async fn what_was_ordered_before_there_was_a_book_is_entered_as_far_as_it_is_known() {
+async fn a_step_is_listed_with_the_override_because_of_which_it_was_intended() {
     let store = memory().await;
-    promote(&store, week(), None).await;
-    promote(&store, Until::Lifetime, None).await;
-    pass(1);
-    order(&store, OverrideAction::Block { level: level("premium") }).await;
-    pass(1);
-    order(&store, OverrideAction::SetAttributes { attributes: vec![(AttributeName::parse("plan").unwrap(), None)] }).await;
-    store.tamper("DELETE FROM orders").await;
-    store.tamper(filling()).await;
-    let lines = store.audit_entries(&Filter::default(), 100).await.unwrap();
-    let mut told: Vec<_> = lines.iter().rev().map(|line| (line.kind.as_str(), line.at)).collect();
-    told[2..4].sort();
-    let at = |seconds| at(0) + chrono::Duration::seconds(seconds);
-    let expected = [("grant", at(0)), ("grant", at(0)), ("block", at(1)), ("revoke", at(1)), ("describe", at(2))];
-    assert_eq!(told, expected);
-    assert!(lines.iter().all(|line| line.user == "u-1" && line.app == "adapty" && line.by == "ops"));
-    assert!(lines.iter().all(|line| line.promotion.is_some() == (line.kind == "grant")));
-}
-
-#[tokio::test]
-async fn a_step_is_told_with_the_order_behind_it() {
-    let store = memory().await;
-    promote(&store, week(), None).await;
-    promote(&store, week(), None).await;
-    let claim = held(&store, "1").await;
+    grant(&store, week(), None).await;
+    grant(&store, week(), None).await;
+    let claim = leased(&store, "1").await;
     let given = Reason::Promotion { promotion: "promo_1".into(), until: week() };
     let paid = Reason::Paid { chain: "sub_1".into(), end: at(9) };
     for (key, because) in [("a", given), ("b", Reason::Blocked), ("c", paid)] {
         let planned = PlannedStep { because, ..planned(key, "premium") };
         store.intend(Intent { user: user("u-1"), ..intent(&claim, vec![planned]) }).await.unwrap();
     }
-    let behind = async |key: &str| {
-        let line = store.ledger_rows_with_prefix(key, 1).await.unwrap().remove(0);
-        store.audit_entry_of(&line).await.unwrap().map(|order| (order.kind, order.promotion))
+    let override_of = async |key: &str| {
+        let row = store.ledger_rows_with_prefix(key, 1).await.unwrap().remove(0);
+        store.audit_entry_of(&row).await.unwrap().map(|entry| (entry.kind, entry.promotion))
     };
-    assert_eq!(behind("a").await, Some(("grant".to_owned(), Some("promo_1".to_owned()))));
-    assert_eq!(behind("b").await, None, "nobody blocked it before");
-    assert_eq!(behind("c").await, None, "nobody ordered it");
-    order(&store, OverrideAction::Block { level: level("premium") }).await;
-    assert_eq!(behind("b").await, Some(("block".to_owned(), None)));
+    assert_eq!(override_of("a").await, Some(("grant".to_owned(), Some("promo_1".to_owned()))));
+    assert_eq!(override_of("b").await, None, "nobody blocked it before");
+    assert_eq!(override_of("c").await, None, "no override is behind it");
+    apply(&store, OverrideAction::Block { level: level("premium") }).await;
+    assert_eq!(override_of("b").await, Some(("block".to_owned(), None)));
 }
 
 #[tokio::test]
 async fn blocks_are_listed_with_who_and_why_of_one_user_and_of_all() {
     let store = memory().await;
-    order(&store, OverrideAction::Block { level: level("premium") }).await;
-    order(&store, OverrideAction::Block { level: level("gold") }).await;
+    apply(&store, OverrideAction::Block { level: level("premium") }).await;
+    apply(&store, OverrideAction::Block { level: level("gold") }).await;
     let listed = async |of: Option<&str>| {
         let of = of.map(user);
         let blocks = store.blocks(of.as_ref(), 100).await.unwrap();
         blocks.into_iter().map(|block| (block.user, block.level, block.by, block.why)).collect::<Vec<_>>()
     };
-    let line = |level: &str| ("u-1".to_owned(), level.to_owned(), "ops".to_owned(), "since they asked".to_owned());
-    assert_eq!(listed(None).await, [line("gold"), line("premium")]);
+    let row = |level: &str| ("u-1".to_owned(), level.to_owned(), "ops".to_owned(), "since they asked".to_owned());
+    assert_eq!(listed(None).await, [row("gold"), row("premium")]);
     assert_eq!(listed(Some("u-1")).await.len(), 2);
     assert_eq!(listed(Some("u-2")).await, []);
 }
 
 #[tokio::test]
-async fn the_last_word_on_a_detail_counts_also_that_it_is_to_be_gone() {
+async fn the_last_override_of_an_attribute_counts_also_its_deletion() {
     let store = memory().await;
     let name = |text: &str| AttributeName::parse(text).unwrap();
-    let tell = |details: Vec<(&str, Option<&str>)>| {
-        let details = details.into_iter().map(|(name, value)| (AttributeName::parse(name).unwrap(), value.map(AttributeValue::read)));
-        OverrideAction::SetAttributes { attributes: details.collect() }
+    let set = |attributes: Vec<(&str, Option<&str>)>| {
+        let attributes = attributes
+            .into_iter()
+            .map(|(name, value)| (AttributeName::parse(name).unwrap(), value.map(AttributeValue::read)));
+        OverrideAction::SetAttributes { attributes: attributes.collect() }
     };
-    order(&store, tell(vec![("plan", Some("gold")), ("plan", Some("silver")), ("seats", Some("5"))])).await;
-    order(&store, tell(vec![("seats", None), ("profile:email", Some("ann@example.com"))])).await;
-    let details = store.overrides(&user("u-1"), "adapty").await.unwrap().attributes;
-    assert_eq!(details.len(), 3);
-    assert_eq!(details[&name("plan")], Some(AttributeValue::Text("silver".into())));
-    assert_eq!(details[&name("seats")], None);
-    assert_eq!(details[&name("profile:email")], Some(AttributeValue::Text("ann@example.com".into())));
-    assert_eq!(order(&store, OverrideAction::ForgetAttributes { names: vec![name("seats"), name("never")] }).await, OverrideOutcome::Done(1));
+    apply(&store, set(vec![("plan", Some("gold")), ("plan", Some("silver")), ("seats", Some("5"))])).await;
+    apply(&store, set(vec![("seats", None), ("profile:email", Some("ann@example.com"))])).await;
+    let attributes = store.overrides(&user("u-1"), "adapty").await.unwrap().attributes;
+    assert_eq!(attributes.len(), 3);
+    assert_eq!(attributes[&name("plan")], Some(AttributeValue::Text("silver".into())));
+    assert_eq!(attributes[&name("seats")], None);
+    assert_eq!(attributes[&name("profile:email")], Some(AttributeValue::Text("ann@example.com".into())));
+    assert_eq!(
+        apply(&store, OverrideAction::ForgetAttributes { names: vec![name("seats"), name("never")] }).await,
+        OverrideOutcome::Done(1)
+    );
     assert_eq!(store.attribute_overrides(&user("u-1")).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn what_the_program_never_wrote_is_an_error_and_no_order() {
+async fn what_the_program_never_wrote_is_an_error_and_no_override() {
     let memory: Memory = memory().await;
-    order(&memory, OverrideAction::SetAttributes { attributes: vec![(AttributeName::parse("plan").unwrap(), None)] }).await;
-    memory.tamper("UPDATE details SET value = '{'").await;
+    apply(&memory, OverrideAction::SetAttributes { attributes: vec![(AttributeName::parse("plan").unwrap(), None)] })
+        .await;
+    memory.tamper("UPDATE attribute_overrides SET value = '{'").await;
     let error = memory.overrides(&user("u-1"), "adapty").await.unwrap_err();
-    assert!(error.to_string().contains("details"), "{error}");
+    assert!(error.to_string().contains("attribute_overrides"), "{error}");
 }

@@ -1,22 +1,22 @@
-//! What waits for a human: found, kept, released, dropped.
+//! Attention: found, kept, released, dropped.
 
 use entitlement::ledger::State;
 
 use super::make::{
-    account, at, claim, claimed, done, event, failed, finding, found, held, intend, look, memory, now, parked, pass,
-    refused, ring, sent, settle, settlement, state, user,
+    account, at, attention, claim, claimed, done, done_with, event, failed, intend, leased, memory, now, parked, pass,
+    record, refused, result, settle, settlement, state, sync, user,
 };
 use crate::event::{Event, Outcome};
 use crate::open::Store;
 use crate::parked::Filter;
+use crate::record::{Attention, AttentionKind, Fenced, Settlement, SyncEnding};
 use crate::selection::Selection;
-use crate::record::{SyncEnding, Attention, Fenced, AttentionKind, Settlement};
 
-/// A look at `id` that parks a price nobody mapped for each of `subjects`.
+/// A sync of `id` that parks an unmapped price for each of `subjects`.
 async fn parks(store: &Store, id: &str, subjects: &[&str]) {
-    let claim = held(store, id).await;
-    let findings = subjects.iter().map(|subject| finding(AttentionKind::UnmappedPrice, subject)).collect();
-    assert_eq!(settle(store, &claim, found(findings)).await, Fenced::Written);
+    let claim = leased(store, id).await;
+    let found = subjects.iter().map(|subject| attention(AttentionKind::UnmappedPrice, subject)).collect();
+    assert_eq!(settle(store, &claim, done_with(found)).await, Fenced::Written);
 }
 
 async fn subjects(store: &Store) -> Vec<String> {
@@ -24,7 +24,7 @@ async fn subjects(store: &Store) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn parked_is_exactly_what_the_last_look_found() {
+async fn parked_is_exactly_what_the_last_sync_found() {
     let store = memory().await;
     parks(&store, "1", &["a", "b"]).await;
     parks(&store, "2", &["a"]).await;
@@ -40,61 +40,70 @@ async fn parked_is_exactly_what_the_last_look_found() {
 }
 
 #[tokio::test]
-async fn a_thing_found_again_is_told_in_its_newest_words() {
+async fn attention_that_is_found_again_has_its_newest_words() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     let newer = Attention {
         user: Some(user("u-1")),
         reason: "now so".into(),
-        hint: "mend that".into(),
-        ..finding(AttentionKind::UnmappedPrice, "a")
+        hint: "do that".into(),
+        ..attention(AttentionKind::UnmappedPrice, "a")
     };
-    settle(&store, &claim, found(vec![newer])).await;
+    settle(&store, &claim, done_with(vec![newer])).await;
     let row = store.parked().await.unwrap().remove(0);
-    assert_eq!((row.reason.as_str(), row.hint.as_str(), row.user.as_deref()), ("now so", "mend that", Some("u-1")));
+    assert_eq!((row.reason.as_str(), row.hint.as_str(), row.user.as_deref()), ("now so", "do that", Some("u-1")));
 }
 
 #[tokio::test]
-async fn a_look_that_did_some_of_its_work_parks_that_beside_what_is_parked() {
+async fn an_incomplete_sync_adds_to_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
-    let finding = |subject| vec![finding(AttentionKind::RefusedStep, subject)];
-    let claim = held(&store, "1").await;
-    let ending = SyncEnding::Failed { due: at(60), error: "one app does not answer".into(), attention: finding("b") };
+    let refused_step = |subject| vec![attention(AttentionKind::RefusedStep, subject)];
+    let claim = leased(&store, "1").await;
+    let ending =
+        SyncEnding::Failed { due: at(60), error: "one app does not answer".into(), attention: refused_step("b") };
     assert_eq!(settle(&store, &claim, ending).await, Fenced::Written);
     assert_eq!(subjects(&store).await, ["a", "b"]);
-    let claim = held(&store, "1").await;
-    assert_eq!(settle(&store, &claim, SyncEnding::Incomplete { due: Some(at(90)), attention: finding("c"), error: None }).await, Fenced::Written);
+    let claim = leased(&store, "1").await;
+    assert_eq!(
+        settle(&store, &claim, SyncEnding::Incomplete { due: Some(at(90)), attention: refused_step("c"), error: None })
+            .await,
+        Fenced::Written
+    );
     assert_eq!(subjects(&store).await, ["a", "b", "c"]);
-    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.due_at, standing.last_error), (Some(at(90)), None), "what may be tried again is due, and nothing fails");
+    let state = store.account_state(&account("1")).await.unwrap().unwrap();
+    assert_eq!(
+        (state.due_at, state.last_error),
+        (Some(at(90)), None),
+        "what may be tried again is due, and nothing fails"
+    );
     parks(&store, "1", &[]).await;
     assert_eq!(subjects(&store).await, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_look_that_failed_or_yielded_leaves_what_is_parked() {
+async fn a_sync_that_failed_or_yielded_leaves_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
     for ending in [failed(now()), SyncEnding::Yielded { due: now() }] {
-        let claim = held(&store, "1").await;
+        let claim = leased(&store, "1").await;
         settle(&store, &claim, ending).await;
         assert_eq!(subjects(&store).await, ["a"]);
     }
 }
 
 #[tokio::test]
-async fn a_look_given_up_adds_to_what_is_parked() {
+async fn a_sync_that_was_given_up_adds_to_what_is_parked() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
-    let claim = held(&store, "1").await;
-    settle(&store, &claim, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "stripe:cus_1"))).await;
+    let claim = leased(&store, "1").await;
+    settle(&store, &claim, SyncEnding::GivenUp(attention(AttentionKind::SyncFailed, "stripe:cus_1"))).await;
     assert_eq!(subjects(&store).await, ["a", "stripe:cus_1"]);
     let counts = store.parked_counts().await.unwrap();
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("look_failed".into(), 1), ("unmapped_price".into(), 1)]);
     parks(&store, "1", &["a"]).await;
-    assert_eq!(subjects(&store).await, ["a"], "a look that ends well takes it away");
+    assert_eq!(subjects(&store).await, ["a"], "a sync that is done removes it");
 }
 
 #[tokio::test]
@@ -108,18 +117,23 @@ async fn what_was_dropped_stays_dropped_while_it_is_found() {
     assert_eq!(subjects(&store).await, ["b"]);
     assert_eq!(store.parked_counts().await.unwrap()["unmapped_price"], 1);
     assert_eq!(store.release(Selection::Ids(vec![id])).await.unwrap(), 0);
-    // gone and come back is another matter
+    // what is gone and comes back is attention again
     parks(&store, "1", &[]).await;
     parks(&store, "1", &["a"]).await;
     assert_eq!(subjects(&store).await, ["a"]);
 }
 
 #[tokio::test]
-async fn parked_things_are_chosen_by_id_by_kind_or_all() {
+async fn parked_rows_are_selected_by_id_by_kind_or_all() {
     let store = memory().await;
-    let claim = held(&store, "1").await;
-    let kinds = [AttentionKind::UnmappedPrice, AttentionKind::UnknownState, AttentionKind::NotShown, AttentionKind::UnknownUser];
-    settle(&store, &claim, found(kinds.map(|kind| finding(kind, "x")).to_vec())).await;
+    let claim = leased(&store, "1").await;
+    let kinds = [
+        AttentionKind::UnmappedPrice,
+        AttentionKind::UnknownState,
+        AttentionKind::NotShown,
+        AttentionKind::UnknownUser,
+    ];
+    settle(&store, &claim, done_with(kinds.map(|kind| attention(kind, "x")).to_vec())).await;
     let why = || "so".to_owned();
     let first = store.parked().await.unwrap()[0].id;
     assert_eq!(store.drop_parked(Selection::Ids(vec![first, 4711]), why()).await.unwrap(), 1);
@@ -130,28 +144,31 @@ async fn parked_things_are_chosen_by_id_by_kind_or_all() {
 }
 
 #[tokio::test]
-async fn parked_things_are_listed_by_kind_account_and_user() {
+async fn parked_rows_are_listed_by_kind_account_and_user() {
     let store = memory().await;
     parks(&store, "1", &["a", "b"]).await;
     parks(&store, "2", &["a"]).await;
-    let claim = held(&store, "3").await;
-    let of_user = Attention { user: Some(user("u-1")), ..finding(AttentionKind::NotShown, "premium") };
-    settle(&store, &claim, found(vec![of_user])).await;
-    let listed = async |wanted: Filter| {
-        let rows = store.parked_matching(&wanted).await.unwrap();
+    let claim = leased(&store, "3").await;
+    let of_user = Attention { user: Some(user("u-1")), ..attention(AttentionKind::NotShown, "premium") };
+    settle(&store, &claim, done_with(vec![of_user])).await;
+    let listed = async |filter: Filter| {
+        let rows = store.parked_matching(&filter).await.unwrap();
         rows.into_iter().map(|row| format!("{} {}", row.account, row.subject)).collect::<Vec<_>>()
     };
     let of = |ids: &[&str]| Filter { accounts: ids.iter().map(|id| account(id)).collect(), ..Filter::default() };
     assert_eq!(listed(of(&["1"])).await, ["stripe:cus_1 a", "stripe:cus_1 b"]);
     assert_eq!(listed(of(&["2", "3"])).await, ["stripe:cus_2 a", "stripe:cus_3 premium"]);
-    assert_eq!(listed(Filter { kind: Some(AttentionKind::NotShown), ..Filter::default() }).await, ["stripe:cus_3 premium"]);
+    assert_eq!(
+        listed(Filter { kind: Some(AttentionKind::NotShown), ..Filter::default() }).await,
+        ["stripe:cus_3 premium"]
+    );
     assert_eq!(listed(Filter { user: Some(user("u-1")), ..Filter::default() }).await, ["stripe:cus_3 premium"]);
     assert_eq!(listed(Filter { kind: Some(AttentionKind::NotShown), ..of(&["1"]) }).await, [""; 0]);
     assert_eq!(listed(Filter::default()).await.len(), 4);
 }
 
 #[tokio::test]
-async fn one_parked_thing_is_read_also_when_it_was_dropped() {
+async fn one_parked_row_is_read_also_when_it_was_dropped() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
     let id = store.parked().await.unwrap()[0].id;
@@ -163,7 +180,7 @@ async fn one_parked_thing_is_read_also_when_it_was_dropped() {
 }
 
 #[tokio::test]
-async fn a_release_makes_every_account_due_that_waits_for_the_same_thing() {
+async fn a_release_makes_every_account_due_that_waits_for_the_same_subject() {
     let store = memory().await;
     parks(&store, "1", &["price_1"]).await;
     parks(&store, "2", &["price_1"]).await;
@@ -174,16 +191,16 @@ async fn a_release_makes_every_account_due_that_waits_for_the_same_thing() {
     let mut due = claimed(&store, "a", 9).await;
     due.sort_unstable();
     assert_eq!(due, ["1", "2"]);
-    assert_eq!(subjects(&store).await.len(), 3, "only a look takes them away");
+    assert_eq!(subjects(&store).await.len(), 3, "only a sync removes them");
 }
 
 #[tokio::test]
-async fn a_release_touches_the_account_and_reopens_its_refused_step() {
+async fn a_release_enqueues_the_account_and_intends_its_refused_step_again() {
     let store = memory().await;
-    look(&store, "1", "k", refused()).await;
-    look(&store, "2", "l", refused()).await;
-    let held = held(&store, "1").await;
-    settle(&store, &held, found(vec![finding(AttentionKind::RefusedStep, "k")])).await;
+    sync(&store, "1", "k", refused()).await;
+    sync(&store, "2", "l", refused()).await;
+    let first = leased(&store, "1").await;
+    settle(&store, &first, done_with(vec![attention(AttentionKind::RefusedStep, "k")])).await;
     pass(5);
     assert_eq!(store.release(Selection::Kind(AttentionKind::RefusedStep)).await.unwrap(), 1);
     assert_eq!(state(&store, "k").await, State::Intended { attempts: 0, due: at(5) });
@@ -197,7 +214,7 @@ async fn a_release_touches_the_account_and_reopens_its_refused_step() {
 async fn a_release_of_an_event_that_cannot_be_read_releases_nothing() {
     let store = memory().await;
     let outcome = Outcome::Unreadable { reason: "no type".into() };
-    ring(&store, Event { outcome, ..event("evt_1", "1") }).await;
+    record(&store, Event { outcome, ..event("evt_1", "1") }).await;
     assert_eq!(store.release(Selection::All).await.unwrap(), 0);
     assert_eq!(store.backlog().await.unwrap().due, 0);
     assert_eq!(store.drop_parked(Selection::Kind(AttentionKind::UnreadableEvent), "seen".into()).await.unwrap(), 1);
@@ -205,12 +222,12 @@ async fn a_release_of_an_event_that_cannot_be_read_releases_nothing() {
 }
 
 #[tokio::test]
-async fn looks_that_end_in_one_batch_park_each_its_own() {
+async fn syncs_that_end_in_one_batch_park_each_their_own() {
     let store = memory().await;
     parks(&store, "1", &["a"]).await;
     parks(&store, "2", &["a"]).await;
-    let (one, two) = (held(&store, "1").await, held(&store, "2").await);
-    let second = settlement(&two, found(vec![finding(AttentionKind::UnmappedPrice, "b")]));
+    let (one, two) = (leased(&store, "1").await, leased(&store, "2").await);
+    let second = settlement(&two, done_with(vec![attention(AttentionKind::UnmappedPrice, "b")]));
     let (first, second) = tokio::join!(settle(&store, &one, done()), store.settle(second));
     assert_eq!((first, second.unwrap()), (Fenced::Written, Fenced::Written));
     let rows = store.parked().await.unwrap();
@@ -219,12 +236,12 @@ async fn looks_that_end_in_one_batch_park_each_its_own() {
 }
 
 #[tokio::test]
-async fn a_step_refused_by_the_look_that_parks_it_is_both_in_one_write() {
+async fn a_refused_step_and_its_attention_are_one_write() {
     let store = memory().await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     intend(&store, &claim, &["k"]).await;
-    let ending = found(vec![finding(AttentionKind::RefusedStep, "k")]);
-    let end = Settlement { results: vec![sent("k", refused())], ..settlement(&claim, ending) };
+    let ending = done_with(vec![attention(AttentionKind::RefusedStep, "k")]);
+    let end = Settlement { results: vec![result("k", refused())], ..settlement(&claim, ending) };
     assert_eq!(store.settle(end).await.unwrap(), Fenced::Written);
     assert_eq!(subjects(&store).await, ["k"]);
     assert_eq!(state(&store, "k").await, State::Refused { at: at(0), why: "400: no".into() });

@@ -1,13 +1,13 @@
-//! What holds of the SQLite file alone.
+//! What holds for SQLite alone.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::make::{
-    SPAN, account, at as moment, claim, done, event, held, memory, now, options, pass, ring, settle, enqueue,
+    SPAN, account, at as time, claim, done, enqueue, event, leased, memory, now, options, pass, record, settle,
 };
-use crate::claim::{Claim, Lease, Capacity, Urgency};
+use crate::claim::{Capacity, Claim, Lease, Urgency};
 use crate::connection::Pool;
 use crate::error::{OpenError, StoreError};
 use crate::event::Recorded;
@@ -22,9 +22,9 @@ fn at(file: &std::path::Path) -> Options {
 #[tokio::test]
 async fn what_was_written_is_there_when_the_file_is_opened_again() {
     let memory = memory().await;
-    ring(&memory, event("evt_1", "1")).await;
+    record(&memory, event("evt_1", "1")).await;
     let again = memory.again().await;
-    assert_eq!(ring(&again, event("evt_1", "1")).await, Recorded::Duplicate);
+    assert_eq!(record(&again, event("evt_1", "1")).await, Recorded::Duplicate);
     assert_eq!(again.account_state(&account("1")).await.unwrap().unwrap().generation, 1);
 }
 
@@ -52,7 +52,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_not_there_is_told_with_the_file() {
+async fn the_error_for_a_missing_directory_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let error = Store::open(at(&directory.path().join("nowhere/grantsync.db"))).await.unwrap_err();
     assert!(error.to_string().contains("nowhere/grantsync.db"), "{error}");
@@ -66,7 +66,7 @@ async fn a_row_that_a_constraint_refuses_does_not_refuse_its_neighbours() {
     memory.tamper(trigger).await;
     let bad = memory.slot().unwrap().record(event("evt_bad", "2"));
     let (first, bad, second) =
-        tokio::join!(ring(&memory, event("evt_1", "1")), bad, ring(&memory, event("evt_2", "3")));
+        tokio::join!(record(&memory, event("evt_1", "1")), bad, record(&memory, event("evt_2", "3")));
     assert_eq!((first, second), (Recorded::New, Recorded::New));
     assert!(matches!(bad, Err(StoreError::Refused(why)) if why.contains("not that one")));
     assert_eq!(memory.events(&Filter::default(), 9).await.unwrap().len(), 2);
@@ -98,7 +98,7 @@ async fn reads_share_a_few_connections_and_end_with_the_store() {
         assert_eq!(read.await.unwrap().unwrap(), None);
     }
     Store::clone(&memory).close().await;
-    assert!(store.daemon_state("late").await.is_err(), "nobody opens the file again");
+    assert!(store.daemon_state("late").await.is_err(), "the file is not opened again");
 }
 
 /// What is claimed as soon as there is something, if that is soon.
@@ -110,39 +110,39 @@ async fn claimed_when_due(store: &Store, sweep: Duration, stop: &CancellationTok
 const NEVER: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn an_account_is_claimed_with_the_bell_that_makes_it_due() {
+async fn an_account_is_claimed_in_the_transaction_of_its_trigger() {
     let (store, stop) = (memory().await, CancellationToken::new());
-    let rings = async {
+    let trigger = async {
         // it has found nothing by then
         store.daemon_state("x").await.unwrap();
-        ring(&store, event("evt_1", "1")).await;
+        record(&store, event("evt_1", "1")).await;
         store.account_state(&account("1")).await.unwrap().unwrap().leased
     };
-    let (claims, leased) = tokio::join!(claimed_when_due(&store, NEVER, &stop), rings);
+    let (claims, leased) = tokio::join!(claimed_when_due(&store, NEVER, &stop), trigger);
     assert_eq!(claims.iter().map(|claim| &claim.account).collect::<Vec<_>>(), [&account("1")]);
-    assert!(leased, "when the bell is answered");
+    assert!(leased, "when the event is answered");
     assert!(claims[0].deadline.is_ahead(now()));
     settle(&store, &claims[0], done()).await;
 }
 
 #[tokio::test]
-async fn whoever_waits_for_something_to_claim_is_told_of_the_stop() {
+async fn a_claim_that_waits_is_answered_at_the_stop() {
     let (store, stop) = (memory().await, CancellationToken::new());
     for _ in 0..2 {
         let stops = async { stop.cancel() };
         let (claims, ()) = tokio::join!(claimed_when_due(&store, NEVER, &stop), stops);
         assert!(claims.is_empty());
     }
-    assert!(claimed_when_due(&store, NEVER, &stop).await.is_empty(), "told before as well");
-    ring(&store, event("evt_1", "1")).await;
-    assert_eq!(claim(&store, "b", 8).await.claims.len(), 1, "nobody took it who had gone");
+    assert!(claimed_when_due(&store, NEVER, &stop).await.is_empty(), "stopped before as well");
+    record(&store, event("evt_1", "1")).await;
+    assert_eq!(claim(&store, "b", 8).await.claims.len(), 1, "no claim took it that had ended");
 }
 
 #[tokio::test]
 async fn what_becomes_due_by_itself_or_through_another_process_is_claimed_soon() {
     let (store, stop) = (memory().await, CancellationToken::new());
-    let first = held(&store, "1").await;
-    settle(&store, &first, SyncEnding::Done { due: Some(moment(100)), attention: Vec::new() }).await;
+    let first = leased(&store, "1").await;
+    settle(&store, &first, SyncEnding::Done { due: Some(time(100)), attention: Vec::new() }).await;
     pass(100);
     assert_eq!(claimed_when_due(&store, NEVER, &stop).await.len(), 1);
     let again = store.again().await;
@@ -155,9 +155,9 @@ async fn what_becomes_due_by_itself_or_through_another_process_is_claimed_soon()
 async fn after_a_claim_that_left_some_the_next_finds_them() {
     let (store, stop) = (memory().await, CancellationToken::new());
     store.enqueue(vec![account("1"), account("2")], Urgency::Bulk).await.unwrap();
-    let room = Capacity { total: 8, bulk: 1 };
+    let capacity = Capacity { total: 8, bulk: 1 };
     for number in 1..3 {
-        let claimed = store.claim_when_due(Lease::new("a", number), room, SPAN, NEVER, &stop).await.unwrap();
+        let claimed = store.claim_when_due(Lease::new("a", number), capacity, SPAN, NEVER, &stop).await.unwrap();
         assert_eq!(claimed.claims.len(), 1);
     }
 }

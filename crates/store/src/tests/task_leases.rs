@@ -1,4 +1,4 @@
-//! Turns: what is done once for all processes.
+//! Task leases: what is done once for all processes.
 
 use super::make::{SPAN, memory, pass};
 use crate::open::Store;
@@ -10,7 +10,7 @@ async fn take(store: &Store, owner: &str) -> Fenced {
 }
 
 #[tokio::test]
-async fn a_turn_is_one_process_s_until_it_runs_out() {
+async fn a_task_lease_is_one_process_s_until_it_runs_out() {
     let store = memory().await;
     assert_eq!((take(&store, "a").await, take(&store, "b").await), (Fenced::Written, Fenced::LeaseLost));
     pass(7);
@@ -20,7 +20,7 @@ async fn a_turn_is_one_process_s_until_it_runs_out() {
 }
 
 #[tokio::test]
-async fn a_turn_that_is_given_back_is_free_at_once() {
+async fn a_task_lease_that_is_given_back_is_free_at_once() {
     let store = memory().await;
     take(&store, "a").await;
     store.take_task_lease(Task::CatchUp, "a", std::time::Duration::ZERO).await.unwrap();
@@ -28,14 +28,14 @@ async fn a_turn_that_is_given_back_is_free_at_once() {
 }
 
 #[tokio::test]
-async fn turns_of_different_tasks_do_not_meet() {
+async fn leases_of_different_tasks_are_independent() {
     let store = memory().await;
     take(&store, "a").await;
     assert_eq!(store.take_task_lease(Task::CleanUp, "b", SPAN).await.unwrap(), Fenced::Written);
 }
 
 #[tokio::test]
-async fn one_of_many_who_ask_at_once_has_the_turn() {
+async fn one_of_many_who_ask_at_once_gets_the_task_lease() {
     let store = memory().await;
     let other = store.again().await;
     let asked = (0..20).map(|number| {

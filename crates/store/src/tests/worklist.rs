@@ -1,13 +1,13 @@
 //! What becomes due, and in which order.
 
-use super::make::{account, at, claim, claimed, done, failed, finding, held, memory, now, pass, settle, enqueue};
+use super::make::{account, at, attention, claim, claimed, done, enqueue, failed, leased, memory, now, pass, settle};
 use crate::claim::Urgency;
-use crate::record::{SyncEnding, Fenced, AttentionKind};
+use crate::record::{AttentionKind, Fenced, SyncEnding};
 
 #[tokio::test]
-async fn fresh_goes_before_again_and_again_before_bulk() {
+async fn fresh_goes_before_due_by_itself_and_that_before_bulk() {
     let store = memory().await;
-    let claim = held(&store, "again").await;
+    let claim = leased(&store, "again").await;
     settle(&store, &claim, SyncEnding::Done { due: Some(at(1)), attention: Vec::new() }).await;
     store.enqueue(vec![account("bulk")], Urgency::Bulk).await.unwrap();
     pass(5);
@@ -16,7 +16,7 @@ async fn fresh_goes_before_again_and_again_before_bulk() {
 }
 
 #[tokio::test]
-async fn a_bulk_touch_does_not_make_a_fresh_account_bulk() {
+async fn a_bulk_trigger_does_not_make_a_fresh_account_bulk() {
     let store = memory().await;
     store.enqueue(vec![account("bulk")], Urgency::Bulk).await.unwrap();
     pass(1);
@@ -26,7 +26,7 @@ async fn a_bulk_touch_does_not_make_a_fresh_account_bulk() {
 }
 
 #[tokio::test]
-async fn a_bell_makes_a_bulk_account_fresh() {
+async fn an_event_makes_a_bulk_account_fresh() {
     let store = memory().await;
     store.enqueue(vec![account("a"), account("b")], Urgency::Bulk).await.unwrap();
     pass(1);
@@ -35,21 +35,21 @@ async fn a_bell_makes_a_bulk_account_fresh() {
 }
 
 #[tokio::test]
-async fn a_bell_makes_an_account_due_that_waits_for_later() {
+async fn an_event_makes_an_account_due_that_waits_for_later() {
     let store = memory().await;
-    let held = held(&store, "1").await;
-    settle(&store, &held, SyncEnding::Done { due: Some(at(3600)), attention: Vec::new() }).await;
+    let first = leased(&store, "1").await;
+    settle(&store, &first, SyncEnding::Done { due: Some(at(3600)), attention: Vec::new() }).await;
     assert_eq!(store.backlog().await.unwrap().due, 0);
     assert_eq!(claim(&store, "a", 1).await.next_due, Some(at(3600)));
     pass(10);
     enqueue(&store, "1").await;
-    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.due_at, standing.generation), (Some(at(10)), 2));
+    let state = store.account_state(&account("1")).await.unwrap().unwrap();
+    assert_eq!((state.due_at, state.generation), (Some(at(10)), 2));
     assert_eq!(claimed(&store, "a", 1).await, ["1"]);
 }
 
 #[tokio::test]
-async fn a_later_bell_does_not_make_an_account_wait_longer() {
+async fn a_later_trigger_does_not_make_an_account_wait_longer() {
     let store = memory().await;
     enqueue(&store, "first").await;
     pass(1);
@@ -60,56 +60,56 @@ async fn a_later_bell_does_not_make_an_account_wait_longer() {
 }
 
 #[tokio::test]
-async fn failing_since_is_set_once_and_cleared_by_a_look_that_ends_well() {
+async fn failing_since_is_set_once_and_cleared_by_a_sync_that_is_done() {
     let store = memory().await;
-    for round in 0..3 {
-        let claim = held(&store, "1").await;
-        let since = (round > 0).then(|| at(0));
-        assert_eq!((claim.attempts, claim.failing_since), (round, since));
+    for attempt in 0..3 {
+        let claim = leased(&store, "1").await;
+        let since = (attempt > 0).then(|| at(0));
+        assert_eq!((claim.attempts, claim.failing_since), (attempt, since));
         settle(&store, &claim, failed(now())).await;
         pass(60);
     }
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     assert!(!claim.has_exhausted_retries(now()) && claim.has_exhausted_retries(at(4 * 86_400)));
     settle(&store, &claim, done()).await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     assert_eq!((claim.attempts, claim.failing_since), (0, None));
 }
 
 #[tokio::test]
-async fn a_look_given_up_rests_until_the_next_bell_and_has_its_patience_again() {
+async fn an_account_that_was_given_up_is_idle_until_the_next_trigger_and_has_all_its_retries_then() {
     let store = memory().await;
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
     settle(&store, &claim, failed(now())).await;
-    let claim = held(&store, "1").await;
-    settle(&store, &claim, SyncEnding::GivenUp(finding(AttentionKind::SyncFailed, "stripe:cus_1"))).await;
-    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.due_at, standing.last_error.as_deref()), (None, Some("it is so")));
-    let claim = held(&store, "1").await;
+    let claim = leased(&store, "1").await;
+    settle(&store, &claim, SyncEnding::GivenUp(attention(AttentionKind::SyncFailed, "stripe:cus_1"))).await;
+    let state = store.account_state(&account("1")).await.unwrap().unwrap();
+    assert_eq!((state.due_at, state.last_error.as_deref()), (None, Some("it is so")));
+    let claim = leased(&store, "1").await;
     assert_eq!(claim.failing_since, None);
 }
 
 #[tokio::test]
-async fn a_failed_look_tells_its_trouble_until_a_bell_or_a_good_end() {
+async fn a_failed_sync_shows_its_error_until_a_trigger_or_a_good_end() {
     let store = memory().await;
-    let trouble = async || store.account_state(&account("1")).await.unwrap().unwrap().last_error;
-    let first = held(&store, "1").await;
+    let last_error = async || store.account_state(&account("1")).await.unwrap().unwrap().last_error;
+    let first = leased(&store, "1").await;
     settle(&store, &first, failed(at(60))).await;
-    assert_eq!(trouble().await.as_deref(), Some("stripe does not answer"));
-    let second = held(&store, "1").await;
-    assert_eq!(trouble().await, None);
+    assert_eq!(last_error().await.as_deref(), Some("stripe does not answer"));
+    let second = leased(&store, "1").await;
+    assert_eq!(last_error().await, None);
     settle(&store, &second, failed(at(60))).await;
     pass(60);
     let found = claim(&store, "a", 1).await;
     settle(&store, &found.claims[0], done()).await;
-    let standing = store.account_state(&account("1")).await.unwrap().unwrap();
-    assert_eq!((standing.last_error, standing.settled_at, standing.leased), (None, Some(at(60)), false));
+    let state = store.account_state(&account("1")).await.unwrap().unwrap();
+    assert_eq!((state.last_error, state.settled_at, state.leased), (None, Some(at(60)), false));
 }
 
 #[tokio::test]
-async fn a_look_that_yields_is_no_failure_and_still_answers_its_bell() {
+async fn a_sync_that_yields_is_no_failure_and_leaves_its_trigger_unanswered() {
     let store = memory().await;
-    let first = held(&store, "1").await;
+    let first = leased(&store, "1").await;
     assert_eq!(settle(&store, &first, SyncEnding::Yielded { due: at(1) }).await, Fenced::Written);
     pass(1);
     let found = claim(&store, "a", 1).await;
@@ -118,18 +118,18 @@ async fn a_look_that_yields_is_no_failure_and_still_answers_its_bell() {
 }
 
 #[tokio::test]
-async fn retrying_all_makes_waiting_looks_due_and_leaves_what_rests() {
+async fn retrying_all_makes_failed_accounts_due_and_leaves_the_others() {
     let store = memory().await;
-    let claim = held(&store, "failed").await;
+    let claim = leased(&store, "failed").await;
     settle(&store, &claim, failed(at(3600))).await;
-    let claim = held(&store, "well").await;
+    let claim = leased(&store, "well").await;
     settle(&store, &claim, SyncEnding::Done { due: Some(at(3600)), attention: Vec::new() }).await;
     store.retry_all().await.unwrap();
     assert_eq!(claimed(&store, "a", 10).await, ["failed"]);
 }
 
 #[tokio::test]
-async fn an_account_that_was_never_touched_stands_nowhere() {
+async fn an_account_that_was_never_enqueued_has_no_row() {
     let store = memory().await;
     assert!(store.account_state(&account("1")).await.unwrap().is_none());
     let found = claim(&store, "a", 1).await;

@@ -2,7 +2,7 @@
 
 use entitlement::names::Account;
 
-use super::make::{SPAN, account, claimed, event, is_pending, memory, memory_with_seats, ring};
+use super::make::{SPAN, account, claimed, event, is_pending, memory, memory_with_slots, record};
 use crate::claim::{Capacity, Lease, Urgency};
 use crate::error::StoreError;
 use crate::event::Recorded;
@@ -18,37 +18,37 @@ async fn a_write_that_cannot_be_answered_does_not_refuse_its_neighbours() {
     store.enqueue(vec![nonsense()], Urgency::Fresh).await.unwrap();
     let claim = store.claim(Lease::new("a", 1), Capacity::of(9), SPAN);
     let enqueue = store.enqueue(vec![account("1")], Urgency::Fresh);
-    let (kept, touched, note, claimed) =
-        tokio::join!(ring(&store, event("evt_1", "2")), enqueue, store.set_daemon_state("n", "1".into()), claim);
-    assert_eq!(kept, Recorded::New);
-    assert!(touched.is_ok() && note.is_ok());
+    let (recorded, enqueued, state, claimed) =
+        tokio::join!(record(&store, event("evt_1", "2")), enqueue, store.set_daemon_state("n", "1".into()), claim);
+    assert_eq!(recorded, Recorded::New);
+    assert!(enqueued.is_ok() && state.is_ok());
     assert!(matches!(claimed, Err(StoreError::Refused(why)) if why.contains("worklist")));
     assert_eq!(store.backlog().await.unwrap().due, 3, "nothing was leased by the refused claim");
     store.probe().await.unwrap();
 }
 
 #[tokio::test]
-async fn notes_are_kept_by_name_and_the_newest_counts() {
+async fn daemon_state_is_stored_by_name_and_the_newest_value_counts() {
     let store = memory().await;
-    assert_eq!(store.daemon_state("round").await.unwrap(), None);
+    assert_eq!(store.daemon_state("name").await.unwrap(), None);
     for value in ["1", "2"] {
-        store.set_daemon_state("round", value.into()).await.unwrap();
+        store.set_daemon_state("name", value.into()).await.unwrap();
     }
     store.set_daemon_state("other", "3".into()).await.unwrap();
-    assert_eq!(store.daemon_state("round").await.unwrap().as_deref(), Some("2"));
+    assert_eq!(store.daemon_state("name").await.unwrap().as_deref(), Some("2"));
 }
 
 #[tokio::test]
 async fn more_writes_than_one_transaction_takes_are_all_answered() {
-    let store = memory_with_seats(2000).await;
-    let rings: Vec<_> = (0..1200)
+    let store = memory_with_slots(2000).await;
+    let events: Vec<_> = (0..1200)
         .map(|number| {
             let (slot, event) = (store.slot().unwrap(), event(&format!("evt_{number}"), &number.to_string()));
             tokio::spawn(slot.record(event))
         })
         .collect();
-    for ring in rings {
-        assert_eq!(ring.await.unwrap().unwrap(), Recorded::New);
+    for event in events {
+        assert_eq!(event.await.unwrap().unwrap(), Recorded::New);
     }
     assert_eq!(store.backlog().await.unwrap().due, 1200);
     assert_eq!(claimed(&store, "a", 5000).await.len(), 1200);

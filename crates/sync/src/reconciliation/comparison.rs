@@ -1,20 +1,16 @@
 //! Compares one account: what is expected with what each app shows.
 
-use std::fmt::Display;
-
 use chrono::SecondsFormat;
-use entitlement::case::Case;
 use entitlement::clock::Timestamp;
-use entitlement::decide::decide;
+use entitlement::decide::{Case, decide};
 use entitlement::ledger::Entry;
 use entitlement::names::Account;
-use entitlement::plan::{Note, Plan};
+use entitlement::plan::{Note, Plan, Step, Until};
 use entitlement::reason::Reason;
-use entitlement::step::Step;
-use entitlement::until::Until;
 use store::worklist::AccountState;
 
 use crate::controller::Controller;
+use crate::inspect::InspectError;
 use crate::reconciliation::report::{DoubleSubscription, Drift};
 use crate::reconciliation::{COMPARED_AGAIN, LEFT_ALONE};
 
@@ -42,30 +38,26 @@ impl Compared {
 impl Controller {
     pub(super) async fn compare(&self, account: &Account) -> Compared {
         let before = self.store.account_state(account).await;
-        let collected = match self.collect(account).await {
-            Ok(collected) => collected,
+        let inspected = match self.inspect(account).await {
+            Ok(inspected) => inspected,
+            // it is parked, or billed nothing
+            Err(InspectError::Nobody) => return Compared::only(Comparison::Same),
             Err(error) => return Compared::only(failed(account, &error)),
         };
-        match (&collected.billing, &collected.user) {
-            (Err(failure), _) => return Compared::only(failed(account, failure)),
-            // it is parked, or billed nothing
-            (Ok(_), Err(_)) => return Compared::only(Comparison::Same),
-            (Ok(_), Ok(_)) => {}
-        }
         let after = self.store.account_state(account).await;
         let (Ok(before), Ok(after)) = (before, after) else {
             return Compared::only(Comparison::Failed(format!("`{account}`: the database does not answer")));
         };
         let is_changing = is_changing(before.as_ref(), after.as_ref(), (self.clock)());
         let mut compared = Compared { apps: Vec::new(), double_subscriptions: Vec::new() };
-        for app in &collected.apps {
-            match collected.case(app) {
+        for case in inspected.cases {
+            match case {
                 Ok(case) => {
                     let plan = decide(&case);
                     compared.double_subscriptions.extend(double_subscriptions(account, &case, &plan));
                     compared.apps.push(self.comparison(account, &case, &plan, is_changing, after.as_ref()));
                 }
-                Err(failure) => compared.apps.push(failed(account, failure)),
+                Err(error) => compared.apps.push(failed(account, &error)),
             }
         }
         compared
@@ -108,25 +100,15 @@ fn drift(account: &Account, case: &Case, step: &Step, reason: String) -> Drift {
         account: account.as_str().to_owned(),
         user: case.profile.user.as_str().to_owned(),
         app: case.rules.destination.clone(),
-        level: level_of(step).to_owned(),
+        level: step.subject().to_owned(),
         expected_until: match step {
             Step::GrantAccess(grant) => Some(written(grant.until)),
             Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_) => None,
         },
         actual_until: actual.map(|actual| written(actual.until)),
-        since: case.ledger.on(&step.subject()).into_iter().filter_map(Entry::confirmed_at).max(),
+        since: case.ledger.on(step.subject()).filter_map(Entry::confirmed_at).max(),
         reason,
         action: "reported".to_owned(),
-    }
-}
-
-/// The level that a step is about; attributes are about none.
-fn level_of(step: &Step) -> &str {
-    match step {
-        Step::GrantAccess(grant) => &grant.level.0,
-        Step::RevokeAccess(revoke) => &revoke.level.0,
-        Step::ReportSale(report) => &report.level.0,
-        Step::SetAttributes(_) => "(attributes)",
     }
 }
 
@@ -134,7 +116,7 @@ fn written(until: Until) -> String {
     until.at().map_or_else(|| "lifetime".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-fn failed(account: &Account, error: &dyn Display) -> Comparison {
+fn failed(account: &Account, error: &InspectError) -> Comparison {
     Comparison::Failed(format!("`{account}`: {error}"))
 }
 

@@ -55,18 +55,18 @@ impl Controller {
         if let Err(why) = self.wait_for_sync(account).await? {
             return Ok(Err(why));
         }
-        let collected = self.collect(account).await?;
-        if let Err(failure) = &collected.billing {
-            return Ok(Err(failure.to_string()));
-        }
+        let cases = match self.inspect(account).await {
+            Ok(inspected) => inspected.cases,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
         let mut left = Left::default();
-        for (app, known) in self.apps.iter().zip(&collected.apps) {
-            match collected.case(known) {
+        for (app, case) in self.apps.iter().zip(cases) {
+            match case {
                 Ok(case) => {
                     let still = drifts(account, &case, &decide(&case)).into_iter();
                     left.still.extend(still.map(|drift| (drift.app, drift.level)));
                 }
-                Err(failure) => drop(left.unread.insert(app.name().to_owned(), failure.to_string())),
+                Err(error) => drop(left.unread.insert(app.name().to_owned(), error.to_string())),
             }
         }
         Ok(Ok(left))

@@ -1,0 +1,185 @@
+//! The end of a sync in the worklist: the lease is released, and the account idle, due, or due again.
+//!
+//! ```mermaid
+//! stateDiagram-v2
+//!     [*] --> Due: enqueued
+//!     Due --> Leased: claimed
+//!     Leased --> Due: the lease expires
+//!     Leased --> Idle: done, or given up
+//!     Leased --> Waiting: done with a due time, failed, or yielded
+//!     Leased --> Due: triggered since it was claimed, however it ended
+//!     Leased --> [*]: discarded
+//!     Waiting --> Due: its time comes
+//!     Waiting --> Due: enqueued
+//!     Idle --> Due: enqueued
+//! ```
+//!
+//! Idle: `due_at` is null. Waiting: it lies ahead. Due: it is past. Leased: `lease_until` lies ahead. A trigger raises
+//! `generation`, so a sync that claimed an older one has not seen it: the row then stays due, as fresh as it is.
+//!
+//! | ended | attempts | failing_since | last_error | triggered_at | settled_at |
+//! |---|---|---|---|---|---|
+//! | done | 0 | null | what could not be read, else null | answered | now |
+//! | given up | kept | null | set | answered | kept |
+//! | failed | one more | kept, else now | set | kept | kept |
+//! | yielded | kept | kept | kept | kept | kept |
+
+use entitlement::clock::Timestamp;
+
+use crate::batch::{Batch, Column};
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::record::{Settlement, SyncEnding};
+use crate::statement::sql;
+use crate::value::{Value, millis};
+
+/// Ends syncs whose leases are held, as the picture above says.
+pub(crate) async fn settle(
+    connection: &mut Connection,
+    settlements: &[&Settlement],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut ended = Ended::default();
+    for settlement in settlements {
+        ended.add(settlement);
+    }
+    settle_done(connection, ended.done, now).await?;
+    settle_given_up(connection, ended.given_up, now).await?;
+    settle_failed(connection, ended.failed, now).await?;
+    settle_yielded(connection, ended.yielded, now).await?;
+    remove(connection, ended.discarded).await
+}
+
+/// Settlements by how they ended.
+#[derive(Default)]
+struct Ended<'a> {
+    done: Vec<[Value<'a>; 5]>,
+    given_up: Vec<[Value<'a>; 5]>,
+    failed: Vec<[Value<'a>; 5]>,
+    yielded: Vec<[Value<'a>; 5]>,
+    discarded: Vec<&'a str>,
+}
+
+impl<'a> Ended<'a> {
+    fn add(&mut self, settlement: &'a Settlement) {
+        let row = |due: Option<Timestamp>, error: Option<&'a str>| -> [Value<'a>; 5] {
+            [
+                settlement.account.as_str().into(),
+                settlement.lease.as_str().into(),
+                settlement.generation.into(),
+                due.map(millis).into(),
+                error.into(),
+            ]
+        };
+        match &settlement.ending {
+            SyncEnding::Done { due, .. } => self.done.push(row(*due, None)),
+            SyncEnding::Incomplete { due, error, .. } => self.done.push(row(*due, error.as_deref())),
+            SyncEnding::GivenUp(attention) => self.given_up.push(row(None, Some(&attention.reason))),
+            SyncEnding::Failed { due, error, .. } => self.failed.push(row(Some(*due), Some(error))),
+            SyncEnding::Yielded { due } => self.yielded.push(row(Some(*due), None)),
+            SyncEnding::Discarded => {
+                self.done.push(row(None, None));
+                self.discarded.push(settlement.account.as_str());
+            }
+        }
+    }
+}
+
+/// The rows of `settlements`, as the table `ended` of the statements below.
+fn batch(settlements: Vec<[Value<'_>; 5]>) -> Batch<'_> {
+    let (text, number) = (Column::Text, Column::Number);
+    let columns = [text("account"), text("lease"), number("generation"), number("due_at"), text("error")];
+    Batch::new("ended", columns, settlements)
+}
+
+async fn settle_done(
+    connection: &mut Connection,
+    settlements: Vec<[Value<'_>; 5]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if settlements.is_empty() {
+        return Ok(());
+    }
+    sql("UPDATE worklist SET
+           lease = NULL, lease_until = NULL, attempts = 0, failing_since = NULL, last_error = ended.error,
+           due_at = CASE WHEN worklist.generation = ended.generation THEN ended.due_at ELSE $1 END,
+           priority = CASE WHEN worklist.generation = ended.generation THEN 1 ELSE worklist.priority END,
+           requested = CASE WHEN worklist.generation = ended.generation THEN 0 ELSE worklist.requested END,
+           triggered_at = CASE WHEN worklist.generation = ended.generation THEN NULL ELSE $1 END,
+           settled_at = CASE WHEN worklist.generation = ended.generation THEN $1 ELSE worklist.settled_at END
+         FROM ended WHERE worklist.account = ended.account AND worklist.lease = ended.lease")
+    .bind(millis(now))
+    .with(batch(settlements))
+    .queue(connection, "settling syncs that are done")
+    .await
+}
+
+async fn settle_given_up(
+    connection: &mut Connection,
+    settlements: Vec<[Value<'_>; 5]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if settlements.is_empty() {
+        return Ok(());
+    }
+    sql("UPDATE worklist SET
+           lease = NULL, lease_until = NULL, failing_since = NULL, last_error = ended.error,
+           due_at = CASE WHEN worklist.generation = ended.generation THEN NULL ELSE $1 END,
+           priority = CASE WHEN worklist.generation = ended.generation THEN 1 ELSE worklist.priority END,
+           requested = CASE WHEN worklist.generation = ended.generation THEN 0 ELSE worklist.requested END,
+           triggered_at = CASE WHEN worklist.generation = ended.generation THEN NULL ELSE $1 END
+         FROM ended WHERE worklist.account = ended.account AND worklist.lease = ended.lease")
+    .bind(millis(now))
+    .with(batch(settlements))
+    .queue(connection, "settling syncs that were given up")
+    .await
+}
+
+async fn settle_failed(
+    connection: &mut Connection,
+    settlements: Vec<[Value<'_>; 5]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if settlements.is_empty() {
+        return Ok(());
+    }
+    sql("UPDATE worklist SET
+           lease = NULL, lease_until = NULL, attempts = worklist.attempts + 1, last_error = ended.error,
+           failing_since = coalesce(worklist.failing_since, $1),
+           due_at = CASE WHEN worklist.generation = ended.generation THEN ended.due_at ELSE $1 END,
+           priority = CASE WHEN worklist.generation = ended.generation THEN 1 ELSE worklist.priority END
+         FROM ended WHERE worklist.account = ended.account AND worklist.lease = ended.lease")
+    .bind(millis(now))
+    .with(batch(settlements))
+    .queue(connection, "settling syncs that failed")
+    .await
+}
+
+async fn settle_yielded(
+    connection: &mut Connection,
+    settlements: Vec<[Value<'_>; 5]>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if settlements.is_empty() {
+        return Ok(());
+    }
+    sql("UPDATE worklist SET
+           lease = NULL, lease_until = NULL,
+           due_at = CASE WHEN worklist.generation = ended.generation THEN ended.due_at ELSE $1 END,
+           priority = CASE WHEN worklist.generation = ended.generation THEN 1 ELSE worklist.priority END
+         FROM ended WHERE worklist.account = ended.account AND worklist.lease = ended.lease")
+    .bind(millis(now))
+    .with(batch(settlements))
+    .queue(connection, "settling syncs that yielded")
+    .await
+}
+
+/// Removes rows of accounts that only led to another one, unless they were triggered meanwhile.
+async fn remove(connection: &mut Connection, accounts: Vec<&str>) -> Result<(), StoreError> {
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let query =
+        sql("DELETE FROM worklist WHERE account IN (SELECT value FROM discarded) AND due_at IS NULL AND lease IS NULL");
+    query.with(Batch::texts("discarded", accounts)).queue(connection, "removing accounts that led to another").await
+}

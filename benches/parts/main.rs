@@ -9,8 +9,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use entitlement::case::Case;
 use entitlement::clock::Timestamp;
-use entitlement::decide::{Case, decide};
+use entitlement::decide::decide;
 use entitlement::names::{Account, Mode, User};
 use simulator::webhook::sign;
 use store::claim::{Capacity, Lease};

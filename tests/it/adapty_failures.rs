@@ -1,4 +1,4 @@
-//! Adapty in trouble: late, broken, refusing, forgetful.
+//! Adapty failing: late, broken, refusing, showing old profiles.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::harness::daemon::PATIENCE;
 use crate::harness::final_checks::{finish, settled};
 use crate::harness::world::{Bought, SLACK, World};
 
-/// The grant, whoever it is for.
+/// The grant, for any user.
 fn grant() -> Match {
     Match::on("POST", "/grant/")
 }
@@ -86,7 +86,7 @@ async fn a_wait_that_adapty_asks_for_is_kept() {
     assert!(waited >= Duration::from_secs(4), "{waited:?}");
     let between = |request: &Request| request.at > grants[0].at && request.at < grants[0].at + Duration::from_secs(4);
     let asked = world.simulator.journal.requests().into_iter().filter(|request| request.path.contains("/profiles/"));
-    assert_eq!(asked.filter(between).count(), 0, "whoever asks to be left alone is left alone");
+    assert_eq!(asked.filter(between).count(), 0, "no request is sent before `Retry-After` is over");
     healed(world, &bought).await;
 }
 
@@ -198,7 +198,7 @@ async fn a_refused_step_is_parked_others_are_served_and_a_release_grants() {
     world.granted("u-2", "price_gold", "gold").await;
     let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
     assert!(output.status.success(), "{}", output.stderr);
-    assert_eq!(world.written("/grant/"), tried + 1, "a look alone does not send a refused step");
+    assert_eq!(world.written("/grant/"), tried + 1, "a sync alone does not send a refused step");
 
     world.simulator.adapty.set_levels(&["gold", "premium"]);
     let parked = world.daemon.listed(&["parked"]).await;

@@ -25,13 +25,13 @@ async fn the_status_of_a_user_is_answered_from_memory() {
     let world = world().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let asked = world.simulator.journal.count(|_| true);
-    let (status, standing) = ask(&world, "GET", "/v1/users/u-1/status", None).await;
+    let (status, answer) = ask(&world, "GET", "/v1/users/u-1/status", None).await;
     let end = world.period_end(&bought.subscription) + SLACK;
     assert_eq!(
-        (status, &standing["user"], &standing["paywall"], &standing["stale"]),
+        (status, &answer["user"], &answer["paywall"], &answer["stale"]),
         (200, &json!("u-1"), &json!(false), &json!(false))
     );
-    let level = &standing["levels"][0];
+    let level = &answer["levels"][0];
     assert_eq!(
         level["until"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp(),
         end.timestamp()
@@ -42,7 +42,7 @@ async fn the_status_of_a_user_is_answered_from_memory() {
         facts,
         [&json!("premium"), &json!(true), &json!(false), &json!(true), &json!(false), &json!(false), &json!("stripe")]
     );
-    assert_eq!(world.simulator.journal.count(|_| true), asked, "nobody was asked");
+    assert_eq!(world.simulator.journal.count(|_| true), asked, "no upstream was asked");
     // and by asking, when that is wished for
     world.simulator.stripe.cancel_now(&bought.subscription);
     assert_eq!(ask(&world, "GET", "/v1/users/u-1/status?fresh=true", None).await.1["paywall"], true);
@@ -58,8 +58,8 @@ async fn a_payer_is_not_locked_out_when_an_upstream_is_down() {
         simulator::fault::Match::any(),
         simulator::fault::What::Status(500, Vec::new(), String::new()),
     ));
-    let (status, standing) = ask(&world, "GET", "/v1/users/u-1/status?fresh=true", None).await;
-    assert_eq!((status, &standing["stale"], &standing["paywall"]), (200, &json!(true), &json!(false)));
+    let (status, answer) = ask(&world, "GET", "/v1/users/u-1/status?fresh=true", None).await;
+    assert_eq!((status, &answer["stale"], &answer["paywall"]), (200, &json!(true), &json!(false)));
     world.simulator.stripe.faults.clear();
     finish(world).await;
 }
@@ -151,7 +151,7 @@ async fn the_document_of_the_api_names_every_path_that_is_served() {
     for path in known.into_iter().chain(["/v1/ledger", "/v1/users/{id}/explain", "/v1/accounts/{id}/explain"]) {
         assert!(paths.iter().any(|known| *known == path), "{path} is not in {paths:?}");
     }
-    // names are told apart: what one schema or operation is called, no other is
+    // names are unique: what one schema or operation is called, no other is
     let wanted = &document["components"]["schemas"]["Resync"]["properties"];
     assert!(wanted["account"].is_object() && wanted["dry_run"].is_object(), "{wanted}");
     let operations =

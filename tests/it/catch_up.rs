@@ -25,14 +25,14 @@ async fn a_purchase_whose_webhooks_never_came_is_granted_within_the_interval() {
 async fn what_webhooks_delivered_triggers_nothing_again() {
     let mut world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let looks = |world: &World| world.simulator.journal.count(|request| request.path == "/v1/subscriptions");
-    let before = looks(&world);
+    let syncs = |world: &World| world.simulator.journal.count(|request| request.path == "/v1/subscriptions");
+    let before = syncs(&world);
     world.daemon.restart(&[]).await;
     let asked =
         |seen: &[simulator::journal::Request]| seen.iter().filter(|request| request.path == "/v1/events").count() >= 1;
     world.simulator.journal.wait_for(crate::harness::daemon::PATIENCE, asked).await.unwrap();
     world.daemon.until_idle().await;
-    assert_eq!(looks(&world), before, "{}", bought.subscription);
+    assert_eq!(syncs(&world), before, "{}", bought.subscription);
     finish(world).await;
 }
 

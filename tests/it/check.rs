@@ -32,7 +32,7 @@ const SECRETS: [&str; 7] = [
     "a-token-that-is-long",
 ];
 
-/// A set-up to look at; no daemon runs in it.
+/// A set-up to check; no daemon runs in it.
 struct Bench {
     simulator: Simulator,
     directory: TempDir,
@@ -42,7 +42,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A set-up in which nothing is to mend.
+    /// A set-up in which everything is right.
     async fn good() -> Self {
         let mut bench = Self::without_endpoint().await;
         bench.endpoint = bench.simulator.stripe.add_webhook_endpoint(OURS, &TYPES);
@@ -78,7 +78,7 @@ impl Bench {
         self.environment.insert(format!("GRANTSYNC__{key}"), value.to_owned());
     }
 
-    /// Runs the command; whatever it finds, it tells no secret and writes nothing at the vendors.
+    /// Runs the command; whatever it finds, it prints no secret and writes nothing at the vendors.
     async fn check(&self, arguments: &[&str]) -> CommandOutput {
         let mut environment = self.environment.clone();
         if !arguments.is_empty() {

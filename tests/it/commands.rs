@@ -33,7 +33,7 @@ pub(crate) fn account(bought: &Bought) -> String {
     format!("stripe:{}", bought.customer)
 }
 
-/// A purchase that names nobody, parked.
+/// A purchase without a user id, parked.
 pub(crate) async fn nameless(world: &World) -> String {
     let prices = vec![("price_premium".to_owned(), 1)];
     let bought = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
@@ -155,12 +155,12 @@ async fn one_step_is_shown_by_the_beginning_of_its_key_with_its_chain() {
 async fn resync_syncs_again_and_waits_for_it() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let looks = || world.simulator.journal.count(|request| request.path.ends_with("/v1/subscriptions"));
-    let before = looks();
+    let syncs = || world.simulator.journal.count(|request| request.path.ends_with("/v1/subscriptions"));
+    let before = syncs();
     let account = account(&bought);
     let said = says(&world, &["resync", &account, "--wait"]).await;
     assert!(said.contains("1 account is due") && said.contains(&format!("`{account}` is synced")), "{said}");
-    assert!(looks() > before);
+    assert!(syncs() > before);
     let said = says(&world, &["resync", "--user", "u-1"]).await;
     assert!(said.contains("1 account is due"), "{said}");
     finish(world).await;

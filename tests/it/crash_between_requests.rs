@@ -1,4 +1,4 @@
-//! The plug is pulled: the daemon is killed (SIGKILL) at every request it makes, while it starts, while it ends and in the
+//! Crashes: the daemon is killed (SIGKILL) at every request it makes, while it starts, while it ends and in the
 //! middle of a storm. What was answered with 200 ends as it should, and nothing is done twice.
 
 use std::collections::BTreeMap;
@@ -18,17 +18,17 @@ use crate::harness::random::{Chance, seed};
 use crate::harness::world::{Bought, Kind, SECRET, SLACK, World};
 use crate::reconciliation::drifted;
 
-/// How soon all must be done after a restart: the lease of whoever was killed runs out within ten seconds.
+/// How soon all must be done after a restart: the lease of a killed process runs out within ten seconds.
 const RECOVERY: Duration = Duration::from_secs(15);
-/// No purchase takes more requests than this, however its bells fall.
+/// No purchase takes more requests than this, however its events are joined.
 const MOST_REQUESTS: u64 = 30;
 
-/// The request was done, and its answer does not arrive before the plug is pulled.
+/// The request was done, and its answer does not arrive before the kill.
 const ANSWER_LOST: What = What::AnswerLate(Duration::from_secs(600));
 
-/// One purchase, and the plug is pulled when request `number` arrives. Answers how long all took after the restart;
+/// One purchase, and a kill when request `number` arrives. Answers how long all took after the restart;
 /// `None` when there were fewer requests.
-async fn pulled_at(number: u64, what: What) -> Option<Duration> {
+async fn killed_at_request(number: u64, what: What) -> Option<Duration> {
     let mut world = World::start().await;
     let hit = what.clone();
     world.simulator.journal.on_request(Box::new(move |request| (request.number == number).then(|| hit.clone())));
@@ -65,7 +65,7 @@ async fn is_confirmed(world: &World) -> bool {
     world.daemon.listed(&["ledger"]).await.iter().any(|line| line["state"] == "confirmed")
 }
 
-/// Held to the end, one transaction, and its money told once.
+/// Held to the end, one transaction, and its money reported once.
 async fn is_granted_once(world: &World, user: &str, bought: &Bought) {
     world.until_held(user, "premium", world.period_end(&bought.subscription) + SLACK).await;
     assert_eq!(world.transaction_ids(user), [bought.subscription.as_str()]);
@@ -78,10 +78,10 @@ async fn a_kill_at_any_request_of_a_purchase_loses_and_doubles_nothing() {
     for number in (1..MOST_REQUESTS).step_by(2) {
         let (one, another) = (number, number + 1);
         let (a, b, c, d) = tokio::join!(
-            pulled_at(one, What::HangForever),
-            pulled_at(one, ANSWER_LOST),
-            pulled_at(another, What::HangForever),
-            pulled_at(another, ANSWER_LOST),
+            killed_at_request(one, What::HangForever),
+            killed_at_request(one, ANSWER_LOST),
+            killed_at_request(another, What::HangForever),
+            killed_at_request(another, ANSWER_LOST),
         );
         let some: Vec<Duration> = [a, b, c, d].into_iter().flatten().collect();
         if some.is_empty() {
@@ -90,9 +90,9 @@ async fn a_kill_at_any_request_of_a_purchase_loses_and_doubles_nothing() {
         took.extend(some);
     }
     let longest = took.iter().max().copied().unwrap_or_default();
-    println!("the plug was pulled {} times; all was done {longest:.1?} after the restart at the latest", took.len());
+    println!("killed {} times; all was done {longest:.1?} after the restart at the latest", took.len());
     // two lists of Stripe's, the profile read, made and granted
-    assert!(took.len() >= 10, "the plug was pulled {} times only", took.len());
+    assert!(took.len() >= 10, "it was killed {} times only", took.len());
 }
 
 /// Buyers in the storm, and how often the daemon is killed in it.
@@ -108,8 +108,8 @@ async fn insist(webhooks: Webhooks, events: Vec<Event>) {
     }
 }
 
-/// Kills it at a moment of `chance`, now and then in the middle of its orderly end, and starts it again.
-async fn pull(world: &mut World, chance: &mut Chance) {
+/// Kills it at a time drawn from `chance`, now and then in the middle of its orderly end, and starts it again.
+async fn kill_at_random(world: &mut World, chance: &mut Chance) {
     tokio::time::sleep(chance.within(Duration::from_millis(700))).await;
     if chance.one_in(3) {
         world.daemon.signal(Signal::TERM);
@@ -134,7 +134,7 @@ async fn kills_at_random_in_a_storm_lose_and_double_nothing() {
         senders.spawn(insist(webhooks, some.to_vec()));
     }
     for _ in 0..KILLS {
-        pull(&mut world, &mut chance).await;
+        kill_at_random(&mut world, &mut chance).await;
     }
     let began = Instant::now();
     tokio::time::timeout(PATIENCE, senders.join_all()).await.expect("all is taken in");
@@ -150,7 +150,7 @@ async fn kills_at_random_in_a_storm_lose_and_double_nothing() {
     finish(world).await;
 }
 
-/// Nobody was sent a grant once the ledger had it confirmed.
+/// No grant was sent once the ledger had it confirmed.
 async fn none_was_sent_again(world: &World) {
     let ledger = world.daemon.command(&["ledger", "list", "--limit", "10000", "--json"]).await.stdout;
     for line in serde_json::from_str::<Vec<serde_json::Value>>(&ledger).unwrap() {
@@ -176,7 +176,7 @@ async fn a_kill_during_the_migrations_leaves_a_database_that_opens() {
         let url = database.as_ref().map_or(file.as_str(), Database::url);
         let environment = world.daemon.environment(&[("DATABASE__URL", url)]);
         let starting = Daemon::start_as(&["serve"], world.directory.path(), environment.clone());
-        // whoever is given up on is killed
+        // what does not end in time is killed
         drop(tokio::time::timeout(delay, starting).await);
         let daemon = Daemon::start_as(&["serve"], world.directory.path(), environment).await;
         let webhooks = Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
@@ -189,11 +189,11 @@ async fn a_kill_during_the_migrations_leaves_a_database_that_opens() {
     finish(world).await;
 }
 
-/// Requests of a round over five accounts, four of which have drifted.
+/// Requests of a reconciliation of five accounts, four of which have drifted.
 const REQUESTS_OF_A_ROUND: u64 = 24;
 
-/// The plug is pulled when request `number` of a round arrives; started again, the round is made to its end.
-async fn pulled_in_a_round(number: u64) -> bool {
+/// Killed when request `number` of a reconciliation arrives; started again, it finishes the reconciliation.
+async fn killed_in_a_reconciliation(number: u64) -> bool {
     let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s"), ("CATCH_UP__EVERY", "1h")]).await;
     let [right, lost, _] = drifted(&world).await;
     let begin = "INSERT INTO daemon_state (name, value) VALUES ('reconciliation_requested', '2026-01-01T00:00:00Z')
@@ -228,7 +228,7 @@ async fn pulled_in_a_round(number: u64) -> bool {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, ended).await.expect("the round is made to its end");
+    tokio::time::timeout(PATIENCE, ended).await.expect("the reconciliation is finished");
     assert_eq!(world.transaction_ids("u-unheard").len(), 1, "request {number}");
     finish(world).await;
     reached
@@ -236,12 +236,12 @@ async fn pulled_in_a_round(number: u64) -> bool {
 
 #[tokio::test]
 async fn a_reconciliation_killed_at_any_request_is_finished_by_the_next_process() {
-    let mut pulled = 0;
+    let mut killed = 0;
     let numbers: Vec<u64> = (1..=REQUESTS_OF_A_ROUND).collect();
     for some in numbers.chunks(6) {
-        let worlds: JoinSet<bool> = some.iter().map(|&number| pulled_in_a_round(number)).collect();
-        pulled += worlds.join_all().await.into_iter().filter(|reached| *reached).count();
+        let worlds: JoinSet<bool> = some.iter().map(|&number| killed_in_a_reconciliation(number)).collect();
+        killed += worlds.join_all().await.into_iter().filter(|reached| *reached).count();
     }
-    println!("the plug was pulled {pulled} times in a round");
-    assert!(pulled >= 12, "the plug was pulled {pulled} times only");
+    println!("killed {killed} times in a reconciliation");
+    assert!(killed >= 12, "it was killed {killed} times only");
 }

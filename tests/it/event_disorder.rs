@@ -79,14 +79,14 @@ async fn users_with_two_accounts_each_are_decided_by_one_at_a_time() {
     finish(world).await;
 }
 
-/// Storms of [`every_class_of_disorder_ends_as_each_life_did`], or `GRANTSYNC_STORMS`; the second way to speak to Adapty
+/// Storms of [`every_class_of_disorder_ends_as_each_life_did`], or `GRANTSYNC_STORMS`; Adapty's second API
 /// lives through a few of them.
 const STORMS: u64 = match crate::API {
     Api::V1 => 20,
     Api::V2 => 4,
 };
 
-/// What becomes of the events on their way.
+/// What happens to the events on their way.
 #[derive(Clone, Copy, Debug)]
 enum Disorder {
     Shuffled,
@@ -139,7 +139,7 @@ impl Life {
         }
     }
 
-    /// Waits until what is shown is what was lived.
+    /// Waits until Adapty shows what each life ended with.
     async fn until_shown(self, world: &World, user: &str, bought: &Bought) {
         let end = world.period_end(&bought.subscription);
         match self {

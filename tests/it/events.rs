@@ -1,4 +1,4 @@
-//! The inbox, as an operator asks it and makes it ring again.
+//! The inbox, as an operator lists and replays it.
 
 use serde_json::Value;
 use simulator::fault::{Fault, Match, What};
@@ -53,9 +53,9 @@ async fn events_are_listed_by_type_outcome_and_time() {
     assert_eq!(ids(&world, &["--type", "invoice"]).await, [""; 0]);
     assert_eq!(ids(&world, &["--type", "*", "--since", "1h"]).await, of(&|_| true));
     assert_eq!(ids(&world, &["--since", "2100-01-01T00:00:00Z"]).await, [""; 0]);
-    let (rung, nobody) =
+    let (enqueued, of_no_account) =
         (ids(&world, &["--outcome", "enqueued"]).await, ids(&world, &["--outcome", "no_account"]).await);
-    assert_eq!(rung.len() + nobody.len(), all.len(), "{rung:?} {nobody:?}");
+    assert_eq!(enqueued.len() + of_no_account.len(), all.len(), "{enqueued:?} {of_no_account:?}");
     assert_eq!(ids(&world, &["--outcome", "unreadable"]).await, [""; 0]);
     let wrong = [["--account", "cus_1"], ["--type", "*.paid"], ["--outcome", "lost"], ["--since", "-1h"]];
     for wrong in wrong {
@@ -75,8 +75,8 @@ async fn an_event_of_the_other_mode_is_listed_with_the_reason_in_words() {
     assert!(table.contains(&event.id) && table.contains("ignored: it is of the other mode"), "{table}");
     let listed = json_of(&world, &["events", "list", "--json"]).await;
     assert!(listed[0]["why"].as_str().unwrap().contains("other mode"), "{listed}");
-    let shown = says(&world, &["events", "show", &event.id]).await;
-    assert!(shown.contains("other_mode: ignored") && shown.contains("\nled to nothing\n"), "{shown}");
+    let text = says(&world, &["events", "show", &event.id]).await;
+    assert!(text.contains("other_mode: ignored") && text.contains("\nled to nothing\n"), "{text}");
     let replayed = world.daemon.command(&["events", "replay", &event.id]).await;
     assert_eq!((replayed.status.code(), replayed.stdout.as_str()), (Some(1), ""));
     assert!(replayed.stderr.contains("triggers no account: ignored"), "{}", replayed.stderr);
@@ -156,8 +156,8 @@ async fn missed_events_are_caught_up_on_without_a_daemon_and_worked_off_later() 
     let bought = world.buys("u-1", "price_premium");
     let said = says(&world, &["events", "catch-up", "--since", "1h"]).await;
     assert!(said.contains("events were missed"), "{said}");
-    let rung = ids(&world, &["--outcome", "enqueued"]).await;
-    assert!(!rung.is_empty() && !world.holds("u-1", "premium"));
+    let enqueued = ids(&world, &["--outcome", "enqueued"]).await;
+    assert!(!enqueued.is_empty() && !world.holds("u-1", "premium"));
     world.daemon.restart(&[]).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     finish(world).await;
@@ -191,14 +191,14 @@ async fn a_replayed_event_triggers_like_a_new_one() {
     let two = world.granted("u-2", "price_gold", "gold").await;
     let (first, second) =
         (ids(&world, &["--account", &account(&one)]).await, ids(&world, &["--account", &account(&two)]).await);
-    let looks = || world.simulator.journal.count(|request| request.path == "/v1/subscriptions");
-    let (before, looked) = (generation(&world, &first[0]).await, looks());
+    let syncs = || world.simulator.journal.count(|request| request.path == "/v1/subscriptions");
+    let (before, synced_before) = (generation(&world, &first[0]).await, syncs());
     let short = first[1].trim_start_matches("stripe:");
     let said = says(&world, &["events", "replay", &first[0], short, &second[0]]).await;
     assert!(said.contains("2 accounts are due"), "{said}");
     assert_eq!(generation(&world, &first[0]).await, before + 1);
     world.daemon.until_idle().await;
-    assert!(looks() >= looked + 2, "each was looked at again");
+    assert!(syncs() >= synced_before + 2, "each was synced again");
     finish(world).await;
 }
 

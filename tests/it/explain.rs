@@ -1,4 +1,4 @@
-//! `explain`, as somebody meets it who is asked "I paid and the app is locked".
+//! `explain`, for who is asked "I paid and the app is locked".
 
 use std::fs;
 
@@ -179,7 +179,7 @@ async fn while_adapty_is_away_it_says_what_is_expected() {
     {
         assert!(text.contains(piece), "{piece}: {text}");
     }
-    assert!(!text.contains("steps: none") && !text.contains("actual:"), "nobody knows: {text}");
+    assert!(!text.contains("steps: none") && !text.contains("actual:"), "it is unknown: {text}");
     let output = json_of(&world, &["explain", "--user", "u-1", "--json"]).await;
     assert_eq!((&output["expected"]["entitlements"][0]["level"], &output["actual"]), (&json!("premium"), &Value::Null));
     world.simulator.adapty.faults.clear();

@@ -20,7 +20,7 @@ async fn answered(side: &str, request: &[u8], patience: Duration) -> Option<u16>
     let mut stream = TcpStream::connect(side.strip_prefix("http://").unwrap()).await.unwrap();
     let text: Vec<u8> =
         request.iter().flat_map(|byte| if *byte == b'\n' { vec![b'\r', b'\n'] } else { vec![*byte] }).collect();
-    // whoever is refused may be cut off while writing
+    // a client that is refused may be cut off while writing
     drop(stream.write_all(&text).await);
     let mut head = [0; 12];
     tokio::time::timeout(patience, stream.read_exact(&mut head)).await.ok()?.ok()?;
@@ -37,7 +37,7 @@ fn no_damaged_request_makes_the_program_fail() {
         let sides = [&world.daemon.front, &world.daemon.back];
         statuses.extend(sides.map(|side| runtime.block_on(answered(side, whole, LONG)).unwrap_or_default()));
     }
-    // whole, they do what they say: health on both sides, and all on one that needs no customer
+    // undamaged, they succeed: health on both sides, and on one side all that needs no user
     assert_eq!(statuses.iter().filter(|status| (200..300).contains(*status)).count(), 7, "{statuses:?}");
     let judge = AssertUnwindSafe(|(damage, back): &(Damage, bool)| {
         let side = if *back { &world.daemon.back } else { &world.daemon.front };

@@ -27,7 +27,7 @@ impl Transcript {
     }
 
     fn note(&mut self, arguments: &[&str], output: &CommandOutput) {
-        // how far long work has come is told as often as time allows
+        // progress of long work is printed as often as time allows
         let errors = if output.status.success() { "" } else { output.stderr.as_str() };
         let errors: String = errors.lines().map(|line| format!("! {line}\n")).collect();
         let code = output.status.code().unwrap();
@@ -107,7 +107,7 @@ fn moment(text: &str) -> Option<usize> {
     (fraction && shape.bytes().zip(head.iter().copied()).all(fits)).then_some(end + 1)
 }
 
-/// The length of `3h ago`, `in 29d`, or `now` where an age stands.
+/// The length of `3h ago`, `in 29d`, or `now` where an age is printed.
 fn age(text: &str) -> Option<usize> {
     let span = |text: &str| {
         let digits = text.find(|c: char| !c.is_ascii_digit()).filter(|digits| *digits > 0)?;
@@ -160,14 +160,14 @@ fn compare(name: &str, found: &str) {
     assert!(wanted == found, "{name}.txt; set UPDATE_GOLDEN=1 when this is what you mean\n{difference}");
 }
 
-/// One at a time, so that bells, looks and their order are always the same.
+/// One at a time, so that events, syncs and their order are always the same.
 async fn deliver(world: &World, events: &[Event]) {
     for event in events {
         world.deliver_and_settle(std::slice::from_ref(event)).await;
     }
 }
 
-/// Somebody buys, somebody nameless buys, and an event of the other mode comes in.
+/// One user buys, one without a user id buys, and an event of the other mode comes in.
 async fn story(world: &World) -> (Bought, Bought) {
     let bought = world.buys("u-1", "price_premium");
     deliver(world, &bought.events).await;

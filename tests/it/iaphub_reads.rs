@@ -1,4 +1,4 @@
-//! IAPHUB as a witness: what the app's stores sold takes part in where a user stands, and nothing is written to it.
+//! IAPHUB read for `status`: what the app's stores sold counts, and nothing is written to it.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ async fn an_app_store_and_a_web_subscription_are_both_listed_and_called_double()
     let world = world(&[]).await;
     world.granted("u-1", "price_premium", "premium").await;
     let before = asked(&world);
-    assert_eq!(before, 0, "no look asks it");
+    assert_eq!(before, 0, "no sync asks it");
     assert_eq!(status(&world, &[]).await["double_subscription"], false);
     world.simulator.iaphub.set_products("u-1", &[subscription()]);
     let answer = status(&world, &["--fresh"]).await;
@@ -88,8 +88,8 @@ async fn a_subscription_in_the_app_stays_called_double_behind_the_longer_right_o
         let soon = simulator::clock::now() + TimeDelta::days(10);
         world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(soon));
         let bought = world.granted("u-1", "price_premium", "premium").await;
-        let looked = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-        assert!(looked.status.success(), "{}", looked.stderr);
+        let synced = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
+        assert!(synced.status.success(), "{}", synced.stderr);
         let answer = status(&world, &[]).await;
         let [double, store] = [&answer["double_subscription"], &answer["levels"][0]["store"]];
         assert_eq!((double, store), (&json!(true), &json!("stripe")), "{api}: {answer:#}");
@@ -116,7 +116,7 @@ async fn an_iaphub_that_does_not_answer_makes_the_status_stale_and_locks_nobody_
         world.simulator.iaphub.faults.inject(Fault::always(Match::any(), silent.clone()));
         let unheard = status(&world, &[]).await;
         let answer = [&unheard["paywall"], &unheard["stale"], &unheard["levels"]];
-        assert_eq!(answer, [&json!(false), &json!(true), &json!([])], "nobody ever said anything");
+        assert_eq!(answer, [&json!(false), &json!(true), &json!([])], "nothing was ever answered");
         world.simulator.iaphub.faults.clear();
         world.simulator.iaphub.set_products("u-1", &[subscription()]);
         assert_eq!(status(&world, &[]).await["paywall"], false);

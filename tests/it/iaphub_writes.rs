@@ -15,7 +15,7 @@ const KEY: &str = "iaphub_sandbox_key";
 const CREATE: &str = "/v1/app/app_1/user/{user}/transaction";
 const UPDATE: &str = "/v1/app/app_1/user/{user}/transaction/{transaction}";
 
-/// A world that knows the IAPHUB, as a witness.
+/// A world that reads IAPHUB for `status`.
 async fn world(settings: &[(&str, &str)]) -> World {
     let iaphub = [
         ("IAPHUB__APP_ID", "app_1"),
@@ -237,7 +237,7 @@ async fn a_check_says_that_sales_are_written() {
     finish(world).await;
 }
 
-/// How slow the books are that keep nobody waiting.
+/// How slow an IAPHUB is that keeps no grant waiting.
 const SLOW: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[tokio::test]
@@ -256,13 +256,13 @@ async fn a_slow_iaphub_keeps_no_grant_waiting() {
     // there are 64 workers: if each waited for its answer, the last users would be granted after it
     assert!(began.elapsed() < SLOW, "{:?}", began.elapsed());
     world.simulator.iaphub.faults.clear();
-    // those who found no turn stand in the ledger, and are told in the minutes to come
+    // what found no free slot is in the ledger, and is written in the minutes to come
     let ledger = world.daemon.command(&["ledger", "list", "--limit", "1000", "--json"]).await.stdout;
     let ledger: Vec<Value> = serde_json::from_str(&ledger).unwrap();
     let of_books: Vec<&Value> = ledger.iter().filter(|line| line["destination"] == "iaphub").collect();
     let waits = |line: &&&Value| line["why"].as_str().is_some_and(|why| why.contains("waits for its turn"));
     let waiting = of_books.iter().filter(waits).count();
     assert_eq!((of_books.len(), waiting), (users.len(), users.len() - 8), "{:#?}", of_books[0]);
-    // it does not come to rest before they were told
+    // it is not idle before they were written
     assert_eq!(world.parked().await, []);
 }

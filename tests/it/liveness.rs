@@ -1,4 +1,4 @@
-//! Nothing is stuck in silence: every state that is not final is moved on by something, or stands where a human sees it.
+//! Nothing gets stuck in silence: every state that is not final is moved on by something, or is where a human sees it.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::harness::daemon::PATIENCE;
 use crate::harness::final_checks::finish;
 use crate::harness::world::World;
 
-/// Every state that the tables allow, and what moves it on. A new one fails the test below until it stands here.
+/// Every state that the tables allow, and what moves it on. A new one fails the test below until it is listed here.
 const STATES: [(&str, &[(&str, &str)]); 3] = [
     (
         "outcome",
@@ -62,14 +62,14 @@ async fn it_is_written_down_what_moves_each_state_on() {
     }
 }
 
-/// Waits until the look that the tampering made due was made: nobody has rung for it.
-async fn is_looked_at(world: &World, what: &str) {
-    let looked = async {
+/// Waits until the sync that the tampering made due is over: nothing triggered it.
+async fn is_synced(world: &World, what: &str) {
+    let synced = async {
         while world.simulator.journal.count(|request| request.path == "/v1/subscriptions") == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, looked).await.is_ok(), "{what} is stuck:\n{}", world.daemon.log());
+    assert!(tokio::time::timeout(PATIENCE, synced).await.is_ok(), "{what} is stuck:\n{}", world.daemon.log());
     world.daemon.until_idle().await;
 }
 
@@ -91,7 +91,7 @@ async fn what_is_due_is_found_without_a_trigger_whatever_its_class_and_whoever_d
     for (what, text) in due {
         world.simulator.journal.clear();
         world.tamper(text).await;
-        is_looked_at(&world, what).await;
+        is_synced(&world, what).await;
     }
     let states: Vec<_> = world.daemon.listed(&["ledger"]).await.iter().map(|line| line["state"].clone()).collect();
     assert_eq!(states, ["confirmed"]);

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
+mod access_only_api;
 mod adapty_failures;
 mod admin_api;
+mod attributes;
 mod backfill;
 mod catch_up;
+mod changed_api;
 mod check;
 mod commands;
 mod crash_between_requests;
@@ -37,6 +40,7 @@ mod status;
 mod stripe_failures;
 mod subscription_changes;
 mod subscription_life;
+mod upgrade;
 mod webhook;
 
 /// The database of every [`harness::world::World`].

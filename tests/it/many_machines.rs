@@ -21,7 +21,7 @@ const WORK: [&str; 5] = ["serve", "--only", "work", "--log-filter", "info"];
 /// A process that takes in and does not work.
 const INGEST: [&str; 5] = ["serve", "--only", "ingest", "--log-filter", "info"];
 
-/// What no test here is about: no limit is met, and no round comes in between at three in the night.
+/// What no test here is about: no limit is met, and no reconciliation begins at three in the night.
 const AT_FULL_SPEED: [(&str, &str); 3] = [
     ("STRIPE__REQUESTS_PER_SECOND", "100000"),
     ("ADAPTY__REQUESTS_PER_SECOND", "100000"),

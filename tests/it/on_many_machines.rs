@@ -1,7 +1,7 @@
 //! Many processes on one PostgreSQL: a test program of its own, since these tests measure time and use all there is.
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
-#![expect(clippy::print_stdout, reason = "some tests tell what they measured")]
+#![expect(clippy::print_stdout, reason = "some tests print what they measured")]
 #![allow(dead_code, reason = "the harness is shared with programs that use more of it")]
 
 mod harness;

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 
+mod access_only_api;
 mod adapty_failures;
 mod admin_api;
 mod backfill;
 mod catch_up;
+mod changed_api;
 mod check_postgres;
 mod commands;
 mod crash_between_requests;

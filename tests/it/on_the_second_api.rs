@@ -1,4 +1,4 @@
-//! Lives, plans, refunds and disorder of `main.rs`, told to Adapty's second API.
+//! Lives, changes, refunds and disorder of `main.rs`, reported to Adapty's second API.
 
 #![expect(clippy::unwrap_used, reason = "what the tests share is test code as well")]
 #![allow(dead_code, reason = "the harness is shared with programs that use more of it")]

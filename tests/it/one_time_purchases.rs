@@ -11,7 +11,7 @@ use crate::harness::world::World;
 
 const PASS: TimeDelta = TimeDelta::days(30);
 
-/// A paid purchase of `u-1` as a customer.
+/// A paid purchase of `u-1` with a customer at Stripe.
 fn of(world: &World, price: &str) -> NewPayment {
     NewPayment {
         customer: Some(world.simulator.stripe.add_customer(NewCustomer::default()).id),
@@ -31,7 +31,7 @@ fn paid_at(world: &World, purchase: &Purchase) -> DateTime<Utc> {
 
 /// Waits until `user` holds gold for good.
 async fn until_held_for_good(world: &World, user: &str) {
-    let for_good = |shown: Option<&Level>| shown.is_some_and(|shown| shown.is_lifetime);
+    let for_good = |level: Option<&Level>| level.is_some_and(|level| level.is_lifetime);
     let waited = world.simulator.adapty.wait_for_level(user, "gold", PATIENCE, for_good).await;
     assert!(waited.is_ok(), "{waited:?}\n{}", world.daemon.log());
     world.daemon.until_idle().await;

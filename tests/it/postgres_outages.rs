@@ -26,7 +26,7 @@ const BOTH: [&str; 1] = ["serve"];
 const INGEST: [&str; 3] = ["serve", "--only", "ingest"];
 const WORK: [&str; 3] = ["serve", "--only", "work"];
 
-/// How often it is looked whether something has come true.
+/// How often a condition is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A world whose first process is started with `arguments`, and its database.
@@ -96,7 +96,7 @@ fn created(events: &[Event]) -> &Event {
 
 /// `user` buys, and it is measured how long the grant takes from the answer to the webhook on.
 async fn time_to_grant(world: &World, user: &str) -> Duration {
-    // whoever has just ended a look looks for more
+    // a worker that has just settled a sync claims more
     world.daemon.until_idle().await;
     let bought = world.buys(user, "price_premium");
     world.deliver(std::slice::from_ref(created(&bought.events))).await;
@@ -126,7 +126,7 @@ async fn until_ready(daemon: &Daemon) {
 }
 
 /// It took no longer than it may.
-#[expect(clippy::print_stdout, reason = "the figures, for whoever asks to see them")]
+#[expect(clippy::print_stdout, reason = "the figures, with `--nocapture`")]
 fn in_time(what: &str, took: Duration, bound: Duration) {
     println!("{what}: {took:.2?} of {bound:?}");
     assert!(took <= bound, "{what} took {took:?}");

@@ -43,17 +43,17 @@ async fn twenty_duplicates_make_one_grant() {
 }
 
 /// How often a profile was read.
-fn readings(world: &World) -> usize {
+fn profile_reads(world: &World) -> usize {
     world.simulator.journal.count(|request| request.server == Server::Adapty && request.method == "GET")
 }
 
-/// Requests of looks to Stripe.
+/// Requests of syncs to Stripe.
 fn asked_of_stripe(world: &World) -> usize {
     world.simulator.journal.count(|request| request.server == Server::Stripe && request.path != "/v1/events")
 }
 
-/// Rings for the subscription; what is sold, and to whom, stays as it is.
-async fn rings_without_news(world: &World, bought: &Bought) {
+/// Triggers a sync of the subscription; what is sold, and to whom, stays as it is.
+async fn triggers_without_news(world: &World, bought: &Bought) {
     let same = metadata(&[("customer_user_id", "u-1")]);
     world.deliver_and_settle(&world.simulator.stripe.set_subscription_metadata(&bought.subscription, &same)).await;
 }
@@ -62,16 +62,16 @@ async fn rings_without_news(world: &World, bought: &Bought) {
 async fn events_after_a_grant_read_no_profile_until_something_is_to_be_written() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let (before, asked) = (readings(&world), asked_of_stripe(&world));
+    let (before, asked) = (profile_reads(&world), asked_of_stripe(&world));
     for _ in 0..3 {
-        rings_without_news(&world, &bought).await;
+        triggers_without_news(&world, &bought).await;
     }
-    assert_eq!(readings(&world), before, "the grant has just shown it");
+    assert_eq!(profile_reads(&world), before, "the grant has just shown it");
     assert_eq!(asked_of_stripe(&world) - asked, 3 * 2, "its subscriptions and its charges");
     assert!(world.daemon.metric("grantsync_profile_reads_saved_total").await >= Some(3.0));
     world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
     world.until_gone("u-1", "premium").await;
-    assert_eq!(readings(&world), before + 1, "what is taken is read before");
+    assert_eq!(profile_reads(&world), before + 1, "what is taken is read before");
     finish(world).await;
 }
 
@@ -80,13 +80,13 @@ async fn a_sync_that_was_asked_for_reads_the_profile() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.simulator.adapty.forget("u-1", "premium");
-    let before = readings(&world);
-    rings_without_news(&world, &bought).await;
-    assert_eq!(readings(&world), before);
+    let before = profile_reads(&world);
+    triggers_without_news(&world, &bought).await;
+    assert_eq!(profile_reads(&world), before);
     let output = world.daemon.command(&["resync", "--user", "u-1"]).await;
     assert!(output.status.success(), "{}", output.stderr);
     world.daemon.until_idle().await;
-    assert!(readings(&world) > before, "{}", world.daemon.log());
+    assert!(profile_reads(&world) > before, "{}", world.daemon.log());
     finish(world).await;
 }
 
@@ -95,16 +95,16 @@ async fn a_former_user_is_forgotten_only_after_a_read() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "2m")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
     let moved = metadata(&[("customer_user_id", "u-2")]);
-    let rings = || world.simulator.stripe.set_subscription_metadata(&bought.subscription, &moved);
-    world.deliver_and_settle(&rings()).await;
+    let events = || world.simulator.stripe.set_subscription_metadata(&bought.subscription, &moved);
+    world.deliver_and_settle(&events()).await;
     world.until_held("u-2", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.until_gone("u-1", "premium").await;
     world.daemon.until_idle().await;
-    let before = readings(&world);
-    world.deliver_and_settle(&rings()).await;
-    assert_eq!(readings(&world), before + 1, "that of the former user");
-    world.deliver_and_settle(&rings()).await;
-    assert_eq!(readings(&world), before + 1, "and nobody's once they are forgotten");
+    let before = profile_reads(&world);
+    world.deliver_and_settle(&events()).await;
+    assert_eq!(profile_reads(&world), before + 1, "that of the former user");
+    world.deliver_and_settle(&events()).await;
+    assert_eq!(profile_reads(&world), before + 1, "and no former user's once they are forgotten");
     finish(world).await;
 }
 
@@ -112,9 +112,9 @@ async fn a_former_user_is_forgotten_only_after_a_read() {
 async fn without_a_lag_every_sync_reads_the_profile() {
     let world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    let before = readings(&world);
-    rings_without_news(&world, &bought).await;
-    assert_eq!(readings(&world), before + 1);
+    let before = profile_reads(&world);
+    triggers_without_news(&world, &bought).await;
+    assert_eq!(profile_reads(&world), before + 1);
     finish(world).await;
 }
 

@@ -1,4 +1,4 @@
-//! Rounds over all accounts: what differs is found, told and mended.
+//! Reconciliation of all accounts: drift is found, reported and repaired.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ async fn world() -> World {
     World::with(&[("POLICY__PROFILE_LAG", "0s"), ("CATCH_UP__EVERY", "1h")]).await
 }
 
-/// What a round tells.
-async fn round(world: &World, arguments: &[&str]) -> Value {
+/// The report of a reconciliation.
+async fn reconcile(world: &World, arguments: &[&str]) -> Value {
     let output = world.daemon.command(&[&["reconcile", "--json"], arguments].concat()).await;
     assert_eq!(output.status.code(), Some(0), "{}\n{}", output.stdout, output.stderr);
     serde_json::from_str(&output.stdout).unwrap()
@@ -27,15 +27,15 @@ fn differences(report: &Value) -> BTreeMap<String, String> {
     rows.map(|row| (format!("{} {}", text(row, "user"), text(row, "level")), text(row, "action"))).collect()
 }
 
-/// Five customers, four of whom have drifted, each in another way.
+/// Five users, four of whom have drifted, each in another way.
 pub(crate) async fn drifted(world: &World) -> [Bought; 3] {
     let right = world.granted("u-right", "price_premium", "premium").await;
     let lost = world.granted("u-lost", "price_premium", "premium").await;
     let ended = world.granted("u-ended", "price_gold", "gold").await;
     let refunded = world.granted("u-refunded", "price_premium", "premium").await;
-    // somebody took it away at Adapty
+    // it was taken away at Adapty
     world.simulator.adapty.forget("u-lost", "premium");
-    // and these never rang
+    // and of these no event came
     world.simulator.stripe.cancel_now(&ended.subscription);
     world.simulator.stripe.refund(&refunded.invoice, None, "succeeded");
     world.buys("u-unheard", "price_premium");
@@ -46,8 +46,8 @@ pub(crate) async fn drifted(world: &World) -> [Bought; 3] {
 async fn a_reconciliation_finds_drift_of_every_kind_and_repairs_it() {
     let world = world().await;
     let [right, lost, _] = drifted(&world).await;
-    let report = round(&world, &[]).await;
-    // timers of the daemon's own may have found some of them first, all but the one it never heard of
+    let report = reconcile(&world, &[]).await;
+    // timers of the daemon's own may have found some of them first, all but the one whose events never came
     let found = differences(&report);
     assert!(found.values().all(|action| action == "repaired") && found.contains_key("u-unheard premium"), "{report:#}");
     let drifted = ["u-ended gold", "u-lost premium", "u-refunded premium", "u-unheard premium"];
@@ -56,18 +56,18 @@ async fn a_reconciliation_finds_drift_of_every_kind_and_repairs_it() {
     let end = world.period_end(&lost.subscription) + SLACK;
     if let Some(action) = found.get("u-lost premium") {
         let row = report["differences"].as_array().unwrap().iter().find(|row| row["user"] == "u-lost").unwrap();
-        let owed = end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        assert_eq!((row["expected_until"].as_str(), row["actual_until"].as_str()), (Some(owed.as_str()), None));
+        let expected = end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        assert_eq!((row["expected_until"].as_str(), row["actual_until"].as_str()), (Some(expected.as_str()), None));
         assert!(action == "repaired" && row["since"].is_string(), "{row}");
         assert_eq!(row["account"], format!("stripe:{}", lost.customer));
     }
-    // what the daemon was looking at by itself is left to it
+    // what the daemon was syncing by itself is left to it
     world.until_held("u-lost", "premium", end).await;
     world.until_held("u-right", "premium", world.period_end(&right.subscription) + SLACK).await;
     world.until_held("u-unheard", "premium", world.any_period_end() + SLACK).await;
     world.daemon.until_idle().await;
     assert!(!world.holds("u-ended", "gold") && !world.holds("u-refunded", "premium"));
-    assert_eq!(differences(&round(&world, &[]).await), BTreeMap::new(), "nothing is left to mend");
+    assert_eq!(differences(&reconcile(&world, &[]).await), BTreeMap::new(), "nothing is left to repair");
     finish(world).await;
 }
 
@@ -75,7 +75,7 @@ async fn a_reconciliation_finds_drift_of_every_kind_and_repairs_it() {
 async fn a_reconciliation_that_only_reports_writes_nothing() {
     let world = world().await;
     drifted(&world).await;
-    let report = round(&world, &["--report-only"]).await;
+    let report = reconcile(&world, &["--report-only"]).await;
     assert!(differences(&report).values().all(|action| action == "reported"), "{report:#}");
     // timers of the daemon's own may have found some of them first
     assert!(differences(&report).contains_key("u-unheard premium"), "{report:#}");
@@ -95,8 +95,8 @@ async fn where_no_daemon_runs_the_command_repairs_by_itself() {
     let mut world = world().await;
     drifted(&world).await;
     world.daemon.kill().await;
-    // whoever was killed counts as a worker for a few seconds yet
-    let report = round(&world, &[]).await;
+    // a killed process counts as a worker for a few seconds yet
+    let report = reconcile(&world, &[]).await;
     assert!(differences(&report).values().all(|action| action == "repaired"), "{report:#}");
     assert!(report["repaired"].as_u64() >= Some(1) && report["failed"] == 0, "{report:#}");
     assert!(world.holds("u-unheard", "premium") && !world.holds("u-ended", "gold"));
@@ -121,7 +121,7 @@ async fn the_nightly_reconciliation_is_run_by_the_daemon_and_counted_in_its_metr
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(crate::harness::daemon::PATIENCE, made).await.expect("the round ends");
+    tokio::time::timeout(crate::harness::daemon::PATIENCE, made).await.expect("the reconciliation ends");
     finish(world).await;
 }
 
@@ -130,7 +130,7 @@ async fn observing_finds_what_would_change_and_changes_nothing() {
     let world = World::with(&[("POLICY__MODE", "observe")]).await;
     let bought = world.buys("u-1", "price_premium");
     world.deliver_and_settle(&bought.events).await;
-    let report = round(&world, &["--report-only"]).await;
+    let report = reconcile(&world, &["--report-only"]).await;
     assert_eq!(differences(&report), BTreeMap::from([("u-1 premium".to_owned(), "reported".to_owned())]));
     assert_eq!(world.simulator.adapty.profile_count(), 0);
     finish(world).await;

@@ -3,12 +3,12 @@
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, Refund, SLACK, World};
 
-/// The end that Adapty is told for the running period.
+/// The end that is granted for the running period.
 fn end_of(world: &World, bought: &Bought) -> chrono::DateTime<chrono::Utc> {
     world.period_end(&bought.subscription) + SLACK
 }
 
-/// Renews, and waits until the new term is shown.
+/// Renews, and waits until Adapty shows the new term.
 async fn renewed(world: &World, user: &str, bought: &Bought) -> String {
     world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held(user, "premium", end_of(world, bought)).await;

@@ -1,4 +1,4 @@
-//! The ways to speak to Adapty: with transactions (`v1`, `v2`), and levels alone (`v2-access`).
+//! Adapty's second API (`v2`): sales are reported, and levels granted where no product brings them.
 
 use chrono::TimeDelta;
 use simulator::fault::{Fault, Match, What};
@@ -11,118 +11,10 @@ use crate::harness::world::{SLACK, World, same};
 const GRANT: &str = "/purchase/profile/grant/access-level/";
 const REVOKE: &str = "/purchase/profile/revoke/access-level/";
 
-async fn world() -> World {
-    World::with(&[("ADAPTY__API", "v2-access"), ("POLICY__PROFILE_LAG", "0s")]).await
-}
-
-#[tokio::test]
-async fn a_life_is_granted_by_levels_alone_and_no_revenue_is_reported() {
-    let world = world().await;
-    let bought = world.granted("u-1", "price_premium", "premium").await;
-    let bodies = world.bodies(GRANT);
-    let end = world.period_end(&bought.subscription) + SLACK;
-    assert_eq!(bodies[0]["expires_at"], end.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
-    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
-    world.until_gone("u-1", "premium").await;
-    assert_eq!((world.written(GRANT), world.written(REVOKE)), (2, 1));
-    assert_eq!(world.transaction_ids("u-1"), [""; 0]);
-    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(output.status.success(), "{}", output.stderr);
-    assert_eq!((world.written(GRANT), world.written(REVOKE)), (2, 1), "nothing is sent again");
-    assert_eq!(world.simulator.journal.count(|request| request.path.contains("/api/v1/sdk/")), 0);
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn an_end_that_comes_nearer_is_granted_and_status_names_the_web() {
-    let world = world().await;
-    let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.deliver_and_settle(&world.simulator.stripe.cancel_at_period_end(&bought.subscription, true)).await;
-    world.until_held("u-1", "premium", world.period_end(&bought.subscription)).await;
-    let status = world.daemon.command(&["status", "u-1", "--json"]).await;
-    let status: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
-    let level = &status["levels"][0];
-    assert_eq!((level["store"].as_str(), level["will_renew"].as_bool()), (Some("stripe"), Some(false)), "{status:#}");
-    assert_eq!(status["double_subscription"], false, "{status:#}");
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn answers_that_are_lost_grant_once_and_a_refusal_is_parked() {
-    for what in [What::ResetAfter, What::Truncate, What::Html502, What::RetryAfter(1)] {
-        let world = world().await;
-        world.simulator.adapty.faults.inject(Fault::once(Match::on("POST", GRANT), what));
-        let bought = world.buys("u-1", "price_premium");
-        world.deliver(&bought.events).await;
-        world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-        assert_eq!(world.parked().await, []);
-        finish(world).await;
-    }
-    let world = world().await;
-    world.simulator.adapty.set_levels(&["gold"]);
-    let refused = world.buys("u-1", "price_premium");
-    world.deliver_and_settle(&refused.events).await;
-    let account = format!("stripe:{}", refused.customer);
-    assert_eq!(world.parked().await, [("refused_step".to_owned(), account)]);
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn a_revoke_of_whom_adapty_no_longer_knows_is_done() {
-    let world = world().await;
-    let bought = world.granted("u-1", "price_premium", "premium").await;
-    let body = r#"{"errors":[{"source":null,"errors":["Profile not found"]}],"error_code":"profile_does_not_exist","status_code":404}"#;
-    let unknown = What::Status(404, Vec::new(), body.to_owned());
-    world.simulator.adapty.faults.inject(Fault::once(Match::on("POST", REVOKE), unknown));
-    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
-    assert_eq!(world.parked().await, []);
-    assert_eq!(world.written(REVOKE), 1);
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn a_change_of_the_api_sends_nothing_again_and_goes_on_with_what_is_there() {
-    let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
-    let bought = world.granted("u-1", "price_premium", "premium").await;
-    for (api, grants) in [("v2-access", [1, 0]), ("v1", [1, 0])] {
-        world.daemon.restart(&[("ADAPTY__API", api)]).await;
-        let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-        assert!(output.status.success(), "{}", output.stderr);
-        assert_eq!([world.written("/grant/"), world.written(GRANT)], grants, "{api}");
-    }
-    world.daemon.restart(&[("ADAPTY__API", "v2-access")]).await;
-    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
-    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    assert_eq!([world.written("/grant/"), world.written(GRANT)], [1, 1]);
-    // the first period stands with its money, the second is told by its level
-    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
-    world.daemon.restart(&[("ADAPTY__API", "v1")]).await;
-    world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
-    world.until_gone("u-1", "premium").await;
-    finish(world).await;
-}
-
-#[tokio::test]
-async fn a_user_whom_no_header_can_name_is_parked_and_others_are_served() {
-    let world = world().await;
-    let strange = world.subscribe(NewSubscription {
-        prices: vec![("price_premium".to_owned(), 1)],
-        metadata: metadata(&[("customer_user_id", "zo\u{eb} two")]),
-        ..NewSubscription::default()
-    });
-    world.deliver_and_settle(&strange.events).await;
-    let parked = world.parked().await;
-    assert_eq!(parked.len(), 1, "{parked:?}");
-    world.granted("u-2", "price_gold", "gold").await;
-    finish(world).await;
-}
-
 const SET: &str = "/purchase/set/transaction/";
 
 /// A world that reports transactions; the product brings the level, as in Adapty's dashboard.
-async fn reporting() -> World {
+pub(crate) async fn reporting() -> World {
     reporting_within("0s").await
 }
 
@@ -133,13 +25,13 @@ async fn reporting_within(lag: &str) -> World {
     world
 }
 
-/// What Adapty's integrations heard of purchases.
-fn heard(world: &World) -> Vec<String> {
+/// The events of purchases that Adapty's integrations were sent.
+fn events_of_purchases(world: &World) -> Vec<String> {
     world.simulator.adapty.events().into_iter().filter(|event| event != "access_level_updated").collect()
 }
 
 /// No rule of Adapty's was broken.
-async fn finish_unrefused(world: World) {
+pub(crate) async fn finish_unrefused(world: World) {
     assert_eq!(world.simulator.journal.count(|request| request.status == Some(400)), 0, "adapty refused something");
     assert_eq!(world.parked().await, []);
     finish(world).await;
@@ -151,7 +43,7 @@ async fn a_life_is_reported_sale_by_sale() {
     let bought = world.granted("u-1", "price_premium", "premium").await;
     world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    assert_eq!(heard(&world), ["subscription_started", "subscription_renewed"]);
+    assert_eq!(events_of_purchases(&world), ["subscription_started", "subscription_renewed"]);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
     assert_eq!((world.written(SET), world.written(GRANT)), (2, 0), "the product brought the level");
     let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
@@ -181,7 +73,7 @@ async fn a_renewal_switched_off_and_a_failed_card_are_reported_of_the_same_sale(
     assert!(world.holds("u-2", "premium"));
     world.deliver_and_settle(&world.simulator.stripe.recover(&failed.subscription)).await;
     world.until_held("u-2", "premium", world.period_end(&failed.subscription) + SLACK).await;
-    assert_eq!(heard(&world), ["subscription_started", "subscription_started", "subscription_renewed"]);
+    assert_eq!(events_of_purchases(&world), ["subscription_started", "subscription_started", "subscription_renewed"]);
     finish_unrefused(world).await;
 }
 
@@ -224,7 +116,7 @@ async fn what_is_paid_for_is_reported_behind_a_longer_right_of_another_store() {
     world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(far));
     let bought = world.buys("u-1", "price_premium");
     world.deliver_and_settle(&bought.events).await;
-    assert_eq!((heard(&world), world.written(GRANT)), (vec!["subscription_started".to_owned()], 0));
+    assert_eq!((events_of_purchases(&world), world.written(GRANT)), (vec!["subscription_started".to_owned()], 0));
     world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
     world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
@@ -248,7 +140,7 @@ async fn a_refund_after_the_end_takes_the_revenue_back() {
     world.deliver_and_settle(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
     assert_eq!(world.simulator.adapty.revenue("u-1").get("USD"), None);
     assert_eq!((world.written(SET), world.written(REVOKE)), (3, 1));
-    // a refund is told of the second after the purchase at the earliest
+    // a refund is dated the second after the purchase at the earliest
     let end = world.simulator.adapty.level("u-1", "premium").and_then(|level| level.expires_at).unwrap();
     assert!(end < simulator::clock::now() + TimeDelta::seconds(2), "{end}");
     let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
@@ -286,12 +178,12 @@ async fn what_a_report_may_have_done_to_the_levels_is_read() {
     world.until_held("u-1", "premium", world.period_end(&year.subscription) + SLACK).await;
     let month = world.buys("u-1", "price_premium");
     world.deliver_and_settle(&month.events).await;
-    let readings =
+    let profile_reads =
         || world.simulator.journal.count(|request| request.server == Server::Adapty && request.method == "GET");
-    let before = readings();
+    let before = profile_reads();
     let same = metadata(&[("customer_user_id", "u-1")]);
     world.deliver_and_settle(&world.simulator.stripe.set_subscription_metadata(&month.subscription, &same)).await;
-    assert!(readings() > before);
+    assert!(profile_reads() > before);
     finish_unrefused(world).await;
 }
 
@@ -362,23 +254,6 @@ async fn two_products_of_one_subscription_are_two_transactions() {
 }
 
 #[tokio::test]
-async fn two_products_that_the_second_api_reported_are_not_reported_again_by_the_first() {
-    let mut world = reporting().await;
-    let bought = world.subscribe(NewSubscription {
-        prices: vec![("price_premium".to_owned(), 1), ("price_gold".to_owned(), 1)],
-        metadata: metadata(&[("customer_user_id", "u-1")]),
-        ..NewSubscription::default()
-    });
-    world.deliver_and_settle(&bought.events).await;
-    world.daemon.restart(&[("ADAPTY__API", "v1")]).await;
-    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(output.status.success(), "{}", output.stderr);
-    assert_eq!((world.written("/grant/"), world.written(SET)), (0, 2));
-    assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 29.98);
-    finish_unrefused(world).await;
-}
-
-#[tokio::test]
 async fn a_report_whose_answer_is_lost_is_counted_once() {
     for what in [What::ResetAfter, What::Truncate, What::DropBodyAfter, What::ResetBefore] {
         let world = reporting().await;
@@ -388,25 +263,9 @@ async fn a_report_whose_answer_is_lost_is_counted_once() {
         world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
         world.daemon.until_idle().await;
         assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
-        assert_eq!(heard(&world), ["subscription_started"]);
+        assert_eq!(events_of_purchases(&world), ["subscription_started"]);
         finish_unrefused(world).await;
     }
-}
-
-#[tokio::test]
-async fn what_the_first_api_reported_is_not_reported_again_by_the_second() {
-    let mut world = World::with(&[("POLICY__PROFILE_LAG", "0s")]).await;
-    world.simulator.adapty.set_product("prod_premium", Some("premium"));
-    let bought = world.granted("u-1", "price_premium", "premium").await;
-    world.daemon.restart(&[("ADAPTY__API", "v2")]).await;
-    let output = world.daemon.command(&["resync", "--user", "u-1", "--wait"]).await;
-    assert!(output.status.success(), "{}", output.stderr);
-    assert_eq!(world.written(SET), 0);
-    world.deliver_and_settle(&world.simulator.stripe.renew(&bought.subscription)).await;
-    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    assert_eq!((world.written(SET), world.transaction_ids("u-1").len()), (1, 2));
-    assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 19.98);
-    finish_unrefused(world).await;
 }
 
 #[tokio::test]
@@ -422,7 +281,7 @@ async fn a_trial_is_free_and_its_first_payment_converts_it() {
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
     world.deliver_and_settle(&world.simulator.stripe.convert_trial(&bought.subscription)).await;
     world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
-    assert_eq!(heard(&world), ["trial_started", "trial_converted"]);
+    assert_eq!(events_of_purchases(&world), ["trial_started", "trial_converted"]);
     assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 9.99);
     finish_unrefused(world).await;
 }
@@ -440,7 +299,7 @@ async fn what_is_bought_for_life_is_a_purchase_of_its_own() {
     });
     world.deliver_and_settle(&bought.events).await;
     assert!(world.holds("u-1", "gold") && world.simulator.adapty.level("u-1", "gold").unwrap().is_lifetime);
-    assert_eq!(heard(&world), ["non_subscription_purchase"]);
+    assert_eq!(events_of_purchases(&world), ["non_subscription_purchase"]);
     assert_eq!((world.written(SET), world.written(GRANT)), (1, 0));
     finish_unrefused(world).await;
 }

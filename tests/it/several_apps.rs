@@ -1,4 +1,4 @@
-//! Several apps: each with a key, a way, a store and a catalog of its own; one that fails holds up no other.
+//! Several apps: each with a key, an API, a store and a catalog of its own; one that fails holds up no other.
 
 use serde_json::Value;
 use simulator::adapty::world::Level;
@@ -61,7 +61,7 @@ impl Apps {
 
     /// Waits until `user` holds `level` in the app.
     async fn until_held(&self, of: &Simulator, user: &str, level: &str) {
-        let runs = |shown: Option<&Level>| shown.is_some_and(|shown| shown.is_active(simulator::clock::now()));
+        let runs = |level: Option<&Level>| level.is_some_and(|level| level.is_active(simulator::clock::now()));
         let waited = of.adapty.wait_for_level(user, level, PATIENCE, runs).await;
         assert!(waited.is_ok(), "wanted {level}\n{}", self.world.daemon.log());
     }
@@ -80,7 +80,7 @@ async fn one_price_gives_a_level_in_each_app_and_another_in_one_alone() {
     assert_eq!(held(&apps.tv, "u-1"), [false, true, false]);
     assert_eq!(held(&apps.phone, "u-2"), [false, false, false]);
     assert_eq!(held(&apps.tv, "u-2"), [false, false, true]);
-    assert_eq!(apps.phone.adapty.profile_count(), 1, "nobody is made known to an app that gives them nothing");
+    assert_eq!(apps.phone.adapty.profile_count(), 1, "no profile is made in an app that gives nothing");
     assert_eq!(apps.phone.adapty.transactions("u-1").len(), 1);
     assert_eq!(apps.tv.adapty.transactions("u-1").len(), 0, "levels alone are reported there");
     assert_eq!(world.parked().await, [], "what is sold for another app is no riddle");

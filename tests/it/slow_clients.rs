@@ -86,7 +86,7 @@ async fn heads_that_are_too_large_are_refused_unread() {
     let world = World::start().await;
     let mut large = connect(&world).await;
     let filler = format!("X-Filler: {}\r\n", "x".repeat(64 * 1024));
-    // whoever is refused may be cut off while writing
+    // a client that is refused may be cut off while writing
     drop(large.write_all(format!("{HEAD}{filler}\r\n").as_bytes()).await);
     assert!(matches!(answered(&mut large).await, 0 | 431), "a large head is read");
     let mut many = connect(&world).await;

@@ -1,4 +1,4 @@
-//! The file of SQLite in trouble: locked, read-only, not a database, on a disk that is full.
+//! Failures of the SQLite file: locked, read-only, no database, on a disk that is full.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -92,7 +92,7 @@ async fn a_folder_that_may_not_be_written_is_named_with_the_file() {
     let folder = world.directory.path().join("locked");
     std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o555)).unwrap();
-    // whoever may write everywhere is kept out by a file in the place of the folder
+    // root may write everywhere, so a file in the place of the folder keeps it out
     let url = match std::fs::write(folder.join("probe"), "") {
         Err(_) => "sqlite:locked/grantsync.db",
         Ok(()) => "sqlite:grantsync.toml/grantsync.db",
@@ -104,7 +104,7 @@ async fn a_folder_that_may_not_be_written_is_named_with_the_file() {
     finish(world).await;
 }
 
-/// A disk of its own for one daemon, seen by nobody else: a tmpfs in a mount namespace.
+/// A disk of its own for one daemon, seen by no other process: a tmpfs in a mount namespace.
 const ON_A_SMALL_DISK: &str = "mount -t tmpfs -o size=$1 tmpfs small && shift && exec \"$@\"";
 /// Buyers, of whom some find the disk full.
 const BUYERS: usize = 60;

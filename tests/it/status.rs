@@ -1,4 +1,4 @@
-//! Nobody who pays is told a paywall as if it were certain: rights that end in seconds, and vendors that are silent just then.
+//! `status` shows no paywall to who may have paid: rights that end in seconds, and vendors that are silent just then.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ async fn world() -> World {
     world
 }
 
-/// Where u-1 stands; `None` when nothing is known.
+/// The status of u-1; `None` when nothing is known.
 async fn status(world: &World, more: &[&str]) -> Option<Value> {
     let answer = world.daemon.command(&[&["status", "u-1", "--json"], more].concat()).await;
     answer.status.success().then(|| serde_json::from_str(&answer.stdout).unwrap())
@@ -50,7 +50,7 @@ async fn granted(world: &World) -> (Bought, DateTime<Utc>) {
     (bought, end)
 }
 
-/// Until a second past `end` nobody is told a paywall; answers what is told then.
+/// Until a second past `end` no paywall is shown; answers the status then.
 async fn nobody_is_locked_out_past(world: &World, end: DateTime<Utc>) -> Value {
     loop {
         let asked = simulator::clock::now();
@@ -80,11 +80,11 @@ async fn who_pays_in_a_store_of_the_app_sees_no_paywall_when_their_period_ends()
     })
     .await;
     assert_eq!((&answer["stale"], &answer["paywall"]), (&json!(false), &json!(false)));
-    // the store tells of the renewal only after the old period is over
+    // the store's renewal is visible only after the old period is over
     let answer = nobody_is_locked_out_past(&world, end).await;
     assert_eq!(answer["stale"], true, "{answer}");
     world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(end + TimeDelta::days(30)));
-    // nobody rings for it
+    // nothing triggers it
     let answer = until(&world, |answer| answer["stale"] == false).await;
     assert_eq!(answer["paywall"], false, "{answer}");
     finish(world).await;

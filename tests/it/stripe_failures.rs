@@ -1,4 +1,4 @@
-//! Stripe in trouble, and what cannot be understood: unknown is not no.
+//! Stripe failing, and what cannot be understood: unknown is not no.
 
 use std::time::Duration;
 

@@ -141,7 +141,7 @@ async fn ending_the_shorter_of_two_changes_nothing() {
     let written = world.grants().len();
     world.deliver_and_settle(&world.simulator.stripe.cancel_now(&monthly.subscription)).await;
     until_held_through(&world, "premium", &yearly).await;
-    // the second API's books hear that the shorter one renews no more
+    // through the second API it is reported that the shorter one renews no more
     let reported = usize::from(crate::API == Api::V2);
     assert_eq!((world.grants().len(), world.revokes().len()), (written + reported, 0));
     finish(world).await;

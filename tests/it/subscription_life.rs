@@ -166,14 +166,14 @@ async fn a_deleted_customer_loses_what_ended_with_them() {
 async fn a_pause_takes_access_away_and_a_resumption_gives_it_back() {
     let world = World::start().await;
     let bought = world.granted("u-1", "price_premium", "premium").await;
-    for round in 1..=2 {
+    for time in 1..=2 {
         world.deliver(&world.simulator.stripe.pause(&bought.subscription)).await;
         world.until_gone("u-1", "premium").await;
         world.daemon.until_idle().await;
-        assert_eq!(world.revokes().len(), round);
+        assert_eq!(world.revokes().len(), time);
         world.deliver(&world.simulator.stripe.resume(&bought.subscription)).await;
         until_held_through(&world, &bought).await;
-        assert_eq!(world.grants().len(), round + 1);
+        assert_eq!(world.grants().len(), time + 1);
     }
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     finish(world).await;

@@ -18,7 +18,7 @@ async fn signed(world: &World, body: &str) -> u16 {
     world.webhooks.deliver_signed(body, &signature).await.unwrap().as_u16()
 }
 
-/// Nothing came in and nobody was asked.
+/// Nothing came in and no upstream was asked.
 async fn nothing_happened(world: &World) {
     assert_eq!(world.daemon.listed(&["events"]).await, Vec::<Value>::new());
     world.daemon.until_idle().await;

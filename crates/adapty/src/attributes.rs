@@ -1,6 +1,7 @@
-//! What is told about a customer, in the two forms of Adapty's APIs: fields of the profile beside `custom_attributes`,
-//! which v1 takes as a dictionary and v2 as a list of pairs. An attribute without a text, and a field without a value,
-//! is deleted.
+//! Attributes of a user, in the two forms of Adapty's APIs.
+//!
+//! Fields of the profile stand beside `custom_attributes`, which v1 takes as a dictionary and v2 as a list of pairs. An
+//! attribute with an empty text, and a field with null, is deleted.
 
 use entitlement::attributes::{AttributeName, AttributeValue, SetAttributes};
 use serde_json::{Map, Number, Value, json};
@@ -10,42 +11,51 @@ pub const MOST_V1: usize = 10;
 /// The same of v2.
 pub const MOST_V2: usize = 30;
 
-/// The bodies of v1's `PATCH`: one, or several where there is more to say than one takes.
+/// The body of v1's `PATCH`.
 #[must_use]
-pub(crate) fn v1(describe: &SetAttributes) -> Vec<Value> {
-    bodies(describe, MOST_V1, |attributes| Value::Object(attributes.iter().cloned().collect()))
+pub(crate) fn v1(set: &SetAttributes) -> Value {
+    body(set, dictionary)
 }
 
-/// The bodies of v2's `PATCH`.
+/// The body of v2's `PATCH`.
 #[must_use]
-pub(crate) fn v2(describe: &SetAttributes) -> Vec<Value> {
-    let pair = |(key, value): &(String, Value)| json!({ "key": key, "value": value });
-    bodies(describe, MOST_V2, |attributes| attributes.iter().map(pair).collect())
+pub(crate) fn v2(set: &SetAttributes) -> Value {
+    body(set, pairs)
 }
 
-fn bodies(describe: &SetAttributes, most: usize, write: impl Fn(&[(String, Value)]) -> Value) -> Vec<Value> {
-    let attributes = attributes(describe);
-    let mut parts = attributes.chunks(most).map(write);
-    let with = |mut body: Map<String, Value>, attributes: Option<Value>| {
-        body.extend(attributes.map(|attributes| ("custom_attributes".to_owned(), attributes)));
-        Value::Object(body)
-    };
-    let first = with(fields(describe), parts.next());
-    std::iter::once(first).chain(parts.map(|part| with(Map::new(), Some(part)))).collect()
+fn body(set: &SetAttributes, write: fn(Vec<(String, Value)>) -> Value) -> Value {
+    let mut body = fields(set);
+    let attributes = attributes(set);
+    if !attributes.is_empty() {
+        body.insert("custom_attributes".to_owned(), write(attributes));
+    }
+    Value::Object(body)
 }
 
-fn fields(describe: &SetAttributes) -> Map<String, Value> {
-    let told = describe.attributes.iter().filter_map(|(name, value)| Some((name.field()?, value.as_str().into())));
-    let gone = describe.gone.iter().filter_map(|name| Some((name.field()?, Value::Null)));
-    told.chain(gone).map(|(name, value)| (name.to_owned(), value)).collect()
+fn dictionary(attributes: Vec<(String, Value)>) -> Value {
+    attributes.into_iter().collect()
+}
+
+fn pairs(attributes: Vec<(String, Value)>) -> Value {
+    attributes.into_iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
+}
+
+fn fields(set: &SetAttributes) -> Map<String, Value> {
+    let values = sent(set).filter_map(|(name, value)| Some((name.field()?, value.as_str().into())));
+    let gone = set.gone.iter().filter_map(|name| Some((name.field()?, Value::Null)));
+    values.chain(gone).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// What is to be gone first, so that a profile never has more than it may.
-fn attributes(describe: &SetAttributes) -> Vec<(String, Value)> {
-    let is_attribute = |name: &AttributeName| name.field().is_none();
-    let gone = describe.gone.iter().filter(|name| is_attribute(name)).map(|name| (name.to_string(), "".into()));
-    let told = describe.attributes.iter().filter(|(name, _)| is_attribute(name));
-    gone.chain(told.map(|(name, value)| (name.to_string(), written(value)))).collect()
+fn attributes(set: &SetAttributes) -> Vec<(String, Value)> {
+    let gone = set.gone.iter().filter(|name| name.field().is_none()).map(|name| (name.to_string(), "".into()));
+    let values = sent(set).filter(|(name, _)| name.field().is_none());
+    gone.chain(values.map(|(name, value)| (name.to_string(), written(value)))).collect()
+}
+
+/// The values that the request carries.
+fn sent(set: &SetAttributes) -> impl Iterator<Item = (&AttributeName, &AttributeValue)> {
+    set.attributes.iter().filter(|_| !set.deletes_only)
 }
 
 /// The value as JSON: a text, or a number.
@@ -67,16 +77,16 @@ pub fn written(value: &AttributeValue) -> Value {
 mod tests {
     use super::*;
 
-    fn describe() -> SetAttributes {
+    fn set() -> SetAttributes {
         let name = |text: &str| AttributeName::parse(text).unwrap();
-        let told = [
+        let values = [
             ("plan", "gold"),
             ("seats", "12.50"),
             ("profile:email", "ann@example.com"),
             ("profile:phone_number", "123"),
         ];
         SetAttributes {
-            attributes: told.map(|(of, value)| (name(of), AttributeValue::read(value))).into(),
+            attributes: values.map(|(of, value)| (name(of), AttributeValue::read(value))).into(),
             gone: ["zone", "profile:birthday"].map(name).into(),
             ..SetAttributes::default()
         }
@@ -90,26 +100,23 @@ mod tests {
             body["custom_attributes"] = attributes;
             body
         };
-        assert_eq!(v1(&describe()), [with(json!({ "plan": "gold", "seats": 12.50, "zone": "" }))]);
+        assert_eq!(v1(&set()), with(json!({ "plan": "gold", "seats": 12.50, "zone": "" })));
         let list =
             json!([{"key": "zone", "value": ""}, {"key": "plan", "value": "gold"}, {"key": "seats", "value": 12.50}]);
-        assert_eq!(v2(&describe()), [with(list)]);
+        assert_eq!(v2(&set()), with(list));
     }
 
     #[test]
-    fn what_one_request_cannot_hold_is_said_in_several_with_deletions_first() {
-        let name = |number: usize| AttributeName::parse(&format!("a{number:02}")).unwrap();
-        let attributes = (12..22).map(|number| (name(number), AttributeValue::read("1"))).collect();
-        let all = SetAttributes { attributes, gone: (0..12).map(name).collect(), ..SetAttributes::default() };
-        let parts = v1(&all);
-        let sizes: Vec<_> = parts.iter().map(|part| part["custom_attributes"].as_object().unwrap().len()).collect();
-        assert_eq!(sizes, [10, 10, 2]);
-        assert_eq!(
-            (&parts[0]["custom_attributes"]["a00"], &parts[2]["custom_attributes"]["a21"]),
-            (&json!(""), &json!(1))
-        );
-        assert_eq!(v2(&all).len(), 1);
-        assert_eq!(v1(&SetAttributes::default()), [json!({})]);
+    fn a_request_that_only_deletes_carries_no_values() {
+        let set = SetAttributes { deletes_only: true, ..set() };
+        assert_eq!(v1(&set), json!({ "birthday": null, "custom_attributes": { "zone": "" } }));
+        let pairs = json!([{ "key": "zone", "value": "" }]);
+        assert_eq!(v2(&set), json!({ "birthday": null, "custom_attributes": pairs }));
+    }
+
+    #[test]
+    fn where_there_are_no_attributes_none_are_sent() {
+        assert_eq!((v1(&SetAttributes::default()), v2(&SetAttributes::default())), (json!({}), json!({})));
     }
 
     #[test]

@@ -10,17 +10,7 @@ use entitlement::clock::Timestamp;
 #[must_use]
 pub fn read(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    let zoned = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"]
-        .iter()
-        .find_map(|form| DateTime::parse_from_str(text, form).ok())
-        .map(|moment| moment.to_utc());
-    let naive = || {
-        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
-            .iter()
-            .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-            .map(|moment| moment.and_utc())
-    };
-    zoned.or_else(naive).map(|moment| moment.trunc_subsecs(6))
+    with_zone(text).or_else(|| without_zone(text)).map(|moment| moment.trunc_subsecs(6))
 }
 
 /// Writes a moment as v1's pages do: `2026-01-01T00:00:00.000000+0000`.
@@ -29,10 +19,22 @@ pub fn write_v1(moment: Timestamp) -> String {
     moment.format("%Y-%m-%dT%H:%M:%S%.6f+0000").to_string()
 }
 
-/// Writes a moment as v2's document does: `2026-01-01T00:00:00Z`; whole seconds, as Stripe counts.
+/// Writes a moment as v2's document does: `2026-01-01T00:00:00Z`; whole seconds, as billing counts.
 #[must_use]
 pub fn write_v2(moment: Timestamp) -> String {
     moment.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn with_zone(text: &str) -> Option<Timestamp> {
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z"];
+    let read = forms.iter().find_map(|form| DateTime::parse_from_str(text, form).ok())?;
+    Some(read.to_utc())
+}
+
+fn without_zone(text: &str) -> Option<Timestamp> {
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+    let read = forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())?;
+    Some(read.and_utc())
 }
 
 #[cfg(test)]

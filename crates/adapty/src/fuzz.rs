@@ -3,22 +3,23 @@
 use bolero::check;
 use entitlement::attributes::AttributeLimits;
 use entitlement::billing::Billing;
+use entitlement::case::Case;
 use entitlement::catalog::Catalog;
-use entitlement::decide::{Case, decide};
+use entitlement::decide::decide;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Mode, User};
 use entitlement::overrides::Overrides;
-use entitlement::plan::Step;
 use entitlement::profile::Profile;
 use entitlement::rules::{Policy, Protocol, Rules};
 use entitlement::status::{Carried, Status};
+use entitlement::step::Step;
 use mangle::{Corpus, Damage, span};
 use wire::classify;
 
 use crate::read;
 use crate::refusal::Refusal;
 
-/// What is done about `profile` for somebody who bought nothing.
+/// The steps for `profile`, of a user who bought nothing.
 fn decided(profile: Profile) -> Vec<Step> {
     let (mode, store, destination) = (Mode::Test, "stripe".to_owned(), "adapty".to_owned());
     let (protocol, catalog, policy) = (Protocol::SalesAndAccess, Catalog::default(), Policy::default());
@@ -39,7 +40,7 @@ fn decided(profile: Profile) -> Vec<Step> {
 }
 
 #[test]
-fn a_damaged_profile_is_read_or_refused_in_a_sentence() {
+fn a_damaged_profile_is_read_or_refused_in_a_sentence_and_nothing_of_others_is_taken() {
     let (corpus, user) = (Corpus::of("fuzz/adapty"), User::new("u-1").unwrap());
     check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
         match read::profile(&user, &corpus.json(damage)) {
@@ -48,9 +49,9 @@ fn a_damaged_profile_is_read_or_refused_in_a_sentence() {
                 let of_others = decided(profile);
                 assert!(of_others.iter().all(|step| !matches!(step, Step::RevokeAccess(_))), "nothing of it is ours");
             }
-            Err(refused) => {
-                let said = refused.to_string();
-                assert!(said.chars().count() < 300 && !said.contains(['\n', '\r', '@']), "{said:?}");
+            Err(unreadable) => {
+                let text = unreadable.to_string();
+                assert!(text.chars().count() < 300 && !text.contains(['\n', '\r', '@']), "{text:?}");
             }
         }
     });

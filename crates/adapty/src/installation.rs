@@ -1,4 +1,4 @@
-//! The device that stands for a user's web: made up, always the same, and telling nothing about them.
+//! The device of a user on the web: made up, and the same each time.
 
 use entitlement::names::User;
 use serde::Serialize;
@@ -40,7 +40,7 @@ impl InstallationMeta {
     }
 }
 
-/// A UUID (RFC 9562, version 8) that stands for the customer and tells nothing about them.
+/// A UUID (RFC 9562, version 8) that stands for the user and says nothing about them.
 fn device(user: &User) -> String {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&Sha256::digest(format!("grantsync device of {}", user.as_str()))[..16]);

@@ -1,8 +1,8 @@
-//! Speaks Adapty: reading a profile, posting a step.
+//! Speaks Adapty: reading a profile, sending a step.
 //!
-//! [`adapty::Adapty`] is the whole of it for the other rooms. What differs between Adapty's API generations (paths,
-//! bodies, codes) stands in one module each, [`v1`] and [`v2`]; what they answer is read by one lenient reader, [`read`],
-//! that takes both generations' names.
+//! [`adapty::Adapty`] is all that `destination` uses. What differs between Adapty's two APIs (paths, bodies,
+//! codes) stands in one module each, [`v1`] and [`v2`]; their answers are read by one lenient reader, [`read`], that takes
+//! the names of both.
 
 pub mod adapty;
 pub mod attributes;
@@ -12,14 +12,17 @@ pub mod objects;
 pub mod path;
 pub mod read;
 pub mod refusal;
+pub mod sale_format;
 pub mod setup;
 pub mod v1;
 pub mod v2;
 
-mod posting;
-mod report;
+mod request;
+mod transaction;
 
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
-mod trial;
+mod sample;
+#[cfg(test)]
+mod test_server;

@@ -1,9 +1,12 @@
-//! Adapty's objects, whole: for people who want to see what it shows. What a decision needs is read by [`crate::read`],
-//! which is strict about it; here what cannot be read is left out, and what is new is ignored.
+//! Adapty's objects, whole, for people who want to see them.
+//!
+//! What a decision needs is read by [`crate::read`], which is strict about it; here what cannot be read is left out, and
+//! what is new is ignored.
 //!
 //! Source: the page "API objects" (names of v2, collections as lists) and v1's profile (other names, maps, null).
 
 use std::collections::BTreeMap;
+use std::slice;
 
 use entitlement::attributes::AttributeValue;
 use entitlement::clock::Timestamp;
@@ -28,7 +31,7 @@ pub struct Profile {
     pub access_levels: Vec<AccessLevel>,
     pub subscriptions: Vec<Subscription>,
     pub non_subscriptions: Vec<NonSubscription>,
-    /// Fields such as `email` and `birthday`, which v1 tells when it is asked to, each under its own name.
+    /// Fields such as `email` and `birthday`, which v1 lists when it is asked to, each under its own name.
     #[serde(flatten)]
     pub about: BTreeMap<String, Attribute>,
 }
@@ -166,27 +169,17 @@ pub(crate) fn profile(body: &[u8]) -> Option<Profile> {
         segment_hash: fields.text(&["segment_hash"]),
         timestamp: fields.0.get("timestamp").and_then(Value::as_i64),
         custom_attributes: attributes(fields.0.get("custom_attributes")),
-        access_levels: fields.list(&["access_levels", "paid_access_levels"], access_level),
-        subscriptions: fields.list(&["subscriptions"], |_, fields| Subscription {
-            bought: bought(fields),
-            is_active: fields.flag("is_active"),
-            is_lifetime: fields.flag("is_lifetime"),
-            starts_at: fields.moment(&["starts_at"]),
-            renewal: renewal(fields),
-        }),
-        non_subscriptions: fields.list(&["non_subscriptions"], |_, fields| NonSubscription {
-            purchase_id: fields.text(&["purchase_id"]),
-            bought: bought(fields),
-            is_refund: fields.flag("is_refund"),
-            is_consumable: fields.flag("is_consumable").or_else(|| fields.flag("is_one_time")),
-        }),
+        access_levels: fields.entries(&["access_levels", "paid_access_levels"]).iter().map(access_level).collect(),
+        subscriptions: fields.entries(&["subscriptions"]).iter().map(subscription).collect(),
+        non_subscriptions: fields.entries(&["non_subscriptions"]).iter().map(non_subscription).collect(),
         about: ABOUT.iter().filter_map(|name| attribute(name, fields.0.get(*name)?)).collect(),
     })
 }
 
-fn access_level(name: Option<&str>, fields: &Fields<'_>) -> AccessLevel {
+fn access_level(entry: &Entry<'_>) -> AccessLevel {
+    let fields = &entry.fields;
     AccessLevel {
-        access_level_id: fields.text(&["access_level_id", "id"]).or_else(|| name.map(str::to_owned)),
+        access_level_id: fields.text(&["access_level_id", "id"]).or_else(|| entry.key.map(str::to_owned)),
         bought: bought(fields),
         is_active: fields.flag("is_active"),
         is_lifetime: fields.flag("is_lifetime"),
@@ -195,8 +188,28 @@ fn access_level(name: Option<&str>, fields: &Fields<'_>) -> AccessLevel {
     }
 }
 
+fn subscription(entry: &Entry<'_>) -> Subscription {
+    let fields = &entry.fields;
+    Subscription {
+        bought: bought(fields),
+        is_active: fields.flag("is_active"),
+        is_lifetime: fields.flag("is_lifetime"),
+        starts_at: fields.moment(&["starts_at"]),
+        renewal: renewal(fields),
+    }
+}
+
+fn non_subscription(entry: &Entry<'_>) -> NonSubscription {
+    let fields = &entry.fields;
+    NonSubscription {
+        purchase_id: fields.text(&["purchase_id"]),
+        bought: bought(fields),
+        is_refund: fields.flag("is_refund"),
+        is_consumable: fields.flag("is_consumable").or_else(|| fields.flag("is_one_time")),
+    }
+}
+
 fn bought(fields: &Fields<'_>) -> Bought {
-    let sandbox = || fields.flag("is_sandbox").map(|is| if is { "Sandbox" } else { "Production" }.to_owned());
     Bought {
         store: fields.text(&["store"]),
         store_product_id: fields.text(&["store_product_id", "vendor_product_id"]),
@@ -204,10 +217,16 @@ fn bought(fields: &Fields<'_>) -> Bought {
         store_transaction_id: fields.text(&["store_transaction_id", "vendor_transaction_id"]),
         store_original_transaction_id: fields
             .text(&["store_original_transaction_id", "vendor_original_transaction_id"]),
-        environment: fields.text(&["environment"]).or_else(sandbox),
+        environment: environment(fields),
         purchased_at: fields.moment(&["purchased_at", "renewed_at"]),
         price: fields.0.get("price").and_then(Value::as_object).map(|price| price_of(&Fields(price))),
     }
+}
+
+/// v2 names it, v1 has a flag.
+fn environment(fields: &Fields<'_>) -> Option<String> {
+    let by_flag = || Some(if fields.flag("is_sandbox")? { "Sandbox" } else { "Production" }.to_owned());
+    fields.text(&["environment"]).or_else(by_flag)
 }
 
 fn price_of(fields: &Fields<'_>) -> Price {
@@ -241,12 +260,13 @@ fn offer(fields: &Fields<'_>) -> Option<Offer> {
         let offer = offer_of(offer);
         return Some(Offer { id: offer.id.or_else(|| Some(id.clone())), ..offer });
     }
-    let of = |category: &str| {
-        let kind = fields.text(&[&format!("active_{category}_offer_type")])?;
-        let id = fields.text(&[&format!("active_{category}_offer_id")]);
-        Some(Offer { category: Some(category.to_owned()), kind: Some(kind), id })
-    };
-    of("introductory").or_else(|| of("promotional"))
+    active_offer(fields, "introductory").or_else(|| active_offer(fields, "promotional"))
+}
+
+fn active_offer(fields: &Fields<'_>, category: &str) -> Option<Offer> {
+    let kind = fields.text(&[&format!("active_{category}_offer_type")])?;
+    let id = fields.text(&[&format!("active_{category}_offer_id")]);
+    Some(Offer { category: Some(category.to_owned()), kind: Some(kind), id })
 }
 
 fn offer_of(offer: &Map<String, Value>) -> Offer {
@@ -277,7 +297,14 @@ fn attribute(key: &str, value: &Value) -> Option<(String, Attribute)> {
 /// The fields of an object.
 struct Fields<'a>(&'a Map<String, Value>);
 
-impl Fields<'_> {
+/// An object of a collection.
+struct Entry<'a> {
+    /// Its key, where the collection is a map.
+    key: Option<&'a str>,
+    fields: Fields<'a>,
+}
+
+impl<'a> Fields<'a> {
     fn text(&self, names: &[&str]) -> Option<String> {
         let found = names.iter().find_map(|name| self.0.get(*name)?.as_str())?;
         (!found.is_empty()).then(|| found.to_owned())
@@ -292,20 +319,22 @@ impl Fields<'_> {
     }
 
     /// The objects of the first collection that is there: a list, a map, a map of lists, or null.
-    fn list<T>(&self, names: &[&str], make: impl Fn(Option<&str>, &Fields<'_>) -> T) -> Vec<T> {
-        let one = |name: Option<&str>, value: &Value| value.as_object().map(|fields| make(name, &Fields(fields)));
+    fn entries(&self, names: &[&str]) -> Vec<Entry<'a>> {
         match names.iter().find_map(|name| self.0.get(*name)) {
-            Some(Value::Array(items)) => items.iter().filter_map(|item| one(None, item)).collect(),
-            Some(Value::Object(map)) => {
-                let within = |(name, value): (&String, &Value)| match value {
-                    Value::Array(items) => items.iter().filter_map(|item| one(Some(name), item)).collect::<Vec<_>>(),
-                    value => one(Some(name), value).into_iter().collect(),
-                };
-                map.iter().flat_map(within).collect()
-            }
+            Some(Value::Array(items)) => objects(None, items).collect(),
+            Some(Value::Object(map)) => map.iter().flat_map(|(key, value)| objects(Some(key), listed(value))).collect(),
             Some(_) | None => Vec::new(),
         }
     }
+}
+
+/// The items of a list, or what is no list by itself.
+fn listed(value: &Value) -> &[Value] {
+    value.as_array().map_or(slice::from_ref(value), Vec::as_slice)
+}
+
+fn objects<'a>(key: Option<&'a str>, items: &'a [Value]) -> impl Iterator<Item = Entry<'a>> {
+    items.iter().filter_map(move |item| Some(Entry { key, fields: Fields(item.as_object()?) }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! Reads Adapty's profiles, whichever generation wrote them.
+//! Reads Adapty's profiles, whichever API wrote them.
 //!
-//! Lenient about form (map, list or null; either generation's names; any form of date), strict about meaning: a level
-//! whose end cannot be told makes the whole profile unreadable, since a level left out would look like one never given.
+//! Lenient about form (map, list or null; either API's names; any form of date), strict about meaning: a level
+//! whose end is not clear makes the whole profile unreadable, since one left out would read as one never given.
 
 use std::collections::BTreeMap;
 use std::{fmt, slice};
@@ -10,8 +10,8 @@ use chrono::DateTime;
 use entitlement::clock::Timestamp;
 use entitlement::failure::brief;
 use entitlement::names::{AccessLevel, User};
-use entitlement::plan::Until;
 use entitlement::profile::{ActualLevel, BARE, Profile, StoreSubscription};
+use entitlement::until::Until;
 use serde_json::{Map, Value};
 
 use crate::date;
@@ -34,22 +34,23 @@ impl std::error::Error for Unreadable {}
 /// later end.
 ///
 /// # Errors
-/// When it is no JSON, has no levels (not even `null`), or a level's end or start cannot be told.
+/// When it is no JSON, has no levels (not even `null`), or a level's end or start is not clear.
 pub fn profile(user: &User, body: &[u8]) -> Result<Profile, Unreadable> {
     let body: Value = serde_json::from_slice(body).map_err(|_| Unreadable("/".to_owned()))?;
     let data = body.get("data").and_then(Value::as_object).ok_or_else(|| Unreadable("data".to_owned()))?;
     let mut found = BTreeMap::new();
-    let mut told = false;
+    let mut is_listed = false;
     for field in ["paid_access_levels", "access_levels"] {
-        if let Some(listed) = data.get(field) {
-            told = true;
-            collect(listed, field, &mut found)?;
+        if let Some(levels) = data.get(field) {
+            is_listed = true;
+            collect(levels, field, &mut found)?;
         }
     }
-    if !told {
+    if !is_listed {
         return Err(Unreadable("data.paid_access_levels".to_owned()));
     }
-    let (levels, sold) = (found.into_values().collect(), sold(data.get("subscriptions")));
+    let levels = found.into_values().collect();
+    let sold = sold(data.get("subscriptions"));
     Ok(Profile { user: user.clone(), exists: true, levels, sold })
 }
 
@@ -85,7 +86,7 @@ fn subscription(entry: &Value) -> Option<StoreSubscription> {
     })
 }
 
-/// Characters of a level's name in a fault: longer than anybody's, and the field behind it is still told.
+/// Characters of a level's name in a fault: longer than any real one, and the field behind it still has room.
 const LONGEST_NAME: usize = 64;
 
 fn collect(listed: &Value, field: &str, found: &mut BTreeMap<AccessLevel, ActualLevel>) -> Result<(), Unreadable> {
@@ -103,10 +104,10 @@ fn collect(listed: &Value, field: &str, found: &mut BTreeMap<AccessLevel, Actual
     } else if !listed.is_null() {
         return Err(Unreadable(place));
     }
-    for shown in levels {
-        let later = found.get(&shown.level).is_none_or(|known| shown.until > known.until);
-        if later {
-            found.insert(shown.level.clone(), shown);
+    for actual in levels {
+        let is_later = found.get(&actual.level).is_none_or(|known| actual.until > known.until);
+        if is_later {
+            found.insert(actual.level.clone(), actual);
         }
     }
     Ok(())
@@ -133,19 +134,18 @@ fn level(name: Option<&str>, entry: &Value, place: &str) -> Result<ActualLevel, 
 
 /// v1 says so; v2 says when renewal was switched off, of what a store sold and has an end.
 fn will_renew(fields: &Map<String, Value>) -> Option<bool> {
-    if let Some(told) = fields.get("will_renew") {
-        return told.as_bool();
+    if let Some(renews) = fields.get("will_renew") {
+        return renews.as_bool();
     }
-    let sold = fields.get("store")?.as_str()? != BARE.0 && fields.get("expires_at")?.is_string();
-    fields.get("renewal_cancelled_at").filter(|_| sold).map(Value::is_null)
+    let is_sold = fields.get("store")?.as_str()? != BARE.0 && fields.get("expires_at")?.is_string();
+    fields.get("renewal_cancelled_at").filter(|_| is_sold).map(Value::is_null)
 }
 
 /// When the level ends.
 ///
 /// v1 says `is_lifetime`, and `is_active` as of the answer; v2 says neither, and a null `expires_at` is for life.
 /// Where v1 contradicts itself: a lifetime that is not active and has an end was revoked then; no end, not for life
-/// and not active is over (since nobody knows when, since ever); no end, not for life and yet active has no end that
-/// anyone could name.
+/// and not active is over, since when is not known, so since ever; no end, not for life and yet active never ends.
 fn until(fields: &Map<String, Value>, place: &str) -> Result<Until, Unreadable> {
     let expires_at = moment(fields, "expires_at", place)?;
     let lifetime = flag(fields, "is_lifetime", place)?;

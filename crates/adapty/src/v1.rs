@@ -1,21 +1,19 @@
 //! Server-side API v1 ("legacy", still supported): what is sent.
 //!
 //! Pages: `server-side-api-specs-legacy`. Every path ends in `/`; without it the API redirects, and redirects are not
-//! followed. v1 documents no error bodies, so only the codes that v2 documents are looked for, and their absence is
-//! fine.
+//! followed. v1 documents no error bodies, so only the codes that v2 documents are read, and their absence is fine.
 
 pub mod body;
 
-use entitlement::attributes::SetAttributes;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{AccessLevel, User};
-use entitlement::plan::Step;
-use serde_json::json;
-use wire::upstream::Call;
+use entitlement::step::Step;
+use serde_json::{Value, json};
+use wire::upstream::{Call, Method};
 
 use crate::attributes;
 use crate::path::{self, UserPath};
-use crate::posting::Posting;
+use crate::request::Request;
 
 const PROFILES: &str = "/api/v1/sdk/profiles/";
 
@@ -33,34 +31,35 @@ pub(crate) fn reading_whole(user: &User, what: &str) -> Call {
 }
 
 /// `POST /profiles/`.
-pub(crate) fn creating(user: &User, what: &str) -> Posting {
+pub(crate) fn creating(user: &User, what: &str) -> Request {
     // Inside JSON the id is never encoded.
     let body = json!({ "customer_user_id": user.as_str() });
-    Posting { call: call(what, PROFILES.to_owned()), body }
+    Request { method: Method::Post, call: call(what, PROFILES.to_owned()), body }
 }
 
-/// `PATCH /profiles/{user}/`, once or more.
-pub(crate) fn describing(user: &User, describe: &SetAttributes, what: &str) -> Vec<Posting> {
-    let posting = |body| Posting { call: reading(user, what), body };
-    attributes::v1(describe).into_iter().map(posting).collect()
-}
-
-/// `POST /profiles/{user}/paid-access-levels/{level}/grant/` or `…/revoke/`.
+/// The request of one step: `POST /profiles/{user}/paid-access-levels/{level}/grant/` or `…/revoke/`, or `PATCH
+/// /profiles/{user}/`.
 ///
 /// # Errors
-/// `Class::Permanent` for a level that no path can hold, and for what is no step on a level.
-pub(crate) fn step(user: &User, step: &Step, what: &str) -> Result<Posting, Failure> {
-    let (level, body) = match step {
-        Step::GrantAccess(grant) => (&grant.level, body::grant(grant)),
-        Step::RevokeAccess(revoke) => (&revoke.level, body::revoke(revoke)),
-        Step::SetAttributes(_) | Step::ReportSale(_) => return Err(no_level(what)),
-    };
-    Ok(Posting { call: call(what, step_path(user, level, step.kind(), what)?), body })
+/// `Class::Permanent` for a level that no path can hold, and for a sale, which v1 records with its grant alone.
+pub(crate) fn step(user: &User, step: &Step, what: &str) -> Result<Request, Failure> {
+    match step {
+        Step::GrantAccess(grant) => access(user, &grant.level, "grant", body::grant(grant), what),
+        Step::RevokeAccess(revoke) => access(user, &revoke.level, "revoke", body::revoke(revoke), what),
+        Step::SetAttributes(set) => {
+            Ok(Request { method: Method::Patch, call: reading(user, what), body: attributes::v1(set) })
+        }
+        Step::ReportSale(_) => Err(takes_no_sale(what, "v1")),
+    }
 }
 
-/// Details and transactions alone are told otherwise.
-pub(crate) fn no_level(what: &str) -> Failure {
-    Failure::new(Class::Permanent, format!("{what}: it is of no access level"))
+/// An API that records no sales by themselves.
+pub(crate) fn takes_no_sale(what: &str, api: &str) -> Failure {
+    Failure::new(Class::Permanent, format!("{what}: Adapty's API `{api}` takes no sale by itself"))
+}
+
+fn access(user: &User, level: &AccessLevel, verb: &str, body: Value, what: &str) -> Result<Request, Failure> {
+    Ok(Request { method: Method::Post, call: call(what, step_path(user, level, verb, what)?), body })
 }
 
 fn call(what: &str, path: String) -> Call {

@@ -1,19 +1,19 @@
 //! Server-side API v2: what is sent.
 //!
-//! Source: Adapty's OpenAPI document (`adapty-api.yaml`). The customer stands in a header, dates are RFC 3339, and a
-//! grant chooses the level but records no revenue; set-transaction records it, and the product brings the level.
+//! Source: Adapty's OpenAPI document (`adapty-api.yaml`). The user stands in a header, dates are RFC 3339, and a grant
+//! chooses the level but records no revenue; set-transaction records it, and the product brings the level.
 
-use entitlement::attributes::SetAttributes;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::User;
-use entitlement::plan::{GrantAccess, Refunded, ReportSale, RevokeAccess, Step, Until};
+use entitlement::step::{GrantAccess, Step};
+use entitlement::until::Until;
 use serde_json::{Map, Value, json};
-use wire::upstream::Call;
+use wire::upstream::{Call, Method};
 
-use crate::adapty::Books;
 use crate::installation::InstallationMeta;
-use crate::posting::Posting;
-use crate::{attributes, date, report, v1};
+use crate::request::Request;
+use crate::sale_format::SaleFormat;
+use crate::{attributes, date, transaction, v1};
 
 const BASE: &str = "/api/v2/server-side-api";
 
@@ -21,13 +21,13 @@ const BASE: &str = "/api/v2/server-side-api";
 /// not.
 const INSTALLATION: &str = "installation_meta";
 
-/// The header that names the customer.
-const CUSTOMER: &str = "adapty-customer-user-id";
+/// The header that names the user.
+const USER: &str = "adapty-customer-user-id";
 
 /// `GET /profile/`.
 ///
 /// # Errors
-/// `Class::Permanent` for a customer whom no header can name.
+/// `Class::Permanent` for a user whom no header can name.
 pub(crate) fn reading(user: &User, what: &str) -> Result<Call, Failure> {
     call(user, what, "/profile/")
 }
@@ -36,60 +36,45 @@ pub(crate) fn reading(user: &User, what: &str) -> Result<Call, Failure> {
 ///
 /// # Errors
 /// As [`reading`].
-pub(crate) fn creating(user: &User, what: &str) -> Result<Posting, Failure> {
-    let body = json!({ INSTALLATION: InstallationMeta::of(user) });
-    Ok(Posting { call: call(user, what, "/profile/")?, body })
+pub(crate) fn creating(user: &User, what: &str) -> Result<Request, Failure> {
+    post(user, what, "/profile/", json!({ INSTALLATION: InstallationMeta::of(user) }))
 }
 
-/// `PATCH /profile/`, once or more.
+/// The request of one step: `POST /purchase/profile/grant/access-level/` or `…/revoke/…`, `POST
+/// /purchase/set/transaction/`, or `PATCH /profile/`. `format`: how sales are written, where they are reported.
 ///
 /// # Errors
-/// As [`reading`].
-pub(crate) fn describing(user: &User, describe: &SetAttributes, what: &str) -> Result<Vec<Posting>, Failure> {
-    let posting = |mut body: Value| {
-        body[INSTALLATION] = json!(InstallationMeta::of(user));
-        Ok(Posting { call: reading(user, what)?, body })
-    };
-    attributes::v2(describe).into_iter().map(posting).collect()
-}
-
-/// `POST /purchase/profile/grant/access-level/` or `…/revoke/…`.
-///
-/// # Errors
-/// As [`reading`].
-pub(crate) fn access(user: &User, step: &Step, what: &str) -> Result<Posting, Failure> {
-    let (path, body) = match step {
-        Step::GrantAccess(grant) => ("/purchase/profile/grant/access-level/", grant_body(grant)),
+/// As [`reading`], and `Class::Permanent` for a sale that set-transaction cannot carry.
+pub(crate) fn step(user: &User, step: &Step, format: Option<&SaleFormat>, what: &str) -> Result<Request, Failure> {
+    match step {
+        Step::GrantAccess(grant) => post(user, what, "/purchase/profile/grant/access-level/", grant_body(grant)),
         // without `revoke_at` it ends now
         Step::RevokeAccess(revoke) => {
-            ("/purchase/profile/revoke/access-level/", json!({ "access_level_id": revoke.level.0 }))
+            let body = json!({ "access_level_id": revoke.level.0 });
+            post(user, what, "/purchase/profile/revoke/access-level/", body)
         }
-        Step::SetAttributes(_) | Step::ReportSale(_) => return Err(v1::no_level(what)),
-    };
-    Ok(Posting { call: call(user, what, path)?, body })
+        Step::ReportSale(report) => {
+            let format = format.ok_or_else(|| v1::takes_no_sale(what, "v2-access"))?;
+            let body = transaction::body(report, format).ok_or_else(|| incomplete(what))?;
+            post(user, what, "/purchase/set/transaction/", body)
+        }
+        Step::SetAttributes(set) => {
+            let mut body = attributes::v2(set);
+            body[INSTALLATION] = json!(InstallationMeta::of(user));
+            Ok(Request { method: Method::Patch, call: reading(user, what)?, body })
+        }
+    }
 }
 
-/// `POST /purchase/set/sale/`; `None` when there is no transaction to tell, or its price is not known, which the
-/// books require.
-///
-/// # Errors
-/// As [`reading`].
-pub(crate) fn report(user: &User, step: &Step, books: &Books, what: &str) -> Result<Option<Posting>, Failure> {
-    let body = match step {
-        Step::GrantAccess(grant) => report::bought(grant, books),
-        Step::SetAttributes(_) => None,
-        Step::ReportSale(ReportSale { grant, refunded_at: Some(at), .. }) => {
-            report::refunded(&Refunded { grant: grant.clone(), at: *at }, books)
-        }
-        Step::ReportSale(report) => report::bought(&report.grant, books),
-        Step::RevokeAccess(RevokeAccess { refunded: Some(refunded), .. }) => report::refunded(refunded, books),
-        Step::RevokeAccess(revoke) => revoke.ended.as_ref().and_then(|ended| report::bought(ended, books)),
-    };
-    let call = call(user, what, "/purchase/set/transaction/")?;
-    Ok(body.map(|body| Posting { call, body }))
+fn post(user: &User, what: &str, path: &str, body: Value) -> Result<Request, Failure> {
+    Ok(Request { method: Method::Post, call: call(user, what, path)?, body })
 }
 
-/// The end is always said: a grant without one would be for life.
+fn incomplete(what: &str) -> Failure {
+    Failure::new(Class::Permanent, format!("{what}: its price or its status is not known, which Adapty requires"))
+}
+
+/// The end always stands in it: a grant without one would be for life.
 fn grant_body(grant: &GrantAccess) -> Value {
     let mut body = Map::new();
     body.insert("access_level_id".to_owned(), grant.level.0.as_str().into());
@@ -113,7 +98,7 @@ fn call(user: &User, what: &str, path: &str) -> Result<Call, Failure> {
             format!("{what}: Adapty's API v2 names users in a header, which holds visible ASCII only; use `v1`");
         return Err(Failure::new(Class::Permanent, words));
     }
-    Ok(Call { what: what.to_owned(), path: format!("{BASE}{path}"), headers: vec![(CUSTOMER, id.to_owned())] })
+    Ok(Call { what: what.to_owned(), path: format!("{BASE}{path}"), headers: vec![(USER, id.to_owned())] })
 }
 
 #[cfg(test)]

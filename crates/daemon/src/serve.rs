@@ -75,8 +75,8 @@ impl Worker {
         let begun = catch_up.begin().await?;
         startup::run(store, settings).await?;
         let sources = controller.sources.iter().map(|source| source.upstream().clone());
-        let books = controller.books.iter().map(|books| books.upstream().clone());
-        let upstreams = sources.chain(upstreams.apps).chain(books).collect();
+        let sales = controller.sales.iter().map(|target| target.destination.upstream().clone());
+        let upstreams = sources.chain(upstreams.apps).chain(sales).collect();
         Ok(Self { upstreams, controller, catch_up, begun })
     }
 

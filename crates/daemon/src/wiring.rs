@@ -1,7 +1,10 @@
 //! Wires the crates together as the settings say.
 
 use ::iaphub::iaphub::Iaphub;
-use adapty::adapty::{Adapty, Api, Books};
+use adapty::adapty::{Adapty, Api};
+use adapty::sale_format::SaleFormat;
+use destination::destination::Destination;
+use destination::store_service::StoreService;
 use entitlement::names::AccessLevel;
 use ingest::catch_up::CatchUp;
 use ingest::webhook::{Bodies, Ingest};
@@ -10,9 +13,10 @@ use operator::task_lease::TaskLeases;
 use source::sources::Sources;
 use store::connection::Time;
 use store::open::{Options, Store};
-use sync::controller::{App, Controller, PolicyMode};
-use sync::recent::Recent;
+use sync::controller::{Controller, PolicyMode};
+use sync::profile_cache::ProfileCache;
 use sync::store_reader::StoreReader;
+use sync::target::Target;
 use wire::client::Client;
 use wire::limit::LimitScope;
 use wire::upstream::{Setup, Upstream};
@@ -80,15 +84,16 @@ pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
     match settings.api {
         AdaptyApi::V1 => Api::V1,
         AdaptyApi::V2Access => Api::V2Access,
-        AdaptyApi::V2 => Api::V2(Books {
+        AdaptyApi::V2 => Api::V2(SaleFormat {
             with_price: settings.product_id == ProductId::ProductAndPrice,
             country: settings.default_country.clone(),
         }),
     }
 }
 
-fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> App {
-    App { adapty: Adapty::new(upstream.clone(), adapty_api(of)), rules: rules::of(settings, of) }
+fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) -> Target {
+    let adapty = Adapty::new(upstream.clone(), adapty_api(of));
+    Target::new(Destination::Adapty(adapty), rules::of(settings, of))
 }
 
 /// What operators ask for, of the database alone.
@@ -143,25 +148,25 @@ pub(crate) fn controller(
         store: store.clone(),
         sources: upstreams.sources.clone(),
         apps: settings.adapty.iter().zip(&upstreams.apps).map(|(of, upstream)| app(settings, of, upstream)).collect(),
-        books: books(settings, store)?,
+        sales: sales(settings, store)?,
         mode: rules::mode(settings),
         policy_mode: match settings.policy.mode {
             Observing::Enforce => PolicyMode::Enforce,
             Observing::Observe => PolicyMode::Observe,
         },
-        recent: Recent::default(),
+        profile_cache: ProfileCache::default(),
         clock: clock::now,
     })
 }
 
-/// The books that are told what was sold, if a path to write to is set. They have an upstream of their own: what refuses
-/// a write does not keep the witness from being asked.
-fn books(settings: &Settings, store: &Store) -> Result<Option<sync::books::Books>, CommandError> {
+/// Where sales alone are reported, if a path to write to is set. It has an upstream of its own: what refuses a write does
+/// not keep store purchases from being read.
+fn sales(settings: &Settings, store: &Store) -> Result<Option<Target>, CommandError> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let (Some(route), Some(rules)) = (of.route.clone(), rules::of_books(settings)) else { return Ok(None) };
     of.api_key.require()?;
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
-    Ok(iaphub(of, limit)?.map(|iaphub| sync::books::Books::new(iaphub, route, rules)))
+    Ok(iaphub(of, limit)?.map(|iaphub| Target::slow(Destination::Iaphub(iaphub, route), rules)))
 }
 
 /// What else is asked where a user stands, if `[iaphub]` is there, with its key.
@@ -169,7 +174,7 @@ fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     let iaphub = iaphub(of, limit)?;
-    Ok(iaphub.map(|iaphub| StoreReader::new(iaphub, store.clone(), of.good_for, clock::now)))
+    Ok(iaphub.map(|iaphub| StoreReader::new(StoreService::Iaphub(iaphub), store.clone(), of.good_for, clock::now)))
 }
 
 /// IAPHUB, if there is a key.

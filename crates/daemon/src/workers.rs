@@ -40,7 +40,7 @@ pub(crate) async fn work(
             Urgency::Fresh | Urgency::Requested => Arc::clone(&fresh),
             Urgency::Bulk => Arc::clone(&bulk),
         };
-        Box::pin(async move { sync.look(claim).await })
+        Box::pin(async move { sync.sync(claim).await })
     });
     let settings = queue::run::Settings { owner: owner.clone(), concurrency, clock: clock::now };
     let saying = tokio::spawn(say_present(store.clone(), owner.clone(), stop.clone()));

@@ -174,17 +174,20 @@ pub type Attributes = BTreeMap<AttributeName, AttributeValue>;
 /// What operators said of details; `None`: it is to be gone, also when the source says otherwise.
 pub type AttributeOverrides = BTreeMap<AttributeName, Option<AttributeValue>>;
 
-/// Tell a destination about the customer.
+/// Set attributes and fields of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAttributes {
-    /// All that is ours to tell, so that the last one told is all that was told.
+    /// All that is ours to set, so that the last confirmed one is all that was set.
     #[serde(alias = "details")]
     pub attributes: Attributes,
     /// To be gone, and may stand there.
     pub gone: BTreeSet<AttributeName>,
-    /// Ordered to be gone, and deleted before: not sent again.
+    /// Overridden to be gone, and deleted before: not sent again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub stays_gone: BTreeSet<AttributeName>,
+    /// Only the deletions are sent, since one request does not hold all; `attributes` were set before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletes_only: bool,
 }
 
 /// A detail that the source fills.

@@ -13,3 +13,9 @@ pub type Clock = fn() -> Timestamp;
 pub fn after(moment: Timestamp, span: chrono::Duration) -> Timestamp {
     moment.checked_add_signed(span).unwrap_or(Timestamp::MAX_UTC)
 }
+
+/// The earlier of what is known and `other`.
+#[must_use]
+pub fn earliest(known: Option<Timestamp>, other: Timestamp) -> Timestamp {
+    known.map_or(other, |at| at.min(other))
+}

@@ -5,12 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::attributes::{AttributeValue, SetAttributes};
-use crate::billing::Stop;
+use crate::content::Content;
 use crate::names::{Mode, User};
-use crate::plan::{GrantAccess, Offer, Refund, RevokeAccess, SaleEvent, SaleStatus, Step};
+use crate::step::Step;
 
-/// Hash of destination, environment, customer, subject, content, and the key of the last confirmed step on that subject.
+/// Hash of destination, environment, user, subject, content, and the key of the last confirmed step on that subject.
 ///
 /// A retry anywhere finds the same entry; wanting old content again later is a new link with a new key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,13 +20,10 @@ impl StepKey {
     /// The key of `step` for `user`, following `previous`.
     #[must_use]
     pub fn of(destination: &str, mode: Mode, user: &User, step: &Step, previous: Option<&Self>) -> Self {
-        let mut hash = Fields(Sha256::new());
-        hash.add(destination);
-        hash.add(mode.as_str());
-        hash.add(user.as_str());
-        hash.step(step);
-        hash.add(previous.map_or("", Self::as_str));
-        Self(hash.finish())
+        let content = Content::of_step(step);
+        let whose = [destination, mode.as_str(), user.as_str()];
+        let fields = whose.into_iter().chain(content.fields()).chain([previous.map_or("", Self::as_str)]);
+        Self(hex::encode(&hash(fields)[..16]))
     }
 
     /// A key as the database keeps it.
@@ -45,10 +41,7 @@ impl StepKey {
     /// A number in `0..span` that depends on the key and `salt` alone: jitter without chance.
     #[must_use]
     pub fn spread(&self, salt: u32, span: u64) -> u64 {
-        let mut hash = Fields(Sha256::new());
-        hash.add(&self.0);
-        hash.add(&salt.to_string());
-        let digest = hash.0.finalize();
+        let digest = hash([self.0.as_str(), &salt.to_string()]);
         let number = digest.iter().take(8).fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
         number.checked_rem(span).unwrap_or(0)
     }
@@ -61,130 +54,28 @@ impl fmt::Display for StepKey {
 }
 
 /// Fields hashed with their lengths, so that no two lists of fields read alike.
-struct Fields(Sha256);
-
-impl Fields {
-    fn add(&mut self, field: &str) {
-        self.0.update((field.len() as u64).to_be_bytes());
-        self.0.update(field.as_bytes());
+fn hash<'a>(fields: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for field in fields {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field.as_bytes());
     }
-
-    fn step(&mut self, step: &Step) {
-        self.add(step.kind());
-        self.add(step.subject());
-        match step {
-            Step::GrantAccess(grant) => self.grant(grant),
-            Step::RevokeAccess(revoke) => self.revoke(revoke),
-            Step::SetAttributes(describe) => self.describe(describe),
-            Step::ReportSale(report) => {
-                self.grant(&report.grant);
-                self.add(match report.word() {
-                    SaleEvent::Sold => "",
-                    SaleEvent::Refunded(_) => "refund",
-                    SaleEvent::Ended(_) => "end",
-                });
-            }
-        }
-    }
-
-    fn grant(&mut self, grant: &GrantAccess) {
-        let sale = &grant.sale;
-        self.add(&grant.until.to_string());
-        self.add(&grant.starts_at.map_or_else(String::new, |at| at.timestamp().to_string()));
-        self.add(&grant.store);
-        self.add(&sale.original);
-        self.add(&sale.id);
-        self.add(&sale.product);
-        self.add(&sale.base_plan);
-        self.add(&sale.price.as_ref().map_or_else(String::new, |price| format!("{} {}", price.major(), price.code())));
-        self.add(&match &sale.offer {
-            Some(Offer::FreeTrial) => "free_trial".to_owned(),
-            Some(Offer::Coupon(id)) => format!("coupon {id}"),
-            Some(Offer::Code(id)) => format!("code {id}"),
-            None => String::new(),
-        });
-        self.add(if grant.sandbox { "sandbox" } else { "production" });
-        // a key of a step that says nothing of it stays what it was
-        if let Some(status) = &sale.status {
-            self.status(status);
-        }
-        if let Some(refunded) = &grant.refunded {
-            self.add("refunded");
-            self.add(&refunded.grant.sale.id);
-        }
-    }
-
-    fn status(&mut self, status: &SaleStatus) {
-        self.add(&status.id);
-        self.add(&status.original);
-        self.add(&status.bought_at.timestamp().to_string());
-        self.add(&status.chain_began_at.timestamp().to_string());
-        self.add(&status.paid_until.to_string());
-        self.add(if status.renews { "renews" } else { "ends" });
-        self.add(&status.payment_failed_at.map_or_else(String::new, |at| at.timestamp().to_string()));
-        self.add(&status.stopped_at.map_or_else(String::new, |at| at.timestamp().to_string()));
-        self.add(&status.grace_until.map_or_else(String::new, |at| at.timestamp().to_string()));
-        self.add(status.country.as_deref().unwrap_or_default());
-        if let Some(stop) = status.stop {
-            self.add("stop");
-            self.add(match stop {
-                Stop::Asked => "asked",
-                Stop::PaymentFailed => "payment_failed",
-                Stop::PaymentDisputed => "payment_disputed",
-                Stop::Unknown => "unknown",
-            });
-        }
-        if let Some(variation) = &status.variation {
-            self.add("variation");
-            self.add(variation);
-        }
-    }
-
-    fn revoke(&mut self, revoke: &RevokeAccess) {
-        self.add(match revoke.refund {
-            Refund::Yes => "refund",
-            Refund::No => "",
-        });
-    }
-
-    fn describe(&mut self, describe: &SetAttributes) {
-        for (name, value) in &describe.attributes {
-            self.add(name.as_str());
-            self.add(match value {
-                AttributeValue::Text(_) => "text",
-                AttributeValue::Number(_) => "number",
-            });
-            self.add(value.as_str());
-        }
-        self.add("gone");
-        describe.gone.iter().for_each(|name| self.add(name.as_str()));
-        if !describe.stays_gone.is_empty() {
-            self.add("stays gone");
-            describe.stays_gone.iter().for_each(|name| self.add(name.as_str()));
-        }
-    }
-
-    fn finish(self) -> String {
-        hex::encode(&self.0.finalize()[..16])
-    }
+    hash.finalize().into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expected::Refund;
     use crate::names::AccessLevel;
+    use crate::step::RevokeAccess;
 
     fn revoke(level: &str) -> Step {
-        Step::RevokeAccess(RevokeAccess {
-            level: AccessLevel(level.into()),
-            refund: Refund::No,
-            refunded: None,
-            ended: None,
-        })
+        Step::RevokeAccess(RevokeAccess { level: AccessLevel(level.into()), refund: Refund::No })
     }
 
     #[test]
-    fn the_same_wish_after_another_confirmation_is_a_new_key() {
+    fn the_same_step_after_another_confirmation_has_a_new_key() {
         let user = User::new("u1").unwrap();
         let key = |previous| StepKey::of("adapty", Mode::Live, &user, &revoke("premium"), previous);
         let first = key(None);

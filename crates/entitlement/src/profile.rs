@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::names::{AccessLevel, User};
-use crate::plan::Until;
+use crate::until::Until;
 
 /// What the destination shows; `levels` is empty for a profile that does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

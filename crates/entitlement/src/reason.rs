@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::plan::Until;
+use crate::until::Until;
 
 /// The reason of a verdict, a step, or the absence of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,7 @@ pub enum Reason {
     AcceptedButNotShown { times: u32 },
     WaitsForRetry { due: Timestamp },
     Refusal { why: String },
+    WaitsForReplacement { level: String },
 }
 
 impl fmt::Display for Reason {
@@ -175,6 +176,9 @@ impl Reason {
             }
             Self::WaitsForRetry { due } => format!("failed before; tried again at {}", day(due)),
             Self::Refusal { why } => format!("the destination refused it: {why}"),
+            Self::WaitsForReplacement { level } => {
+                format!("kept until `{level}`, which the same subscription gives now, is confirmed")
+            }
             _ => "the destination shows just that".into(),
         }
     }

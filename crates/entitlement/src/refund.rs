@@ -1,27 +1,96 @@
-//! Whether the money behind a term went back.
+//! Whether the money of a payment went back: decided here, once, for access and for reports.
 
-use crate::billing::{DisputeState, MoneyBack};
-use crate::plan::Refund;
+use std::collections::BTreeMap;
+
+use crate::billing::{Billing, DisputeState, Invoice, InvoiceStatus, MoneyBack, Purchase, Subscription};
+use crate::expected::{Refund, RefundedSale};
 use crate::reason::Reason;
 use crate::rules::{Choice, Policy};
+use crate::transaction_ids;
+
+/// What became of the money of each payment, by chain and payment.
+#[derive(Clone, Debug, Default)]
+pub struct Refunds(BTreeMap<(String, String), Effect>);
 
 /// What money that went back, or may, does to the right it paid for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Effect {
+    #[default]
     Stands,
     /// The right stands, but an operator should know.
     StandsBut(Reason),
     Withheld(Refund, Reason),
 }
 
+impl Refunds {
+    /// Judges every payment of `billing`.
+    #[must_use]
+    pub fn of(billing: &Billing, policy: &Policy) -> Self {
+        let mut refunds = BTreeMap::new();
+        for subscription in &billing.subscriptions {
+            for Invoice { id, total, money_back, .. } in &subscription.invoices {
+                let payment = (subscription.id.clone(), id.clone());
+                refunds.insert(payment, effect(id, total.minor, money_back, policy));
+            }
+        }
+        for Purchase { id, total, money_back, .. } in &billing.purchases {
+            refunds.insert((id.clone(), id.clone()), effect(id, total.minor, money_back, policy));
+        }
+        Self(refunds)
+    }
+
+    /// What became of the money of `invoice` of `subscription`.
+    #[must_use]
+    pub fn of_invoice(&self, subscription: &Subscription, invoice: &Invoice) -> &Effect {
+        self.effect(&subscription.id, &invoice.id)
+    }
+
+    /// What became of the money of `purchase`.
+    #[must_use]
+    pub fn of_purchase(&self, purchase: &Purchase) -> &Effect {
+        self.effect(&purchase.id, &purchase.id)
+    }
+
+    fn effect(&self, chain: &str, payment: &str) -> &Effect {
+        const STANDS: &Effect = &Effect::Stands;
+        self.0.get(&(chain.to_owned(), payment.to_owned())).unwrap_or(STANDS)
+    }
+
+    /// The sales of `billing` whose money went back, in order.
+    #[must_use]
+    pub fn sales(&self, billing: &Billing) -> Vec<RefundedSale> {
+        let mut sales = Vec::new();
+        for subscription in &billing.subscriptions {
+            for invoice in subscription.invoices.iter().filter(|invoice| invoice.status == InvoiceStatus::Paid) {
+                let id = transaction_ids::of_invoice(subscription, invoice);
+                sales.extend(refunded_sale(&subscription.id, &id, self.of_invoice(subscription, invoice)));
+            }
+        }
+        for purchase in &billing.purchases {
+            sales.extend(refunded_sale(&purchase.id, &purchase.id, self.of_purchase(purchase)));
+        }
+        sales.sort_by(|one, other| (&one.chain, &one.id).cmp(&(&other.chain, &other.id)));
+        sales.dedup();
+        sales
+    }
+}
+
+fn refunded_sale(chain: &str, id: &str, effect: &Effect) -> Option<RefundedSale> {
+    match effect {
+        Effect::Withheld(Refund::Yes, because) => {
+            Some(RefundedSale { chain: chain.to_owned(), id: id.to_owned(), because: because.clone() })
+        }
+        Effect::Withheld(Refund::No, _) | Effect::Stands | Effect::StandsBut(_) => None,
+    }
+}
+
 /// Judges a payment of `total` (smallest unit) of which `back` went back.
 ///
 /// Refunds and lost disputes add up; together they are full when they reach the total. A lost dispute is a full refund
-/// whatever its amount, since the customer took the payment back.
-#[must_use]
-pub fn effect(id: &str, total: i64, back: &MoneyBack, policy: &Policy) -> Effect {
-    let of = |state: &DisputeState| back.disputes.iter().find(|dispute| &dispute.state == state);
-    if of(&DisputeState::Lost).is_some() {
+/// whatever its amount, since the payer took the payment back.
+fn effect(id: &str, total: i64, back: &MoneyBack, policy: &Policy) -> Effect {
+    let has_dispute = |state: &DisputeState| back.disputes.iter().any(|dispute| &dispute.state == state);
+    if has_dispute(&DisputeState::Lost) {
         return withheld(policy.full_refund, Refund::Yes, Reason::DisputeLost { payment: id.into() });
     }
     if total > 0 && back.refunded >= total {
@@ -30,10 +99,10 @@ pub fn effect(id: &str, total: i64, back: &MoneyBack, policy: &Policy) -> Effect
     if back.refunded > 0 && policy.partial_refund == Choice::Revoke {
         return withheld(Choice::Revoke, Refund::Yes, Reason::RefundedPartly { payment: id.into() });
     }
-    if of(&DisputeState::Open).is_some() && policy.dispute_opened == Choice::Revoke {
+    if has_dispute(&DisputeState::Open) && policy.dispute_opened == Choice::Revoke {
         return withheld(Choice::Revoke, Refund::No, Reason::DisputeOpen { payment: id.into() });
     }
-    match unknown(back) {
+    match unknown_status(back) {
         Some(status) => Effect::StandsBut(Reason::UnknownDispute { payment: id.into(), status }),
         None => Effect::Stands,
     }
@@ -46,7 +115,7 @@ fn withheld(choice: Choice, refund: Refund, because: Reason) -> Effect {
     }
 }
 
-fn unknown(back: &MoneyBack) -> Option<String> {
+fn unknown_status(back: &MoneyBack) -> Option<String> {
     back.disputes.iter().find_map(|dispute| match &dispute.state {
         DisputeState::Unknown(status) => Some(status.clone()),
         DisputeState::Warning | DisputeState::Open | DisputeState::Won | DisputeState::Lost => None,

@@ -50,9 +50,9 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Whether the destination keeps books: each sale is told by itself, and where it stands.
+    /// Whether each sale is reported by itself, with its status.
     #[must_use]
-    pub fn keeps_books(self) -> bool {
+    pub fn reports_sales(self) -> bool {
         match self {
             Self::SalesAndAccess | Self::SalesOnly => true,
             Self::AccessWithSale | Self::AccessOnly => false,

@@ -2,14 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::case::Case;
 use crate::clock::{Timestamp, after};
-use crate::decide::Case;
-use crate::elsewhere::{self, LATE};
+use crate::expected::{Entitlement, Expected};
 use crate::names::AccessLevel;
-use crate::plan::{Entitlement, Expected, Plan, Step, Until};
+use crate::other_stores::{self, LATE};
+use crate::plan::Plan;
 use crate::profile::{ActualLevel, BARE};
 use crate::reason::Reason;
 use crate::rules::{Protocol, Rules};
+use crate::step::Step;
+use crate::until::Until;
 
 /// The stores in which apps sell.
 const IN_APPS: [&str; 2] = ["app_store", "play_store"];
@@ -55,7 +58,7 @@ impl Status {
     pub fn of(case: &Case, plan: &Plan, carried: Carried) -> Self {
         let mut levels: Vec<LevelStatus> = Vec::new();
         if carried == Carried::Out {
-            levels.extend(plan.expected.owed.iter().map(|right| owed(right, &case.rules)));
+            levels.extend(plan.expected.entitlements.iter().map(|right| owed(right, &case.rules)));
         }
         for shown in case.profile.levels.iter().filter(|shown| shown.runs(case.now)) {
             if carried == Carried::Out && is_revoked(plan, &shown.level) {
@@ -69,7 +72,7 @@ impl Status {
                 None => levels.push(self::shown(shown)),
             }
         }
-        for late in case.profile.levels.iter().filter(|shown| elsewhere::is_late(shown, case)) {
+        for late in case.profile.levels.iter().filter(|shown| other_stores::is_late(shown, case)) {
             if levels.iter().all(|known| known.level != late.level) {
                 levels.push(shown(late));
             }
@@ -88,7 +91,7 @@ impl Status {
     /// What was seen stays to its end; where billing is sure not to owe it, it does not renew.
     #[must_use]
     pub fn unread(expected: &Expected, rules: &Rules, seen: Self) -> Self {
-        let mut levels: Vec<LevelStatus> = expected.owed.iter().map(|right| owed(right, rules)).collect();
+        let mut levels: Vec<LevelStatus> = expected.entitlements.iter().map(|right| owed(right, rules)).collect();
         for known in seen.levels {
             let is_over = expected.unknown.is_empty() && known.is_of(&[&rules.store]);
             match levels.iter_mut().find(|owed| owed.level == known.level) {

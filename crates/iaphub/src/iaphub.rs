@@ -1,4 +1,4 @@
-//! IAPHUB as the rest of the house uses it.
+//! One app at IAPHUB: what its users bought in the stores.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -45,18 +45,19 @@ impl Iaphub {
         &self.upstream
     }
 
-    /// The levels that what `user` bought in the stores opens at `now`. What is active without an end to come is told
-    /// to last for the time that an answer is `good_for`.
+    /// The levels that the stores' purchases of `user` open at `now`. What is active without an end to come is taken to
+    /// last for the time that an answer is `good_for`.
     ///
     /// # Errors
-    /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read, or a 404: a user
-    /// whom IAPHUB does not know is answered for with 200, so it is no word about anybody.
-    pub async fn shown(&self, user: &User, now: Timestamp, good_for: Duration) -> Result<Vec<LevelStatus>, Failure> {
-        let transient = |failure: Failure| match failure.status {
-            Some(404) => Failure { class: Class::Transient, ..failure },
-            Some(_) | None => failure,
-        };
-        let answer = self.upstream.get(self.reading(user)).await.map_err(transient)?;
+    /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read, or a 404: IAPHUB
+    /// answers 200 for a user it does not know, so a 404 says nothing of any user.
+    pub async fn store_purchases(
+        &self,
+        user: &User,
+        now: Timestamp,
+        good_for: Duration,
+    ) -> Result<Vec<LevelStatus>, Failure> {
+        let answer = self.upstream.get(self.reading(user)).await.map_err(of_read)?;
         let open_until = after(now, TimeDelta::from_std(good_for).unwrap_or(TimeDelta::MAX));
         read::levels(&answer.body, &self.levels, now, open_until)
             .map_err(|why| Failure::new(Class::Transient, format!("{READING} at iaphub: {why}")))
@@ -64,10 +65,19 @@ impl Iaphub {
 
     /// `returnNew`: a user who never opened the app is answered for like one who bought nothing.
     fn reading(&self, user: &User) -> Call {
-        let (app, user) = (encoded(&self.app), encoded(user.as_str()));
+        let app = encoded(&self.app);
+        let user = encoded(user.as_str());
         let environment = encoded(&self.environment);
         let path = format!("/v1/app/{app}/user/{user}?environment={environment}&returnNew=true");
         Call { what: READING.to_owned(), path, headers: Vec::new() }
+    }
+}
+
+/// A failed read, classified: a 404 is about the address, which may be right again later.
+fn of_read(failure: Failure) -> Failure {
+    match failure.class {
+        Class::Missing => Failure { class: Class::Transient, ..failure },
+        Class::Transient | Class::Permanent | Class::Credentials => failure,
     }
 }
 
@@ -87,12 +97,27 @@ pub(crate) fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::encoded;
+    use super::*;
+    use crate::sample::{iaphub, user};
 
     #[test]
     fn whatever_a_user_is_called_is_one_segment() {
         assert_eq!(encoded("u-1_~"), "u-1_~");
         assert_eq!(encoded("../a b?c=é"), "%2E%2E%2Fa%20b%3Fc%3D%C3%A9");
         assert_eq!(encoded(".."), "%2E%2E");
+    }
+
+    #[test]
+    fn a_user_is_read_in_the_apps_environment_and_may_be_unknown() {
+        let expected = "/v1/app/app_1/user/u-1?environment=production&returnNew=true";
+        assert_eq!(iaphub().reading(&user()).path, expected);
+    }
+
+    #[test]
+    fn a_read_that_is_answered_404_is_tried_again() {
+        let class = |class| of_read(Failure::new(class, READING)).class;
+        assert_eq!(class(Class::Missing), Class::Transient);
+        assert_eq!(class(Class::Permanent), Class::Permanent);
+        assert_eq!(class(Class::Credentials), Class::Credentials);
     }
 }

@@ -1,9 +1,12 @@
-//! Speaks IAPHUB: a witness of what the app's stores sold, which is only read unless a path to write to is set.
+//! Speaks IAPHUB: what the app's stores sold, and reports of sales.
 //!
-//! Source: IAPHUB's page "API - Get user". The route that takes transactions of the web is not public, so [`write`] is
-//! unverified. No vendor type leaves this room.
+//! [`iaphub`] reads, from IAPHUB's page "API - Get user". [`write`] reports sales of the web, where a path for them is set:
+//! that route is not public, so nothing of it was verified. No vendor type leaves this room.
 
 pub mod iaphub;
+mod purchase;
 mod read;
+#[cfg(test)]
+mod sample;
 pub mod setup;
 pub mod write;

@@ -1,4 +1,6 @@
-//! Reads a user of IAPHUB, leniently: of an active product nothing but its type is always there.
+//! Reads a user of IAPHUB, leniently.
+//!
+//! Of an active product nothing but its type is always there.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +8,12 @@ use chrono::DateTime;
 use entitlement::clock::Timestamp;
 use entitlement::failure::brief;
 use entitlement::names::AccessLevel;
-use entitlement::plan::Until;
 use entitlement::status::LevelStatus;
+use entitlement::until::Until;
 use serde_json::Value;
 
 /// The levels that the active products open at `now`; of several for one level the longest. `open_until`: how long what is
-/// active without an end to come is told to last.
+/// active without an end to come is taken to last.
 ///
 /// # Errors
 /// Why the answer makes no sense, or the error that stands in it.
@@ -22,21 +24,16 @@ pub(crate) fn levels(
     open_until: Timestamp,
 ) -> Result<Vec<LevelStatus>, String> {
     let body = answer(body)?;
-    let products = match body.get("activeProducts") {
-        Some(Value::Array(products)) => products.as_slice(),
-        Some(Value::Null) => &[],
-        Some(_) | None => return Err("the answer has no list `activeProducts`".to_owned()),
-    };
-    let mut found: BTreeMap<AccessLevel, LevelStatus> = BTreeMap::new();
-    for product in products {
+    let mut longest: BTreeMap<AccessLevel, LevelStatus> = BTreeMap::new();
+    for product in active_products(&body)? {
         let Some(level) = level_of(product, levels) else { continue };
-        let Some(shown) = shown(product, level, now, open_until)? else { continue };
-        let is_longer = found.get(level).is_none_or(|known| known.until < shown.until);
+        let Some(status) = status(product, level, now, open_until)? else { continue };
+        let is_longer = longest.get(level).is_none_or(|known| known.until < status.until);
         if is_longer {
-            found.insert(level.clone(), shown);
+            longest.insert(level.clone(), status);
         }
     }
-    Ok(found.into_values().collect())
+    Ok(longest.into_values().collect())
 }
 
 /// What was answered.
@@ -61,44 +58,63 @@ fn is_code(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
+fn active_products(answer: &Value) -> Result<&[Value], String> {
+    match answer.get("activeProducts") {
+        Some(Value::Array(products)) => Ok(products),
+        Some(Value::Null) => Ok(&[]),
+        Some(_) | None => Err("the answer has no list `activeProducts`".to_owned()),
+    }
+}
+
 fn level_of<'a>(product: &Value, levels: &'a BTreeMap<String, AccessLevel>) -> Option<&'a AccessLevel> {
-    ["sku", "groupName"].iter().find_map(|field| levels.get(product.get(*field)?.as_str()?))
+    ["sku", "groupName"].iter().find_map(|field| levels.get(text(product, field)?))
 }
 
 /// What one product gives; `None` when it gives nothing at `now`.
 ///
-/// The SDK gives access in two states alone, and whatever the date says: in grace, and where a renewal is told late, it has
-/// passed. Where no state is told, the end tells.
-fn shown(
+/// The SDK gives access in two states alone, whatever the date says: in grace, and where a renewal is seen late, it lies in
+/// the past. Without a state, the end decides.
+fn status(
     product: &Value,
     level: &AccessLevel,
     now: Timestamp,
     open_until: Timestamp,
 ) -> Result<Option<LevelStatus>, String> {
-    let text = |field: &str| product.get(field).and_then(Value::as_str);
-    let flag = |field: &str| product.get(field).and_then(Value::as_bool);
-    let state = text("subscriptionState");
+    let state = text(product, "subscriptionState");
     let is_open = matches!(state, Some("active" | "grace_period"));
     if state.is_some() && !is_open {
         return Ok(None);
     }
-    let date = text("expirationDate").map(moment).transpose()?;
-    let lasting = date.map(Until::At).or((text("type") == Some("non_consumable")).then_some(Until::Lifetime));
-    let lasting = lasting.filter(|until| until.is_after(now));
-    // it renews, for all anybody knows
-    let is_renewing = lasting.is_none() && is_open;
-    let Some(until) = lasting.or(is_renewing.then_some(Until::At(open_until))) else { return Ok(None) };
+    let end = end(product)?.filter(|until| until.is_after(now));
+    // what is open without an end to come renews, as far as is known
+    let is_renewing = end.is_none() && is_open;
+    let Some(until) = end.or(is_renewing.then_some(Until::At(open_until))) else { return Ok(None) };
     let in_grace = state == Some("grace_period");
     Ok(Some(LevelStatus {
         level: level.clone(),
         app: None,
         until: Some(until),
-        will_renew: flag("isSubscriptionRenewable").or(is_renewing.then_some(true)),
+        will_renew: flag(product, "isSubscriptionRenewable").or(is_renewing.then_some(true)),
         in_grace,
-        billing_issue: in_grace || flag("isSubscriptionRetryPeriod") == Some(true),
-        store: text("platform").map(store),
+        billing_issue: in_grace || flag(product, "isSubscriptionRetryPeriod") == Some(true),
+        store: text(product, "platform").map(store),
         because: "IAPHUB shows it".to_owned(),
     }))
+}
+
+fn end(product: &Value) -> Result<Option<Until>, String> {
+    if let Some(date) = text(product, "expirationDate") {
+        return moment(date).map(|at| Some(Until::At(at)));
+    }
+    Ok((text(product, "type") == Some("non_consumable")).then_some(Until::Lifetime))
+}
+
+fn text<'a>(product: &'a Value, field: &str) -> Option<&'a str> {
+    product.get(field)?.as_str()
+}
+
+fn flag(product: &Value, field: &str) -> Option<bool> {
+    product.get(field)?.as_bool()
 }
 
 /// The store's name as Adapty calls it.
@@ -136,18 +152,31 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_a_lifetime_and_what_nobody_mapped() {
-        let shown = read(&json!({ "productsForSale": [], "activeProducts": [
+    fn a_subscription_and_a_lifetime_open_their_levels_and_an_unmapped_product_opens_none() {
+        let levels = read(&json!({ "productsForSale": [], "activeProducts": [
             { "id": "1", "type": "renewable_subscription", "sku": "sub_monthly", "platform": "ios",
               "expirationDate": "2026-02-01T00:00:00.000Z", "isSubscriptionRenewable": true, "subscriptionState": "active" },
             { "id": "2", "type": "non_consumable", "sku": "vip", "purchaseDate": "2019-04-16T11:24:17.716Z" },
             { "id": "3", "type": "non_consumable", "sku": "unheard_of" },
         ]}))
         .unwrap();
-        let told: Vec<_> = shown.iter().map(|of| (of.level.0.as_str(), of.until, of.store.as_deref())).collect();
+        let brief: Vec<_> = levels.iter().map(|of| (of.level.0.as_str(), of.until, of.store.as_deref())).collect();
         let end = Until::At("2026-02-01T00:00:00Z".parse().unwrap());
-        assert_eq!(told, [("gold", Some(Until::Lifetime), None), ("premium", Some(end), Some("app_store"))]);
-        assert_eq!((shown[1].will_renew, shown[1].in_grace), (Some(true), false));
+        assert_eq!(brief, [("gold", Some(Until::Lifetime), None), ("premium", Some(end), Some("app_store"))]);
+        assert_eq!((levels[1].will_renew, levels[1].in_grace), (Some(true), false));
+    }
+
+    #[test]
+    fn of_several_products_for_one_level_the_longest_counts() {
+        let product = |sku: &str, end: &str| json!({ "sku": sku, "expirationDate": end });
+        let short = product("sub_monthly", "2026-02-01T00:00:00Z");
+        let mut long = product("", "2027-02-01T00:00:00Z");
+        long["groupName"] = "grouped".into();
+        for products in [[&short, &long], [&long, &short]] {
+            let levels = read(&json!({ "activeProducts": products })).unwrap();
+            let end = Until::At("2027-02-01T00:00:00Z".parse().unwrap());
+            assert_eq!((levels.len(), levels[0].until), (1, Some(end)));
+        }
     }
 
     #[test]
@@ -163,8 +192,12 @@ mod tests {
         for state in ["retry_period", "paused", "expired", "unheard_of"] {
             assert_eq!(one(product(state.into(), later)), None, "{state}");
         }
-        assert_eq!(one(product(Value::Null, "2026-01-09T00:00:00Z")), None, "where no state is told the end tells");
-        assert_eq!(one(json!({ "type": "renewable_subscription", "sku": "sub_monthly" })), None, "no end, no word");
+        assert_eq!(one(product(Value::Null, "2026-01-09T00:00:00Z")), None, "without a state the end decides");
+        assert_eq!(
+            one(json!({ "type": "renewable_subscription", "sku": "sub_monthly" })),
+            None,
+            "neither state nor end"
+        );
     }
 
     #[test]
@@ -175,11 +208,9 @@ mod tests {
                 json!({ "sku": "sub_monthly", "subscriptionState": state, "expirationDate": "2026-01-09T23:00:00Z" });
             let dateless = json!({ "sku": "sub_monthly", "subscriptionState": state });
             for product in [past, dateless] {
-                let shown = one(product).unwrap();
-                assert_eq!(
-                    (shown.until, shown.will_renew, shown.in_grace),
-                    (open, Some(true), state == "grace_period")
-                );
+                let level = one(product).unwrap();
+                let expected = (open, Some(true), state == "grace_period");
+                assert_eq!((level.until, level.will_renew, level.in_grace), expected);
             }
         }
     }
@@ -187,8 +218,12 @@ mod tests {
     #[test]
     fn an_error_inside_an_answer_is_an_error_and_names_nobody() {
         assert_eq!(read(&json!({ "error": "rate_limit" })).unwrap_err(), "it answers `rate_limit`");
-        let told = read(&json!({ "error": "no user ann@example.com" })).unwrap_err();
-        assert_eq!(told, "it answers `an unnamed error`");
+        let unnamed = read(&json!({ "error": "no user ann@example.com" })).unwrap_err();
+        assert_eq!(unnamed, "it answers `an unnamed error`");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_user_is_an_error() {
         assert!(read(&json!({})).is_err() && read(&json!({ "activeProducts": {} })).is_err());
         assert_eq!(read(&json!({ "activeProducts": null })).unwrap(), []);
         let odd = json!({ "activeProducts": [{ "sku": "vip", "expirationDate": "tomorrow" }] });

@@ -1,28 +1,26 @@
-//! Writes transactions of the web, by a route that is not public: its paths are settings, its fields are those of a
-//! purchase as IAPHUB's other pages show it. Nothing of it was verified against IAPHUB.
+//! Reports sales of the web, by a route that is not public.
+//!
+//! Its paths are settings, and nothing of it was verified against IAPHUB.
 
 use std::fmt::Write;
 
-use chrono::SecondsFormat;
-use entitlement::billing::Stop;
-use entitlement::clock::Timestamp;
 use entitlement::failure::{Class, Failure};
 use entitlement::names::User;
-use entitlement::plan::{GrantAccess, Offer, ReportSale, SaleEvent, SaleStatus, Until};
-use serde_json::{Map, Number, Value};
+use entitlement::step::{ReportSale, SaleEvent};
+use serde_json::Value;
 use wire::upstream::{Call, Method};
 
 use crate::iaphub::{Iaphub, encoded};
-use crate::read;
+use crate::{purchase, read};
 
-const TELLING: &str = "telling the transaction";
+const REPORTING: &str = "reporting the sale";
 
-/// Where transactions are written to.
+/// Where sales are reported to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// One that IAPHUB was not told of.
+    /// The first report under a transaction id.
     pub create: Path,
-    /// One that it was told of before.
+    /// Any later one.
     pub update: Path,
 }
 
@@ -35,7 +33,56 @@ enum Piece {
     Text(String),
     App,
     User,
-    Sale,
+    Transaction,
+}
+
+impl Iaphub {
+    /// Reports a sale, or what became of it: one request.
+    ///
+    /// # Errors
+    /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read. After a
+    /// [`Class::Transient`] it may have arrived. Permanent for a sale without its status, and for a 404: users have no
+    /// profile here that could be created first.
+    pub async fn report(&self, route: &Route, user: &User, report: &ReportSale) -> Result<(), Failure> {
+        let (call, body) = self.request(route, user, report)?;
+        let answer = self.upstream.send(Method::Post, call, &body).await.map_err(of_write)?;
+        if answer.body.is_empty() {
+            return Ok(());
+        }
+        match read::answer(&answer.body) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(unread(answer.status, &why)),
+        }
+    }
+
+    fn request(&self, route: &Route, user: &User, report: &ReportSale) -> Result<(Call, Value), Failure> {
+        let body = purchase::body(user, &self.environment, report).ok_or_else(without_status)?;
+        let path = match report.event {
+            SaleEvent::Sold => &route.create,
+            SaleEvent::Changed | SaleEvent::Refunded(_) | SaleEvent::Ended(_) => &route.update,
+        };
+        let path = path.filled(&self.app, user.as_str(), &report.id());
+        Ok((Call { what: REPORTING.to_owned(), path, headers: Vec::new() }, body))
+    }
+}
+
+fn without_status() -> Failure {
+    Failure::new(
+        Class::Permanent,
+        format!("{REPORTING}: its status is not known, and no purchase is written without it"),
+    )
+}
+
+fn unread(status: u16, why: &str) -> Failure {
+    Failure { status: Some(status), ..Failure::new(Class::Transient, format!("{REPORTING} at iaphub: {why}")) }
+}
+
+/// A refused report, classified: a 404 speaks of the path, which no repeat makes right.
+fn of_write(failure: Failure) -> Failure {
+    match failure.class {
+        Class::Missing => Failure { class: Class::Permanent, ..failure },
+        Class::Transient | Class::Permanent | Class::Credentials => failure,
+    }
 }
 
 impl Path {
@@ -45,7 +92,6 @@ impl Path {
     /// Reads `/v1/app/{app}/user/{user}`; `None` when it is no path, or names an unknown place.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '#' | '\\' | '"' | '<' | '>');
         if !text.starts_with('/') {
             return None;
         }
@@ -53,130 +99,103 @@ impl Path {
         let mut rest = text;
         while let Some((before, behind)) = rest.split_once('{') {
             let (place, after) = behind.split_once('}')?;
-            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(literal(before)?);
             pieces.push(match place {
                 "app" => Piece::App,
                 "user" => Piece::User,
-                "transaction" => Piece::Sale,
+                "transaction" => Piece::Transaction,
                 _ => return None,
             });
             rest = after;
         }
-        pieces.push(Piece::Text(rest.to_owned()));
-        let is_path = |piece: &Piece| !matches!(piece, Piece::Text(text) if !text.chars().all(is_plain));
-        pieces.iter().all(is_path).then_some(Self(pieces))
+        pieces.push(literal(rest)?);
+        Some(Self(pieces))
     }
 
-    fn filled(&self, app: &str, user: &str, sale: &str) -> String {
-        self.0.iter().fold(String::new(), |mut path, piece| {
+    fn filled(&self, app: &str, user: &str, transaction: &str) -> String {
+        let mut path = String::new();
+        for piece in &self.0 {
             // writing to a string cannot fail
             let _ = match piece {
                 Piece::Text(text) => path.write_str(text),
                 Piece::App => path.write_str(&encoded(app)),
                 Piece::User => path.write_str(&encoded(user)),
-                Piece::Sale => path.write_str(&encoded(sale)),
+                Piece::Transaction => path.write_str(&encoded(transaction)),
             };
-            path
-        })
+        }
+        path
     }
 }
 
-impl Iaphub {
-    /// Tells of one transaction; what says nothing that could be told is told by nothing. `is_known`: IAPHUB was told of it
-    /// before.
-    ///
-    /// # Errors
-    /// [`Failure`]; an error inside an answer with 200 is transient, as is an answer that cannot be read. After a
-    /// [`Class::Transient`] it may have arrived.
-    pub async fn tell(&self, route: &Route, user: &User, report: &ReportSale, is_known: bool) -> Result<(), Failure> {
-        let Some(body) = self.purchase(user, report) else { return Ok(()) };
-        let path = if is_known { &route.update } else { &route.create };
-        let path = path.filled(&self.app, user.as_str(), &report.id());
-        let call = Call { what: TELLING.to_owned(), path, headers: Vec::new() };
-        let answer = self.upstream.send(Method::Post, call, &body).await?;
-        if answer.body.is_empty() {
-            return Ok(());
-        }
-        let unread = |why| Failure {
-            status: Some(answer.status),
-            ..Failure::new(Class::Transient, format!("{TELLING} at iaphub: {why}"))
-        };
-        read::answer(&answer.body).map(drop).map_err(unread)
-    }
-
-    /// The purchase as IAPHUB names its fields; what is not known is left out, never null.
-    fn purchase(&self, user: &User, report: &ReportSale) -> Option<Value> {
-        let GrantAccess { store, sale, sandbox, .. } = &*report.grant;
-        let status = sale.status.as_ref()?;
-        let mut body = Map::new();
-        let mut add = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
-        add("userId", user.as_str().into());
-        add("environment", (*self.environment).into());
-        add("platform", store.as_str().into());
-        add("productSku", sale.product.as_str().into());
-        add("orderId", status.id.as_str().into());
-        add("originalPurchase", status.original.as_str().into());
-        add("purchaseDate", date(status.bought_at));
-        add("isSandbox", (*sandbox).into());
-        if let Some(price) = &sale.price {
-            add("currency", price.code().into());
-            add("price", serde_json::from_str::<Number>(&price.major()).ok()?.into());
-        }
-        if let Some(country) = &status.country {
-            add("country", country.as_str().into());
-        }
-        if let Some(end) = end(report.word(), status) {
-            add("expirationDate", date(end));
-        }
-        add("isRefunded", matches!(report.word(), SaleEvent::Refunded(_)).into());
-        if let SaleEvent::Refunded(at) = report.word() {
-            add("refundDate", date(at));
-        }
-        let is_subscription = status.paid_until != Until::Lifetime;
-        add("isSubscription", is_subscription.into());
-        if is_subscription {
-            let is_trial = sale.offer == Some(Offer::FreeTrial);
-            add("isSubscriptionRenewable", (report.word() == SaleEvent::Sold && status.renews).into());
-            add("subscriptionState", state(report.word(), status).into());
-            add("subscriptionPeriodType", if is_trial { "trial" } else { "normal" }.into());
-        }
-        if let Some(reason) = cancel_reason(report.word(), status).filter(|_| is_subscription) {
-            add("subscriptionCancelReason", reason.into());
-        }
-        Some(Value::Object(body))
-    }
-}
-
-fn end(word: SaleEvent, status: &SaleStatus) -> Option<Timestamp> {
-    match word {
-        SaleEvent::Sold | SaleEvent::Refunded(_) => status.paid_until.at(),
-        SaleEvent::Ended(at) => Some(at),
-    }
-}
-
-fn state(word: SaleEvent, status: &SaleStatus) -> &'static str {
-    match word {
-        SaleEvent::Refunded(_) | SaleEvent::Ended(_) => "expired",
-        SaleEvent::Sold if status.payment_failed_at.is_some() => "grace_period",
-        SaleEvent::Sold => "active",
-    }
-}
-
-/// As far as it is known.
-fn cancel_reason(word: SaleEvent, status: &SaleStatus) -> Option<&'static str> {
-    match (word, status.stop) {
-        (SaleEvent::Refunded(_), _) => Some("refunded"),
-        (_, Some(Stop::Asked)) => Some("customer_canceled"),
-        (_, Some(Stop::PaymentFailed)) => Some("billing_error"),
-        (_, Some(Stop::PaymentDisputed | Stop::Unknown)) => Some("unknown"),
-        (SaleEvent::Ended(_), None) if status.payment_failed_at.is_some() => Some("billing_error"),
-        (SaleEvent::Ended(_) | SaleEvent::Sold, None) => None,
-    }
-}
-
-fn date(at: Timestamp) -> Value {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true).into()
+/// Text that stands in a path as it is; `None` when it cannot.
+fn literal(text: &str) -> Option<Piece> {
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '#' | '\\' | '"' | '<' | '>');
+    text.chars().all(is_plain).then(|| Piece::Text(text.to_owned()))
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::sample::{at, iaphub, report, user};
+
+    fn route() -> Route {
+        let path = |text: &str| Path::parse(text).unwrap();
+        Route {
+            create: path("/v1/app/{app}/user/{user}/transaction"),
+            update: path("/v1/app/{app}/user/{user}/transaction/{transaction}"),
+        }
+    }
+
+    #[test]
+    fn the_first_report_of_a_sale_creates_it_and_any_later_one_updates_it() {
+        let path = |event| iaphub().request(&route(), &user(), &report(event)).unwrap().0.path;
+        assert_eq!(path(SaleEvent::Sold), "/v1/app/app_1/user/u-1/transaction");
+        let later = at("2026-02-10T00:00:00Z");
+        for event in [SaleEvent::Changed, SaleEvent::Refunded(later), SaleEvent::Ended(later)] {
+            assert_eq!(path(event), "/v1/app/app_1/user/u-1/transaction/in_2");
+        }
+    }
+
+    #[test]
+    fn a_sale_whose_status_is_not_known_is_refused_and_never_sent() {
+        let mut report = report(SaleEvent::Sold);
+        report.sale.status = None;
+        let failure = iaphub().request(&route(), &user(), &report).err().unwrap();
+        let expected = "reporting the sale: its status is not known, and no purchase is written without it";
+        assert_eq!((failure.class, failure.to_string().as_str()), (Class::Permanent, expected));
+    }
+
+    #[test]
+    fn a_report_that_is_answered_404_is_refused_for_good() {
+        let class = |class| of_write(Failure::new(class, REPORTING)).class;
+        assert_eq!(class(Class::Missing), Class::Permanent);
+        assert_eq!(class(Class::Transient), Class::Transient);
+        assert_eq!(class(Class::Credentials), Class::Credentials);
+    }
+
+    #[test]
+    fn a_path_is_filled_with_what_means_itself() {
+        let path = Path::parse("/v1/app/{app}/user/{user}/transaction/{transaction}?x=1").unwrap();
+        assert_eq!(
+            path.filled("a/b", "ann@example.com", "sub_1:si_2"),
+            "/v1/app/a%2Fb/user/ann%40example%2Ecom/transaction/sub_1%3Asi_2?x=1"
+        );
+    }
+
+    #[test]
+    fn what_is_no_path_or_names_another_place_is_refused() {
+        for odd in [
+            "",
+            "v1/app",
+            "https://api.iaphub.com/v1",
+            "/v1/{account}",
+            "/v1/{user",
+            "/v1/user}",
+            "/v1/{ user}",
+            "/a b",
+            "/a#b",
+        ] {
+            assert_eq!(Path::parse(odd), None, "{odd}");
+        }
+    }
+}

@@ -48,9 +48,9 @@ pub enum Bodies {
 pub fn routes(ingest: Ingest) -> Router {
     let Ingest { store, receivers, bodies, clock } = ingest;
     receivers.into_iter().fold(Router::new(), |router, receiver| {
-        let path = receiver.path();
+        let path = receiver.path().to_owned();
         let route = Route { store: store.clone(), receiver, bodies, clock, last_complaint: Mutex::new(None) };
-        router.merge(Router::new().route(path, post(take_in)).with_state(Arc::new(route)))
+        router.merge(Router::new().route(&path, post(take_in)).with_state(Arc::new(route)))
     })
 }
 
@@ -116,7 +116,7 @@ impl Route {
     /// same thing sent again is kept once.
     fn unreadable(&self, body: &[u8], now: Timestamp, reason: String) -> Event {
         let digest = hex::encode(&Sha256::digest(body)[..12]);
-        let id = Account::new(self.receiver.kind().name(), &format!("unreadable_{digest}"));
+        let id = Account::new(self.receiver.name(), &format!("unreadable_{digest}"));
         Event {
             id: id.as_str().to_owned(),
             kind: "unreadable".into(),

@@ -8,8 +8,8 @@ use entitlement::names::Account;
 use entitlement::reading::Listing;
 use store::task::Task;
 use sync::backfill::Backfill;
+use sync::collect::CollectError;
 use sync::controller::Controller;
-use sync::inspect::Inspected;
 
 use crate::error::OperatorError;
 use crate::operator::Operator;
@@ -143,7 +143,8 @@ impl Operator {
 impl DryBackfill {
     async fn add(&mut self, controller: &Controller, account: &Account, found: &mut impl FnMut(&str)) {
         self.accounts += 1;
-        let Ok(cases) = controller.inspect(account).await.and_then(Inspected::whole) else {
+        let collected = controller.collect(account).await.map_err(CollectError::from);
+        let Ok(cases) = collected.and_then(|collected| collected.cases()) else {
             self.unread += 1;
             return;
         };

@@ -4,7 +4,7 @@ use entitlement::failure::Failure;
 use ingest::catch_up::CatchUpError;
 use store::error::StoreError;
 use sync::backfill::BackfillError;
-use sync::inspect::InspectError;
+use sync::collect::CollectError;
 use sync::reconciliation::ReconcileError;
 
 /// Why an operation was not carried out. The texts say what to do about it.
@@ -29,12 +29,12 @@ pub enum OperatorError {
     Note(#[from] serde_json::Error),
 }
 
-impl From<InspectError> for OperatorError {
-    fn from(error: InspectError) -> Self {
+impl From<CollectError> for OperatorError {
+    fn from(error: CollectError) -> Self {
         match error {
-            InspectError::Nobody => Self::NotFound(error.to_string()),
-            InspectError::Upstream(source) => Self::Upstream { doing: "reading the account", source },
-            InspectError::Store(error) => Self::Store(error),
+            CollectError::NoUser => Self::NotFound(error.to_string()),
+            CollectError::Upstream(source) => Self::Upstream { doing: "reading the account", source },
+            CollectError::Store(error) => Self::Store(error),
         }
     }
 }

@@ -1,18 +1,24 @@
 //! Explain: why a user has what they have, and what to do where that is not what they should have.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use entitlement::case::Case;
 use entitlement::clock::Timestamp;
-use entitlement::decide::{Case, decide};
+use entitlement::decide::decide;
 use entitlement::entitle::entitle;
+use entitlement::expected::Expected;
 use entitlement::names::{Account, User};
-use entitlement::plan::{Expected, Plan, PlannedStep};
+use entitlement::plan::{Plan, PlannedStep};
 use entitlement::profile::{ActualLevel, Profile};
+use entitlement::rules::Rules;
 use entitlement::status::LevelStatus;
 use serde::Serialize;
 use store::inbox;
 use store::statuses::StoredStatus;
-use sync::controller::{App, PolicyMode};
-use sync::examine::{Examined, Learnt, Person};
+use sync::collect::{Collected, CollectedApp, LinkedAccount};
+use sync::controller::PolicyMode;
+use sync::target::Target;
 
 use crate::error::OperatorError;
 use crate::ledger::{LedgerEntry, LedgerFilter};
@@ -35,7 +41,13 @@ pub enum Subject {
 /// Why a user has what they have in one app.
 #[derive(Debug)]
 pub struct Explanation {
-    pub examined: Examined,
+    pub collected: Arc<Collected>,
+    /// The app's name.
+    pub app: String,
+    /// Place of the app among those that were collected.
+    place: usize,
+    /// What billing gives, where the profile could not be read.
+    billed: Option<Expected>,
     /// The case and what a sync would decide now, where everything could be read.
     pub decision: Option<(Case, Plan)>,
     /// What the last sync saw.
@@ -88,9 +100,9 @@ struct LinkDocument<'a> {
 
 #[derive(Debug, Serialize)]
 struct ExpectedDocument {
-    entitlements: Vec<entitlement::plan::Entitlement>,
-    withheld: Vec<entitlement::plan::Withheld>,
-    unknown: Vec<entitlement::plan::Unknown>,
+    entitlements: Vec<entitlement::expected::Entitlement>,
+    withheld: Vec<entitlement::expected::Withheld>,
+    unknown: Vec<entitlement::expected::Unknown>,
 }
 
 #[derive(Debug, Serialize)]
@@ -106,13 +118,16 @@ impl Operator {
     /// When nothing is known of the subject.
     pub async fn explain(&self, of: &Subject, app: Option<&str>) -> Result<Vec<Explanation>, OperatorError> {
         let controller = self.controller()?;
+        let chosen = self.synced_apps(app)?;
+        let collected = Arc::new(match of {
+            Subject::Account(account) => controller.collect(account).await?,
+            Subject::User(user) => controller.collect_user(user).await?,
+        });
         let mut all = Vec::new();
-        for app in self.synced_apps(app)? {
-            let examined = match of {
-                Subject::Account(account) => controller.examine(app, account).await?,
-                Subject::User(user) => controller.examine_customer(app, user).await?,
-            };
-            all.push(self.explanation(examined, controller.policy_mode).await?);
+        for (place, app) in controller.apps.iter().enumerate() {
+            if chosen.iter().any(|of| of.name() == app.name()) {
+                all.push(self.explanation(collected.clone(), place, app, controller.policy_mode).await?);
+            }
         }
         if all.iter().all(Explanation::is_empty) {
             let text = all.first().map(Explanation::unknown).unwrap_or_default();
@@ -125,16 +140,22 @@ impl Operator {
     ///
     /// # Errors
     /// When there is no such app.
-    pub fn synced_apps(&self, name: Option<&str>) -> Result<Vec<&App>, OperatorError> {
+    pub fn synced_apps(&self, name: Option<&str>) -> Result<Vec<&Target>, OperatorError> {
         let apps = &self.controller()?.apps;
         let Some(name) = name else { return Ok(apps.iter().collect()) };
         let found = apps.iter().find(|app| app.name() == name);
-        Ok(vec![found.ok_or_else(|| unknown_app(name, apps.iter().map(App::name)))?])
+        Ok(vec![found.ok_or_else(|| unknown_app(name, apps.iter().map(Target::name)))?])
     }
 
-    async fn explanation(&self, examined: Examined, policy_mode: PolicyMode) -> Result<Explanation, OperatorError> {
-        let accounts: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
-        let user = examined.user().cloned();
+    async fn explanation(
+        &self,
+        collected: Arc<Collected>,
+        place: usize,
+        app: &Target,
+        policy_mode: PolicyMode,
+    ) -> Result<Explanation, OperatorError> {
+        let accounts: Vec<Account> = collected.accounts.iter().map(|linked| linked.account.clone()).collect();
+        let user = collected.user.as_ref().ok().cloned();
         let mut worklist = Vec::new();
         for account in &accounts {
             worklist.push(self.worklist_entry(account.clone()).await?);
@@ -144,21 +165,28 @@ impl Operator {
             None => None,
         };
         let parked = self.parked_for(accounts, user.clone()).await?;
-        let timeline = self.timeline(&examined, user.as_ref(), &parked).await?;
-        let decision = examined.case().map(|case| {
-            let plan = decide(&case);
-            (case, plan)
-        });
-        Ok(Explanation { examined, decision, remembered, timeline, worklist, parked, policy_mode })
+        let timeline = self.timeline(&collected, user.as_ref(), &parked).await?;
+        Ok(Explanation {
+            app: app.name().to_owned(),
+            place,
+            billed: billed(&collected, app),
+            decision: decision(&collected, place),
+            collected,
+            remembered,
+            timeline,
+            worklist,
+            parked,
+            policy_mode,
+        })
     }
 
     async fn timeline(
         &self,
-        examined: &Examined,
+        collected: &Collected,
         user: Option<&User>,
         parked: &[Parked],
     ) -> Result<Vec<TimelineEntry>, OperatorError> {
-        let triggers = triggers(examined);
+        let triggers = triggers(collected);
         let events = match triggers.is_empty() {
             true => Vec::new(),
             false => {
@@ -176,10 +204,24 @@ impl Operator {
     }
 }
 
+/// The case of one app, and what a sync would decide now.
+fn decision(collected: &Collected, place: usize) -> Option<(Case, Plan)> {
+    let case = collected.case(collected.apps.get(place)?).ok()?;
+    let plan = decide(&case);
+    Some((case, plan))
+}
+
+/// What billing gives by the rules of `app`.
+fn billed(collected: &Collected, app: &Target) -> Option<Expected> {
+    let billing = collected.billing.as_ref().ok()?;
+    let rules = Rules { mode: billing.mode, ..app.rules.clone() };
+    Some(entitle(billing, &rules, collected.now))
+}
+
 /// What events may have named: the accounts, or something that was billed to them.
-fn triggers(examined: &Examined) -> Vec<Account> {
-    let mut triggers: Vec<Account> = examined.accounts.iter().map(|learnt| learnt.account.clone()).collect();
-    let Ok(billing) = &examined.billing else { return triggers };
+fn triggers(collected: &Collected) -> Vec<Account> {
+    let mut triggers: Vec<Account> = collected.accounts.iter().map(|linked| linked.account.clone()).collect();
+    let Ok(billing) = &collected.billing else { return triggers };
     for subscription in &billing.subscriptions {
         let account = &subscription.account;
         triggers.push(account.sibling(&subscription.id));
@@ -192,7 +234,7 @@ fn triggers(examined: &Examined) -> Vec<Account> {
 impl Explanation {
     /// Whether nobody is known, and nothing ever happened.
     fn is_empty(&self) -> bool {
-        let is_linked = self.examined.user().is_some() && !self.examined.accounts.is_empty();
+        let is_linked = self.collected.user.is_ok() && !self.collected.accounts.is_empty();
         let is_remembered = self.remembered.is_some() || self.worklist.iter().any(WorklistEntry::is_held);
         !is_linked && !is_remembered && self.timeline.is_empty()
     }
@@ -200,33 +242,30 @@ impl Explanation {
     /// Says that nothing, or no user, is known of what was asked about.
     #[must_use]
     pub fn unknown(&self) -> String {
-        let Examined { accounts, billing, person, .. } = &self.examined;
-        match (accounts.first(), billing, person) {
+        let Collected { accounts, billing, user, .. } = &*self.collected;
+        match (accounts.first(), billing, user) {
             (None, _, _) => "no account is linked to that user; see `grantsync parked list`".into(),
-            (Some(learnt), Err(failure), _) => format!("nothing is known of `{}`: {failure}", learnt.account),
-            (Some(learnt), Ok(_), Person::Nobody(why)) => {
-                format!("no app user is known for `{}`: {why}; see `grantsync parked list`", learnt.account)
+            (Some(linked), Err(failure), _) => format!("nothing is known of `{}`: {failure}", linked.account),
+            (Some(linked), Ok(_), Err(why)) => {
+                format!("no app user is known for `{}`: {why}; see `grantsync parked list`", linked.account)
             }
-            (Some(learnt), Ok(_), Person::Known { .. }) => format!("nothing is known of `{}`", learnt.account),
+            (Some(linked), Ok(_), Ok(_)) => format!("nothing is known of `{}`", linked.account),
         }
     }
 
     /// Whether the source was read, and no user is known for what it bills.
     #[must_use]
     pub fn is_of_no_user(&self) -> bool {
-        self.examined.user().is_none() && self.examined.billing.is_ok()
+        self.collected.user.is_err() && self.collected.billing.is_ok()
     }
 
     /// What could not be read, and why.
     #[must_use]
     pub fn unread(&self) -> Vec<String> {
-        let source = self.examined.billing.as_ref().err();
+        let source = self.collected.billing.as_ref().err();
         let source = source.map(|failure| format!("`{}` could not be read: {failure}", self.source()));
-        let destination = match &self.examined.person {
-            Person::Known { profile: Err(failure), .. } => Some(failure),
-            Person::Known { profile: Ok(_), .. } | Person::Nobody(_) => None,
-        };
-        let app = &self.examined.rules.destination;
+        let destination = self.collected_app().and_then(|app| app.profile.as_ref().err());
+        let app = &self.app;
         let destination = destination.map(|failure| format!("the profile in `{app}` could not be read: {failure}"));
         source.into_iter().chain(destination).collect()
     }
@@ -261,20 +300,20 @@ impl Explanation {
     /// What the user should have; `None` where the source could not be read.
     #[must_use]
     pub fn expected(&self) -> Option<Expected> {
-        let Examined { billing, rules, now, .. } = &self.examined;
         match &self.decision {
             Some((_, plan)) => Some(plan.expected.clone()),
-            None => billing.as_ref().ok().map(|billing| entitle(billing, rules, *now)),
+            None => self.billed.clone(),
         }
     }
 
     /// The profile, where the destination could be read.
     #[must_use]
     pub fn profile(&self) -> Option<&Profile> {
-        match &self.examined.person {
-            Person::Known { profile, .. } => profile.as_ref().ok(),
-            Person::Nobody(_) => None,
-        }
+        self.collected_app()?.profile.as_ref().ok()
+    }
+
+    fn collected_app(&self) -> Option<&CollectedApp> {
+        self.collected.apps.get(self.place)
     }
 
     /// When the account is synced next by itself.
@@ -293,10 +332,10 @@ impl Explanation {
         let profile = self.profile();
         let remembered = self.remembered.as_ref();
         ExplanationDocument {
-            user: self.examined.user().map(User::as_str),
-            app: &self.examined.rules.destination,
-            accounts: self.examined.accounts.iter().map(|learnt| &learnt.account).collect(),
-            links: self.examined.accounts.iter().map(LinkDocument::of).collect(),
+            user: self.collected.user.as_ref().ok().map(User::as_str),
+            app: &self.app,
+            accounts: self.collected.accounts.iter().map(|linked| &linked.account).collect(),
+            links: self.collected.accounts.iter().map(LinkDocument::of).collect(),
             remedy: cause.as_ref().and_then(|cause| cause.remedy.clone()),
             cause: cause.map(|cause| cause.cause),
             expected: self.expected().map(ExpectedDocument::of),
@@ -314,18 +353,18 @@ impl Explanation {
     }
 
     fn source(&self) -> &str {
-        self.examined.accounts.first().map_or("the source", |learnt| learnt.account.source())
+        self.collected.accounts.first().map_or("the source", |linked| linked.account.source())
     }
 }
 
 impl<'a> LinkDocument<'a> {
-    fn of(learnt: &'a Learnt) -> Self {
-        Self { account: &learnt.account, origin: learnt.origin.as_deref() }
+    fn of(linked: &'a LinkedAccount) -> Self {
+        Self { account: &linked.account, origin: linked.origin.as_deref() }
     }
 }
 
 impl ExpectedDocument {
     fn of(expected: Expected) -> Self {
-        Self { entitlements: expected.owed, withheld: expected.withheld, unknown: expected.unknown }
+        Self { entitlements: expected.entitlements, withheld: expected.withheld, unknown: expected.unknown }
     }
 }

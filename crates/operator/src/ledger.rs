@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use entitlement::clock::Timestamp;
 use entitlement::names::{Account, User};
-use entitlement::plan::Step;
+use entitlement::step::Step;
+use entitlement::stored_step::StoredStep;
 use serde::{Deserialize, Serialize};
 use store::ledger::{Filter, LedgerRow};
 use utoipa::ToSchema;
@@ -120,7 +121,8 @@ impl LedgerEntry {
     /// The step, unless another version wrote it in a way that this one cannot read.
     #[must_use]
     pub fn parsed(&self) -> Option<Step> {
-        serde_json::from_value(self.step.clone()).ok()
+        let stored: StoredStep = serde_json::from_value(self.step.clone()).ok()?;
+        Some(stored.into_steps().0)
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::clock::Timestamp;
 use entitlement::names::{AccessLevel, User};
-use entitlement::plan::Until;
+use entitlement::until::Until;
 use serde::Serialize;
 use serde_json::{Number, Value};
 use store::override_request::{OverrideAction, OverrideOutcome, OverrideRequest, promotional_grant_id};

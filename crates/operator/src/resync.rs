@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use entitlement::decide::decide;
-use entitlement::explain::explain;
 use entitlement::names::{Account, User};
+use entitlement::render::render;
 use serde::Serialize;
 use source::kind::typed;
 use store::claim::Urgency;
@@ -77,9 +77,9 @@ impl Operator {
     /// # Errors
     /// When no user is known for it, or something cannot be read.
     pub async fn plans(&self, account: &Account) -> Result<Vec<AccountPlan>, OperatorError> {
-        let cases = self.controller()?.inspect(account).await?.whole()?;
+        let cases = self.controller()?.collect(account).await?.cases()?;
         let account = account.as_str().to_owned();
-        let plan = |case| AccountPlan { account: account.clone(), plan: explain(case, &decide(case)) };
+        let plan = |case| AccountPlan { account: account.clone(), plan: render(case, &decide(case)) };
         Ok(cases.iter().map(plan).collect())
     }
 

@@ -1,7 +1,9 @@
 //! How ledger entries, audit entries and the worklist read in a sentence.
 
 use entitlement::clock::Timestamp;
-use entitlement::plan::{Refund, SaleEvent, Step, Until};
+use entitlement::expected::Refund;
+use entitlement::step::{SaleEvent, Step};
+use entitlement::until::Until;
 
 use crate::audit::AuditEntry;
 use crate::ledger::LedgerEntry;
@@ -15,8 +17,8 @@ pub fn step(entry: &LedgerEntry) -> String {
     match entry.parsed() {
         Some(Step::GrantAccess(grant)) => format!("{what} {}", until(grant.until)),
         Some(Step::RevokeAccess(revoke)) if revoke.refund == Refund::Yes => format!("{what} as a refund"),
-        Some(Step::ReportSale(report)) => match report.word() {
-            SaleEvent::Sold => what,
+        Some(Step::ReportSale(report)) => match report.event {
+            SaleEvent::Sold | SaleEvent::Changed => what,
             SaleEvent::Refunded(_) => format!("{what} as a refund"),
             SaleEvent::Ended(_) => format!("{what} as ended"),
         },

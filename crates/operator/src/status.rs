@@ -3,13 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use entitlement::clock::Timestamp;
 use entitlement::names::User;
-use entitlement::plan::Until;
 use entitlement::status::{self, Status};
+use entitlement::until::Until;
 use serde::Serialize;
 use store::claim::Urgency;
 use store::error::StoreError;
 use store::statuses::StoredStatus;
-use sync::inspect::InspectError;
 use sync::store_reader::Freshness;
 use utoipa::ToSchema;
 
@@ -94,15 +93,18 @@ impl Operator {
     pub async fn fresh_status(&self, user: &User) -> Result<UserStatus, OperatorError> {
         let now = self.now();
         let controller = self.controller()?;
-        let snapshot = match controller.inspect_customer(user).await {
-            Ok(inspected) => {
-                let (status, is_whole) = controller.status_of(user, inspected).await?;
+        let collected = controller.collect_user(user).await?;
+        let snapshot = match &collected.billing {
+            _ if collected.accounts.is_empty() => None,
+            Ok(billing) => {
+                let (status, is_whole) = controller.status_of(user, billing, &collected).await?;
                 let stale = !is_whole || status.is_in_doubt(now, now);
                 Some(Snapshot { status, as_of: now, stale, stores_unknown: false })
             }
-            Err(InspectError::Nobody) => None,
-            Err(error) => {
-                let Some(stored) = self.store.status_of(user).await? else { return Err(error.into()) };
+            Err(failure) => {
+                let Some(stored) = self.store.status_of(user).await? else {
+                    return Err(OperatorError::Upstream { doing: "reading the account", source: failure.clone() });
+                };
                 Some(Snapshot { stale: true, ..Snapshot::of(stored, now) })
             }
         };

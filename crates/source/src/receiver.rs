@@ -21,9 +21,15 @@ impl Receiver {
         }
     }
 
+    /// The name of its source in what is stored, for example `stripe`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.kind().name()
+    }
+
     /// The path of its route.
     #[must_use]
-    pub fn path(&self) -> &'static str {
+    pub fn path(&self) -> &str {
         match self {
             Self::Stripe(_) => webhook::PATH,
         }

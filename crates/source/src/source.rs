@@ -74,6 +74,20 @@ impl Source {
         }
     }
 
+    /// Its name in settings and in what is stored, for example `stripe`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.kind().name()
+    }
+
+    /// Whether `account` is one of its own.
+    #[must_use]
+    pub fn owns(&self, account: &Account) -> bool {
+        match self {
+            Self::Stripe(_) => account.source() == SourceKind::Stripe.name(),
+        }
+    }
+
     /// The mode of the key, where it says.
     #[must_use]
     pub fn mode(&self) -> Option<Mode> {

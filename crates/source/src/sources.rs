@@ -19,12 +19,12 @@ impl Sources {
     /// The source that `account` is of.
     #[must_use]
     pub fn of(&self, account: &Account) -> Option<&Source> {
-        self.by_name(account.source())
+        self.iter().find(|source| source.owns(account))
     }
 
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<&Source> {
-        self.iter().find(|source| source.kind().name() == name)
+        self.iter().find(|source| source.name() == name)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Source> {

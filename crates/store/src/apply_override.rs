@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::clock::Timestamp;
 use entitlement::names::{AccessLevel, Account, User};
-use entitlement::plan::Until;
+use entitlement::until::Until;
 
 use crate::batch::{Batch, Column};
 use crate::connection::Connection;

@@ -7,7 +7,7 @@ use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, Ledger, State};
 use entitlement::names::{Account, Mode, User};
 use entitlement::overrides::Overrides;
-use entitlement::plan::Step;
+use entitlement::stored_step::StoredStep;
 
 use crate::batch::{Batch, Column};
 use crate::connection::{Connection, Row};
@@ -88,11 +88,16 @@ fn entries_of<'a>(user: &'a User, destination: &'a str, mode: Mode) -> Statement
 }
 
 fn ledger(rows: &[Row]) -> Result<Ledger, StoreError> {
-    Ok(Ledger { entries: rows.iter().map(entry).collect::<Result<_, _>>()? })
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in rows {
+        entries.extend(entries_of_row(row)?);
+    }
+    Ok(Ledger { entries })
 }
 
-fn entry(row: &Row) -> Result<Entry, StoreError> {
-    let step: Step = serde_json::from_str(&row.get::<String>("step"))
+/// What one row stands for; a step of the first edition may have been two requests.
+fn entries_of_row(row: &Row) -> Result<Vec<Entry>, StoreError> {
+    let step: StoredStep = serde_json::from_str(&row.get::<String>("step"))
         .map_err(|error| StoreError::Row { table: "ledger", what: error.to_string() })?;
     let settled = timestamp(row.get::<Option<i64>>("settled_at").unwrap_or(0));
     let state = match row.get::<String>("state").as_str() {
@@ -105,7 +110,7 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
         "dropped" => State::Dropped { at: settled },
         other => return Err(StoreError::Row { table: "ledger", what: format!("state `{other}`") }),
     };
-    Ok(Entry { seq: row.get("seq"), key: StepKey::stored(row.get("key")), step, state })
+    Ok(Entry::from_stored(row.get("seq"), StepKey::stored(row.get("key")), step, state))
 }
 
 /// Settles earlier steps that the profile shows or that are no longer needed, and writes intentions. Answers the accounts

@@ -2,7 +2,7 @@
 
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::names::{AccessLevel, User};
-use entitlement::plan::Until;
+use entitlement::until::Until;
 
 /// An override for one user of one app.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::clock::Timestamp;
 use entitlement::names::{AccessLevel, User};
 use entitlement::overrides::{Block, Overrides, PromotionalGrant};
-use entitlement::plan::Until;
+use entitlement::until::Until;
 use serde::Serialize;
 
 use crate::connection::Row;

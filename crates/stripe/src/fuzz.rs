@@ -5,8 +5,9 @@ use std::panic::AssertUnwindSafe;
 
 use bolero::check;
 use entitlement::attributes::AttributeLimits;
+use entitlement::case::Case;
 use entitlement::catalog::Catalog;
-use entitlement::decide::{Case, decide};
+use entitlement::decide::decide;
 use entitlement::ledger::Ledger;
 use entitlement::names::{Account, Mode, User};
 use entitlement::overrides::Overrides;

@@ -4,7 +4,7 @@ mod object;
 
 use entitlement::billing::{self, InvoiceReason, InvoiceStatus, Item};
 use entitlement::failure::Failure;
-use entitlement::worth::bills;
+use entitlement::term::bills;
 use serde::Serialize;
 use stripe_billing::invoice::{ListInvoice, RetrieveInvoice};
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};

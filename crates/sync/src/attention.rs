@@ -1,37 +1,39 @@
-//! What a look finds for a human, and what to do about it in a sentence.
+//! What a sync finds for a human, and what to do about it in a sentence.
 
 use entitlement::failure::Failure;
 use entitlement::key::StepKey;
 use entitlement::names::{Account, User};
-use entitlement::plan::{GrantAccess, Note, Plan, RevokeAccess, Step};
+use entitlement::plan::{Note, Plan};
 use entitlement::reason::Reason;
+use entitlement::step::{GrantAccess, RevokeAccess, Step};
 use source::sources::Sources;
 use store::record::{Attention, AttentionKind};
 
-use crate::controller::Outcome;
+use crate::outcome::Outcome;
 
-/// A customer nobody knows.
-pub(crate) fn nobody(account: &Account, reason: String, sources: &Sources) -> Outcome {
-    let finding = Attention {
+/// An account whose user nobody knows.
+pub(crate) fn unknown_user(account: &Account, reason: String, sources: &Sources) -> Outcome {
+    let attention = Attention {
         kind: AttentionKind::UnknownUser,
         user: None,
         subject: account.as_str().to_owned(),
         reason,
         hint: format!("{}; it is released by itself", sources.how_to_name(account)),
     };
-    Outcome { parked: vec![finding], ..Outcome::default() }
+    Outcome { attention: vec![attention], ..Outcome::default() }
 }
 
-/// What is parked after a decision, and when it wants another look.
+/// What needs attention after a decision, and when it wants another sync.
 pub(crate) fn of_plan(user: &User, plan: &Plan) -> Outcome {
-    let mut parked: Vec<Attention> =
-        plan.expected.unknown.iter().map(|unsure| unsure_of(user, unsure.chain.as_deref(), &unsure.because)).collect();
-    parked.dedup();
-    parked.extend(plan.refused.iter().map(|refused| self::refused(user, &refused.key, &refused.step, &refused.why)));
-    parked.extend(plan.notes.iter().filter_map(|note| not_shown(user, note)));
-    // for a customer who is billed nothing: nothing waits and nothing is refused
-    let at_rest = (plan.sync_again_at.is_none() || plan.waits_for_other_stores_only) && plan.refused.is_empty();
-    Outcome { parked, next: plan.sync_again_at, at_rest, ..Outcome::default() }
+    let unknown = plan.expected.unknown.iter();
+    let mut attention: Vec<Attention> =
+        unknown.map(|unknown| of_unknown(user, unknown.chain.as_deref(), &unknown.because)).collect();
+    attention.dedup();
+    attention.extend(plan.refused.iter().map(|refused| refused_step(user, &refused.key, &refused.step, &refused.why)));
+    attention.extend(plan.notes.iter().filter_map(|note| not_shown(user, note)));
+    let waits_for_nothing = plan.sync_again_at.is_none() || plan.waits_for_other_stores_only;
+    let is_settled = waits_for_nothing && plan.refused.is_empty() && plan.steps.is_empty();
+    Outcome { attention, due: plan.sync_again_at, is_settled, ..Outcome::default() }
 }
 
 /// Accepted so often without being shown that a human should know.
@@ -49,7 +51,7 @@ fn not_shown(user: &User, note: &Note) -> Option<Attention> {
     }
 }
 
-fn unsure_of(user: &User, chain: Option<&str>, because: &Reason) -> Attention {
+fn of_unknown(user: &User, chain: Option<&str>, because: &Reason) -> Attention {
     let whole = || chain.unwrap_or("everything").to_owned();
     let (kind, subject, hint) = match because {
         Reason::UnmappedPrice { price, product, .. } => {
@@ -83,7 +85,7 @@ fn unsure_of(user: &User, chain: Option<&str>, because: &Reason) -> Attention {
 }
 
 /// A step that the destination will not take.
-pub(crate) fn refused(user: &User, key: &StepKey, step: &Step, why: &str) -> Attention {
+fn refused_step(user: &User, key: &StepKey, step: &Step, why: &str) -> Attention {
     Attention {
         kind: AttentionKind::RefusedStep,
         user: Some(user.clone()),
@@ -106,14 +108,14 @@ pub(crate) fn refused(user: &User, key: &StepKey, step: &Step, why: &str) -> Att
 }
 
 /// One of several that cannot be served as things are, while the others were.
-pub(crate) fn unserved(account: &Account, whom: &str, failure: &Failure) -> Attention {
+pub(crate) fn not_synced(account: &Account, whom: &str, failure: &Failure) -> Attention {
     let hint = format!("mend the cause, then `grantsync resync {account}`; what was granted stays to its end");
     let (subject, reason) = (whom.to_owned(), format!("{whom} could not be served: {failure}"));
     Attention { kind: AttentionKind::SyncFailed, user: None, subject, reason, hint }
 }
 
 /// A look that cannot succeed as things are.
-pub(crate) fn look_failed(account: &Account, why: String, gone: bool) -> Attention {
+pub(crate) fn sync_failed(account: &Account, why: String, gone: bool) -> Attention {
     let hint = if gone {
         "the source does not know it: wrong key or mode, or deleted; what was granted stays to its end".to_owned()
     } else {

@@ -119,12 +119,12 @@ impl Backfill {
 
 impl Position {
     fn start_of(source: &Source, listing: Listing) -> Self {
-        let source = Some(source.kind().name().to_owned());
+        let source = Some(source.name().to_owned());
         Self { source, purchases: listing == Listing::Purchases, after: None }
     }
 
     fn is_in(&self, source: &Source, listing: Listing) -> bool {
-        let is_source = self.source.as_deref().is_none_or(|name| name == source.kind().name());
+        let is_source = self.source.as_deref().is_none_or(|name| name == source.name());
         is_source && self.purchases == (listing == Listing::Purchases)
     }
 }

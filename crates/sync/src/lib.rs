@@ -1,15 +1,18 @@
-//! One account, start to end: gather, decide, carry out.
+//! One sync of one account, start to end: read, decide, execute, settle.
 
-pub mod attention;
+mod attention;
 pub mod backfill;
-pub mod books;
-pub mod carry;
+pub mod collect;
 pub mod controller;
-pub mod examine;
-pub mod inspect;
+mod destinations;
+mod execute;
+mod former_users;
 mod log;
-pub mod read;
-pub mod recent;
+mod outcome;
+pub mod profile_cache;
+mod read;
 pub mod reconciliation;
-pub mod serve;
+mod settle;
 pub mod store_reader;
+pub mod sync;
+pub mod target;

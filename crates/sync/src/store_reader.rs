@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use destination::store_service::StoreService;
 use entitlement::clock::{Clock, Timestamp};
 use entitlement::names::User;
 use entitlement::status::LevelStatus;
-use iaphub::iaphub::Iaphub;
 use store::error::StoreError;
 use store::open::Store;
 use tokio::time::timeout;
@@ -29,7 +29,7 @@ const SHORTEST_SPAN: Duration = Duration::from_secs(60);
 /// Reads what the app's stores sold, and remembers it. Clones share what they remember.
 #[derive(Clone, Debug)]
 pub struct StoreReader {
-    iaphub: Iaphub,
+    service: StoreService,
     store: Store,
     good_for: Duration,
     clock: Clock,
@@ -70,10 +70,10 @@ pub enum Freshness {
 }
 
 impl StoreReader {
-    /// A reader over `iaphub`, whose answers are good for `good_for`.
+    /// A reader over `service`, whose answers are good for `good_for`.
     #[must_use]
-    pub fn new(iaphub: Iaphub, store: Store, good_for: Duration, clock: Clock) -> Self {
-        Self { iaphub, store, good_for, clock, recent: Arc::default() }
+    pub fn new(service: StoreService, store: Store, good_for: Duration, clock: Clock) -> Self {
+        Self { service, store, good_for, clock, recent: Arc::default() }
     }
 
     /// What the app's stores sold to `user`.
@@ -123,7 +123,7 @@ impl StoreReader {
     /// Asks, and remembers the answer; `None` when there is none.
     async fn ask(&self, user: &User) -> Result<Option<Vec<LevelStatus>>, StoreError> {
         let now = (self.clock)();
-        let answer = timeout(PATIENCE, self.iaphub.shown(user, now, self.good_for.max(SHORTEST_SPAN))).await;
+        let answer = timeout(PATIENCE, self.service.read(user, now, self.good_for.max(SHORTEST_SPAN))).await;
         let why = match answer {
             Ok(Ok(levels)) => {
                 self.recent().failed_at = None;

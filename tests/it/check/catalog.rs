@@ -31,7 +31,7 @@ async fn an_active_price_that_opens_nothing_is_an_error_until_it_is_in_the_catal
     }
     bench.catalog(CATALOG);
     bench.simulator.stripe.edit("price_seat", |price| price["active"] = false.into());
-    assert_eq!(bench.findings().await.1, Some(0), "nobody can buy it any more");
+    assert_eq!(bench.findings().await.1, Some(0), "it cannot be bought any more");
 }
 
 #[tokio::test]
@@ -100,9 +100,9 @@ async fn what_was_parked_for_want_of_an_entry_is_released_when_it_is_ignored() {
     let mut world = World::start().await;
     world.deliver_and_settle(&world.buys("u-1", "price_unmapped").events).await;
     let prices = vec![("price_unmapped".to_owned(), 1)];
-    let nobody = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
-    let account = format!("stripe:{}", nobody.customer);
-    world.deliver_and_settle(&nobody.events).await;
+    let unnamed = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
+    let account = format!("stripe:{}", unnamed.customer);
+    world.deliver_and_settle(&unnamed.events).await;
     let parked = world.parked().await;
     assert!(parked.iter().any(|(kind, _)| kind == "unmapped_price"), "{parked:?}");
     assert!(parked.contains(&("unknown_customer".to_owned(), account.clone())), "{parked:?}");
@@ -111,7 +111,7 @@ async fn what_was_parked_for_want_of_an_entry_is_released_when_it_is_ignored() {
     world.daemon.until_idle().await;
     let output = world.daemon.command(&["resync", &account, "--wait"]).await;
     assert!(output.status.success(), "{}", output.stderr);
-    assert_eq!(world.parked().await, [], "nobody need be known for what opens nothing");
+    assert_eq!(world.parked().await, [], "no user id is needed for what opens nothing");
     assert_eq!((world.written("/grant/"), world.written("/revoke/")), (0, 0));
     finish(world).await;
 }

@@ -73,7 +73,7 @@ impl Daemon {
         assert!(tokio::time::timeout(PATIENCE, ready).await.is_ok(), "the daemon is not ready:\n{}", self.log());
     }
 
-    /// Status and text of a path on the admin side; `None` when nobody answers.
+    /// Status and text of a path on the admin side; `None` without an answer.
     pub(crate) async fn get(&self, path: &str) -> Option<(u16, String)> {
         self.ask(format!("{}{path}", self.back), None).await
     }
@@ -83,7 +83,7 @@ impl Daemon {
         self.ask(format!("{}{path}", self.back), Some(token)).await
     }
 
-    /// Status and text of the health that the side of the webhooks tells.
+    /// Status and text of readiness, on the side of the webhooks.
     pub(crate) async fn ready(&self) -> Option<(u16, String)> {
         self.ask(format!("{}/health/ready", self.front), None).await
     }
@@ -113,7 +113,7 @@ impl Daemon {
         assert!(tokio::time::timeout(PATIENCE, idle).await.is_ok(), "the daemon is not idle:\n{}", self.log());
     }
 
-    /// What a list command of the program tells as JSON.
+    /// What a list command of the program prints as JSON.
     pub(crate) async fn listed(&self, what: &[&str]) -> Vec<Value> {
         let output = self.command(&[what, &["list", "--json"]].concat()).await;
         assert!(output.status.success(), "{what:?}: {}", output.stderr);
@@ -130,7 +130,7 @@ impl Daemon {
         run(&self.directory, &self.environment, arguments).await
     }
 
-    /// Runs a command whose standard output nobody reads.
+    /// Runs a command whose standard output is not read.
     pub(crate) async fn unread(&self, arguments: &[&str]) -> CommandOutput {
         let mut command = program(&self.directory, &self.environment);
         let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

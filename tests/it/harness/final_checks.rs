@@ -22,7 +22,7 @@ const UNSPEAKABLE: [&str; 13] = [
     "\"expires_at\"",
 ];
 
-/// Nothing is due, nothing was left half done, and the log kept quiet about what is nobody's business.
+/// Nothing is due, nothing was left half done, and the log holds no secret, e-mail address or body.
 pub(crate) async fn finish(world: World) {
     world.daemon.until_idle().await;
     settled(&world).await;
@@ -43,6 +43,6 @@ pub(crate) async fn settled(world: &World) {
 fn silent(log: &str) {
     for line in log.lines() {
         let said = UNSPEAKABLE.iter().find(|piece| line.contains(*piece));
-        assert!(said.is_none(), "the log tells {said:?}: {line}");
+        assert!(said.is_none(), "the log has {said:?}: {line}");
     }
 }

@@ -1,4 +1,4 @@
-//! A proxy before PostgreSQL that understands just enough of its protocol to break it at a chosen moment.
+//! A proxy before PostgreSQL that understands just enough of its protocol to break it at a chosen message.
 
 use std::io;
 use std::pin::pin;
@@ -27,7 +27,7 @@ pub(crate) struct Proxy {
     listening: JoinHandle<()>,
 }
 
-/// A moment to wait for, and what happens then. It comes once.
+/// A message to wait for, and what happens then. It happens once.
 #[derive(Clone, Copy)]
 pub(crate) struct Trap {
     pub(crate) on: On,
@@ -55,8 +55,8 @@ pub(crate) enum Then {
     Cut,
     /// The connection breaks when the server has done what the message says, before its answer arrives.
     CutAnswered,
-    /// Nothing comes through any more: what is sent is lost, connections are accepted and hear nothing, and nobody is
-    /// told. The server keeps what was begun.
+    /// Nothing comes through any more: what is sent is lost, connections are accepted and get no answer, and no side is
+    /// notified. The server keeps what was begun.
     Freeze,
     /// The connection alone falls silent for good.
     Lose,
@@ -68,7 +68,7 @@ struct Weather {
     frozen: bool,
     /// Up to here they are cut.
     cut: u64,
-    /// Up to here the client hears nothing any more, and is not told so.
+    /// From here on the client gets nothing any more, and is not notified.
     lost: u64,
 }
 
@@ -211,7 +211,7 @@ impl Shared {
     }
 }
 
-/// What this connection is used for, as far as its messages tell.
+/// What this connection is used for, as far as its messages show.
 #[derive(Clone, Copy, Default)]
 struct Use {
     begins: bool,
@@ -280,7 +280,7 @@ impl Connection {
             self.thawed().await;
             server.write_all(&message).await?;
             let next = read(&mut client).await;
-            // not even the end of a connection is told while nothing comes through
+            // not even the end of a connection gets through meanwhile
             self.thawed().await;
             message = next?;
         }

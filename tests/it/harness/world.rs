@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub(crate) daemon: Daemon,
     pub(crate) webhooks: Webhooks,
     pub(crate) directory: TempDir,
-    /// Dropped last, when nobody works on it any more.
+    /// Dropped last, when no process works on it any more.
     _database: Option<Database>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum Api {
     V2,
 }
 
-/// Whether what Adapty was told to take back was refunded.
+/// Whether a revocation was reported as a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refund {
     Yes,
@@ -95,7 +95,7 @@ pub(crate) struct Bought {
 }
 
 impl World {
-    /// Stands for the address of the simulator's IAPHUB, which is not known before it is started.
+    /// A placeholder for the address of the simulator's IAPHUB, which is not known before it is started.
     pub(crate) const IAPHUB: &str = "(iaphub)";
 
     /// A world with the default settings.
@@ -154,6 +154,18 @@ impl World {
         Self { simulator, daemon, webhooks, directory, _database: None }
     }
 
+    /// A world around a simulator that has a past, on what is in `directory`: settings, and a database.
+    #[allow(dead_code, reason = "only the upgrade asks for it")]
+    pub(crate) async fn between(
+        simulator: Simulator,
+        directory: TempDir,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
+        let daemon = Daemon::start_as(&["serve"], directory.path(), environment).await;
+        let webhooks = Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
+        Self { simulator, daemon, webhooks, directory, _database: None }
+    }
+
     /// Adds an entry to the catalog file; it counts from the next start.
     pub(crate) fn catalog(&self, entry: &str) {
         std::fs::write(self.directory.path().join("grantsync.toml"), format!("{CATALOG}\n[[catalog]]\n{entry}\n"))
@@ -201,22 +213,22 @@ impl World {
 
     /// Waits until `user` holds `level` exactly to `end`.
     pub(crate) async fn until_held(&self, user: &str, level: &str, end: DateTime<Utc>) -> Level {
-        let held = |shown: Option<&Level>| shown.and_then(|shown| shown.expires_at).is_some_and(|at| same(at, end));
+        let held = |level: Option<&Level>| level.and_then(|level| level.expires_at).is_some_and(|at| same(at, end));
         let waited = self.simulator.adapty.wait_for_level(user, level, PATIENCE, held).await;
-        let shown = waited.unwrap_or_else(|late| panic!("wanted {level} to {end}: {late}\n{}", self.daemon.log()));
-        shown.expect("a level that is held is shown")
+        let found = waited.unwrap_or_else(|late| panic!("wanted {level} to {end}: {late}\n{}", self.daemon.log()));
+        found.expect("a level that is held is there")
     }
 
     /// Waits until `user` does not hold `level` any more.
     pub(crate) async fn until_gone(&self, user: &str, level: &str) {
-        let gone = |shown: Option<&Level>| shown.is_none_or(|shown| !runs(shown));
+        let gone = |level: Option<&Level>| level.is_none_or(|level| !runs(level));
         let waited = self.simulator.adapty.wait_for_level(user, level, PATIENCE, gone).await;
         assert!(waited.is_ok(), "{level} is still held\n{}", self.daemon.log());
     }
 
     /// Whether `user` holds `level` now.
     pub(crate) fn holds(&self, user: &str, level: &str) -> bool {
-        self.simulator.adapty.level(user, level).is_some_and(|shown| runs(&shown))
+        self.simulator.adapty.level(user, level).is_some_and(|level| runs(&level))
     }
 
     /// The end of a subscription's running period.
@@ -230,7 +242,7 @@ impl World {
     /// The end of the running period of the subscription that was made last.
     pub(crate) fn any_period_end(&self) -> DateTime<Utc> {
         let all = self.simulator.stripe.ids("subscription");
-        self.period_end(all.last().expect("somebody bought something"))
+        self.period_end(all.last().expect("there is a subscription"))
     }
 
     /// Changes the database behind the program's back.
@@ -256,7 +268,7 @@ impl World {
         wanted.map(|request| request.body).collect()
     }
 
-    /// The prices of what Adapty was told was bought, oldest first, however it was told.
+    /// The prices of the sales reported to Adapty, oldest first, through either API.
     pub(crate) fn grants(&self) -> Vec<Value> {
         match crate::API {
             Api::V1 => self.bodies("/grant/").into_iter().map(|body| body["price"].clone()).collect(),
@@ -267,7 +279,7 @@ impl World {
         }
     }
 
-    /// What Adapty was told to take back, oldest first, however it was told.
+    /// What was revoked at Adapty, oldest first, through either API.
     pub(crate) fn revokes(&self) -> Vec<Refund> {
         let refund = |yes: bool| if yes { Refund::Yes } else { Refund::No };
         match crate::API {
@@ -314,7 +326,7 @@ pub(crate) fn same(a: DateTime<Utc>, b: DateTime<Utc>) -> bool {
     a.timestamp() == b.timestamp()
 }
 
-fn environment(simulator: &Simulator, url: &str, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn environment(simulator: &Simulator, url: &str, settings: &[(&str, &str)]) -> BTreeMap<String, String> {
     let own = [
         ("DATABASE__URL", url.to_owned()),
         ("STRIPE__SECRET_KEY", "sk_test_sandbox".to_owned()),

@@ -10,7 +10,7 @@ use simulator::stripe::event::Event;
 
 use crate::harness::world::{Bought, SLACK, World};
 
-/// Stands where a number of as many digits tells one buyer from another.
+/// A placeholder for a number of as many digits that identifies a buyer.
 const MARK: &str = "#####";
 
 /// What one of many users bought.
@@ -24,8 +24,8 @@ pub(crate) struct Purchase {
     pub(crate) events: [Event; 2],
 }
 
-/// Buyers who are alike but for their names. The simulator's Stripe, which looks through all objects it has for each list,
-/// knows one of them; for the others it is told what to answer.
+/// Buyers who are alike but for their names. The simulator's Stripe, which goes through all its objects for each list,
+/// knows one of them; for the others its answers are made from that one's.
 pub(crate) struct Crowd {
     model: Purchase,
     customer: String,
@@ -55,7 +55,7 @@ fn purchase(world: &World, user: &str, bought: &Bought) -> Purchase {
 }
 
 impl Crowd {
-    /// A crowd that begins with nobody.
+    /// An empty crowd.
     pub(crate) async fn at(world: &World) -> Self {
         let user = format!("u-{MARK}");
         let bought = world.buys(&user, "price_premium");
@@ -126,7 +126,7 @@ impl Crowd {
 }
 
 impl Crowd {
-    /// A page of the list of all subscriptions; there is none when nobody is in it.
+    /// A page of the list of all subscriptions; there is none when it is empty.
     fn page_behind(&self, last: Option<&str>) -> Option<What> {
         let number = |id: &str| id[id.len() - MARK.len()..].parse::<usize>().ok();
         let from = last.and_then(number).map_or(0, |number| number + 1);

@@ -30,13 +30,13 @@ const WATCHED: Duration = Duration::from_secs(3);
 const BUSY: Duration = Duration::from_millis(450);
 /// Lines that all of them may log in each of these seconds.
 const LINES: usize = 5;
-/// Looks under way say that they lost the database, once they have waited three seconds for a connection to read from.
+/// Syncs under way log that they lost the database, once they have waited three seconds for a connection to read from.
 const QUIET: Duration = Duration::from_millis(3500);
-/// Lines in that time that are no outcry: a sweep, a lease, a look that waited twice.
+/// Lines in that time that are expected: a sweep, a lease, a sync that waited twice.
 const MURMUR: usize = 12;
 /// When the last of them has said so.
 const OUTCRY: Duration = Duration::from_secs(12);
-/// What all of that may be: a line for each look that two workers have claimed, a second where a step had failed (not
+/// What all of that may be: a line for each sync that two workers have claimed, a second where a step had failed (not
 /// in more than half of them), and what each process says itself.
 const OUTCRY_LINES: usize = 3 * 128 + 100;
 /// How soon work goes on when the database is back.
@@ -83,12 +83,12 @@ async fn until_quiet(daemon: &Daemon, before: usize) {
             (logged, since) = (lines, Instant::now());
         }
     }
-    println!("{} log lines of looks that lost the database", logged - before);
+    println!("{} log lines of syncs that lost the database", logged - before);
     assert!(logged - before <= OUTCRY_LINES, "{} lines:\n{}", logged - before, daemon.log());
 }
 
 /// Watches processes that have no database: they run, and do next to nothing.
-async fn are_at_rest(daemons: &[&Daemon], pids: &[u32]) {
+async fn are_idle(daemons: &[&Daemon], pids: &[u32]) {
     let lines = || daemons[0].log().lines().count();
     let (logged, before): (_, Vec<_>) = (lines(), pids.iter().map(|pid| observed(*pid).1).collect());
     let began = Instant::now();
@@ -137,7 +137,7 @@ impl Fleet<'_> {
             assert_eq!(delivered(ingester, event).await, (503, Some("5".to_owned())));
         }
         until_quiet(self.all[0], logged).await;
-        are_at_rest(&self.all, &pids).await;
+        are_idle(&self.all, &pids).await;
         self.server.start_again().await.unwrap();
         let (back, before) = (Instant::now(), grants.load(Ordering::Relaxed));
         until(|| grants.load(Ordering::Relaxed) > before).await;

@@ -17,7 +17,7 @@ use crate::harness::world::{SLACK, World};
 /// Processes that start at once; one of them takes in.
 const PROCESSES: usize = 10;
 /// How often they do so, each time on an empty database.
-const ROUNDS: usize = 3;
+const REPETITIONS: usize = 3;
 
 /// Ten processes on the database at `url`, otherwise set as the world's own; the first takes in.
 async fn start_at_once(world: &World, url: &str) -> Vec<Daemon> {
@@ -46,21 +46,21 @@ async fn ten_processes_start_at_once_on_an_empty_database() {
     let _alone = alone().await;
     let made_by_one = Database::fresh().await.unwrap();
     let mut world = World::beginning_with(made_by_one.url(), &WORK, &AT_FULL_SPEED).await;
-    // the purchases of a round are nothing to the databases of the next
+    // the purchases of one repetition are unknown to the databases of the next
     without_catching_up(&world);
     let wanted = furniture(made_by_one.url()).await;
     world.daemon.terminate().await;
-    for round in 0..ROUNDS {
+    for repetition in 0..REPETITIONS {
         let database = Database::fresh().await.unwrap();
         let started = start_at_once(&world, database.url()).await;
         assert_eq!(furniture(database.url()).await, wanted);
-        let user = format!("u-{round}");
+        let user = format!("u-{repetition}");
         let bought = world.buys(&user, "price_premium");
         let post = Post::new(&started[..1], bought.events.clone(), Chance::of(0), Duration::from_secs(1));
         post.deliver(4).await;
         world.until_held(&user, "premium", world.period_end(&bought.subscription) + SLACK).await;
         assert_eq!(world.transaction_ids(&user), [bought.subscription.as_str()]);
-        assert_eq!(world.written("/grant/"), round + 1);
+        assert_eq!(world.written("/grant/"), repetition + 1);
     }
     let log = world.daemon.log();
     assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");

@@ -1,4 +1,4 @@
-//! What must have come of many purchases, whatever happened on the way.
+//! The outcome that many purchases must have, whatever happened on the way.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(crate) async fn until_all_hold(world: &World, bought: &[Purchase]) {
     assert!(held.is_ok(), "{} do not hold what they bought, among them {users:?}", without.len());
 }
 
-/// Every purchase stands in Adapty once, as one transaction that counts its price.
+/// Every purchase is in Adapty once, as one transaction that counts its price.
 pub(crate) fn all_are_counted_once(world: &World, bought: &[Purchase]) {
     for Purchase { user, subscription, .. } in bought {
         let (ids, revenue) = (world.transaction_ids(user), world.simulator.adapty.revenue(user));

@@ -30,9 +30,9 @@ const BUYERS: usize = 170;
 
 /// How long an upstream asks to be left alone, in seconds.
 const RETRY_AFTER: u64 = 5;
-/// What is under way when it asks may still arrive for so long, on a machine that has time.
+/// How long requests that were under way then may still arrive, on an idle machine.
 const UNDER_WAY: Duration = Duration::from_millis(150);
-/// How often somebody has to be woken on the way from the answer to the last process: the one that was answered, the
+/// Wake-ups on the way from the answer to the last process: the one that was answered, the
 /// database, that one again, each of them once more for the notification, the database for the listener, the listener.
 const WAKINGS: u32 = 8;
 
@@ -76,14 +76,14 @@ fn holds((share, most): (f64, usize), server: Server, limit: usize) {
     assert!(most * 10 <= limit * 16, "{server:?}: {most} in one second at a limit of {limit}");
 }
 
-/// Rings for one account after the other, so that there is always something to look at.
-async fn keep_ringing(world: &World, ingester: &Daemon, bought: &[Purchase]) {
-    let door = Webhooks::new(format!("{}/webhooks/stripe", ingester.front), SECRET);
+/// Triggers one account after the other, so that there is always one to sync.
+async fn keep_triggering(world: &World, ingester: &Daemon, bought: &[Purchase]) {
+    let endpoint = Webhooks::new(format!("{}/webhooks/stripe", ingester.front), SECRET);
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     for purchase in bought.iter().cycle() {
         tick.tick().await;
         let event = world.simulator.stripe.event("customer.subscription.updated", &purchase.subscription);
-        assert_eq!(door.deliver(&event).await.unwrap().as_u16(), 200);
+        assert_eq!(endpoint.deliver(&event).await.unwrap().as_u16(), 200);
     }
 }
 
@@ -105,25 +105,25 @@ async fn the_shared_rate_limit_holds_within_five_per_cent() {
     until_all_hold(&world, &bought).await;
     world.daemon.until_idle().await;
 
-    // a look that finds all in order asks Stripe for more
+    // a sync that finds all in order asks Stripe more than Adapty
     let since = Instant::now();
     let of_stripe = tokio::select! {
         of_stripe = measured(&world, Server::Stripe, since, STRIPE) => of_stripe,
-        () = keep_ringing(&world, &ingester[0], &bought) => unreachable!("it rings for ever"),
+        () = keep_triggering(&world, &ingester[0], &bought) => unreachable!("it triggers for ever"),
     };
     holds(of_adapty, Server::Adapty, ADAPTY);
     holds(of_stripe, Server::Stripe, STRIPE);
     finish(world).await;
 }
 
-/// Looks that a process has made.
-async fn looks(daemon: &Daemon) -> f64 {
+/// Syncs that a process has made.
+async fn syncs(daemon: &Daemon) -> f64 {
     let (_, metrics) = daemon.get("/metrics").await.unwrap();
     let lines = metrics.lines().filter(|line| line.starts_with("grantsync_syncs_total{"));
     lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
 }
 
-/// How much later than it asked to be woken somebody is woken on this machine, at worst; it finds out until it is dropped.
+/// How much too late a timer fires on this machine at worst; measured until it is dropped.
 struct Lag {
     worst: Arc<AtomicU64>,
     measuring: JoinHandle<()>,
@@ -184,7 +184,7 @@ async fn a_retry_after_seen_by_one_process_pauses_all() {
     assert!(last <= under_way, "a request came {last:?} after the refusal; {under_way:?} is for those under way");
     assert!(next < Duration::from_secs(RETRY_AFTER + 4), "nothing came until {next:?} after the refusal");
     for daemon in [&world.daemon].into_iter().chain(&workers) {
-        assert!(looks(daemon).await > 0.0, "a process did nothing");
+        assert!(syncs(daemon).await > 0.0, "a process did nothing");
     }
     finish(world).await;
 }

@@ -15,7 +15,7 @@ use crate::harness::world::{SLACK, World};
 const ALL: [&str; 3] = ["serve", "--log-filter", "info"];
 const EVERY: Duration = Duration::from_secs(2);
 const WATCHED: Duration = Duration::from_secs(12);
-/// A turn lasts 15 s when its process dies in it.
+/// A task's lease lasts 15 s when its process dies.
 const AGAIN: Duration = Duration::from_secs(20);
 
 fn catches_up(request: &Request) -> bool {
@@ -33,7 +33,7 @@ async fn until_asked(world: &World, is_so: impl Fn(&Request) -> bool) {
     world.simulator.journal.wait_for(PATIENCE, asked).await.unwrap();
 }
 
-/// One more process beside the world's, which the journal can tell from the others.
+/// One more process beside the world's, which the journal can distinguish from the others.
 async fn survivor(world: &World) -> Daemon {
     let stripe = world.simulator.stripe.url().replace("127.0.0.1", "localhost");
     let environment = world.daemon.environment(&[("STRIPE__API_BASE", &stripe)]);
@@ -58,7 +58,7 @@ async fn catching_up_is_done_by_one_process_and_goes_on_when_it_dies() {
     println!("{asked} times in {WATCHED:?}");
     assert!((wanted.div_ceil(2)..=wanted + wanted / 2).contains(&(asked as u64)), "{asked} times in {WATCHED:?}");
 
-    // one that is not to survive dies in the middle of its turn, and then the other
+    // one that is not to survive dies while it holds the task's lease, and then the other
     let hang = |request: &Request| (catches_up(request) && !is_of_survivor(request)).then_some(What::HangForever);
     let hanging = Instant::now();
     world.simulator.journal.on_request(Box::new(hang));

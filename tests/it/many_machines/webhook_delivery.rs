@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 
 /// Events on their way to whichever ingester chance sends them to.
 pub(crate) struct Post {
-    doors: Vec<Webhooks>,
+    endpoints: Vec<Webhooks>,
     waiting: Mutex<VecDeque<Event>>,
     chance: Mutex<Chance>,
     again_after: Duration,
@@ -30,9 +30,9 @@ pub(crate) struct Post {
 impl Post {
     /// Events for `ingesters`; a refused one is delivered again after `again_after`.
     pub(crate) fn new(ingesters: &[Daemon], events: Vec<Event>, chance: Chance, again_after: Duration) -> Arc<Self> {
-        let door = |daemon: &Daemon| Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
+        let endpoint = |daemon: &Daemon| Webhooks::new(format!("{}/webhooks/stripe", daemon.front), SECRET);
         Arc::new(Self {
-            doors: ingesters.iter().map(door).collect(),
+            endpoints: ingesters.iter().map(endpoint).collect(),
             total: events.len(),
             waiting: Mutex::new(events.into()),
             chance: Mutex::new(chance),
@@ -81,10 +81,10 @@ impl Post {
         self.delivered.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One delivery at a random door.
+    /// One delivery at a random endpoint.
     async fn knock(&self, event: &Event) -> Result<(), String> {
-        let door = self.chance.lock().unwrap().below(self.doors.len());
-        match tokio::time::timeout(LONGEST, self.doors[door].deliver(event)).await {
+        let endpoint = self.chance.lock().unwrap().below(self.endpoints.len());
+        match tokio::time::timeout(LONGEST, self.endpoints[endpoint].deliver(event)).await {
             Ok(Ok(status)) if status.as_u16() == 200 => Ok(()),
             Ok(Ok(status)) => Err(status.as_u16().to_string()),
             Ok(Err(_)) => Err("broken connection".to_owned()),

@@ -9,7 +9,7 @@ use super::{BOTH, created, in_time, insist, proxied};
 use crate::harness::final_checks::{finish, settled};
 use crate::harness::world::{SLACK, World};
 
-/// A lease that nobody knows of runs out, and the sweep finds the account.
+/// A lease whose owner does not know of it runs out, and the sweep finds the account.
 const GRANTED: Duration = Duration::from_secs(12);
 
 #[tokio::test]

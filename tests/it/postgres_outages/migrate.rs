@@ -28,7 +28,7 @@ fn is_refused(output: &CommandOutput, because: &str) {
     assert!(last.contains(because) && output.stdout.is_empty(), "{}", output.stderr);
 }
 
-/// All that the lists tell of the database at `url`.
+/// All that the lists print of the database at `url`.
 async fn lists(world: &World, url: &str) -> Vec<Value> {
     let mut all = Vec::new();
     for list in [&["events", "list", "--limit", "500"][..], &["ledger", "list", "--limit", "500"], &["parked", "list"]]
@@ -41,7 +41,7 @@ async fn lists(world: &World, url: &str) -> Vec<Value> {
     all
 }
 
-/// Some lives: one who renews, one who is refunded, one whom nobody knows, one whom an operator knows.
+/// Some lives: one renews, one is refunded, one has no user id, one was linked by an operator.
 async fn lives(world: &World) -> Bought {
     let kept = world.granted("u-1", "price_premium", "premium").await;
     world.deliver(&world.simulator.stripe.renew(&kept.subscription)).await;
@@ -64,8 +64,8 @@ async fn lives(world: &World) -> Bought {
     kept
 }
 
-/// `u-4` buys, and a look at their account is under way: an answer of Stripe is late.
-async fn is_looked_at(world: &World) -> Bought {
+/// `u-4` buys, and a sync of their account is under way: an answer of Stripe is late.
+async fn is_being_synced(world: &World) -> Bought {
     let seen = world.simulator.journal.requests().len();
     let late = What::Delay(Duration::from_secs(6));
     world.simulator.stripe.faults.inject(Fault::once(Match::on("GET", "/v1/subscriptions"), late));
@@ -81,7 +81,7 @@ async fn everything_moves_from_sqlite_to_postgresql() {
     let (database, used) = (Database::fresh().await.unwrap(), Database::fresh().await.unwrap());
     let mut world = World::beginning_with(FROM, &BOTH, &[]).await;
     let kept = lives(&world).await;
-    let busy = is_looked_at(&world).await;
+    let busy = is_being_synced(&world).await;
     is_refused(&copy(&world, FROM, database.url()).await, "a daemon works on the SQLite database");
     world.until_held("u-4", "premium", world.period_end(&busy.subscription) + SLACK).await;
     world.daemon.until_idle().await;

@@ -1,4 +1,4 @@
-//! What one process takes in and another works off: told by notifications, or found by the sweep.
+//! What one process takes in and another syncs: found through notifications, or by the sweep.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ async fn through_a_pooler_without_listen_work_is_found_by_the_sweep_and_the_log_
     assert_eq!(worker.log().matches(UNHEARD).count(), 1, "it is said once");
     proxy.deafen(false);
     until_said(&worker, "notifications come through again", 1).await;
-    is_told(&world, "a").await;
+    is_notified(&world, "a").await;
     finish(world).await;
 }
 
@@ -37,7 +37,7 @@ async fn through_a_pooler_without_listen_work_is_found_by_the_sweep_and_the_log_
 async fn what_another_process_takes_in_is_worked_off_at_once() {
     let (_database, world) = shared(&INGEST, &[]).await;
     let _worker = world.daemon.beside(&WORK).await;
-    is_told(&world, "a").await;
+    is_notified(&world, "a").await;
     finish(world).await;
 }
 
@@ -45,7 +45,7 @@ async fn what_another_process_takes_in_is_worked_off_at_once() {
 async fn a_lost_connection_that_listened_is_made_again() {
     let (database, world) = shared(&INGEST, &[]).await;
     let worker = world.daemon.beside(&WORK).await;
-    is_told(&world, "a").await;
+    is_notified(&world, "a").await;
     let mut other = database.url().parse::<PgConnectOptions>().unwrap().connect().await.unwrap();
     let ended = sqlx::query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -58,12 +58,12 @@ async fn a_lost_connection_that_listened_is_made_again() {
     in_time("from event to grant by the sweep", time_to_grant(&world, "b").await, SWEPT);
     until_said(&worker, "notifications come through again", 1).await;
     in_time("from the lost connection to the next", lost.elapsed(), Duration::from_secs(8));
-    is_told(&world, "c").await;
+    is_notified(&world, "c").await;
     finish(world).await;
 }
 
 /// Of seven purchases, the most are granted sooner than the sweep would find them.
-async fn is_told(world: &World, name: &str) {
+async fn is_notified(world: &World, name: &str) {
     let mut took = Vec::new();
     for number in 0..7 {
         took.push(time_to_grant(world, &format!("{name}-{number}")).await);

@@ -1,4 +1,4 @@
-//! One connection that falls silent, and nobody is told: a firewall forgot it, or a machine is gone.
+//! One connection that falls silent without a word: a firewall forgot it, or a machine is gone.
 
 use std::time::{Duration, Instant};
 
@@ -68,14 +68,14 @@ async fn after_a_trigger_that_notified_nobody_others_are_notified_again() {
         for number in 2.. {
             let bought = world.buys(&format!("u-{number}"), "price_premium");
             world.deliver(&bought.events[..1]).await;
-            let heard = tokio::time::timeout(Duration::from_secs(1), listener.recv()).await;
-            if heard.is_ok_and(|heard| heard.unwrap().payload().ends_with(" rung")) {
+            let notified = tokio::time::timeout(Duration::from_secs(1), listener.recv()).await;
+            if notified.is_ok_and(|notified| notified.unwrap().payload().ends_with(" rung")) {
                 return;
             }
         }
     };
     assert!(tokio::time::timeout(HELD_UP, output).await.is_ok(), "others are notified no more");
-    in_time("from the lost bell to the next", lost.elapsed(), HELD_UP);
+    in_time("from the lost notification to the next", lost.elapsed(), HELD_UP);
 }
 
 #[tokio::test]

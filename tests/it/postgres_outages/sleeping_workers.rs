@@ -1,4 +1,4 @@
-//! Workers that die or fall asleep in the middle of a look.
+//! Workers that die or fall asleep in the middle of a sync.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::harness::world::{Bought, SLACK, World};
 const ELSEWHERE: Duration = Duration::from_secs(10);
 /// Makes a profile.
 const CREATE: &str = "/sdk/profiles/?";
-/// How long an answer is held: until whoever waits for it is asleep.
+/// How long an answer is held: until the process that waits for it is asleep.
 const HELD: Duration = Duration::from_secs(2);
 
 /// Waits for the request and answers its number.
@@ -65,7 +65,7 @@ async fn a_worker_that_slept_between_its_intention_and_its_grant_does_not_send_i
 
 #[tokio::test]
 async fn a_worker_that_slept_while_it_waited_for_the_rate_limit_does_not_send_its_grant() {
-    let night = Night::begins(&[("price_premium", "premium")], When::Heard("POST", CREATE)).await;
+    let night = Night::begins(&[("price_premium", "premium")], When::Answered("POST", CREATE)).await;
     night.passes().await;
     night.ends(Until::Unsettled).await;
 }
@@ -83,8 +83,8 @@ async fn a_worker_that_slept_between_two_grants_does_not_send_the_second() {
 enum When {
     /// It waits for the answer to this request, and will hear it when it wakes.
     Asking(&'static str, &'static str),
-    /// It has heard the answer to this request, and waits a second for its turn at the next.
-    Heard(&'static str, &'static str),
+    /// It has received the answer to this request, and waits a second for the rate limit before the next.
+    Answered(&'static str, &'static str),
 }
 
 impl When {
@@ -92,9 +92,9 @@ impl When {
     fn settings(self) -> [(&'static str, &'static str); 2] {
         let per_second = match self {
             Self::Asking(..) => "500",
-            Self::Heard(..) => "1",
+            Self::Answered(..) => "1",
         };
-        // however late it is heard, an answer counts
+        // however late it is received, an answer counts
         [("ADAPTY__TIMEOUT", "60s"), ("ADAPTY__REQUESTS_PER_SECOND", per_second)]
     }
 
@@ -102,40 +102,40 @@ impl When {
     fn taken_over(self) -> Duration {
         match self {
             Self::Asking(..) => Duration::from_secs(12),
-            Self::Heard(..) => Duration::from_secs(15),
+            Self::Answered(..) => Duration::from_secs(15),
         }
     }
 
     /// Puts the worker to sleep when it is time, and answers when that was.
     async fn falls_asleep(self, sleeper: &Daemon, world: &World) -> Instant {
-        let (Self::Asking(method, path) | Self::Heard(method, path)) = self;
+        let (Self::Asking(method, path) | Self::Answered(method, path)) = self;
         let asked = arrival(world, method, path).await;
-        let heard =
+        let answered =
             |requests: &[Request]| requests.iter().any(|request| request.number == asked && request.status.is_some());
-        if let Self::Heard(..) = self {
-            world.simulator.journal.wait_for(PATIENCE, heard).await.unwrap();
+        if let Self::Answered(..) = self {
+            world.simulator.journal.wait_for(PATIENCE, answered).await.unwrap();
             sleeper.signal(Signal::STOP);
             assert_eq!(world.written("/grant/"), 0, "it sent the grant before it fell asleep");
             return Instant::now();
         }
         sleeper.signal(Signal::STOP);
         let fell_asleep = Instant::now();
-        assert!(!heard(&world.simulator.journal.requests()), "it heard the answer before it fell asleep");
-        world.simulator.journal.wait_for(PATIENCE, heard).await.unwrap();
+        assert!(!answered(&world.simulator.journal.requests()), "it received the answer before it fell asleep");
+        world.simulator.journal.wait_for(PATIENCE, answered).await.unwrap();
         fell_asleep
     }
 }
 
-/// How a look ends that was slept through.
+/// How a sync ends that was slept through.
 #[derive(Clone, Copy)]
 enum Until {
-    /// It wanted to write something down and found its lease lost.
+    /// It was about to write and found its lease lost.
     Lost,
     /// It came to its end and could not be settled.
     Unsettled,
 }
 
-/// A worker asleep in a look whose lease runs out.
+/// A worker asleep in a sync whose lease runs out.
 struct Night {
     sleeper: Daemon,
     other: Daemon,
@@ -199,7 +199,7 @@ impl Night {
         assert!(tokio::time::timeout(PATIENCE, lost).await.is_ok(), "no lease is lost:\n{}", self.sleeper.log());
     }
 
-    /// It wakes, and its look comes to an end that leaves no trace.
+    /// It wakes, and its sync ends without a trace.
     async fn ends(self, until: Until) {
         let before = self.done().await;
         self.sleeper.signal(Signal::CONT);

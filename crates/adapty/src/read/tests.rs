@@ -1,4 +1,4 @@
-//! Every form in which Adapty has been seen to write a profile.
+//! Every form in which Adapty writes a profile.
 
 use serde_json::json;
 
@@ -9,13 +9,13 @@ fn read(body: &Value) -> Result<Profile, Unreadable> {
 }
 
 /// A profile whose only level, `premium`, has these fields.
-fn shown(fields: &Value) -> Result<ActualLevel, Unreadable> {
+fn premium(fields: &Value) -> Result<ActualLevel, Unreadable> {
     let body = json!({"data": {"paid_access_levels": {"premium": fields}}});
     read(&body).map(|profile| profile.levels.into_iter().next().unwrap())
 }
 
 fn until(fields: &Value) -> Result<Until, Unreadable> {
-    shown(fields).map(|shown| shown.until)
+    premium(fields).map(|level| level.until)
 }
 
 fn at(text: &str) -> Until {
@@ -104,7 +104,7 @@ fn a_level_that_is_listed_twice_counts_with_its_later_end() {
 }
 
 #[test]
-fn an_end_is_told_by_date_or_lifetime() {
+fn an_end_is_a_date_or_a_lifetime() {
     let date = "2026-01-01T00:00:00.000000+0000";
     let over = Ok(Until::At(DateTime::UNIX_EPOCH));
     let table = [
@@ -114,7 +114,7 @@ fn an_end_is_told_by_date_or_lifetime() {
         (json!({"is_lifetime": false, "is_active": false, "expires_at": date}), Ok(at("2026-01-01T00:00:00Z"))),
         (json!({"is_lifetime": null, "is_active": null, "expires_at": date}), Ok(at("2026-01-01T00:00:00Z"))),
         (json!({"expires_at": null}), Ok(Until::Lifetime)),
-        // Contradictory, or saying too little.
+        // contradictory, or saying too little
         (json!({"is_lifetime": true, "is_active": true, "expires_at": date}), Ok(Until::Lifetime)),
         (json!({"is_lifetime": true, "is_active": false, "expires_at": date}), Ok(at("2026-01-01T00:00:00Z"))),
         (json!({"is_lifetime": true, "is_active": false, "expires_at": null}), Ok(Until::Lifetime)),
@@ -128,7 +128,7 @@ fn an_end_is_told_by_date_or_lifetime() {
 }
 
 #[test]
-fn a_level_that_cannot_be_told_is_never_left_out() {
+fn a_level_whose_end_is_not_clear_is_never_left_out() {
     let place = |name: &str| Err(Unreadable(format!("data.paid_access_levels.premium.{name}")));
     for fields in [
         json!({}),
@@ -180,31 +180,32 @@ fn a_fault_names_its_field_however_long_the_levels_name_is() {
 
 #[test]
 fn fields_of_other_types_are_not_known() {
-    let shown = shown(&json!({"expires_at": null, "store": 7, "vendor_product_id": null, "vendor_transaction_id": ""}));
-    let shown = shown.unwrap();
-    assert_eq!((shown.store, shown.product, shown.transaction_id), (None, None, None));
+    let level =
+        premium(&json!({"expires_at": null, "store": 7, "vendor_product_id": null, "vendor_transaction_id": ""}));
+    let level = level.unwrap();
+    assert_eq!((level.store, level.product, level.transaction_id), (None, None, None));
 }
 
 #[test]
-fn whether_another_stores_right_renews_is_said_by_either_generation() {
+fn either_api_says_whether_another_stores_right_renews() {
     let v1 = json!({"data": {"paid_access_levels": {"premium": {"expires_at": "2026-02-01T00:00:00Z", "store": "app_store",
         "will_renew": false, "is_in_grace_period": true, "billing_issue_detected_at": "2026-01-01T00:00:00Z"}}}});
-    let shown = &read(&v1).unwrap().levels[0];
-    assert_eq!((shown.will_renew, shown.in_grace, shown.billing_issue), (Some(false), true, true));
+    let level = &read(&v1).unwrap().levels[0];
+    assert_eq!((level.will_renew, level.in_grace, level.billing_issue), (Some(false), true, true));
     let v2 = |store: &str, stopped: Value| {
         let level = json!({"access_level_id": "premium", "expires_at": "2026-02-01T00:00:00Z", "store": store,
             "renewal_cancelled_at": stopped, "billing_issue_detected_at": null});
         read(&json!({"data": {"access_levels": [level]}})).unwrap().levels[0].clone()
     };
-    let told = |store, stopped| v2(store, stopped).will_renew;
-    assert_eq!(told("app_store", json!(null)), Some(true));
-    assert_eq!(told("app_store", json!("2026-01-01T00:00:00Z")), Some(false));
-    assert_eq!(told("adapty", json!(null)), None, "nobody pays for it");
+    let will_renew = |store, stopped| v2(store, stopped).will_renew;
+    assert_eq!(will_renew("app_store", json!(null)), Some(true));
+    assert_eq!(will_renew("app_store", json!("2026-01-01T00:00:00Z")), Some(false));
+    assert_eq!(will_renew("adapty", json!(null)), None, "nobody pays for it");
     assert!(!v2("app_store", json!(null)).billing_issue);
 }
 
 #[test]
-fn subscriptions_that_run_are_listed_in_either_generation_and_what_is_odd_is_left_out() {
+fn subscriptions_that_run_are_listed_by_either_api_and_what_is_odd_is_left_out() {
     let read = |subscriptions: serde_json::Value| {
         let body = json!({"data": {"access_levels": [], "subscriptions": subscriptions}});
         profile(&User::new("u1").unwrap(), body.to_string().as_bytes()).unwrap().sold

@@ -1,7 +1,10 @@
 //! The bodies of v1's grant and revoke.
 
+use entitlement::expected::Refund;
 use entitlement::money::Money;
-use entitlement::plan::{GrantAccess, Offer, Refund, RevokeAccess, Until};
+use entitlement::sale::Offer;
+use entitlement::step::{GrantAccess, RevokeAccess};
+use entitlement::until::Until;
 use serde_json::{Map, Number, Value, json};
 
 use crate::date;
@@ -13,7 +16,6 @@ use crate::date;
 /// there.
 #[must_use]
 pub fn grant(grant: &GrantAccess) -> Value {
-    let sale = &grant.sale;
     let mut body = Map::new();
     match grant.until {
         Until::At(at) => body.insert("expires_at".to_owned(), date::write_v1(at).into()),
@@ -24,12 +26,29 @@ pub fn grant(grant: &GrantAccess) -> Value {
     }
     body.insert("is_sandbox".to_owned(), grant.sandbox.into());
     // without a transaction Adapty fills in words of its own
-    if sale.is_promotion() {
-        return Value::Object(body);
+    if !grant.sale.is_promotion() {
+        put_sale(&mut body, grant);
     }
-    // what v2 told before is known by the ids of then
-    let told = sale.status.as_ref().map(|status| (&status.original, &status.id));
-    let (original, id) = told.unwrap_or((&sale.original, &sale.id));
+    Value::Object(body)
+}
+
+/// The body of a revoke: `is_refund` is required, and true takes the revenue back as well.
+#[must_use]
+pub fn revoke(revoke: &RevokeAccess) -> Value {
+    let is_refund = match revoke.refund {
+        Refund::Yes => true,
+        Refund::No => false,
+    };
+    json!({ "is_refund": is_refund })
+}
+
+fn put_sale(body: &mut Map<String, Value>, grant: &GrantAccess) {
+    let sale = &grant.sale;
+    // what v2 reported keeps the ids that it was reported under
+    let (original, id) = match &sale.status {
+        Some(status) => (&status.original, &status.id),
+        None => (&sale.original, &sale.id),
+    };
     let texts = [
         ("vendor_product_id", &sale.product),
         ("base_plan_id", &sale.base_plan),
@@ -45,61 +64,35 @@ pub fn grant(grant: &GrantAccess) -> Value {
         body.insert("introductory_offer_type".to_owned(), "free_trial".into());
     }
     if let Some(price) = &sale.price {
-        put_price(&mut body, price);
+        put_price(body, price);
     }
-    Value::Object(body)
-}
-
-/// The body of a revoke: `is_refund` is required, and true takes the revenue back as well.
-#[must_use]
-pub fn revoke(revoke: &RevokeAccess) -> Value {
-    let is_refund = match revoke.refund {
-        Refund::Yes => true,
-        Refund::No => false,
-    };
-    json!({ "is_refund": is_refund })
 }
 
 /// The amount in major units, read from its exact decimal text, so that 9.99 is sent as 9.99; and its currency.
 fn put_price(body: &mut Map<String, Value>, price: &Money) {
     let number = serde_json::from_str::<Number>(&price.major()).expect("a decimal text is a JSON number");
     body.insert("price".to_owned(), number.into());
-    // The name misleads: it is the ISO 4217 code, and without it Adapty takes USD.
+    // the name misleads: it is the ISO 4217 code, and without it Adapty takes USD
     body.insert("price_locale".to_owned(), price.code().into());
 }
 
 #[cfg(test)]
 mod tests {
-    use entitlement::names::AccessLevel;
-    use entitlement::plan::Sale;
+    use entitlement::sale::Sale;
+    use entitlement::step::SaleEvent;
 
     use super::*;
+    use crate::sample;
 
     fn full() -> GrantAccess {
-        GrantAccess {
-            level: AccessLevel("premium".into()),
-            until: Until::At("2026-01-01T00:00:00Z".parse().unwrap()),
-            starts_at: Some("2025-12-01T12:30:00.5Z".parse().unwrap()),
-            store: "stripe".into(),
-            sale: Sale {
-                original: "sub_1".into(),
-                id: "in_2".into(),
-                product: "prod_1".into(),
-                base_plan: "price_1".into(),
-                price: Some(Money { minor: 999, currency: "eur".into() }),
-                offer: None,
-                status: None,
-            },
-            sandbox: false,
-            refunded: None,
-        }
+        GrantAccess { starts_at: Some(sample::at("2026-02-01T12:30:00.5Z")), ..sample::grant() }
     }
 
     #[test]
     fn a_grant_says_all_that_is_known() {
         let expected = json!({
-            "expires_at": "2026-01-01T00:00:00.000000+0000",
-            "starts_at": "2025-12-01T12:30:00.500000+0000",
+            "expires_at": "2026-03-01T00:00:00.000000+0000",
+            "starts_at": "2026-02-01T12:30:00.500000+0000",
             "vendor_product_id": "prod_1",
             "base_plan_id": "price_1",
             "vendor_original_transaction_id": "sub_1",
@@ -115,12 +108,31 @@ mod tests {
     #[test]
     fn what_is_not_known_is_left_out_and_never_null() {
         let mut bare = full();
-        (bare.starts_at, bare.sale.price) = (None, None);
+        bare.starts_at = None;
+        bare.sale.price = None;
         bare.sale.base_plan.clear();
         let body = grant(&bare);
         for name in ["starts_at", "price", "price_locale", "base_plan_id", "introductory_offer_type", "is_lifetime"] {
             assert_eq!(body.get(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_promotion_has_no_transaction() {
+        let promotion = GrantAccess { sale: Sale::of_promotion("o_1"), ..sample::grant() };
+        let expected = json!({ "expires_at": "2026-03-01T00:00:00.000000+0000", "is_sandbox": false });
+        assert_eq!(grant(&promotion), expected);
+    }
+
+    #[test]
+    fn a_sale_that_v2_reported_keeps_the_ids_of_its_report() {
+        let mut sale = sample::report(SaleEvent::Sold).sale;
+        let status = sale.status.as_mut().unwrap();
+        status.id = "in_2:si_2".into();
+        status.original = "sub_1:si_2".into();
+        let body = grant(&GrantAccess { sale, ..sample::grant() });
+        assert_eq!(body["vendor_transaction_id"], "in_2:si_2");
+        assert_eq!(body["vendor_original_transaction_id"], "sub_1:si_2");
     }
 
     #[test]
@@ -150,10 +162,7 @@ mod tests {
 
     #[test]
     fn a_revoke_says_whether_money_went_back() {
-        let body = |refund| {
-            revoke(&RevokeAccess { level: AccessLevel("premium".into()), refund, refunded: None, ended: None })
-        };
-        assert_eq!(body(Refund::Yes), json!({"is_refund": true}));
-        assert_eq!(body(Refund::No), json!({"is_refund": false}));
+        assert_eq!(revoke(&sample::revoke(Refund::Yes)), json!({"is_refund": true}));
+        assert_eq!(revoke(&sample::revoke(Refund::No)), json!({"is_refund": false}));
     }
 }

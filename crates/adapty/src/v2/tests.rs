@@ -1,177 +1,201 @@
 //! What goes over the wire to v2, and what its answers mean.
 
-use std::time::Duration;
-
-use entitlement::attributes::{AttributeName, AttributeValue, SetAttributes};
+use entitlement::expected::Refund;
 use entitlement::failure::Class;
-use entitlement::money::Money;
-use entitlement::names::{AccessLevel, User};
-use entitlement::plan::{GrantAccess, Refund, Refunded, RevokeAccess, Sale, SaleStatus, Step, Until};
 use entitlement::profile::Profile;
+use entitlement::step::{GrantAccess, ReportSale, SaleEvent, Step};
+use entitlement::until::Until;
 use serde_json::json;
-use wire::client::Client;
-use wire::upstream::Upstream;
 
-use crate::adapty::{Adapty, Api, Books};
-use crate::setup::setup;
-use crate::trial::{Reply, Server};
+use crate::adapty::{Adapty, Api};
+use crate::sale_format::SaleFormat;
+use crate::sample::{at, attributes, end, format, grant, report, revoke, user};
+use crate::test_server::{Reply, Server, refused, unreadable};
 
 const GRANT: &str = "POST /api/v2/server-side-api/purchase/profile/grant/access-level/";
 const REVOKE: &str = "POST /api/v2/server-side-api/purchase/profile/revoke/access-level/";
-
-fn adapty(server: &Server) -> Adapty {
-    speaking(server, Api::V2Access)
-}
-
-fn speaking(server: &Server, api: Api) -> Adapty {
-    let setup = setup("adapty", server.base.clone(), "secret_live_abc.def", 0, Duration::from_secs(5));
-    Adapty::new(Upstream::new(&Client::new().unwrap(), setup).unwrap(), api)
-}
-
 const SET: &str = "POST /api/v2/server-side-api/purchase/set/transaction/";
 const READ: &str = "GET /api/v2/server-side-api/profile/";
 
-/// The same, with books that transactions are entered in.
-fn with_books(server: &Server) -> Adapty {
-    speaking(server, Api::V2(Books { with_price: false, country: "US".into() }))
+fn adapty(server: &Server) -> Adapty {
+    server.adapty(Api::V2(format()))
 }
 
-fn at(text: &str) -> chrono::DateTime<chrono::Utc> {
-    text.parse().unwrap()
-}
-
-/// A month that was sold in January and is held by its transaction `in_2`.
-fn sold() -> GrantAccess {
-    let Step::GrantAccess(grant) = grant(Until::At(at("2026-02-01T00:00:00Z"))) else { panic!("a grant") };
-    let status = SaleStatus {
-        id: "in_2".into(),
-        original: "sub_1".into(),
-        bought_at: at("2026-01-01T00:00:00Z"),
-        chain_began_at: at("2025-12-01T00:00:00Z"),
-        paid_until: grant.until,
-        renews: true,
-        stopped_at: None,
-        stop: None,
-        payment_failed_at: None,
-        grace_until: None,
-        country: None,
-        variation: None,
-    };
-    let price = Some(Money { minor: 999, currency: "usd".into() });
-    let sale = Sale { status: Some(Box::new(status)), price, ..grant.sale };
-    GrantAccess { store: "stripe".into(), sale, ..grant }
-}
-
-/// A profile that shows `premium` of a store, of this chain and to this end.
-fn holding(store: &str, original: &str, end: &str) -> Reply {
+/// A profile that has `premium` of a store, of this chain and to this end.
+fn with_premium(store: &str, original: &str, end: &str) -> Reply {
     let level = json!({"access_level_id": "premium", "store": store, "store_product_id": "prod_1", "expires_at": end,
         "store_transaction_id": original, "store_original_transaction_id": original});
     (200, json!({"data": {"access_levels": [level]}}).to_string())
 }
 
-/// What is sent for a refund of [`sold`] on the tenth, in words.
-async fn sent_for_a_refund(answers: Vec<Reply>) -> Vec<String> {
-    let server = Server::start(answers).await;
-    let refunded = Some(Refunded { grant: Box::new(sold()), at: at("2026-01-10T00:00:00Z") });
-    let step = Step::RevokeAccess(RevokeAccess {
-        level: AccessLevel("premium".into()),
-        refund: Refund::Yes,
-        refunded,
-        ended: None,
-    });
-    with_books(&server).carry_out(&user("u-1"), &step, || true).await.unwrap().unwrap();
-    let words = [(SET, "set"), (READ, "read"), (REVOKE, "revoke")];
-    let word = |call: &String| words.iter().find(|(path, _)| call.starts_with(path)).unwrap().1.to_owned();
-    server.calls().iter().map(word).collect()
-}
-
-#[tokio::test]
-async fn a_refund_is_read_back_and_takes_only_what_it_left_of_ours() {
-    let ended = holding("stripe", "sub_1", "2026-01-10T00:00:00Z");
-    let other = holding("app_store", "2000", "2027-01-01T00:00:00Z");
-    let running = holding("stripe", "sub_1", "2026-02-01T00:00:00Z");
-    assert_eq!(sent_for_a_refund(vec![ended]).await, ["set"]);
-    assert_eq!(sent_for_a_refund(vec![other.clone()]).await, ["set"], "another store's right came to light");
-    assert_eq!(sent_for_a_refund(vec![running.clone(), other]).await, ["set", "read"]);
-    assert_eq!(sent_for_a_refund(vec![running]).await, ["set", "read", "revoke"]);
-}
-
-fn user(id: &str) -> User {
-    User::new(id).unwrap()
-}
-
-fn shown() -> Reply {
+/// A profile that has `premium` by a grant.
+fn with_granted() -> Reply {
     let level = json!({"access_level_id": "premium", "store": "adapty", "store_product_id": "adapty_server_side_product",
-        "expires_at": "2026-01-01T00:00:00+00:00"});
+        "expires_at": "2026-03-01T00:00:00+00:00"});
     (200, json!({"data": {"access_levels": [level]}}).to_string())
 }
 
-fn refused(status: u16, code: &str) -> Reply {
-    let error = json!({"source": null, "errors": ["ann@example.com is not known"]});
-    (status, json!({"errors": [error], "error_code": code, "status_code": status}).to_string())
+fn without_levels() -> Reply {
+    (200, json!({"data": {"access_levels": []}}).to_string())
 }
 
-fn grant(until: Until) -> Step {
-    Step::GrantAccess(GrantAccess {
-        level: AccessLevel("premium".into()),
-        until,
-        starts_at: None,
-        store: "adapty".into(),
-        sale: Sale {
-            original: "sub_1".into(),
-            id: "in_2".into(),
-            product: "prod_1".into(),
-            base_plan: "price_1".into(),
-            price: None,
-            offer: None,
-            status: None,
-        },
-        sandbox: false,
-        refunded: None,
-    })
+fn granting(until: Until) -> Step {
+    Step::GrantAccess(GrantAccess { until, ..grant() })
 }
 
-fn revoke() -> Step {
-    Step::RevokeAccess(RevokeAccess {
-        level: AccessLevel("premium".into()),
-        refund: Refund::Yes,
-        refunded: None,
-        ended: None,
-    })
+fn revoking() -> Step {
+    Step::RevokeAccess(revoke(Refund::Yes))
+}
+
+fn reporting(event: SaleEvent) -> Step {
+    Step::ReportSale(report(event))
+}
+
+fn refunded() -> SaleEvent {
+    SaleEvent::Refunded(at("2026-02-10T00:00:00Z"))
 }
 
 #[tokio::test]
-async fn a_grant_goes_out_to_the_letter_and_names_the_customer_in_a_header() {
-    let server = Server::start(vec![shown()]).await;
-    let until = Until::At("2026-01-01T00:00:00Z".parse().unwrap());
-    let profile = adapty(&server).carry_out(&user("a/b+c@d"), &grant(until), || true).await.unwrap().unwrap();
-    assert!(profile.exists && profile.levels[0].is_bare());
-    assert_eq!(
-        server.calls(),
-        [format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":"2026-01-01T00:00:00Z"}}"#)]
-    );
-    let request = server.seen().remove(0).to_lowercase();
-    assert!(request.contains("\r\nadapty-customer-user-id: a/b+c@d\r\n"), "{request}");
-    assert!(request.contains("\r\nauthorization: api-key secret_live_abc.def\r\n"), "{request}");
+async fn a_grant_is_the_level_and_its_end_alone_and_names_the_user_in_a_header() {
+    for api in [Api::V2(format()), Api::V2Access] {
+        let server = Server::start(vec![with_granted()]).await;
+        let profile = server.adapty(api).send(&user("a/b+c@d"), &granting(end())).await.unwrap();
+        assert!(profile.exists && profile.levels[0].is_bare());
+        let expected = format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":"2026-03-01T00:00:00Z"}}"#);
+        assert_eq!(server.calls(), [expected]);
+        let request = server.requests().remove(0).to_lowercase();
+        assert!(request.contains("\r\nadapty-customer-user-id: a/b+c@d\r\n"), "{request}");
+        assert!(request.contains("\r\nauthorization: api-key secret_live_abc.def\r\n"), "{request}");
+    }
 }
 
 #[tokio::test]
-async fn a_grant_for_life_says_so_and_a_revoke_is_at_once() {
-    let server = Server::start(vec![shown()]).await;
-    adapty(&server).carry_out(&user("u-1"), &grant(Until::Lifetime), || true).await.unwrap().unwrap();
-    adapty(&server).carry_out(&user("u-1"), &revoke(), || true).await.unwrap().unwrap();
+async fn a_grant_may_start_later_and_last_for_life_and_a_revoke_is_at_once() {
+    let server = Server::start(vec![with_granted()]).await;
+    let starts_at = Some(at("2026-02-01T00:00:00Z"));
+    let later = Step::GrantAccess(GrantAccess { starts_at, until: Until::Lifetime, ..grant() });
+    for step in [later, revoking()] {
+        adapty(&server).send(&user("u-1"), &step).await.unwrap();
+    }
     let expected = [
-        format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":null}}"#),
+        format!(r#"{GRANT} {{"access_level_id":"premium","expires_at":null,"starts_at":"2026-02-01T00:00:00Z"}}"#),
         format!(r#"{REVOKE} {{"access_level_id":"premium"}}"#),
     ];
     assert_eq!(server.calls(), expected);
 }
 
 #[tokio::test]
+async fn a_report_is_one_request_to_the_letter() {
+    let server = Server::start(vec![without_levels()]).await;
+    adapty(&server).send(&user("u-1"), &reporting(SaleEvent::Sold)).await.unwrap();
+    let body = r#"{"environment":"Production","expires_at":"2026-03-01T00:00:00Z","originally_purchased_at":"2026-01-01T00:00:10Z","price":{"country":"US","currency":"EUR","value":9.99},"purchase_type":"subscription","purchased_at":"2026-02-01T00:00:10Z","renew_status":true,"store":"stripe","store_original_transaction_id":"sub_1","store_product_id":"prod_1","store_transaction_id":"in_2"}"#;
+    assert_eq!(server.calls(), [format!("{SET} {body}")]);
+    let with_price = SaleFormat { with_price: true, ..format() };
+    let server = Server::start(vec![without_levels()]).await;
+    server.adapty(Api::V2(with_price)).send(&user("u-1"), &reporting(SaleEvent::Sold)).await.unwrap();
+    assert!(server.calls()[0].contains(r#""store_product_id":"prod_1:price_1""#));
+}
+
+#[tokio::test]
+async fn a_report_is_one_request_whatever_its_answer_shows() {
+    let answers = [
+        without_levels(),
+        with_granted(),
+        with_premium("stripe", "sub_1", "2026-02-10T00:00:00Z"),
+        with_premium("stripe", "sub_1", "2026-03-01T00:00:00Z"),
+        with_premium("app_store", "2000", "2027-01-01T00:00:00Z"),
+    ];
+    for event in [SaleEvent::Sold, SaleEvent::Changed, refunded(), SaleEvent::Ended(at("2026-02-10T00:00:00Z"))] {
+        for answer in &answers {
+            // a second request would find an empty profile
+            let server = Server::start(vec![answer.clone(), without_levels()]).await;
+            let profile = adapty(&server).send(&user("u-1"), &reporting(event)).await.unwrap();
+            let read = crate::read::profile(&user("u-1"), answer.1.as_bytes()).unwrap();
+            assert_eq!(profile, read);
+            let calls = server.calls();
+            assert!(calls.len() == 1 && calls[0].starts_with(SET), "{calls:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refund_is_reported_under_the_id_of_its_sale() {
+    let server = Server::start(vec![without_levels()]).await;
+    adapty(&server).send(&user("u-1"), &reporting(refunded())).await.unwrap();
+    let call = server.calls().remove(0);
+    let expected = [
+        r#""cancellation_reason":"refund""#,
+        r#""refunded_at":"2026-02-10T00:00:00Z""#,
+        r#""renew_status":false"#,
+        r#""store_transaction_id":"in_2""#,
+    ];
+    expected.iter().for_each(|field| assert!(call.contains(field), "{field} in {call}"));
+}
+
+#[tokio::test]
+async fn a_sale_that_cannot_be_written_is_refused_and_never_sent() {
+    let server = Server::start(vec![without_levels()]).await;
+    let unpriced = |mut report: ReportSale| {
+        report.sale.price = None;
+        report
+    };
+    let without_status = Step::ReportSale(ReportSale::of(grant(), SaleEvent::Sold));
+    let incomplete = "reporting the sale: its price or its status is not known, which Adapty requires";
+    let table = [
+        (Api::V2(format()), Step::ReportSale(unpriced(report(SaleEvent::Sold))), incomplete),
+        (Api::V2(format()), Step::ReportSale(unpriced(report(refunded()))), incomplete),
+        (Api::V2(format()), without_status, incomplete),
+        (
+            Api::V2Access,
+            reporting(SaleEvent::Sold),
+            "reporting the sale: Adapty's API `v2-access` takes no sale by itself",
+        ),
+    ];
+    for (api, step, expected) in table {
+        let failure = server.adapty(api).send(&user("u-1"), &step).await.unwrap_err();
+        assert_eq!((failure.class, failure.to_string().as_str()), (Class::Permanent, expected));
+    }
+    assert!(server.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_report_is_one_request_and_classified() {
+    let table = [
+        (refused(404, "profile_does_not_exist"), Class::Missing),
+        (refused(400, "profile_does_not_exist"), Class::Missing),
+        (refused(404, "product_not_found"), Class::Permanent),
+        (refused(400, "free_trial_price_error"), Class::Permanent),
+        // this is success of a revoke alone
+        (refused(400, "profile_paid_access_level_does_not_exist"), Class::Permanent),
+        (refused(422, "validation_error"), Class::Permanent),
+        (refused(401, "not_authenticated"), Class::Credentials),
+        (refused(500, "x"), Class::Transient),
+    ];
+    for (reply, class) in table {
+        let server = Server::start(vec![reply.clone()]).await;
+        let failure = adapty(&server).send(&user("u-1"), &reporting(refunded())).await.unwrap_err();
+        assert_eq!(failure.class, class, "{reply:?}");
+        assert!(failure.to_string().starts_with("reporting the sale at adapty"), "{failure}");
+        assert_eq!(server.calls().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn after_a_report_whose_answer_cannot_be_read_the_profile_is_read() {
+    let server = Server::start(vec![unreadable(), with_premium("stripe", "sub_1", "2026-03-01T00:00:00Z")]).await;
+    let profile = adapty(&server).send(&user("u-1"), &reporting(SaleEvent::Sold)).await.unwrap();
+    assert_eq!(profile.levels[0].until, end());
+    assert_eq!(server.calls()[1..], [READ]);
+    let server = Server::start(vec![unreadable(), refused(404, "profile_does_not_exist")]).await;
+    let failure = adapty(&server).send(&user("u-1"), &reporting(SaleEvent::Sold)).await.unwrap_err();
+    assert_eq!(failure.class, Class::Transient);
+}
+
+#[tokio::test]
 async fn a_profile_is_made_with_the_same_device_each_time() {
-    let server = Server::start(vec![shown()]).await;
+    let server = Server::start(vec![with_granted()]).await;
     for id in ["u-1", "u-1", "u-2"] {
-        adapty(&server).create(&user(id)).await.unwrap();
+        adapty(&server).create_profile(&user(id)).await.unwrap();
     }
     let calls = server.calls();
     assert!(calls[0].starts_with(r#"POST /api/v2/server-side-api/profile/ {"installation_meta":{"device_id":""#));
@@ -179,48 +203,54 @@ async fn a_profile_is_made_with_the_same_device_each_time() {
 }
 
 #[tokio::test]
-async fn details_are_told_from_the_device_that_the_profile_was_made_with() {
-    let server = Server::start(vec![shown()]).await;
-    let name = |text: &str| AttributeName::parse(text).unwrap();
-    let attributes = [(name("plan"), AttributeValue::read("team"))].into();
-    let step = Step::SetAttributes(SetAttributes { attributes, ..SetAttributes::default() });
-    adapty(&server).create(&user("u-1")).await.unwrap();
-    adapty(&server).carry_out(&user("u-1"), &step, || true).await.unwrap().unwrap();
+async fn attributes_are_one_patch_from_the_device_that_the_profile_was_made_with() {
+    let server = Server::start(vec![with_granted()]).await;
+    adapty(&server).create_profile(&user("u-1")).await.unwrap();
+    adapty(&server).send(&user("u-1"), &Step::SetAttributes(attributes())).await.unwrap();
     let calls = server.calls();
     let device = calls[0].split_once(r#""installation_meta":"#).unwrap().1.trim_end_matches('}');
     let attributes = r#"{"custom_attributes":[{"key":"plan","value":"team"}],"#;
     let expected = format!(r#"PATCH /api/v2/server-side-api/profile/ {attributes}"installation_meta":{device}}}}}"#);
-    assert_eq!(calls[1], expected);
+    assert_eq!(calls[1..], [expected]);
 }
 
 #[tokio::test]
 async fn a_profile_that_v2_does_not_know_is_absent_and_a_write_to_it_says_so() {
-    let nobody = user("abc");
+    let stranger = user("abc");
     for reply in [refused(404, "profile_does_not_exist"), refused(400, "profile_does_not_exist")] {
         let server = Server::start(vec![reply]).await;
-        assert_eq!(adapty(&server).profile(&nobody).await, Ok(Profile::absent(nobody.clone())));
-        assert_eq!(adapty(&server).carry_out(&nobody, &revoke(), || true).await.unwrap_err().class, Class::Missing);
+        assert_eq!(adapty(&server).profile(&stranger).await, Ok(Profile::absent(stranger.clone())));
+        assert_eq!(adapty(&server).whole_profile(&stranger).await, Ok(None));
+        for step in [granting(end()), revoking(), reporting(SaleEvent::Sold), Step::SetAttributes(attributes())] {
+            let failure = adapty(&server).send(&stranger, &step).await.unwrap_err();
+            assert_eq!(failure.class, Class::Missing, "{}", step.kind());
+        }
     }
 }
 
 #[tokio::test]
-async fn refusals_are_final_and_a_revoke_of_what_is_not_there_is_done() {
+async fn a_refusal_is_final_and_a_revoke_of_what_is_revoked_already_succeeds() {
     for (status, code) in [(404, "paid_access_level_does_not_exist"), (400, "value_error"), (422, "validation_error")] {
         let server = Server::start(vec![refused(status, code)]).await;
-        let failure = adapty(&server).carry_out(&user("abc"), &revoke(), || true).await.unwrap_err();
+        let failure = adapty(&server).send(&user("abc"), &revoking()).await.unwrap_err();
         assert_eq!((failure.class, failure.code.as_deref()), (Class::Permanent, Some(code)));
     }
-    let server = Server::start(vec![refused(400, "profile_paid_access_level_does_not_exist"), shown()]).await;
-    assert!(adapty(&server).carry_out(&user("abc"), &revoke(), || true).await.unwrap().unwrap().exists);
+    let server = Server::start(vec![refused(400, "profile_paid_access_level_does_not_exist"), with_granted()]).await;
+    assert!(adapty(&server).send(&user("abc"), &revoking()).await.unwrap().exists);
+    assert_eq!(server.calls()[1..], [READ]);
 }
 
 #[tokio::test]
-async fn a_customer_whom_no_header_can_name_is_never_sent() {
-    let server = Server::start(vec![shown()]).await;
+async fn a_user_whom_no_header_can_name_is_never_sent() {
+    let server = Server::start(vec![with_granted()]).await;
     for id in ["zoë", "two words", "a\u{7f}b"] {
         let failure = adapty(&server).profile(&user(id)).await.unwrap_err();
         assert_eq!(failure.class, Class::Permanent);
         assert!(!failure.to_string().contains(id), "{failure}");
+        for step in [granting(end()), revoking(), reporting(SaleEvent::Sold), Step::SetAttributes(attributes())] {
+            let failure = adapty(&server).send(&user(id), &step).await.unwrap_err();
+            assert_eq!(failure.class, Class::Permanent);
+        }
     }
     assert!(server.calls().is_empty());
 }

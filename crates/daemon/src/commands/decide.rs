@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use entitlement::decide::{Case, decide};
-use entitlement::explain::explain;
+use entitlement::case::Case;
+use entitlement::decide::decide;
+use entitlement::render::render;
 
 use crate::command_error::CommandError;
 use crate::output;
@@ -13,6 +14,6 @@ pub(crate) fn run(file: &Path) -> Result<(), CommandError> {
         .map_err(|error| CommandError::Sentence(format!("reading the case `{}`: {error}", file.display())))?;
     let case: Case = serde_json::from_str(&text)
         .map_err(|error| CommandError::Sentence(format!("`{}` is not a case: {error}", file.display())))?;
-    output::say(explain(&case, &decide(&case)).trim_end());
+    output::say(render(&case, &decide(&case)).trim_end());
     Ok(())
 }

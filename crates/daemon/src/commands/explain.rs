@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
+use entitlement::case::Case;
 use entitlement::clock::Timestamp;
-use entitlement::decide::Case;
-use entitlement::explain::{explain, owed_alone};
 use entitlement::profile::{ActualLevel, Profile};
+use entitlement::render::{render, render_expected};
 use operator::explain::{Cause, Explanation, Subject};
 use operator::input;
 use operator::sentence;
 use operator::time::both;
 use store::link::OPERATOR;
+use sync::collect::LinkedAccount;
 use sync::controller::PolicyMode;
-use sync::examine::{Learnt, Person};
 
 use crate::cli::explain::Explain;
 use crate::command_error::CommandError;
@@ -54,7 +54,7 @@ fn print(of: &Explanation, whole: bool) {
     output::say("");
     print_expected(of);
     if let Some(profile) = of.profile() {
-        print_actual(profile, of.examined.now);
+        print_actual(profile, of.collected.now);
     }
     print_timeline(of, whole);
     print_next(of);
@@ -68,21 +68,21 @@ fn print_cause(of: &Explanation) {
 }
 
 fn print_user(of: &Explanation) {
-    match &of.examined.person {
-        Person::Known { user, profile, .. } => {
-            let profile = match profile {
-                Ok(profile) if profile.exists => ", with a profile at Adapty",
-                Ok(_) => ", who has no profile at Adapty yet",
-                Err(_) => "",
+    match &of.collected.user {
+        Ok(user) => {
+            let profile = match of.profile() {
+                Some(profile) if profile.exists => ", with a profile at Adapty",
+                Some(_) => ", who has no profile at Adapty yet",
+                None => "",
             };
             output::say(&format!("user {}{profile}", user.as_str()));
         }
-        Person::Nobody(why) => output::say(&format!("user unknown: {why}")),
+        Err(why) => output::say(&format!("user unknown: {why}")),
     }
 }
 
 fn print_accounts(of: &Explanation) {
-    for Learnt { account, origin } in &of.examined.accounts {
+    for LinkedAccount { account, origin } in &of.collected.accounts {
         let origin = match origin.as_deref() {
             Some(OPERATOR) => ", linked by an operator".to_owned(),
             Some(origin) => format!(", linked by `{origin}`"),
@@ -90,25 +90,25 @@ fn print_accounts(of: &Explanation) {
         };
         output::say(&format!("account {account}{origin}"));
     }
-    if of.examined.accounts.is_empty() {
+    if of.collected.accounts.is_empty() {
         output::say("no account is linked any more");
     }
-    if of.examined.deleted {
+    if of.collected.deleted {
         output::say("deleted at Stripe");
     }
 }
 
 fn print_expected(of: &Explanation) {
     if let Some((case, plan)) = &of.decision {
-        return output::say(explain(case, plan).trim_end());
+        return output::say(render(case, plan).trim_end());
     }
     if let Some(expected) = of.expected() {
-        return output::say(owed_alone(&expected).trim_end());
+        return output::say(render_expected(&expected).trim_end());
     }
     let Some(remembered) = &of.remembered else {
         return output::say("expected: not known, since no sync has succeeded so far");
     };
-    output::say(&format!("access as the last sync saw it, {}:", both(remembered.as_of, of.examined.now)));
+    output::say(&format!("access as the last sync saw it, {}:", both(remembered.as_of, of.collected.now)));
     for level in &remembered.status.levels {
         let until = level.until.map_or_else(|| "withheld".to_owned(), sentence::until);
         output::say(&format!("  {} {until}: {}", level.level, level.because));
@@ -143,7 +143,7 @@ fn print_next(of: &Explanation) {
     if of.policy_mode == PolicyMode::Observe {
         output::say("  `policy.mode` is `observe`: nothing is written to Adapty");
     }
-    let lines = of.worklist.iter().flat_map(|entry| sentence::worklist(entry, of.examined.now));
+    let lines = of.worklist.iter().flat_map(|entry| sentence::worklist(entry, of.collected.now));
     lines.for_each(|line| output::say(&format!("  {line}")));
     for parked in &of.parked {
         output::say(&format!("  parked as {}: {}", parked.id, parked.reason));

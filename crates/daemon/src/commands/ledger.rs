@@ -1,7 +1,10 @@
 //! `ledger`: lists and shows steps.
 
 use entitlement::clock::Timestamp;
-use entitlement::plan::{Refund, Sale, Step, Until};
+use entitlement::expected::Refund;
+use entitlement::sale::Sale;
+use entitlement::step::{SaleEvent, Step};
+use entitlement::until::Until;
 use operator::audit::AuditEntry;
 use operator::input;
 use operator::ledger::{LedgerEntry, LedgerEntryDetails, LedgerFilter};
@@ -87,9 +90,11 @@ fn contents(entry: &LedgerEntry) -> Vec<(&'static str, String)> {
             fields.extend(set.gone.iter().map(|name| ("deletes", name.to_string())));
         }
         Some(Step::ReportSale(report)) => {
-            fields.extend(sale(&report.grant.sale));
-            fields.push(("refund", yes_or_no(report.refunded_at.is_some())));
-            fields.extend(report.ended_at.map(|at| ("ended", Until::At(at).to_string())));
+            fields.extend(sale(&report.sale));
+            fields.push(("refund", yes_or_no(matches!(report.event, SaleEvent::Refunded(_)))));
+            if let SaleEvent::Ended(at) = report.event {
+                fields.push(("ended", Until::At(at).to_string()));
+            }
         }
         None => fields.push(("as stored", entry.step.to_string())),
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use adapty::objects::{AccessLevel, Attribute, NonSubscription, Profile, Subscription};
+use destination::destination::Destination;
 use entitlement::clock::Timestamp;
 use operator::input;
 use operator::time::absolute;
-use sync::controller::App;
+use sync::target::Target;
 
 use crate::cli::user::Profile as Asked;
 use crate::command_error::CommandError;
@@ -18,7 +19,8 @@ pub(crate) async fn run(settings: &Settings, asked: Asked) -> Result<(), Command
     let operator = wiring::operator_with_keys(settings).await?;
     let mut found = Vec::new();
     for app in operator.synced_apps(asked.app.as_deref())? {
-        let profile = app.adapty.whole(&user).await;
+        let Destination::Adapty(adapty) = &app.destination else { continue };
+        let profile = adapty.whole_profile(&user).await;
         let profile = profile.map_err(|error| CommandError::because("reading the profile", error))?;
         found.extend(profile.map(|profile| (app, profile)));
     }
@@ -33,7 +35,7 @@ pub(crate) async fn run(settings: &Settings, asked: Asked) -> Result<(), Command
     Ok(())
 }
 
-fn print(app: &App, profile: &Profile) {
+fn print(app: &Target, profile: &Profile) {
     let revenue = profile.total_revenue_usd.map_or_else(|| "-".to_owned(), |usd| format!("{usd:.2}"));
     output::fields(&[
         ("app", app.name().to_owned()),

@@ -16,14 +16,15 @@ use crate::billing::{
     About, Billing, Collection, Discount, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack,
     Period, Purchase, PurchaseState, Status, Stop, Subscription,
 };
+use crate::case::Case;
 use crate::clock::Timestamp;
-use crate::decide::Case;
 use crate::ledger::State;
 use crate::names::{Account, Mode};
 use crate::overrides::{Block, Overrides, PromotionalGrant};
-use crate::plan::{Plan, Until};
+use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
+use crate::until::Until;
 
 /// Day of the tests' year, mostly; sometimes with a few seconds, so that nothing hangs on midnight.
 fn moment(from: i64, to: i64) -> impl Strategy<Value = Timestamp> {

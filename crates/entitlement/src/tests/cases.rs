@@ -8,7 +8,7 @@ use mangle::{Corpus, Damage, span};
 
 use super::saved::saved;
 use super::*;
-use crate::explain::explain;
+use crate::render::render;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/cases")
@@ -51,7 +51,7 @@ fn each_saved_case_decides_as_the_plan_beside_it_says() {
     for name in names() {
         let path = folder().join(&name);
         let case: Case = serde_json::from_str(&fs::read_to_string(path.with_extension("json")).unwrap()).unwrap();
-        let found = explain(&case, &decide(&case));
+        let found = render(&case, &decide(&case));
         if updating() {
             fs::write(path.with_extension("plan"), &found).unwrap();
         }
@@ -64,23 +64,23 @@ fn each_saved_case_decides_as_the_plan_beside_it_says() {
 }
 
 #[test]
-fn what_is_explained_names_no_customer() {
+fn what_is_rendered_names_no_user() {
     for (name, case) in saved() {
-        let text = explain(&case, &decide(&case));
+        let text = render(&case, &decide(&case));
         assert!(!text.contains(case.profile.user.as_str()), "{name}");
-        assert!(text.ends_with('\n') && text.contains("next look: "), "{name}");
+        assert!(text.ends_with('\n') && text.contains("sync again: "), "{name}");
     }
 }
 
 #[test]
-fn a_damaged_case_is_refused_or_decided_and_explained() {
+fn a_damaged_case_is_refused_or_decided_and_rendered() {
     let corpus = Corpus::of("cases");
     check!().with_test_time(span()).with_type::<Damage>().for_each(|damage| {
         match serde_json::from_slice::<Case>(&corpus.json(damage)) {
             Ok(case) => {
                 let plan = decide(&case);
                 assert_eq!(decide(&case), plan);
-                assert!(!explain(&case, &plan).is_empty());
+                assert!(!render(&case, &plan).is_empty());
             }
             Err(refused) => assert!(!refused.to_string().is_empty()),
         }

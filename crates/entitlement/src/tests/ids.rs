@@ -30,13 +30,13 @@ fn replaced(invoices: &[&str]) -> Subscription {
 }
 
 fn entered(case: &Case) -> Vec<[String; 2]> {
-    let told = |step: &Step| match step {
-        Step::GrantAccess(grant) => grant.sale.status.clone(),
-        Step::RevokeAccess(revoke) => revoke.refunded.as_ref().and_then(|of| of.grant.sale.status.clone()),
-        Step::SetAttributes(_) | Step::ReportSale(_) => None,
-    };
     let steps = decide(case).steps;
-    steps.iter().filter_map(|planned| told(&planned.step)).map(|status| [status.id, status.original]).collect()
+    let reports = steps.iter().filter_map(|planned| match &planned.step {
+        Step::ReportSale(report) => Some(report.sale.reported_ids()),
+        Step::GrantAccess(grant) if !grant.is_bare() => Some(grant.sale.reported_ids()),
+        Step::GrantAccess(_) | Step::RevokeAccess(_) | Step::SetAttributes(_) => None,
+    });
+    reports.map(|ids| [ids.id, ids.original]).collect()
 }
 
 #[test]

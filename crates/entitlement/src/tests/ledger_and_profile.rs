@@ -311,10 +311,7 @@ fn what_vanished_is_told_again_in_the_way_of_today_and_can_be_taken_back() {
         case.profile.levels.clear();
         let plan = decide(&case);
         let Step::GrantAccess(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
-        assert_eq!(
-            (grant.is_bare(), grant.sale.status.is_some()),
-            (then == Protocol::AccessOnly, then == Protocol::SalesAndAccess)
-        );
+        assert_eq!(grant.is_bare(), then != Protocol::AccessWithSale);
         let ended = later(case, day(6), [paused()]);
         assert_eq!(steps(&ended), ["revoke premium"], "{told:?} to {then:?}");
     }
@@ -346,8 +343,11 @@ fn a_level_without_its_transaction_does_not_confirm_the_next_transaction() {
     let shown = &mut case.profile.levels[0];
     (shown.store, shown.product) = (Some("adapty".into()), Some("adapty_server_side_product".into()));
     case.now = day(5);
-    let Step::GrantAccess(told) = case.ledger.entries[0].step.clone() else { panic!("{:?}", case.ledger) };
-    let mut next = told.clone();
+    let granted = case.ledger.entries.iter().find_map(|entry| match &entry.step {
+        Step::GrantAccess(grant) => Some(grant.clone()),
+        Step::RevokeAccess(_) | Step::ReportSale(_) | Step::SetAttributes(_) => None,
+    });
+    let mut next = granted.unwrap();
     next.sale.id = "in_9".into();
     let key = crate::key::StepKey::stored("another".into());
     let state = State::Intended { attempts: 0, due: day(4) };
@@ -362,10 +362,10 @@ fn each_product_of_a_subscription_has_a_transaction_of_its_own() {
     let mut case = of(day(3), [two]);
     case.rules.protocol = Protocol::SalesAndAccess;
     let plan = decide(&case);
-    let standings = plan.expected.owed.iter().filter_map(|right| right.sale.status.as_ref());
+    let standings = plan.expected.entitlements.iter().filter_map(|right| right.sale.status.as_ref());
     let ids: Vec<[&str; 2]> = standings.map(|status| [status.id.as_str(), status.original.as_str()]).collect();
     assert_eq!(ids, [["sub_1:si_2"; 2], ["sub_1"; 2]]);
-    assert!(plan.expected.owed.iter().all(|right| right.sale.id == "sub_1"), "it is one chain to us");
+    assert!(plan.expected.entitlements.iter().all(|right| right.sale.id == "sub_1"), "it is one chain to us");
 }
 
 #[test]
@@ -398,8 +398,8 @@ fn what_is_learnt_of_a_sale_after_its_first_word_tells_nothing_anew() {
     assert_eq!(decide(&case).steps, vec![], "why it was stopped is told with the stop");
     let renewed = second_month(InvoiceStatus::Paid);
     let again = Subscription { stop: Some(Stop::Asked), variation: known.variation, ..renewed };
-    let Step::GrantAccess(grant) = &decide(&later(case, day(31), [again])).steps[0].step else { panic!("no grant") };
-    assert_eq!(grant.sale.status.as_ref().unwrap().variation.as_deref(), Some("paywall"));
+    let Step::ReportSale(report) = &decide(&later(case, day(31), [again])).steps[0].step else { panic!("no report") };
+    assert_eq!(report.sale.status.as_ref().unwrap().variation.as_deref(), Some("paywall"));
 }
 
 #[test]
@@ -409,10 +409,10 @@ fn a_stop_is_told_with_its_reason_and_a_coupon_with_the_sale() {
     sub.invoices[0].lines[0].discount = Some(discount);
     let mut case = of(day(3), [sub.clone()]);
     case.rules.protocol = Protocol::SalesAndAccess;
-    assert_eq!(decide(&case).expected.owed[0].sale.offer, Some(Offer::Code("promo_1".into())));
+    assert_eq!(decide(&case).expected.entitlements[0].sale.offer, Some(Offer::Code("promo_1".into())));
     let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), stop: Some(Stop::Asked), ..sub };
     let plan = decide(&later(case, day(4), [stops]));
-    let status = plan.expected.owed[0].sale.status.as_ref().unwrap();
+    let status = plan.expected.entitlements[0].sale.status.as_ref().unwrap();
     assert_eq!((plan.steps.len(), status.stop), (1, Some(Stop::Asked)));
 }
 
@@ -424,11 +424,12 @@ fn an_item_that_is_removed_leaves_the_others_their_ids() {
     case.rules.protocol = Protocol::SalesAndAccess;
     two.items.remove(0);
     let mut case = later(case, day(4), [two]);
-    let gold = decide(&case).expected.owed[0].sale.status.clone().unwrap();
+    let gold = decide(&case).expected.entitlements[0].sale.status.clone().unwrap();
     assert_eq!(gold.id, "sub_1:si_2");
     case.billing.subscriptions[0].items.push(item("si_0", "month", period(0, 30)));
     let plan = decide(&case);
-    let ids: Vec<_> = plan.expected.owed.iter().map(|right| right.sale.status.as_ref().unwrap().id.as_str()).collect();
+    let ids: Vec<_> =
+        plan.expected.entitlements.iter().map(|right| right.sale.status.as_ref().unwrap().id.as_str()).collect();
     assert_eq!(ids, ["sub_1:si_2", "sub_1:si_0"]);
 }
 
@@ -448,7 +449,8 @@ fn what_concerns_a_subscription_concerns_each_of_its_products() {
     assert_eq!(decide(&simulated).steps, vec![], "unknown is not no, of both");
     two.invoices[0].money_back = refund(999);
     let refunded = later(case, day(5), [two]);
-    assert_eq!(steps(&refunded), ["revoke gold as refund", "revoke premium as refund"]);
+    let expected = ["report sub_1 as refund", "report sub_1 as refund", "revoke gold", "revoke premium"];
+    assert_eq!(steps(&refunded), expected);
 }
 
 #[test]
@@ -458,12 +460,16 @@ fn an_id_that_books_cannot_hold_is_known_again_when_they_show_it() {
     case.rules.protocol = Protocol::SalesAndAccess;
     case.billing.purchases = vec![purchase(&session, "life", day(2))];
     carry_out(&mut case);
-    let shown = &case.profile.levels[0];
-    assert!(shown.transaction_id.as_ref().is_some_and(|id| id.len() <= 50 && *id != session), "{shown:?}");
+    let Step::ReportSale(report) = case.ledger.entries[0].step.clone() else { panic!("{:?}", case.ledger) };
+    assert!(report.id().len() <= 50 && report.id() != session, "{report:?}");
+    // its product brings the level
+    let shown = &mut case.profile.levels[0];
+    (shown.store, shown.product) = (Some("stripe".into()), Some(report.sale.product.clone()));
+    (shown.transaction_id, shown.original_transaction_id) = (Some(report.id()), Some(report.id()));
     case.now = day(4);
     assert_eq!(decide(&case).steps, vec![]);
     case.billing.purchases[0].money_back = refund(2000);
-    assert_eq!(steps(&case), ["revoke premium as refund"]);
+    assert_eq!(steps(&case), [format!("report {session} as refund")], "which takes the level");
 }
 
 #[test]
@@ -477,9 +483,8 @@ fn a_refund_names_what_was_refunded() {
     let (id, total) = (newest.id.clone(), newest.total.clone());
     let case = later(case, day(31), [renewed]);
     let plan = decide(&case);
-    let Step::RevokeAccess(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
-    let refunded = &revoke.refunded.as_ref().unwrap().grant.sale;
-    assert_eq!((&refunded.id, refunded.price.as_ref().map(|of| of.minor)), (&id, Some(total.minor)));
+    let Step::ReportSale(report) = &plan.steps[0].step else { panic!("{plan:?}") };
+    assert_eq!((&report.sale.id, report.sale.price.as_ref().map(|of| of.minor)), (&id, Some(total.minor)));
 }
 
 #[test]
@@ -488,12 +493,16 @@ fn an_end_before_its_time_is_told_of_the_transaction_that_was_paid_for() {
     for told in [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly] {
         let mut case = of(day(3), [first_month()]);
         case.rules.protocol = told;
-        let plan = decide(&later(case, day(5), [ended()]));
-        let Step::RevokeAccess(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
-        let status = revoke.ended.as_ref().and_then(|ended| ended.sale.status.as_ref());
-        let said = status.map(|status| (status.renews, status.stopped_at, status.paid_until));
+        let sent = execute(&mut later(case, day(5), [ended()]));
+        let report = sent.iter().find_map(|planned| match &planned.step {
+            Step::ReportSale(report) => Some(report),
+            Step::GrantAccess(_) | Step::RevokeAccess(_) | Step::SetAttributes(_) => None,
+        });
+        let status = report.and_then(|report| report.sale.status.as_ref());
+        let reported = status.map(|status| (status.renews, status.stopped_at, status.paid_until));
         let expected = (false, Some(day(4)), Until::At(day(30) + hours(2)));
-        assert_eq!(said, (told == Protocol::SalesAndAccess).then_some(expected), "{told:?}");
+        assert_eq!(reported, (told == Protocol::SalesAndAccess).then_some(expected), "{told:?}");
+        assert!(matches!(sent.last().unwrap().step, Step::RevokeAccess(_)), "{told:?}");
     }
 }
 
@@ -502,9 +511,7 @@ fn a_pause_is_no_end_that_is_told() {
     let mut case = of(day(3), [first_month()]);
     case.rules.protocol = Protocol::SalesAndAccess;
     let paused = Subscription { status: Status::Paused, ..first_month() };
-    let plan = decide(&later(case, day(5), [paused]));
-    let Step::RevokeAccess(revoke) = &plan.steps[0].step else { panic!("{plan:?}") };
-    assert_eq!(revoke.ended, None);
+    assert_eq!(steps(&later(case, day(5), [paused])), ["revoke premium"]);
 }
 
 #[test]

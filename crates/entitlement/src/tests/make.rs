@@ -5,16 +5,21 @@ use crate::billing::{
     Billing, Collection, Dispute, DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, MoneyBack, Period,
     Purchase, PurchaseLine, PurchaseState, Status, Subscription,
 };
+use crate::case::Case;
 use crate::catalog::{Catalog, Listed, Offering, Sold, Term};
 use crate::clock::Timestamp;
-use crate::decide::{Case, decide};
+use crate::decide::decide;
+use crate::expected::{Entitlement, Refund};
+use crate::key::StepKey;
 use crate::ledger::{Entry, Ledger, State};
 use crate::money::Money;
 use crate::names::{AccessLevel, Account, Mode, User};
 use crate::overrides::Overrides;
-use crate::plan::{Entitlement, Plan, PlannedStep, Refund, RevokeAccess, SaleEvent, Step, Until};
+use crate::plan::{Plan, PlannedStep};
 use crate::profile::{ActualLevel, BARE, Profile};
 use crate::rules::{Policy, Protocol, Rules};
+use crate::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
+use crate::until::Until;
 use chrono::Duration;
 
 /// Day `number` of the tests' year, at midnight.
@@ -202,38 +207,44 @@ pub(super) fn show(profile: &mut Profile, step: &Step, now: Timestamp) {
     profile.exists = true;
     match step {
         Step::RevokeAccess(RevokeAccess { level, .. }) => {
-            let end = |shown: &mut ActualLevel| shown.until = shown.until.min(Until::At(now));
-            profile.levels.iter_mut().filter(|shown| &shown.level == level).for_each(end);
+            let of_level = profile.levels.iter_mut().filter(|shown| &shown.level == level);
+            of_level.for_each(|shown| shown.until = shown.until.min(Until::At(now)));
         }
         Step::GrantAccess(grant) => {
             profile.levels.retain(|shown| shown.level != grant.level);
-            // without a transaction the destination fills in words of its own
-            let told = |words: &str, own: &str| Some(if grant.is_bare() { own } else { words }.to_owned());
-            let sale = &grant.sale;
-            let entered = sale.status.as_ref().map(|status| (&status.id, &status.original));
-            let (id, original) = entered.unwrap_or((&sale.id, &sale.original));
-            profile.levels.push(ActualLevel {
-                level: grant.level.clone(),
-                until: grant.until,
-                starts_at: grant.starts_at,
-                store: Some(grant.store.clone()),
-                product: told(&grant.sale.product, BARE.1),
-                transaction_id: told(id, "its-own"),
-                original_transaction_id: told(original, "its-own"),
-                will_renew: None,
-                in_grace: false,
-                billing_issue: false,
-            });
+            profile.levels.push(shown(grant));
         }
-        Step::SetAttributes(_) => {}
-        // a refund takes what its transaction carries
-        Step::ReportSale(report) if report.refunded_at.is_some() => {
-            let carried = |shown: &&mut ActualLevel| {
-                shown.transaction_id.as_ref().is_some_and(|id| report.grant.sale.is_shown_as(id))
-            };
-            profile.levels.iter_mut().filter(carried).for_each(|shown| shown.until = shown.until.min(Until::At(now)));
+        // a refund takes what its sale carries
+        Step::ReportSale(report) if matches!(report.event, SaleEvent::Refunded(_)) => {
+            for shown in &mut profile.levels {
+                if shown.transaction_id.as_ref().is_some_and(|id| report.sale.has_id(id)) {
+                    shown.until = shown.until.min(Until::At(now));
+                }
+            }
         }
-        Step::ReportSale(_) => {}
+        Step::SetAttributes(_) | Step::ReportSale(_) => {}
+    }
+}
+
+fn shown(grant: &GrantAccess) -> ActualLevel {
+    // without a sale the destination fills in words of its own
+    let sent = |words: String, own: &str| Some(if grant.is_bare() { own.to_owned() } else { words });
+    let ids = match &grant.sale.status {
+        Some(status) => [status.id.clone(), status.original.clone()],
+        None => [grant.sale.id.clone(), grant.sale.original.clone()],
+    };
+    let [id, original] = ids;
+    ActualLevel {
+        level: grant.level.clone(),
+        until: grant.until,
+        starts_at: grant.starts_at,
+        store: Some(grant.store.clone()),
+        product: sent(grant.sale.product.clone(), BARE.1),
+        transaction_id: sent(id, "its-own"),
+        original_transaction_id: sent(original, "its-own"),
+        will_renew: None,
+        in_grace: false,
+        billing_issue: false,
     }
 }
 
@@ -250,7 +261,7 @@ pub(super) fn intend(ledger: &mut Ledger, planned: &PlannedStep, now: Timestamp)
     }
 }
 
-/// Settles the entries that `plan` saw or dropped, and writes down its steps.
+/// Settles the entries that `plan` confirms or drops, and intends its first step, as a round of execution does.
 pub(super) fn write_down(ledger: &mut Ledger, plan: &Plan, now: Timestamp) {
     for entry in ledger.entries.iter_mut().filter(|entry| matches!(entry.state, State::Intended { .. })) {
         if plan.settled.contains(&entry.key) {
@@ -259,18 +270,32 @@ pub(super) fn write_down(ledger: &mut Ledger, plan: &Plan, now: Timestamp) {
             entry.state = State::Dropped { at: now };
         }
     }
-    plan.steps.iter().for_each(|planned| intend(ledger, planned, now));
+    plan.steps.first().into_iter().for_each(|planned| intend(ledger, planned, now));
 }
 
-/// Carries the plan of `case` out: all its steps arrive and are confirmed.
+/// What became of the entry under `key`.
+pub(super) fn settle(ledger: &mut Ledger, key: &StepKey, state: State) {
+    ledger.entries.iter_mut().find(|entry| &entry.key == key).unwrap().state = state;
+}
+
+/// Executes the plan of `case`: all its steps arrive and are confirmed. Answers them, in order.
+pub(super) fn execute(case: &mut Case) -> Vec<PlannedStep> {
+    let mut sent = Vec::new();
+    for _ in 0..16 {
+        let plan = decide(case);
+        write_down(&mut case.ledger, &plan, case.now);
+        let Some(planned) = plan.steps.into_iter().next() else { return sent };
+        show(&mut case.profile, &planned.step, case.now);
+        settle(&mut case.ledger, &planned.key, State::Confirmed { at: case.now });
+        sent.push(planned);
+    }
+    panic!("execution comes to no end: {sent:?}");
+}
+
+/// Executes the plan of `case`, and answers the first decision.
 pub(super) fn carry_out(case: &mut Case) -> Plan {
     let plan = decide(case);
-    write_down(&mut case.ledger, &plan, case.now);
-    for planned in &plan.steps {
-        show(&mut case.profile, &planned.step, case.now);
-        let mut entries = case.ledger.entries.iter_mut();
-        entries.find(|entry| entry.key == planned.key).unwrap().state = State::Confirmed { at: case.now };
-    }
+    execute(case);
     plan
 }
 
@@ -300,7 +325,7 @@ pub(super) fn foreign(name: &str, until: Until) -> ActualLevel {
 
 /// The one right that is owed.
 pub(super) fn owed(case: &Case) -> Entitlement {
-    let mut owed = decide(case).expected.owed;
+    let mut owed = decide(case).expected.entitlements;
     assert_eq!(owed.len(), 1, "{owed:?}");
     owed.remove(0)
 }
@@ -314,35 +339,33 @@ pub(super) fn until(case: &Case) -> (Timestamp, String) {
 /// Nothing is owed, for these reasons.
 pub(super) fn withheld(case: &Case) -> Vec<String> {
     let expected = decide(case).expected;
-    assert_eq!(expected.owed, vec![]);
+    assert_eq!(expected.entitlements, vec![]);
     expected.withheld.iter().map(|no| no.because.to_string()).collect()
 }
 
-/// The steps, as `grant premium until …` or `revoke premium (refund)`.
+/// The steps that execution sends, as `grant premium until …` or `revoke premium as refund`.
 pub(super) fn steps(case: &Case) -> Vec<String> {
-    decide(case).steps.iter().map(|planned| step(&planned.step)).collect()
+    execute(&mut case.clone()).iter().map(|planned| step(&planned.step)).collect()
 }
 
 fn step(step: &Step) -> String {
     match step {
-        Step::GrantAccess(grant) => {
-            let sale = &grant.sale;
-            format!("grant {} until {} by {}", grant.level, grant.until, sale.id)
-        }
-        Step::RevokeAccess(RevokeAccess { level, refund: Refund::Yes, .. }) => format!("revoke {level} as refund"),
-        Step::RevokeAccess(RevokeAccess { level, refund: Refund::No, .. }) => format!("revoke {level}"),
+        Step::GrantAccess(grant) => format!("grant {} until {} by {}", grant.level, grant.until, grant.sale.id),
+        Step::RevokeAccess(RevokeAccess { level, refund: Refund::Yes }) => format!("revoke {level} as refund"),
+        Step::RevokeAccess(RevokeAccess { level, refund: Refund::No }) => format!("revoke {level}"),
         Step::ReportSale(report) => {
-            let word = match report.word() {
-                SaleEvent::Sold => "",
+            let event = match report.event {
+                SaleEvent::Sold | SaleEvent::Changed => "",
                 SaleEvent::Refunded(_) => " as refund",
                 SaleEvent::Ended(_) => " as ended",
             };
-            format!("report {}{word}", report.grant.sale.id)
+            format!("report {}{event}", report.sale.id)
         }
-        Step::SetAttributes(describe) => {
-            let attributes = describe.attributes.iter().map(|(name, value)| format!("{name}={}", value.as_str()));
-            let gone = describe.gone.iter().map(|name| format!("no {name}"));
-            format!("describe {}", attributes.chain(gone).collect::<Vec<_>>().join(" "))
+        Step::SetAttributes(set) => {
+            let attributes = set.attributes.iter().filter(|_| !set.deletes_only);
+            let attributes = attributes.map(|(name, value)| format!("{name}={}", value.as_str()));
+            let gone = set.gone.iter().map(|name| format!("no {name}"));
+            format!("set {}", attributes.chain(gone).collect::<Vec<_>>().join(" "))
         }
     }
 }

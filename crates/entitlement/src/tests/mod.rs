@@ -1,16 +1,16 @@
 //! The rules as sentences, laws, saved cases and a small world.
 
 mod arbitrary;
+mod cached_profile;
 mod cases;
-mod elsewhere;
 mod ids;
 mod lag;
 mod laws;
 mod ledger_and_profile;
 mod make;
+mod other_stores;
 mod overrides;
 mod purchases;
-mod recalled;
 mod refunds;
 mod renewal;
 mod reports;
@@ -28,15 +28,20 @@ mod world;
 use crate::billing::{
     About, Collection, DisputeState, Gap, InvoiceReason, InvoiceStatus, MoneyBack, PurchaseState, Status, Subscription,
 };
-use crate::decide::{Case, decide};
+use crate::case::Case;
+use crate::decide::decide;
+use crate::expected::{MayGive, Refund};
 use crate::ledger::State;
 use crate::names::{Account, Mode};
-use crate::plan::{MayGive, Offer, Plan, Refund, Step, Until};
+use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::rules::{Choice, TestClocks, Unpaid};
+use crate::sale::Offer;
+use crate::step::Step;
+use crate::until::Until;
 use make::{
-    called, carry_out, case, day, dispute, first_month, foreign, hours, ignored, intend, invoice, item, later, level,
-    notes, of, offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until,
+    called, carry_out, case, day, dispute, execute, first_month, foreign, hours, ignored, intend, invoice, item, later,
+    level, notes, of, offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until,
     withheld, write_down,
 };
 

@@ -4,8 +4,9 @@ use super::*;
 use crate::key::StepKey;
 use crate::ledger::Entry;
 use crate::overrides::Block;
-use crate::plan::{GrantAccess, Sale};
 use crate::rules::Protocol;
+use crate::sale::Sale;
+use crate::step::{GrantAccess, SaleEvent};
 
 fn status(case: Case) -> Case {
     let mut case = case;
@@ -61,7 +62,6 @@ fn what_a_fresh_promotion_keeps_unsaid_is_reported_once_the_profile_cannot_lag()
         store: "adapty".into(),
         sale: Sale::of_promotion("promo"),
         sandbox: false,
-        refunded: None,
     };
     let (step, at) = (Step::GrantAccess(promotion), case.now - chrono::Duration::seconds(1));
     let key = StepKey::stored("promo".into());
@@ -82,7 +82,7 @@ fn a_report_makes_nothing_ours() {
     let case = later(case, day(5), [ended(first_month(), 4)]);
     assert_eq!(done(&case), (vec!["report sub_1".to_owned()], true), "nothing is revoked");
     let Step::ReportSale(report) = &decide(&case).steps[0].step else { panic!("a report") };
-    let status = report.grant.sale.status.as_ref().unwrap();
+    let status = report.sale.status.as_ref().unwrap();
     assert_eq!((status.renews, status.stopped_at), (false, Some(day(4))));
     // and told back where it was a mistake
     let back = later(case, day(6), [first_month()]);
@@ -110,7 +110,8 @@ fn of_a_chain_that_is_over_the_former_terms_stay_as_they_were_told() {
     let over = Subscription { status: Status::Canceled, ended_at: Some(day(60)), ..stops };
     assert_eq!(done(&later(stopping, day(61), [over])), (vec![], true));
     let at_once = ended(renewed(), 45);
-    assert_eq!(done(&later(case, day(45) + hours(1), [at_once])), (vec!["revoke premium".to_owned()], true));
+    let expected = ["report in_2", "revoke premium"];
+    assert_eq!(steps(&later(case, day(45) + hours(1), [at_once])), expected, "the last term alone");
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn of_two_subscriptions_to_one_level_both_are_reported_and_the_longer_opens_it()
     longer.items[0].period.end = day(40);
     let case = of(day(3), [first_month(), longer]);
     assert_eq!(steps(&case), ["grant premium until 2026-02-10T02:00:00Z by sub_2"]);
-    let expected = ["report sub_1", "grant premium until 2026-02-10T02:00:00Z by sub_2"];
+    let expected = ["report sub_1", "report sub_2", "grant premium until 2026-02-10T02:00:00Z by sub_2"];
     assert_eq!(done(&status(case)), (expected.map(str::to_owned).to_vec(), true));
 }
 
@@ -130,8 +131,8 @@ fn a_refund_after_the_end_is_reported() {
     assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned()], true));
     let Step::ReportSale(report) = &decide(&case).steps[0].step else { panic!("a report") };
     assert_eq!(
-        (report.refunded_at, decide(&case).steps[0].because.to_string()),
-        (Some(day(6)), "`in_1` was refunded in full".into())
+        (report.event, decide(&case).steps[0].because.to_string()),
+        (SaleEvent::Refunded(day(6)), "`in_1` was refunded in full".into())
     );
 }
 
@@ -147,14 +148,12 @@ fn what_still_carries_one_level_is_not_told_as_refunded_when_another_is_blocked(
     case.now = day(4);
     case.overrides.blocks.push(Block { level: level("premium"), by: "ops".into(), why: String::new() });
     assert_eq!(done(&case), (vec!["revoke premium".to_owned()], true));
-    let Step::RevokeAccess(revoke) = &decide(&case).steps[0].step else { panic!("a revoke") };
-    assert_eq!(revoke.refunded, None);
 }
 
 #[test]
 fn a_refund_is_reported_when_another_right_keeps_the_level() {
     let case = later(status(of(day(3), [first_month()])), day(4), [refunded(first_month()), other(first_month())]);
-    let expected = ["report sub_1 as refund", "grant premium until 2026-01-31T02:00:00Z by sub_2"];
+    let expected = ["report sub_2", "report sub_1 as refund"];
     assert_eq!(done(&case), (expected.map(str::to_owned).to_vec(), true));
 }
 
@@ -182,7 +181,7 @@ fn what_was_refunded_and_is_owed_after_all_is_reported_as_sold() {
     let both = || vec![first_month(), other(first_month())];
     let case = later(status(of(day(3), both())), day(4), [refunded(first_month()), other(first_month())]);
     let mut case = later(case, day(5), both());
-    assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
+    assert_eq!(steps(&case), ["report sub_1"]);
     carry_out(&mut case);
     assert_eq!(steps(&case), Vec::<String>::new());
 }
@@ -221,10 +220,10 @@ fn what_is_unsure_is_not_reported() {
 fn a_refund_is_told_of_the_product_that_was_told_whatever_the_catalog_says_today() {
     let mut case = later(status(of(day(3), [first_month()])), day(5), [refunded(first_month())]);
     for entry in &mut case.ledger.entries {
-        let Step::GrantAccess(grant) = &mut entry.step else { continue };
-        grant.sale.product = "prod_before".into();
+        let Step::ReportSale(report) = &mut entry.step else { continue };
+        report.sale.product = "prod_before".into();
     }
-    let Step::RevokeAccess(revoke) = decide(&case).steps.remove(0).step else { panic!("a revoke") };
-    assert_eq!(revoke.refunded.unwrap().grant.sale.product, "prod_before");
-    assert_eq!(done(&case), (vec!["revoke premium as refund".to_owned()], true));
+    let Step::ReportSale(report) = decide(&case).steps.remove(0).step else { panic!("a report") };
+    assert_eq!(report.sale.product, "prod_before");
+    assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned(), "revoke premium".to_owned()], true));
 }

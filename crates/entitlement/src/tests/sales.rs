@@ -3,8 +3,8 @@
 use super::*;
 use crate::names::AccessLevel;
 use crate::overrides::{Block, PromotionalGrant};
-use crate::plan::SaleEvent;
 use crate::rules::Protocol;
+use crate::step::SaleEvent;
 
 fn sales(case: Case) -> Case {
     let mut case = case;
@@ -46,7 +46,7 @@ fn other_product(id: &str) -> Subscription {
 
 fn ended_at(case: &Case) -> SaleEvent {
     let Step::ReportSale(report) = &decide(case).steps[0].step else { panic!("a report") };
-    report.word()
+    report.event
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn levels_are_settled_each_for_itself() {
 fn items_of_one_subscription_have_their_own_periods() {
     let mut sub = first_month();
     sub.items.push(item("si_2", "gold", period(0, 365)));
-    let ends: Vec<_> = decide(&of(day(1), [sub])).expected.owed.iter().map(|right| right.until).collect();
+    let ends: Vec<_> = decide(&of(day(1), [sub])).expected.entitlements.iter().map(|right| right.until).collect();
     assert_eq!(ends, [Until::At(day(365) + hours(2)), Until::At(day(30) + hours(2))]);
 }
 
@@ -63,7 +63,7 @@ fn an_upgrade_keeps_the_chain_and_ends_the_old_level() {
     let case = later(of(day(3), [first_month()]), day(10), [upgraded]);
     assert_eq!(steps(&case), ["grant gold until 2026-01-31T02:00:00Z by in_2", "revoke premium"]);
     let plan = decide(&case);
-    assert_eq!(plan.expected.owed[0].sale.original, "sub_1");
+    assert_eq!(plan.expected.entitlements[0].sale.original, "sub_1");
     assert_eq!(plan.steps[1].because.to_string(), "nothing that is billed gives this level any more");
 }
 

@@ -3,17 +3,19 @@
 use chrono::Duration;
 
 use super::asked;
-use super::make::{case, day, show, write_down};
+use super::make::{case, day, settle, show, write_down};
 use super::world::{Dice, Life};
 use crate::billing::{About, Gap};
+use crate::case::Case;
 use crate::clock::Timestamp;
-use crate::decide::{Case, decide};
+use crate::decide::decide;
 use crate::failure::{Class, Failure};
 use crate::ledger::State;
-use crate::plan::{Plan, PlannedStep, Step};
+use crate::plan::PlannedStep;
 use crate::profile::Profile;
 use crate::retry::{self, Next};
 use crate::rules::Protocol;
+use crate::step::Step;
 
 /// One customer, with the daemon that looks after them.
 struct World {
@@ -97,19 +99,29 @@ impl World {
         self.chaos && self.dice.one_in(one_in)
     }
 
+    /// One sync: decide, intend, send one request, record its answer, and decide again. A crash cuts it off anywhere.
     fn look(&mut self) {
-        let plan = decide(&self.gathered());
+        let mut case = self.gathered();
         // a lease that is not settled runs out in seconds
         self.due = Some(self.now + Duration::seconds(5));
-        write_down(&mut self.book.ledger, &plan, self.now);
-        if self.trouble(8) {
-            return;
+        for _ in 0..16 {
+            let plan = decide(&case);
+            write_down(&mut self.book.ledger, &plan, self.now);
+            if self.trouble(16) {
+                return;
+            }
+            let Some(planned) = plan.steps.first() else {
+                self.due = plan.sync_again_at;
+                return;
+            };
+            let answer = self.send(planned);
+            if self.trouble(16) {
+                return;
+            }
+            self.record(planned, answer, &mut case);
+            case.ledger.entries.clone_from(&self.book.ledger.entries);
         }
-        let answers: Vec<_> = plan.steps.iter().map(|planned| self.send(planned)).collect();
-        if self.trouble(8) {
-            return;
-        }
-        self.settle(&plan, &answers);
+        panic!("seed {}: a sync without an end", self.seed);
     }
 
     fn send(&mut self, planned: &PlannedStep) -> Answer {
@@ -126,22 +138,21 @@ impl World {
         if self.trouble(6) { Answer::Failed } else { Answer::Accepted }
     }
 
-    fn settle(&mut self, plan: &Plan, answers: &[Answer]) {
-        self.due = plan.sync_again_at;
-        for (planned, answer) in plan.steps.iter().zip(answers) {
-            let attempts = planned.attempts + 1;
-            let state = match answer {
-                Answer::Accepted => State::Confirmed { at: self.now },
-                Answer::Failed => {
-                    let failure = Failure::new(Class::Transient, "sending");
-                    let Next::At(due) = retry::after(&failure, attempts, &planned.key, self.now) else { panic!() };
-                    self.due = Some(self.due.map_or(due, |other| other.min(due)));
-                    State::Intended { attempts, due }
-                }
-            };
-            let mut entries = self.book.ledger.entries.iter_mut();
-            entries.find(|entry| entry.key == planned.key).unwrap().state = state;
-        }
+    /// An accepted request answers with the profile as it is then.
+    fn record(&mut self, planned: &PlannedStep, answer: Answer, case: &mut Case) {
+        let attempts = planned.attempts + 1;
+        let state = match answer {
+            Answer::Accepted => {
+                case.profile = self.profile(0);
+                State::Confirmed { at: self.now }
+            }
+            Answer::Failed => {
+                let failure = Failure::new(Class::Transient, "sending");
+                let Next::At(due) = retry::after(&failure, attempts, &planned.key, self.now) else { panic!() };
+                State::Intended { attempts, due }
+            }
+        };
+        settle(&mut self.book.ledger, &planned.key, state);
     }
 
     /// No more trouble: every account is looked at once, and the daemon does the rest.
@@ -165,7 +176,7 @@ impl World {
         let mut shown: Vec<_> = case.profile.levels.iter().filter(|of| of.runs(self.now)).collect();
         shown.sort_by(|a, b| a.level.cmp(&b.level));
         let shown: Vec<_> = shown.iter().map(|of| (&of.level, of.until)).collect();
-        let owed: Vec<_> = plan.expected.owed.iter().map(|right| (&right.level, right.until)).collect();
+        let owed: Vec<_> = plan.expected.entitlements.iter().map(|right| (&right.level, right.until)).collect();
         assert_eq!(shown, owed, "seed {seed}");
     }
 }

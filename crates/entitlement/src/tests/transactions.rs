@@ -114,7 +114,7 @@ fn the_catalog_may_name_the_product() {
 
 /// What each level is told to have cost.
 fn prices(case: &Case) -> Vec<Option<i64>> {
-    decide(case).expected.owed.iter().map(|right| right.sale.price.as_ref().map(|price| price.minor)).collect()
+    decide(case).expected.entitlements.iter().map(|right| right.sale.price.as_ref().map(|price| price.minor)).collect()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Unknown is not no.
 
 use super::*;
-use crate::plan::Expected;
+use crate::expected::Expected;
 
 /// A month that was granted, and what is billed a day later.
 fn next_day(sub: Subscription) -> Case {
@@ -116,7 +116,7 @@ fn an_invoice_status_newer_than_us_keeps_what_was_granted() {
         let unknown = InvoiceStatus::Unknown("frozen".into());
         let sub = Subscription { status, ..second_month(unknown) };
         let case = later(of(day(31), [second_month(InvoiceStatus::Paid)]), day(32), [sub]);
-        assert_eq!((steps(&case), decide(&case).expected.owed), (vec![], vec![]));
+        assert_eq!((steps(&case), decide(&case).expected.entitlements), (vec![], vec![]));
     }
 }
 
@@ -155,7 +155,7 @@ fn simulated_time_counts_only_when_allowed() {
 fn the_other_mode_changes_nothing() {
     let mut case = next_day(first_month());
     case.billing.mode = Mode::Test;
-    assert_eq!((steps(&case), decide(&case).expected.owed), (vec![], vec![]));
+    assert_eq!((steps(&case), decide(&case).expected.entitlements), (vec![], vec![]));
     assert_eq!(notes(&case), ["kept as it is, since what is billed is of the other mode (test or live) than the key"]);
 }
 

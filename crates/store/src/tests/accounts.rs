@@ -1,8 +1,8 @@
 //! Accounts, workers and statuses.
 
 use entitlement::clock::Timestamp;
-use entitlement::plan::Until;
 use entitlement::status::{LevelStatus, Status};
+use entitlement::until::Until;
 
 use super::make::{
     SPAN, account, at, attention, claim, done, enqueue, failed, leased, memory, pass, settle, settlement, user,

@@ -11,11 +11,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta};
 use cluster::database::Database;
 use entitlement::clock::Timestamp;
+use entitlement::expected::Refund;
 use entitlement::key::StepKey;
 use entitlement::ledger::{Entry, State};
 use entitlement::names::{AccessLevel, Account, Mode, User};
-use entitlement::plan::{PlannedStep, Refund, RevokeAccess, Step};
+use entitlement::plan::PlannedStep;
 use entitlement::reason::Reason;
+use entitlement::step::{RevokeAccess, Step};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
@@ -232,12 +234,7 @@ pub(super) fn planned(key: &str, level: &str) -> PlannedStep {
     PlannedStep {
         key: StepKey::stored(key.to_owned()),
         previous: None,
-        step: Step::RevokeAccess(RevokeAccess {
-            level: AccessLevel(level.to_owned()),
-            refund: Refund::No,
-            refunded: None,
-            ended: None,
-        }),
+        step: Step::RevokeAccess(RevokeAccess { level: AccessLevel(level.to_owned()), refund: Refund::No }),
         because: Reason::NothingGivesIt,
         attempts: 0,
     }

@@ -3,7 +3,7 @@
 use entitlement::attributes::AttributeName;
 use entitlement::ledger::State;
 use entitlement::names::Mode;
-use entitlement::plan::Until;
+use entitlement::until::Until;
 
 use super::make::{account, at, claimed, entries, memory_of_version, now, pass, user};
 use crate::audit;

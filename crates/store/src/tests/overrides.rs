@@ -2,8 +2,9 @@
 
 use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::names::AccessLevel;
-use entitlement::plan::{PlannedStep, Until};
+use entitlement::plan::PlannedStep;
 use entitlement::reason::Reason;
+use entitlement::until::Until;
 
 use super::make::{Memory, account, at, claimed, intent, leased, memory, now, pass, planned, user};
 use crate::audit::Filter;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use entitlement::names::{AccessLevel, Account};
-use entitlement::plan::Until;
+use entitlement::until::Until;
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use super::make::{

@@ -1,16 +1,20 @@
 //! Compares one account: what is expected with what each app shows.
 
+use std::fmt::Display;
+
 use chrono::SecondsFormat;
+use entitlement::case::Case;
 use entitlement::clock::Timestamp;
-use entitlement::decide::{Case, decide};
+use entitlement::decide::decide;
 use entitlement::ledger::Entry;
 use entitlement::names::Account;
-use entitlement::plan::{Note, Plan, Step, Until};
+use entitlement::plan::{Note, Plan};
 use entitlement::reason::Reason;
+use entitlement::step::Step;
+use entitlement::until::Until;
 use store::worklist::AccountState;
 
 use crate::controller::Controller;
-use crate::inspect::InspectError;
 use crate::reconciliation::report::{DoubleSubscription, Drift};
 use crate::reconciliation::{COMPARED_AGAIN, LEFT_ALONE};
 
@@ -38,26 +42,30 @@ impl Compared {
 impl Controller {
     pub(super) async fn compare(&self, account: &Account) -> Compared {
         let before = self.store.account_state(account).await;
-        let inspected = match self.inspect(account).await {
-            Ok(inspected) => inspected,
-            // it is parked, or billed nothing
-            Err(InspectError::Nobody) => return Compared::only(Comparison::Same),
+        let collected = match self.collect(account).await {
+            Ok(collected) => collected,
             Err(error) => return Compared::only(failed(account, &error)),
         };
+        match (&collected.billing, &collected.user) {
+            (Err(failure), _) => return Compared::only(failed(account, failure)),
+            // it is parked, or billed nothing
+            (Ok(_), Err(_)) => return Compared::only(Comparison::Same),
+            (Ok(_), Ok(_)) => {}
+        }
         let after = self.store.account_state(account).await;
         let (Ok(before), Ok(after)) = (before, after) else {
             return Compared::only(Comparison::Failed(format!("`{account}`: the database does not answer")));
         };
         let is_changing = is_changing(before.as_ref(), after.as_ref(), (self.clock)());
         let mut compared = Compared { apps: Vec::new(), double_subscriptions: Vec::new() };
-        for case in inspected.cases {
-            match case {
+        for app in &collected.apps {
+            match collected.case(app) {
                 Ok(case) => {
                     let plan = decide(&case);
                     compared.double_subscriptions.extend(double_subscriptions(account, &case, &plan));
                     compared.apps.push(self.comparison(account, &case, &plan, is_changing, after.as_ref()));
                 }
-                Err(error) => compared.apps.push(failed(account, &error)),
+                Err(failure) => compared.apps.push(failed(account, failure)),
             }
         }
         compared
@@ -100,15 +108,25 @@ fn drift(account: &Account, case: &Case, step: &Step, reason: String) -> Drift {
         account: account.as_str().to_owned(),
         user: case.profile.user.as_str().to_owned(),
         app: case.rules.destination.clone(),
-        level: step.subject().to_owned(),
+        level: level_of(step).to_owned(),
         expected_until: match step {
             Step::GrantAccess(grant) => Some(written(grant.until)),
             Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_) => None,
         },
         actual_until: actual.map(|actual| written(actual.until)),
-        since: case.ledger.on(step.subject()).filter_map(Entry::confirmed_at).max(),
+        since: case.ledger.on(&step.subject()).into_iter().filter_map(Entry::confirmed_at).max(),
         reason,
         action: "reported".to_owned(),
+    }
+}
+
+/// The level that a step is about; attributes are about none.
+fn level_of(step: &Step) -> &str {
+    match step {
+        Step::GrantAccess(grant) => &grant.level.0,
+        Step::RevokeAccess(revoke) => &revoke.level.0,
+        Step::ReportSale(report) => &report.level.0,
+        Step::SetAttributes(_) => "(attributes)",
     }
 }
 
@@ -116,7 +134,7 @@ fn written(until: Until) -> String {
     until.at().map_or_else(|| "lifetime".to_owned(), |at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-fn failed(account: &Account, error: &InspectError) -> Comparison {
+fn failed(account: &Account, error: &dyn Display) -> Comparison {
     Comparison::Failed(format!("`{account}`: {error}"))
 }
 

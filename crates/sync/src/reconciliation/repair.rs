@@ -55,18 +55,18 @@ impl Controller {
         if let Err(why) = self.wait_for_sync(account).await? {
             return Ok(Err(why));
         }
-        let cases = match self.inspect(account).await {
-            Ok(inspected) => inspected.cases,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
+        let collected = self.collect(account).await?;
+        if let Err(failure) = &collected.billing {
+            return Ok(Err(failure.to_string()));
+        }
         let mut left = Left::default();
-        for (app, case) in self.apps.iter().zip(cases) {
-            match case {
+        for (app, known) in self.apps.iter().zip(&collected.apps) {
+            match collected.case(known) {
                 Ok(case) => {
                     let still = drifts(account, &case, &decide(&case)).into_iter();
                     left.still.extend(still.map(|drift| (drift.app, drift.level)));
                 }
-                Err(error) => drop(left.unread.insert(app.name().to_owned(), error.to_string())),
+                Err(failure) => drop(left.unread.insert(app.name().to_owned(), failure.to_string())),
             }
         }
         Ok(Ok(left))

@@ -25,7 +25,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
         (Err(failed), _) => return vec![Finding::error(area(), failed.text(), "mend `[iaphub]` in the settings")],
         (Ok(None), _) | (_, None) => return vec![Finding::unchecked(area(), "there is no IAPHUB key")],
     };
-    match iaphub.shown(&nobody, clock::now(), Duration::ZERO).await {
+    match iaphub.store_purchases(&nobody, clock::now(), Duration::ZERO).await {
         Ok(_) => [vec![Finding::ok(area(), "the key works")], written(of)].concat(),
         Err(failure) if failure.class == Class::Credentials => {
             let remedy = "copy the server key again; the client key does not do";

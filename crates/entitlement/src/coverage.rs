@@ -1,0 +1,193 @@
+//! To when one item of a subscription is covered by money, whatever levels it gives.
+
+use crate::billing::{Collection, Invoice, InvoiceReason, InvoiceStatus, Item, Status, Subscription};
+use crate::clock::{Timestamp, after};
+use crate::expected::Refund;
+use crate::reason::Reason;
+use crate::refund::{Effect, Refunds};
+use crate::rules::{Choice, Policy, Unpaid};
+use crate::term::{Term, billed, term};
+
+/// How an item is covered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Access to a moment.
+    Until {
+        at: Timestamp,
+        renews: bool,
+        grace: bool,
+        because: Reason,
+    },
+    Nothing(Refund, Reason),
+    Unknown(Reason),
+}
+
+/// How `item` is covered at `now`, by what is paid.
+#[must_use]
+pub fn coverage(
+    subscription: &Subscription,
+    item: &Item,
+    policy: &Policy,
+    refunds: &Refunds,
+    now: Timestamp,
+) -> Coverage {
+    let chain = subscription.id.clone();
+    let nothing = |because| Coverage::Nothing(Refund::No, because);
+    if item.quantity == 0 {
+        return nothing(Reason::NothingOrdered { chain });
+    }
+    let running = match &subscription.status {
+        Status::Incomplete => return nothing(Reason::NotPaidYet { chain, status: "incomplete".into() }),
+        Status::IncompleteExpired => return nothing(Reason::NotPaidYet { chain, status: "incomplete_expired".into() }),
+        Status::Unpaid => return nothing(Reason::PaymentFailedForGood { chain }),
+        Status::Paused => return nothing(Reason::Paused { chain }),
+        Status::Unknown(status) => {
+            return Coverage::Unknown(Reason::UnknownStatus { chain, status: status.clone() });
+        }
+        Status::Canceled => canceled(subscription, item, now),
+        Status::Trialing => trialing(subscription, item, policy),
+        Status::Active => active(subscription, item, policy),
+        Status::PastDue => past_due(subscription, item, policy),
+    };
+    let limited = limited(running, subscription.cancel_at);
+    refunded(limited, subscription, item, refunds)
+}
+
+/// Access ends when the subscription did, not with the period it was canceled in.
+fn canceled(subscription: &Subscription, item: &Item, now: Timestamp) -> Coverage {
+    let at = subscription.ended_at.unwrap_or_else(|| now.min(item.period.end));
+    Coverage::Until { at, renews: false, grace: false, because: Reason::Ended { chain: subscription.id.clone(), at } }
+}
+
+fn trialing(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
+    let end = subscription.trial.map_or(item.period.end, |trial| trial.end);
+    let renews = renews(subscription, end);
+    let because = Reason::Trial { chain: subscription.id.clone(), end };
+    Coverage::Until { at: held(end, renews, policy), renews, grace: false, because }
+}
+
+fn active(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
+    if subscription.collection_paused {
+        return collection_paused(subscription, item, policy);
+    }
+    let term = match term(subscription, item) {
+        Term::Unknown => return paid(subscription, item, policy),
+        Term::NotBilledYet => return not_billed_yet(subscription, item, policy),
+        Term::Billed(term) => term,
+    };
+    match &term.status {
+        InvoiceStatus::Paid => paid(subscription, item, policy),
+        InvoiceStatus::Draft | InvoiceStatus::Open => awaiting(subscription, item, term, policy),
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, term),
+        InvoiceStatus::Unknown(status) => unknown_invoice(term, status),
+    }
+}
+
+fn paid(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
+    let (chain, period_end) = (subscription.id.clone(), item.period.end);
+    let renews = renews(subscription, period_end);
+    let end = subscription.cancel_at.map_or(period_end, |cancel_at| cancel_at.min(period_end));
+    let because = if renews { Reason::Paid { chain, end } } else { Reason::PaidAndEnds { chain, end } };
+    Coverage::Until { at: held(end, renews, policy), renews, grace: false, because }
+}
+
+/// The period moved, the money did not: the former period was paid to where this one begins.
+fn awaiting(subscription: &Subscription, item: &Item, term: &Invoice, policy: &Policy) -> Coverage {
+    let (chain, invoice) = (subscription.id.clone(), term.id.clone());
+    if subscription.collection == Collection::SendInvoice && policy.unpaid_invoice == Unpaid::Grant {
+        let (end, renews) = (item.period.end, renews(subscription, item.period.end));
+        let because = Reason::SentInvoiceTrusted { chain, invoice };
+        return Coverage::Until { at: held(end, renews, policy), renews, grace: false, because };
+    }
+    if term.reason == InvoiceReason::SubscriptionCreate {
+        return Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice });
+    }
+    let paid_end = item.period.start;
+    let because = Reason::AwaitingPayment { chain, invoice, paid_end };
+    Coverage::Until { at: after(paid_end, policy.slack()), renews: true, grace: false, because }
+}
+
+fn not_billed_yet(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
+    let paid_end = item.period.start;
+    let because = Reason::NotBilledYet { chain: subscription.id.clone(), paid_end };
+    Coverage::Until { at: after(paid_end, policy.slack()), renews: true, grace: false, because }
+}
+
+fn collection_paused(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
+    let (chain, end) = (subscription.id.clone(), item.period.end);
+    match policy.pause_collection {
+        Choice::Revoke => Coverage::Nothing(Refund::No, Reason::CollectionPausedWithholds { chain }),
+        Choice::Keep => {
+            let renews = renews(subscription, end);
+            let because = Reason::CollectionPaused { chain, end };
+            Coverage::Until { at: held(end, renews, policy), renews, grace: false, because }
+        }
+    }
+}
+
+/// The payment of the running period failed: access from its start for as long as grace lasts.
+fn past_due(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
+    let (chain, unpaid_since) = (subscription.id.clone(), item.period.start);
+    let renews = renews(subscription, item.period.end);
+    let at = after(unpaid_since, policy.grace());
+    let grace = Reason::Grace { chain: chain.clone(), unpaid_since };
+    let in_grace = Coverage::Until { at, renews, grace: true, because: grace };
+    let Term::Billed(term) = term(subscription, item) else { return in_grace };
+    match &term.status {
+        // the running term is paid; some other invoice is overdue
+        InvoiceStatus::Paid => {
+            let because = Reason::PaidAndEnds { chain, end: item.period.end };
+            Coverage::Until { at: at.max(item.period.end), renews: false, grace: false, because }
+        }
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, term),
+        InvoiceStatus::Draft | InvoiceStatus::Open if term.reason == InvoiceReason::SubscriptionCreate => {
+            Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice: term.id.clone() })
+        }
+        InvoiceStatus::Draft | InvoiceStatus::Open => in_grace,
+        InvoiceStatus::Unknown(status) => unknown_invoice(term, status),
+    }
+}
+
+/// The running term will not be paid: access ends where it began.
+fn never_paid(subscription: &Subscription, item: &Item, term: &Invoice) -> Coverage {
+    let because = Reason::InvoiceNotPaid { chain: subscription.id.clone(), invoice: term.id.clone() };
+    Coverage::Until { at: item.period.start, renews: false, grace: false, because }
+}
+
+fn unknown_invoice(term: &Invoice, status: &str) -> Coverage {
+    Coverage::Unknown(Reason::UnknownStatus { chain: term.id.clone(), status: status.to_owned() })
+}
+
+/// Whether another period follows the one that ends at `end`.
+fn renews(subscription: &Subscription, end: Timestamp) -> bool {
+    !subscription.stops_at_period_end && subscription.cancel_at.is_none_or(|at| at > end)
+}
+
+/// While it will renew, access is held a little past the paid end; else exactly to it.
+fn held(end: Timestamp, renews: bool, policy: &Policy) -> Timestamp {
+    if renews { after(end, policy.slack()) } else { end }
+}
+
+fn limited(coverage: Coverage, cancel_at: Option<Timestamp>) -> Coverage {
+    match (coverage, cancel_at) {
+        (Coverage::Until { at, renews, grace, because }, Some(limit)) => {
+            Coverage::Until { at: at.min(limit), renews, grace, because }
+        }
+        (coverage, _) => coverage,
+    }
+}
+
+/// Takes back what a payment that went back had paid for.
+fn refunded(coverage: Coverage, subscription: &Subscription, item: &Item, refunds: &Refunds) -> Coverage {
+    let Coverage::Until { .. } = coverage else { return coverage };
+    match money_back(subscription, item, refunds) {
+        Effect::Stands | Effect::StandsBut(_) => coverage,
+        Effect::Withheld(refund, because) => Coverage::Nothing(*refund, because.clone()),
+    }
+}
+
+/// What became of the money of the running term of `item`.
+#[must_use]
+pub fn money_back<'a>(subscription: &Subscription, item: &Item, refunds: &'a Refunds) -> &'a Effect {
+    billed(subscription, item).map_or(&Effect::Stands, |term| refunds.of_invoice(subscription, term))
+}

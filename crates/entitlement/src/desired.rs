@@ -1,0 +1,220 @@
+//! What is to be done about one level, by what is expected, shown and was sent.
+
+use crate::clock::{Timestamp, after};
+use crate::equivalence::{Given, shows};
+use crate::expected::{Entitlement, Expected, Refund};
+use crate::ledger::Entry;
+use crate::level::Level;
+use crate::names::Mode;
+use crate::other_stores::{self, store_of};
+use crate::profile::BARE;
+use crate::reason::Reason;
+use crate::report::Reports;
+use crate::reported::{Reported, sale_key};
+use crate::rules::Protocol;
+use crate::sale::Sale;
+use crate::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
+
+/// What is to be done about one level.
+pub(crate) enum Desired {
+    Grant(GrantAccess, Reason),
+    Revoke(Revocation, Reason),
+    /// Nothing, for a reason that may be worth a note.
+    Nothing(Option<Reason>),
+    /// Nothing before that moment.
+    Wait(Timestamp, Reason),
+    /// Nothing before a report is answered, since its answer may show the level, or its end.
+    AfterReport,
+}
+
+/// A level to take.
+pub(crate) struct Revocation {
+    pub(crate) step: RevokeAccess,
+    /// Original transaction id of the chain that gave it.
+    pub(crate) chain: String,
+    /// Money went back, or an operator blocked it: it waits for no replacement.
+    pub(crate) at_once: bool,
+}
+
+/// What is to be done about a level; `last` is the last step on it that is known to have arrived.
+pub(crate) fn desired(
+    level: &Level<'_>,
+    expected: &Expected,
+    reported: &Reported,
+    reports: &Reports,
+    last: Option<&Entry>,
+) -> Desired {
+    match expected.entitlement(level.name) {
+        Some(right) => wanted(level, right, expected, reported, reports, last),
+        None => unwanted(level, expected, reports, last),
+    }
+}
+
+fn wanted(
+    level: &Level<'_>,
+    right: &Entitlement,
+    expected: &Expected,
+    reported: &Reported,
+    reports: &Reports,
+    last: Option<&Entry>,
+) -> Desired {
+    if let Some(because) = level.kept(expected, right.until, last) {
+        // what is kept may be gone once the profile cannot lag any more
+        return match last.and_then(|entry| level.lags_until(entry)) {
+            Some(at) => Desired::Wait(at, because),
+            None => Desired::Nothing(Some(because)),
+        };
+    }
+    let sale = reported.with_ids(right, expected);
+    if let Some(because) = stays_refunded(level, expected, reported, &sale, last) {
+        return Desired::Nothing(Some(because));
+    }
+    if reports.is_pending(&sale) {
+        return Desired::AfterReport;
+    }
+    let grant = grant_of(level, right, &sale);
+    let granted = level.granted(last, &grant);
+    if is_there(level, right, &sale, &grant, granted, last) {
+        return Desired::Nothing(Some(Reason::AlreadyThere));
+    }
+    if let Some(because) = other_stores::lasts_longer(level, &grant) {
+        return Desired::Nothing(Some(because));
+    }
+    match granted {
+        // by the protocol of today, whichever it was sent by before, and under the ids of then
+        Some(entry) => {
+            let grant = Desired::Grant(with_sent_ids(grant, &entry.step, reported), right.because.clone());
+            once_more(level, entry, grant)
+        }
+        None => Desired::Grant(grant, right.because.clone()),
+    }
+}
+
+/// What was taken back as refunded is not given again while nobody can say whether the refund stands.
+fn stays_refunded(
+    level: &Level<'_>,
+    expected: &Expected,
+    reported: &Reported,
+    sale: &Sale,
+    last: Option<&Entry>,
+) -> Option<Reason> {
+    let because = expected.refunds_unread.as_ref()?;
+    let was_reported = match reported.last(&sale_key(sale)).map(|last| last.report.event) {
+        Some(SaleEvent::Refunded(_)) => level.case.rules.protocol.reports_sales(),
+        Some(SaleEvent::Sold | SaleEvent::Changed | SaleEvent::Ended(_)) | None => false,
+    };
+    let was_taken = level.was_taken_as_refund(sale, last);
+    (was_reported || was_taken).then(|| Reason::Unsure { because: Box::new(because.clone()) })
+}
+
+fn grant_of(level: &Level<'_>, right: &Entitlement, sale: &Sale) -> GrantAccess {
+    let rules = &level.case.rules;
+    let (store, sale) = match rules.protocol {
+        _ if right.sale.is_promotion() => (BARE.0, right.sale.clone()),
+        Protocol::AccessWithSale | Protocol::SalesOnly => (rules.store.as_str(), right.sale.clone()),
+        Protocol::AccessOnly => (BARE.0, right.sale.clone()),
+        // its sale is reported by itself
+        Protocol::SalesAndAccess => (BARE.0, Sale { status: None, ..sale.clone() }),
+    };
+    GrantAccess {
+        level: right.level.clone(),
+        until: right.until,
+        starts_at: right.starts_at,
+        store: store.to_owned(),
+        sale,
+        sandbox: rules.mode == Mode::Test,
+    }
+}
+
+/// Whether the profile shows the right, and what it shows is not left from before the last step.
+fn is_there(
+    level: &Level<'_>,
+    right: &Entitlement,
+    sale: &Sale,
+    grant: &GrantAccess,
+    granted: Option<&Entry>,
+    last: Option<&Entry>,
+) -> bool {
+    let shows_grant = level.actual.is_some_and(|actual| shows(actual, Given::by_grant(grant)));
+    if granted.is_some_and(|entry| shows_grant || level.shows_step(&entry.step)) {
+        return true;
+    }
+    // a sale that was reported brings the level of its product without a grant
+    let is_reported = level.case.rules.protocol == Protocol::SalesAndAccess;
+    let may_lag = last.is_some_and(|entry| level.lags_until(entry).is_some());
+    is_reported && !may_lag && level.shows_right(right, sale)
+}
+
+/// `grant` with the ids that `step` sent its sale under, where another protocol gave it those.
+fn with_sent_ids(mut grant: GrantAccess, step: &Step, reported: &Reported) -> GrantAccess {
+    if grant.is_bare() || grant.sale.status.is_some() {
+        return grant;
+    }
+    let sent = match step {
+        Step::GrantAccess(sent) if !sent.is_bare() => sent.sale.status.as_deref(),
+        Step::GrantAccess(_) | Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_) => None,
+    };
+    grant.sale.status = sent.or_else(|| reported.status_of(&grant.sale)).cloned().map(Box::new);
+    grant
+}
+
+/// Something accepted and not shown is sent again after the profile's lag, then ever more rarely.
+fn once_more(level: &Level<'_>, last: &Entry, desired: Desired) -> Desired {
+    let times = level.times_accepted(last);
+    let at = after(last.confirmed_at().unwrap_or(level.case.now), level.wait_after(times));
+    if at <= level.case.now {
+        return desired;
+    }
+    let because = if times > 1 { Reason::AcceptedButNotShown { times } } else { Reason::WaitsForProfile };
+    Desired::Wait(at, because)
+}
+
+fn unwanted(level: &Level<'_>, expected: &Expected, reports: &Reports, last: Option<&Entry>) -> Desired {
+    let recent = last.and_then(|entry| level.recent(entry));
+    let shown = level.actual_of_ours();
+    // while the profile may lag, either may be what the user has
+    let Some(held) = recent.or(shown) else { return nothing_of_ours(level, last) };
+    let mut ours = recent.into_iter().chain(shown);
+    let unknown = ours.find_map(|given| expected.unknown(level.name, &given.sale.original));
+    if let Some(because) = unknown.filter(|_| !expected.is_blocked(level.name)) {
+        return Desired::Nothing(Some(because));
+    }
+    if reports.may_take(level.name) {
+        return Desired::AfterReport;
+    }
+    let revoke = revocation(level, expected, held);
+    match last {
+        Some(entry) if matches!(entry.step, Step::RevokeAccess(_)) => once_more(level, entry, revoke),
+        // the profile may lag, or a right of another store stands in front of ours
+        Some(entry) if level.actual.is_some() && shown.is_none() => {
+            Desired::Wait(level.lags_until(entry).unwrap_or(level.case.now), Reason::WaitsForProfile)
+        }
+        _ => revoke,
+    }
+}
+
+fn revocation(level: &Level<'_>, expected: &Expected, held: Given<'_>) -> Desired {
+    let chain = held.sale.original.clone();
+    let no = expected.withheld(level.name, &chain);
+    let refund = no.map_or(Refund::No, |no| no.refund);
+    let because = no.map_or(Reason::NothingGivesIt, |no| no.because.clone());
+    let at_once = refund == Refund::Yes || because == Reason::Blocked;
+    // where sales are reported, the refund was reported by itself
+    let refund = if level.case.rules.protocol == Protocol::SalesAndAccess { Refund::No } else { refund };
+    let step = RevokeAccess { level: level.name.clone(), refund };
+    Desired::Revoke(Revocation { step, chain, at_once }, because)
+}
+
+/// What is shown is not ours. A grant of ours may stand behind it and come to light when it ends.
+fn nothing_of_ours(level: &Level<'_>, last: Option<&Entry>) -> Desired {
+    let Some(actual) = level.actual else { return Desired::Nothing(None) };
+    let because = Reason::OtherStoreKeeps { store: store_of(actual) };
+    let is_behind = match last.map(|entry| &entry.step) {
+        Some(Step::GrantAccess(grant)) => grant.until > actual.until,
+        Some(Step::RevokeAccess(_) | Step::SetAttributes(_) | Step::ReportSale(_)) | None => false,
+    };
+    match actual.until.at().filter(|_| is_behind) {
+        Some(at) => Desired::Wait(at, because),
+        None => Desired::Nothing(Some(because)),
+    }
+}

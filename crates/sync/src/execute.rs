@@ -1,0 +1,304 @@
+//! Executes a plan: intend one step, send one request, record its answer, and decide again.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use entitlement::case::Case;
+use entitlement::clock::{Timestamp, after};
+use entitlement::decide::decide;
+use entitlement::failure::{Class, Failure};
+use entitlement::key::StepKey;
+use entitlement::ledger::{Entry, State};
+use entitlement::level::is_visible;
+use entitlement::plan::{Plan, PlannedStep};
+use entitlement::profile::Profile;
+use entitlement::retry::{self, Next};
+use entitlement::step::Step;
+use store::claim::Claim;
+use store::record::{Attempt, Fenced, Intent, StepOutcome, StepResult};
+use tokio::time::sleep;
+
+use crate::controller::Controller;
+use crate::log;
+use crate::outcome::SyncError;
+use crate::profile_cache::CachedProfile;
+use crate::target::{Recipient, Slot};
+
+/// Requests that one sync sends to one destination at the most; what is left then is sent by the next.
+const MOST: usize = 16;
+/// How soon, at the soonest and at the latest, in seconds, a sync without a slot comes back: most of them find one then.
+const WITHOUT_SLOT: [u64; 2] = [30, 600];
+/// How often a sync that waits for a slow destination asks whether its lease still stands.
+const LEASE_CHECK: Duration = Duration::from_millis(250);
+
+/// What executing a plan left.
+pub(crate) struct Executed {
+    /// As it is known after the last answer.
+    pub(crate) case: Case,
+    /// What is left to do.
+    pub(crate) plan: Plan,
+    /// Answers that are not written yet.
+    pub(crate) results: Vec<StepResult>,
+    /// When to go on, although the plan does not wait until then.
+    pub(crate) due: Option<Timestamp>,
+}
+
+/// Whether execution goes on after an answer.
+enum After {
+    Next,
+    Stop { due: Option<Timestamp> },
+}
+
+/// How a request ended.
+enum Answer {
+    Shown(Profile),
+    Failed(Failure),
+    /// The profile is gone: it must be made again first.
+    NoProfile,
+    /// The lease ran out before it was sent or answered; whoever slept past it must not send what another may have sent, or
+    /// taken back, by now.
+    LeaseLost,
+}
+
+impl Controller {
+    /// Sends the steps of `plan` one by one, deciding anew after each answer.
+    pub(crate) async fn execute(
+        &self,
+        to: Recipient<'_>,
+        mut case: Case,
+        mut plan: Plan,
+    ) -> Result<Executed, SyncError> {
+        let (mut results, mut last, mut due) = (Vec::new(), None, None);
+        let slot = if plan.steps.is_empty() { Some(Slot::Unlimited) } else { to.target.slot().await };
+        let mut made_again = false;
+        for round in 0..=MOST {
+            let Some(planned) = plan.steps.first().cloned() else { break };
+            if round == MOST {
+                due = Some((self.clock)());
+                break;
+            }
+            self.intend(to, &case, &plan, Some(&planned), &mut results).await?;
+            apply_intention(&mut case, &plan, &planned, (self.clock)());
+            if slot.is_none() {
+                due = Some(self.defer(&planned, &mut case, &mut results));
+                break;
+            }
+            let answer = self.answer(to, &case.profile, &planned).await;
+            if matches!(answer, Answer::NoProfile) && std::mem::replace(&mut made_again, true) {
+                // it was made again, and is gone again
+                let failure = Failure::new(Class::Permanent, "the destination does not keep the user's profile");
+                self.record(to, &planned, Answer::Failed(failure), &mut case, &mut results);
+                plan = decide(&case);
+                continue;
+            }
+            last = matches!(answer, Answer::Shown(_)).then(|| planned.key.clone());
+            match self.record(to, &planned, answer, &mut case, &mut results) {
+                After::Next => {}
+                After::Stop { due: at } => {
+                    due = at;
+                    plan = decide(&case);
+                    break;
+                }
+            }
+            plan = decide(&case);
+        }
+        if plan.steps.is_empty() && !(plan.settled.is_empty() && plan.dropped.is_empty()) {
+            self.intend(to, &case, &plan, None, &mut results).await?;
+        }
+        self.cache_profile(to, &case, &plan, last);
+        Ok(Executed { case, plan, results, due })
+    }
+
+    /// Writes what became of earlier steps and the intention of the next, in one transaction.
+    async fn intend(
+        &self,
+        to: Recipient<'_>,
+        case: &Case,
+        plan: &Plan,
+        next: Option<&PlannedStep>,
+        results: &mut Vec<StepResult>,
+    ) -> Result<(), SyncError> {
+        let intent = Intent {
+            account: to.claim.account.clone(),
+            user: to.user.clone(),
+            lease: to.claim.lease.clone(),
+            destination: case.rules.destination.clone(),
+            mode: case.rules.mode,
+            results: std::mem::take(results),
+            steps: next.into_iter().cloned().collect(),
+            settled: plan.settled.clone(),
+            dropped: plan.dropped.clone(),
+        };
+        match self.store.intend(intent).await? {
+            Fenced::Written => Ok(()),
+            Fenced::LeaseLost => Err(SyncError::LeaseLost),
+        }
+    }
+
+    /// Sends one step; makes the profile first when the destination does not know the user.
+    async fn answer(&self, to: Recipient<'_>, profile: &Profile, planned: &PlannedStep) -> Answer {
+        let request = self.request(to, profile, &planned.step);
+        match to.target.slot_is_limited() {
+            false => request.await,
+            true => tokio::select! {
+                biased;
+                // a slow destination may let it wait for longer than the lease stands: then another sends it
+                () = self.lease_is_lost(to.claim) => Answer::LeaseLost,
+                answer = request => answer,
+            },
+        }
+    }
+
+    async fn request(&self, to: Recipient<'_>, profile: &Profile, step: &Step) -> Answer {
+        let Recipient { target, claim, user } = to;
+        // asked right before each request, since each answer may have been slept through
+        if !profile.exists
+            && claim.deadline.is_ahead((self.clock)())
+            && let Err(failure) = target.destination.create_profile(user).await
+        {
+            return Answer::Failed(failure);
+        }
+        if !claim.deadline.is_ahead((self.clock)()) {
+            return Answer::LeaseLost;
+        }
+        let profile = match target.destination.send(user, step).await {
+            Ok(profile) => profile,
+            // a user without a profile has no access
+            Err(failure) if failure.class == Class::Missing && matches!(step, Step::RevokeAccess(_)) => {
+                Profile::absent(user.clone())
+            }
+            Err(failure) if failure.class == Class::Missing => return Answer::NoProfile,
+            Err(failure) => return Answer::Failed(failure),
+        };
+        if shows(&profile, step, (self.clock)()) {
+            return Answer::Shown(profile);
+        }
+        // accepted, and the answer does not show it: read it back. The request counts either way.
+        Answer::Shown(target.destination.observe(user).await.unwrap_or(profile))
+    }
+
+    /// Records an answer in the case and among the results.
+    fn record(
+        &self,
+        to: Recipient<'_>,
+        planned: &PlannedStep,
+        answer: Answer,
+        case: &mut Case,
+        results: &mut Vec<StepResult>,
+    ) -> After {
+        let now = (self.clock)();
+        case.now = now;
+        let (outcome, then) = match answer {
+            Answer::LeaseLost => return After::Stop { due: Some(now) },
+            Answer::NoProfile => {
+                case.profile = Profile::absent(to.user.clone());
+                let error = "the profile is gone; it is made again".to_owned();
+                (StepOutcome::Retry { due: now, error, attempt: Attempt::Free }, After::Next)
+            }
+            Answer::Shown(profile) => {
+                log::confirmed(to, planned, now);
+                case.profile = profile;
+                (StepOutcome::Confirmed, After::Next)
+            }
+            Answer::Failed(failure) => {
+                let is_refused_key = failure.class == Class::Credentials;
+                // the rest would be refused alike
+                let then = if is_refused_key { After::Stop { due: None } } else { After::Next };
+                (failed_step(to, planned, &failure, now), then)
+            }
+        };
+        set_state(case, &planned.key, state_of(&outcome, planned, now));
+        results.push(StepResult { key: planned.key.clone(), outcome });
+        then
+    }
+
+    /// Leaves the step in the ledger for a later sync. Nothing failed, so nothing is counted.
+    fn defer(&self, planned: &PlannedStep, case: &mut Case, results: &mut Vec<StepResult>) -> Timestamp {
+        let [soonest, latest] = WITHOUT_SLOT;
+        let wait = soonest + planned.key.spread(planned.attempts, latest - soonest);
+        let now = (self.clock)();
+        let due = after(now, TimeDelta::seconds(i64::try_from(wait).unwrap_or_default()));
+        let error = "waits for others that write to the same destination".to_owned();
+        let outcome = StepOutcome::Retry { due, error, attempt: Attempt::Free };
+        set_state(case, &planned.key, state_of(&outcome, planned, now));
+        results.push(StepResult { key: planned.key.clone(), outcome });
+        due
+    }
+
+    /// Comes back when the lease does not stand any more.
+    async fn lease_is_lost(&self, claim: &Claim) {
+        while claim.deadline.is_ahead((self.clock)()) {
+            sleep(LEASE_CHECK).await;
+        }
+    }
+
+    /// Remembers the profile that the last request left, when nothing is left to do.
+    fn cache_profile(&self, to: Recipient<'_>, case: &Case, plan: &Plan, last: Option<StepKey>) {
+        let Some(key) = last.filter(|_| plan.steps.is_empty()) else { return };
+        let entry = case.ledger.entries.iter().find(|entry| entry.key == key);
+        if entry.is_some_and(|entry| shows(&case.profile, &entry.step, case.now)) {
+            let profile = CachedProfile { profile: case.profile.clone(), key, at: case.now };
+            self.profile_cache.keep(to.target.name(), profile, case.rules.policy.lag());
+        }
+    }
+}
+
+/// Whether `profile` shows what `step` is to bring.
+fn shows(profile: &Profile, step: &Step, now: Timestamp) -> bool {
+    let level = match step {
+        Step::GrantAccess(grant) => &grant.level,
+        Step::RevokeAccess(revoke) => &revoke.level,
+        Step::ReportSale(report) => &report.level,
+        Step::SetAttributes(_) => return true,
+    };
+    is_visible(profile.level(level).filter(|actual| actual.runs(now)), step)
+}
+
+/// Writes into the case what was written into the ledger: what is settled, dropped, and intended now.
+fn apply_intention(case: &mut Case, plan: &Plan, planned: &PlannedStep, now: Timestamp) {
+    for key in &plan.settled {
+        set_state(case, key, State::Confirmed { at: now });
+    }
+    for key in &plan.dropped {
+        set_state(case, key, State::Dropped { at: now });
+    }
+    let intended = State::Intended { attempts: planned.attempts, due: now };
+    if case.ledger.entries.iter().any(|entry| entry.key == planned.key) {
+        set_state(case, &planned.key, intended);
+        return;
+    }
+    let seq = case.ledger.entries.iter().map(|entry| entry.seq).max().unwrap_or(0) + 1;
+    case.ledger.entries.push(Entry { seq, key: planned.key.clone(), step: planned.step.clone(), state: intended });
+}
+
+fn set_state(case: &mut Case, key: &StepKey, state: State) {
+    for entry in case.ledger.entries.iter_mut().filter(|entry| &entry.key == key) {
+        entry.state = state.clone();
+    }
+}
+
+fn state_of(outcome: &StepOutcome, planned: &PlannedStep, now: Timestamp) -> State {
+    match outcome {
+        StepOutcome::Confirmed => State::Confirmed { at: now },
+        StepOutcome::Retry { due, attempt, .. } => {
+            let counted = u32::from(*attempt == Attempt::Counted);
+            State::Intended { attempts: planned.attempts.saturating_add(counted), due: *due }
+        }
+        StepOutcome::Refused { error } => State::Refused { at: now, why: error.clone() },
+    }
+}
+
+fn failed_step(to: Recipient<'_>, planned: &PlannedStep, failure: &Failure, now: Timestamp) -> StepOutcome {
+    let error = failure.to_string();
+    match retry::after(failure, planned.attempts.saturating_add(1), &planned.key, now) {
+        Next::At(due) => {
+            log::step_failed(to, planned, failure, due);
+            let attempt = if failure.class == Class::Credentials { Attempt::Free } else { Attempt::Counted };
+            StepOutcome::Retry { due, error, attempt }
+        }
+        Next::Never => {
+            log::step_refused(to, planned, failure);
+            StepOutcome::Refused { error }
+        }
+    }
+}

@@ -1,14 +1,13 @@
 //! A small Stripe for tests, which remembers what was requested.
 
-use entitlement::reading::{AccountReading, Scope};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ::test_server::reply::Reply;
 use entitlement::names::Mode;
+use entitlement::reading::{AccountReading, Scope};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use wire::client::Client;
 use wire::upstream::Upstream;
 
@@ -17,12 +16,12 @@ use crate::client::Stripe;
 use crate::identity::UserIdPlace;
 
 /// Status and body.
-type Reply = (u16, Vec<u8>);
+type Answer = (u16, Vec<u8>);
 
 /// Answers by path and query, brackets decoded; a key without `?` answers every query of that path.
 #[derive(Clone, Default)]
 pub(crate) struct TestServer {
-    answers: Arc<Mutex<BTreeMap<String, Reply>>>,
+    answers: Arc<Mutex<BTreeMap<String, Answer>>>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -52,15 +51,10 @@ impl TestServer {
     }
 
     pub(crate) async fn stripe(&self, identity: &[&str]) -> Stripe {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = self.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(server.clone().serve(stream));
-            }
-        });
-        let setup = crate::api::setup(base, "sk_test_1", 0, Duration::from_secs(5));
+        let answers = self.clone();
+        let server =
+            ::test_server::server::TestServer::answering(move |request| answers.answer(request)).await.unwrap();
+        let setup = crate::api::setup(server.base, "sk_test_1", 0, Duration::from_secs(5));
         let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
         let identity = identity.iter().map(|source| source.parse::<UserIdPlace>().unwrap()).collect();
         Stripe::new(upstream, Some(Mode::Test), identity)
@@ -70,21 +64,6 @@ impl TestServer {
     pub(crate) async fn read(&self, identity: &[&str], one_time: bool) -> AccountReading {
         let account = account::of(None, "cus_1");
         self.stripe(identity).await.read(&account, Scope { one_time }).await.unwrap()
-    }
-
-    async fn serve(self, mut stream: TcpStream) {
-        let mut head = Vec::new();
-        let mut buffer = [0; 4096];
-        while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-            head.extend_from_slice(&buffer[..read]);
-            while let Some(end) = head.windows(4).position(|window| window == b"\r\n\r\n") {
-                let request = String::from_utf8(head.drain(..end + 4).collect()).unwrap();
-                let (status, body) = self.answer(&request);
-                let length = body.len();
-                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\n\r\n");
-                stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
-            }
-        }
     }
 
     fn answer(&self, request: &str) -> Reply {
@@ -100,8 +79,8 @@ impl TestServer {
         let bare = path.split('?').next().unwrap();
         let answers = self.answers.lock().unwrap();
         match answers.get(&path).or_else(|| answers.get(bare)) {
-            Some(answer) => answer.clone(),
-            None => (404, br#"{"error":{"type":"invalid_request_error","code":"resource_missing"}}"#.to_vec()),
+            Some((status, body)) => Reply::status(*status, body.clone()),
+            None => Reply::status(404, r#"{"error":{"type":"invalid_request_error","code":"resource_missing"}}"#),
         }
     }
 }

@@ -1,17 +1,17 @@
 //! An upstream against a server that misbehaves on demand.
 
 mod many_processes;
-mod test_server;
 
 use serde_json::{Value, json};
+use test_server::reply::Reply;
+use test_server::server::TestServer;
 
-use self::test_server::{Reply, TestServer};
 use super::*;
 
 const KEY: &str = "Api-Key secret_live_abc";
 
-fn answer(head: &'static str) -> Reply {
-    Reply::Answer(head, r#"{"error_code":"some_code"}"#.to_owned())
+fn answer(head: &str) -> Reply {
+    Reply::answer(head, r#"{"error_code":"some_code"}"#)
 }
 
 fn upstream(base: &str) -> Upstream {
@@ -41,12 +41,12 @@ async fn post(server: &TestServer) -> Result<Answer, Failure> {
 #[tokio::test]
 async fn a_request_goes_out_whole_and_its_answer_comes_back() {
     let head = "200 OK\r\nrequest-id: req_1\r\ndate: Wed, 21 Oct 2026 07:28:00 GMT";
-    let server = TestServer::start(vec![Reply::Answer(head, r#"{"a":2}"#.to_owned())]).await;
+    let server = TestServer::scripted(vec![Reply::answer(head, r#"{"a":2}"#)]).await.unwrap();
     let answer = post(&server).await.unwrap();
     assert_eq!((answer.status, answer.request_id.as_deref()), (200, Some("req_1")));
     assert_eq!(answer.date, Some("2026-10-21T07:28:00Z".parse().unwrap()));
     assert_eq!(answer.json::<Value>("reading").unwrap(), json!({"a": 2}));
-    let seen = server.seen().remove(0);
+    let seen = server.requests().remove(0);
     assert!(seen.starts_with("POST /profiles/ann%40example.com/?a=1 HTTP/1.1\r\n"), "{seen}");
     for part in
         ["authorization: Api-Key secret_live_abc\r\n", "content-type: application/json\r\n", "\r\n\r\n{\"a\":1}"]
@@ -58,63 +58,63 @@ async fn a_request_goes_out_whole_and_its_answer_comes_back() {
 
 #[tokio::test]
 async fn a_get_is_retried_after_a_502() {
-    let server = TestServer::start(vec![answer("502 Bad Gateway"), answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("502 Bad Gateway"), answer("200 OK")]).await.unwrap();
     assert_eq!(get(&server).await.unwrap().status, 200);
-    assert_eq!(server.seen().len(), 2);
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]
 async fn a_get_is_sent_three_times_at_most() {
-    let server = TestServer::start(vec![answer("503 Service Unavailable")]).await;
+    let server = TestServer::scripted(vec![answer("503 Service Unavailable")]).await.unwrap();
     let failure = get(&server).await.unwrap_err();
     assert_eq!((failure.class, failure.status), (Class::Transient, Some(503)));
-    assert_eq!(server.seen().len(), 3);
+    assert_eq!(server.requests().len(), 3);
 }
 
 #[tokio::test]
 async fn a_get_is_retried_after_a_reset() {
-    let server = TestServer::start(vec![Reply::Reset, answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![Reply::Reset, answer("200 OK")]).await.unwrap();
     assert_eq!(get(&server).await.unwrap().status, 200);
 }
 
 #[tokio::test]
 async fn a_write_is_not_retried_after_a_reset() {
     for reply in [Reply::Reset, answer("502 Bad Gateway"), answer("503 Service Unavailable")] {
-        let server = TestServer::start(vec![reply, answer("200 OK")]).await;
+        let server = TestServer::scripted(vec![reply, answer("200 OK")]).await.unwrap();
         assert_eq!(post(&server).await.unwrap_err().class, Class::Transient);
-        assert_eq!(server.seen().len(), 1);
+        assert_eq!(server.requests().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn a_write_that_the_rate_limit_turned_away_is_retried() {
     for reply in [answer("429 Too Many Requests"), answer("429 Too Many Requests\r\nretry-after: 0")] {
-        let server = TestServer::start(vec![reply, answer("200 OK")]).await;
+        let server = TestServer::scripted(vec![reply, answer("200 OK")]).await.unwrap();
         assert_eq!(post(&server).await.unwrap().status, 200);
-        assert_eq!(server.seen().len(), 2);
+        assert_eq!(server.requests().len(), 2);
     }
 }
 
 #[tokio::test]
 async fn a_time_out_is_not_retried() {
-    let server = TestServer::start(vec![Reply::Silence]).await;
+    let server = TestServer::scripted(vec![Reply::Silence]).await.unwrap();
     let failure = get(&server).await.unwrap_err();
     assert_eq!(failure.what, "reading the profile at adapty: timed out after 500ms");
     assert_eq!(failure.class, Class::Transient);
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn an_upstream_that_times_out_is_sent_nothing_for_a_few_seconds() {
     let silence = || Reply::Silence;
     let replies = vec![silence(), silence(), silence(), silence(), silence(), answer("200 OK")];
-    let server = TestServer::start(replies).await;
+    let server = TestServer::scripted(replies).await.unwrap();
     let upstream = upstream(&server.base);
     for _ in 0..5 {
         assert!(upstream.get(call()).await.unwrap_err().what.contains("timed out"));
     }
     let kept = upstream.get(call()).await.unwrap_err();
-    assert_eq!((kept.class, server.seen().len()), (Class::Transient, 5));
+    assert_eq!((kept.class, server.requests().len()), (Class::Transient, 5));
     assert!(kept.retry_after.is_some_and(|seconds| (1..=5).contains(&seconds)), "{kept:?}");
     assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::Unresponsive));
     tokio::time::pause();
@@ -128,7 +128,7 @@ async fn an_upstream_that_times_out_is_sent_nothing_for_a_few_seconds() {
 async fn a_cancelled_probe_lets_the_next_request_probe() {
     let mut replies: Vec<Reply> = (0..6).map(|_| Reply::Silence).collect();
     replies.push(answer("200 OK"));
-    let server = TestServer::start(replies).await;
+    let server = TestServer::scripted(replies).await.unwrap();
     let upstream = upstream(&server.base);
     for _ in 0..5 {
         upstream.get(call()).await.unwrap_err();
@@ -144,24 +144,24 @@ async fn a_cancelled_probe_lets_the_next_request_probe() {
 #[tokio::test]
 async fn a_retry_after_pauses_all_clones() {
     for head in ["429 Too Many Requests\r\nretry-after: 30", "503 Service Unavailable\r\nretry-after: 30"] {
-        let server = TestServer::start(vec![answer(head), answer("200 OK")]).await;
+        let server = TestServer::scripted(vec![answer(head), answer("200 OK")]).await.unwrap();
         let upstream = upstream(&server.base);
         let first = upstream.get(call()).await.unwrap_err();
         assert_eq!((first.class, first.retry_after), (Class::Transient, Some(30)));
         let other = upstream.clone().send(Method::Post, call(), &json!({})).await.unwrap_err();
         assert_eq!((other.class, other.retry_after, other.status), (Class::Transient, Some(30), None));
         assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::RetryAfter));
-        assert_eq!(server.seen().len(), 1);
+        assert_eq!(server.requests().len(), 1);
     }
 }
 
 #[tokio::test]
 async fn a_refused_key_is_probed_once_a_minute() {
-    let server = TestServer::start(vec![answer("401 Unauthorized"), answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("401 Unauthorized"), answer("200 OK")]).await.unwrap();
     let upstream = upstream(&server.base);
     assert_eq!(upstream.get(call()).await.unwrap_err().status, Some(401));
     let kept = upstream.get(call()).await.unwrap_err();
-    assert_eq!((kept.class, kept.status, server.seen().len()), (Class::Credentials, None, 1));
+    assert_eq!((kept.class, kept.status, server.requests().len()), (Class::Credentials, None, 1));
     assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::KeyRefused));
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(61)).await;
@@ -172,15 +172,15 @@ async fn a_refused_key_is_probed_once_a_minute() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let server = TestServer::start(vec![answer("307 Temporary Redirect\r\nlocation: /elsewhere")]).await;
+    let server = TestServer::scripted(vec![answer("307 Temporary Redirect\r\nlocation: /elsewhere")]).await.unwrap();
     let failure = post(&server).await.unwrap_err();
     assert_eq!((failure.class, failure.status), (Class::Transient, Some(307)));
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn a_huge_body_is_cut_off() {
-    let server = TestServer::start(vec![Reply::Endless(64 * 1024 * 1024)]).await;
+    let server = TestServer::scripted(vec![Reply::Endless(64 * 1024 * 1024)]).await.unwrap();
     let failure = get(&server).await.unwrap_err();
     assert_eq!(failure.what, "reading the profile at adapty: the answer is longer than 8 MiB");
     assert_eq!(failure.class, Class::Transient);
@@ -188,7 +188,7 @@ async fn a_huge_body_is_cut_off() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_is_no_answer() {
-    let server = TestServer::start(vec![Reply::Answer("200 OK\r\ncontent-length: 9000", "{}".to_owned())]).await;
+    let server = TestServer::scripted(vec![Reply::answer("200 OK\r\ncontent-length: 9000", "{}")]).await.unwrap();
     assert_eq!(get(&server).await.unwrap_err().class, Class::Transient);
 }
 
@@ -211,11 +211,11 @@ async fn no_error_prints_the_key_or_the_path() {
         answer("302 Found\r\nlocation: /profiles/ann"),
         Reply::Reset,
         Reply::Silence,
-        Reply::Answer("200 OK\r\ncontent-length: 9000", "secret ann".to_owned()),
-        Reply::Answer("400 Bad Request", r#"{"error_code":"ann@example.com","errors":["secret ann"]}"#.to_owned()),
+        Reply::answer("200 OK\r\ncontent-length: 9000", "secret ann"),
+        Reply::answer("400 Bad Request", r#"{"error_code":"ann@example.com","errors":["secret ann"]}"#),
     ];
     for reply in replies {
-        let server = TestServer::start(vec![reply]).await;
+        let server = TestServer::scripted(vec![reply]).await.unwrap();
         let failure = post(&server).await.unwrap_err();
         let text = format!("{failure} {failure:?} {:?} {:?}", call(), upstream(&server.base));
         let silent = ["secret", "ann", "/profiles", "127.0.0.1"].iter().all(|part| !text.contains(part));
@@ -229,7 +229,7 @@ async fn no_error_prints_the_key_or_the_path() {
 
 #[tokio::test]
 async fn the_rate_limit_holds_for_all_clones() {
-    let server = TestServer::start(vec![answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("200 OK")]).await.unwrap();
     let setup = Setup {
         name: "adapty".into(),
         base: server.base.clone(),

@@ -23,7 +23,7 @@ fn silent() -> (TokenServer, tokio::sync::mpsc::Receiver<Request>) {
 #[tokio::test]
 async fn a_retry_after_pauses_all_processes() {
     for head in ["429 Too Many Requests\r\nretry-after: 30", "503 Service Unavailable\r\nretry-after: 30"] {
-        let server = TestServer::start(vec![answer(head), answer("200 OK")]).await;
+        let server = TestServer::scripted(vec![answer(head), answer("200 OK")]).await.unwrap();
         let tokens = FakeTokenServer::start(Duration::ZERO);
         let (one, other) = (process(&server, &tokens.channel), process(&server, &tokens.channel));
         assert_eq!(one.get(call()).await.unwrap_err().status, Some(head[..3].parse().unwrap()));
@@ -34,13 +34,13 @@ async fn a_retry_after_pauses_all_processes() {
         assert_eq!((failure.class, failure.status, failure.retry_after), (Class::Transient, None, Some(30)));
         assert_eq!(failure.what, "reading the profile at adapty: not sent, since it asked to wait");
         assert_eq!(other.closed().map(|closed| closed.reason), Some(Reason::RetryAfter));
-        assert_eq!((server.seen().len(), tokens.state().pauses.as_slice()), (1, [30].as_slice()));
+        assert_eq!((server.requests().len(), tokens.state().pauses.as_slice()), (1, [30].as_slice()));
     }
 }
 
 #[tokio::test]
 async fn many_answers_at_once_report_one_pause() {
-    let server = TestServer::start(vec![answer("429 Too Many Requests\r\nretry-after: 30")]).await;
+    let server = TestServer::scripted(vec![answer("429 Too Many Requests\r\nretry-after: 30")]).await.unwrap();
     let tokens = FakeTokenServer::start(Duration::ZERO);
     let upstream = process(&server, &tokens.channel);
     let get = || async { upstream.get(call()).await.unwrap_err().class };
@@ -53,7 +53,7 @@ async fn many_answers_at_once_report_one_pause() {
 #[tokio::test]
 async fn an_answer_without_a_wait_is_not_reported() {
     for head in ["429 Too Many Requests", "429 Too Many Requests\r\nretry-after: 0", "401 Unauthorized"] {
-        let server = TestServer::start(vec![answer(head)]).await;
+        let server = TestServer::scripted(vec![answer(head)]).await.unwrap();
         let tokens = FakeTokenServer::start(Duration::ZERO);
         let upstream = process(&server, &tokens.channel);
         upstream.get(call()).await.unwrap_err();
@@ -66,7 +66,7 @@ async fn an_answer_without_a_wait_is_not_reported() {
 
 #[tokio::test]
 async fn a_pause_that_another_process_reports_is_kept_and_not_reported_again() {
-    let server = TestServer::start(vec![answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("200 OK")]).await.unwrap();
     let (tokens, mut requests) = silent();
     let upstream = process(&server, &tokens);
     upstream.pause(30);
@@ -74,12 +74,12 @@ async fn a_pause_that_another_process_reports_is_kept_and_not_reported_again() {
     let failure = upstream.get(call()).await.unwrap_err();
     assert_eq!((failure.class, failure.retry_after), (Class::Transient, Some(30)));
     assert!(matches!(upstream.inner.limit.take().await, Err(Refused::Paused(_))));
-    assert!(server.seen().is_empty() && requests.try_recv().is_err());
+    assert!(server.requests().is_empty() && requests.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn a_short_pause_of_another_process_is_waited_for() {
-    let server = TestServer::start(vec![answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("200 OK")]).await.unwrap();
     let tokens = FakeTokenServer::start(Duration::ZERO);
     let upstream = process(&server, &tokens.channel);
     let start = Instant::now();
@@ -90,7 +90,7 @@ async fn a_short_pause_of_another_process_is_waited_for() {
 
 #[tokio::test]
 async fn a_short_pause_that_the_token_server_knows_of_is_waited_for() {
-    let server = TestServer::start(vec![answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("200 OK")]).await.unwrap();
     let tokens = FakeTokenServer::start(Duration::ZERO);
     let upstream = process(&server, &tokens.channel);
     let start = Instant::now();
@@ -102,19 +102,19 @@ async fn a_short_pause_that_the_token_server_knows_of_is_waited_for() {
 
 #[tokio::test]
 async fn without_the_database_nothing_is_sent_and_it_may_work_later() {
-    let server = TestServer::start(vec![answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("200 OK")]).await.unwrap();
     let (tokens, requests) = silent();
     drop(requests);
     let failure = process(&server, &tokens).get(call()).await.unwrap_err();
     let words =
         "reading the profile at adapty: not sent, since the database that holds the shared rate limit does not answer";
     assert_eq!(failure, Failure::new(Class::Transient, words));
-    assert!(server.seen().is_empty());
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]
 async fn the_token_server_is_asked_with_the_limits_name_and_rate() {
-    let server = TestServer::start(vec![answer("200 OK")]).await;
+    let server = TestServer::scripted(vec![answer("200 OK")]).await.unwrap();
     let (tokens, mut requests) = silent();
     let upstream = process(&server, &tokens);
     assert!(timeout(Duration::from_millis(20), upstream.get(call())).await.is_err());

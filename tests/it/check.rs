@@ -101,9 +101,9 @@ impl Bench {
         let text = |row: &Value, field: &str| row[field].as_str().unwrap_or_default().to_owned();
         let found = |row: &Value| Found {
             level: text(row, "level"),
-            what: text(row, "what"),
+            area: text(row, "area"),
             message: text(row, "message"),
-            mend: text(row, "mend"),
+            remedy: text(row, "remedy"),
         };
         (rows.iter().map(found).collect(), output.status.code())
     }
@@ -117,12 +117,12 @@ impl Bench {
     }
 
     /// The same; it has to be of this level and area and to hold these pieces.
-    async fn finds(&self, level: &str, what: &str, pieces: &[&str]) -> Found {
+    async fn finds(&self, level: &str, area: &str, pieces: &[&str]) -> Found {
         let (found, status) = self.only().await;
-        assert_eq!((found.level.as_str(), found.what.as_str()), (level, what), "{found:#?}");
+        assert_eq!((found.level.as_str(), found.area.as_str()), (level, area), "{found:#?}");
         assert_eq!(status, Some(i32::from(level == "error")), "{found:#?}");
         for piece in pieces {
-            assert!(found.message.contains(piece) || found.mend.contains(piece), "{piece}: {found:#?}");
+            assert!(found.message.contains(piece) || found.remedy.contains(piece), "{piece}: {found:#?}");
         }
         found
     }
@@ -145,9 +145,9 @@ impl Bench {
 #[derive(Debug)]
 struct Found {
     level: String,
-    what: String,
+    area: String,
     message: String,
-    mend: String,
+    remedy: String,
 }
 
 #[tokio::test]
@@ -186,10 +186,10 @@ async fn the_same_is_printed_as_one_json_document() {
     let rows: Vec<Value> = serde_json::from_str(&output.stdout).unwrap();
     for row in &rows {
         let fields: Vec<&String> = row.as_object().unwrap().keys().collect();
-        assert_eq!(fields, ["level", "mend", "message", "what"], "{row}");
-        assert!(row["message"].is_string() && row["mend"].is_null(), "{row}");
+        assert_eq!(fields, ["area", "level", "message", "remedy"], "{row}");
+        assert!(row["message"].is_string() && row["remedy"].is_null(), "{row}");
     }
-    let mut areas: Vec<&str> = rows.iter().map(|row| row["what"].as_str().unwrap()).collect();
+    let mut areas: Vec<&str> = rows.iter().map(|row| row["area"].as_str().unwrap()).collect();
     areas.dedup();
     assert_eq!(areas, ["settings", "database", "stripe", "webhooks", "catalog", "adapty", "clock", "bridge"]);
     assert_eq!(output.status.code(), Some(0));
@@ -212,12 +212,12 @@ async fn keys_that_are_missing_are_named_and_the_rest_is_checked() {
     }
     let (findings, status) = bench.findings().await;
     let of =
-        |level: &str, what: &str| findings.iter().filter(|found| found.level == level && found.what == what).count();
+        |level: &str, what: &str| findings.iter().filter(|found| found.level == level && found.area == what).count();
     assert_eq!((of("error", "settings"), of("warning", "settings"), of("ok", "database")), (3, 1, 1), "{findings:#?}");
     for area in ["stripe", "webhooks", "catalog", "adapty", "clock", "bridge"] {
         assert_eq!((of("warning", area), of("ok", area)), (1, 0), "{area}: {findings:#?}");
     }
-    assert!(findings[0].mend.contains("set `STRIPE_SECRET_KEY`"), "{findings:#?}");
+    assert!(findings[0].remedy.contains("set `STRIPE_SECRET_KEY`"), "{findings:#?}");
     assert_eq!(status, Some(1));
 }
 

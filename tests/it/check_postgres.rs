@@ -15,7 +15,7 @@ async fn a_server_that_a_power_cut_may_rob_is_found_out() {
     let fsync: String = query_scalar("SELECT current_setting('fsync')").fetch_one(&mut connection).await.unwrap();
     let output = world.daemon.command(&["check", "--json"]).await;
     let findings: Value = serde_json::from_str(&output.stdout).unwrap();
-    let of_database = findings.as_array().unwrap().iter().filter(|finding| finding["what"] == "database");
+    let of_database = findings.as_array().unwrap().iter().filter(|finding| finding["area"] == "database");
     let found: Vec<(&str, &str)> =
         of_database.map(|finding| (finding["level"].as_str().unwrap(), finding["message"].as_str().unwrap())).collect();
     assert!(found[0].0 == "ok" && found[0].1.starts_with("PostgreSQL opens and takes writes"), "{found:?}");

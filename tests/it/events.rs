@@ -167,7 +167,7 @@ async fn missed_events_are_caught_up_on_without_a_daemon_and_worked_off_later() 
 async fn catching_up_goes_back_thirty_days_at_most_and_says_what_is_wrong() {
     let world = World::start().await;
     let said = says(&world, &["events", "catch-up", "--since", "90d"]).await;
-    assert!(said.contains("last 30 days only") && said.contains("0 events were missed of 0 read"), "{said}");
+    assert!(said.contains("of the last 30 days") && said.contains("0 events were missed of 0 read"), "{said}");
     let (_, since) = said.split_once("since ").unwrap();
     let day = (simulator::clock::now() - chrono::TimeDelta::days(30)).format("%Y-%m-%d").to_string();
     assert!(since.starts_with(&day), "{said}");

@@ -193,7 +193,7 @@ async fn a_sync_that_failed_is_shown_with_its_error() {
     world.simulator.stripe.faults.inject(down());
     world.deliver(&[world.simulator.stripe.event("customer.subscription.updated", &bought.subscription)]).await;
     let failed = async {
-        while json_of(&world, &["explain", "--user", "u-1", "--json"]).await["worklist"][0]["error"].is_null() {}
+        while json_of(&world, &["explain", "--user", "u-1", "--json"]).await["worklist"][0]["last_error"].is_null() {}
     };
     tokio::time::timeout(crate::harness::daemon::PATIENCE, failed).await.unwrap();
     let text = says(&world, &["explain", "--user", "u-1"]).await;

@@ -158,7 +158,7 @@ async fn the_metrics_count_what_happened() {
         assert_eq!(world.daemon.metric(name).await, Some(value), "{name}");
     }
     let (_, text) = world.daemon.get("/metrics").await.unwrap();
-    for name in ["looks_total", "look_seconds", "upstream_requests_total", "upstream_seconds"] {
+    for name in ["syncs_total", "sync_seconds", "upstream_requests_total", "upstream_seconds"] {
         assert!(text.contains(&format!("# TYPE grantsync_{name} ")), "{name}");
     }
     assert!(!text.contains(&bought.customer) && !text.contains("u-1"), "no label names a person");
@@ -266,7 +266,7 @@ async fn wrong_usage_ends_with_2_and_an_unknown_user_with_1() {
 }
 
 #[tokio::test]
-async fn the_demo_comes_true() {
+async fn every_line_of_the_demo_is_right() {
     let directory = tempfile::tempdir().unwrap();
     let ended = run(directory.path(), &BTreeMap::new(), &["demo"]).await;
     assert_eq!(ended.status.code(), Some(0), "{}\n{}", ended.stdout, ended.stderr);

@@ -2,7 +2,7 @@
 
 use entitlement::clock::Timestamp;
 
-/// The time now. Every other room takes this function as a value.
+/// The time now. Every other crate takes this function as a value.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that the daemon hands in")]
 pub(crate) fn now() -> Timestamp {
     chrono::Utc::now()

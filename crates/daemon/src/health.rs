@@ -1,4 +1,4 @@
-//! Whether the program lives, and whether it can do its work.
+//! Health: whether the program runs, and whether it can do its work.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! Takes connections and serves them, within bounds: a client may be slow, silent or greedy, and harms only itself.
+//! Accepts and serves connections within bounds: a slow, silent or greedy client harms only itself.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use crate::command_error::CommandError;
 
 /// How long requests under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
-/// How long the head of a request may take to arrive, and a connection may rest between two of them.
+/// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
 const LONGEST_HEAD: Duration = Duration::from_secs(20);
 /// Largest head of a request, and most headers in it.
 const LARGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
 /// Connections at once; more wait in the system's queue until one ends.
 const MOST_CONNECTIONS: usize = 20_000;
-/// How long accepting rests after it failed, for example for want of file descriptors.
-const BREATH: Duration = Duration::from_millis(100);
+/// The pause after accepting failed, for example for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Binds `address` for `what`; what it answers serves until `stop`, and then for ten seconds at the most.
 ///
@@ -46,7 +46,7 @@ pub(crate) async fn listen(
 }
 
 async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> Result<(), CommandError> {
-    let (graceful, seats) = (GracefulShutdown::new(), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
+    let (graceful, slots) = (GracefulShutdown::new(), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())
@@ -54,14 +54,14 @@ async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD);
     loop {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { break };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
         let stream = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    tracing::debug!(%error, "a connection could not be taken");
-                    tokio::time::sleep(BREATH).await;
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
@@ -73,7 +73,7 @@ async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection broke");
             }
-            drop(seat);
+            drop(slot);
         });
     }
     drop(listener);

@@ -16,7 +16,7 @@ pub(crate) enum LogForm {
     Json,
 }
 
-/// Libraries whose finer lines would show paths with user ids in them, or statements, at nobody's gain.
+/// Libraries whose finer lines would show paths with user ids in them, or statements.
 const CAPPED: [&str; 6] = ["h2=info", "hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "sqlx=warn"];
 
 /// Sends logs to standard error. `filter` is in the form of `RUST_LOG`; a filter that cannot be read logs at `info`.

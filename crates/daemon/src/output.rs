@@ -1,4 +1,4 @@
-//! Plain tables, fields and JSON on standard output. A reader who has seen enough, as `head` has, is no failure.
+//! Plain tables, fields and JSON on standard output. A closed pipe, as of `head`, is no failure.
 
 use std::io::Write;
 

@@ -15,8 +15,7 @@ use crate::settings::catalog::{self, CatalogEntry};
 use crate::settings::policy::{self, DisputeOpened, FullRefund, PartialRefund, PauseCollection};
 use crate::settings::{Settings, stripe};
 
-/// The rules that `settings` ask for in `app`. A key that tells no mode counts as live, so that nothing is called a sandbox that
-/// is none.
+/// The rules of `app`. A key that shows no mode counts as live, so that no purchase is called a sandbox purchase wrongly.
 pub(crate) fn of(settings: &Settings, app: &Adapty) -> Rules {
     Rules {
         destination: app.name.clone(),
@@ -28,13 +27,13 @@ pub(crate) fn of(settings: &Settings, app: &Adapty) -> Rules {
             AdaptyApi::V2Access => Protocol::AccessOnly,
         },
         catalog: catalog_of(settings, app),
-        sourced_attributes: app.details.iter().map(sourced_attributes).collect(),
+        sourced_attributes: app.attributes.iter().map(sourced_attributes).collect(),
         limits: limits(app),
         policy: policy_of(&settings.policy),
     }
 }
 
-/// What IAPHUB's books are protocol: what is sold for the first app.
+/// The rules of IAPHUB, which is reported the sales of the first app.
 pub(crate) fn of_books(settings: &Settings) -> Option<Rules> {
     let rules = of(settings, settings.adapty.first()?);
     Some(Rules {
@@ -45,7 +44,7 @@ pub(crate) fn of_books(settings: &Settings) -> Option<Rules> {
     })
 }
 
-/// What `app` gives for what is sold; what is sold for other apps alone is known, and gives nothing here.
+/// The catalog of `app`: what is sold for other apps alone is listed, and gives nothing here.
 fn catalog_of(settings: &Settings, app: &Adapty) -> Catalog {
     let is_of_app = |entry: &CatalogEntry| entry.app.as_ref().is_none_or(|of| *of == app.name);
     let entry = |entry: &CatalogEntry| match is_of_app(entry) {
@@ -59,7 +58,7 @@ fn sourced_attributes((name, from): &(AttributeName, FactPlace)) -> SourcedAttri
     SourcedAttribute { name: name.clone(), from: from.to_string() }
 }
 
-/// What the app takes of attributes: ten in the first of Adapty's APIs, thirty in the second.
+/// The attributes that the app takes: ten in the first of Adapty's APIs, thirty in the second.
 pub(crate) fn limits(app: &Adapty) -> AttributeLimits {
     let attributes = match app.api {
         AdaptyApi::V1 => attributes::MOST_V1,
@@ -68,7 +67,7 @@ pub(crate) fn limits(app: &Adapty) -> AttributeLimits {
     AttributeLimits { attributes: u32::try_from(attributes).unwrap_or(u32::MAX), characters: app.attribute_length }
 }
 
-/// What is sold for whichever app.
+/// The catalog of all apps together.
 pub(crate) fn whole_catalog(settings: &Settings) -> Catalog {
     Catalog(settings.catalog.iter().map(listed).collect())
 }

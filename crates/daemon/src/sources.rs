@@ -83,7 +83,7 @@ fn stripe(settings: &Settings, client: &Client, limit: LimitScope) -> Result<Str
 
 /// What the destinations take beside what is billed.
 fn extras(settings: &Settings) -> Extras {
-    let places = settings.adapty.iter().flat_map(|app| &app.details).map(|(_, place)| place.clone());
+    let places = settings.adapty.iter().flat_map(|app| &app.attributes).map(|(_, place)| place.clone());
     let facts: BTreeSet<FactPlace> = places.collect();
     let iaphub_is_written = settings.iaphub.as_ref().is_some_and(|iaphub| iaphub.route.is_some());
     let is_v2 = settings.adapty.iter().any(|app| app.api == AdaptyApi::V2);

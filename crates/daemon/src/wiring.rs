@@ -79,7 +79,7 @@ fn upstream(client: &Client, setup: Setup, limit: LimitScope) -> Result<Upstream
     Upstream::new(client, setup.with_limit(limit)).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
-/// How Adapty is spoken to.
+/// Adapty's API as the app uses it.
 pub(crate) fn adapty_api(settings: &settings::adapty::Adapty) -> Api {
     match settings.api {
         AdaptyApi::V1 => Api::V1,

@@ -1,4 +1,4 @@
-//! The workers: as a room of the daemon, or for the length of a command where nobody else works.
+//! The workers: a task of the daemon, or run by a command where no daemon runs.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::command_error::CommandError;
 
-/// How long a worker counts as there after it last said so, and how often it does.
-const PRESENT: Duration = Duration::from_secs(10);
-const SAY_EVERY: Duration = Duration::from_secs(3);
-/// How often a command looks whether anybody works.
+/// How long a worker counts as running after its last heartbeat, and how often it sends one.
+const ALIVE_FOR: Duration = Duration::from_secs(10);
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(3);
+/// How often a command asks whether any worker runs.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// A name that no other start of the program has: in a container every process has the same number.
+/// A name that no other start of the program has: in containers every process may have the same number.
 pub(crate) fn owner() -> String {
     let random = RandomState::new().build_hasher().finish();
     format!("{}-{random:016x}", std::process::id())
 }
 
-/// Works the worklist off until `stop`; looks in bulk may use `percent` of the rate limits.
+/// Syncs due accounts until `stop`; work in bulk may use `percent` of the rate limits.
 pub(crate) async fn work(
     sync: Controller,
     owner: String,
@@ -43,30 +43,33 @@ pub(crate) async fn work(
         Box::pin(async move { sync.sync(claim).await })
     });
     let settings = queue::run::Settings { owner: owner.clone(), concurrency, clock: clock::now };
-    let saying = tokio::spawn(say_present(store.clone(), owner.clone(), stop.clone()));
+    let heartbeats = tokio::spawn(send_heartbeats(store.clone(), owner.clone(), stop.clone()));
     let worked = queue::run::run(store.clone(), look, settings, stop.clone()).await;
     stop.cancel();
-    // it only says who is here
-    drop(saying.await);
+    // what a heartbeat failed for is logged
+    drop(heartbeats.await);
     drop(store.report_worker(&owner, Duration::ZERO).await);
     worked.map_err(|error| CommandError::because("working", error))
 }
 
-async fn say_present(store: Store, owner: String, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(SAY_EVERY);
+async fn send_heartbeats(store: Store, owner: String, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(HEARTBEAT_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }
-        if let Err(error) = store.report_worker(&owner, PRESENT).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "nobody could be told that this process works");
+        if let Err(error) = store.report_worker(&owner, ALIVE_FOR).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the heartbeat of this worker could not be written"
+            );
         }
     }
 }
 
-/// Does `what` needs workers; as soon as none is seen, this process works as long as it takes.
+/// Awaits `what`, which needs workers; when none runs, this process syncs accounts meanwhile.
 pub(crate) async fn with_workers<T>(
     sync: &Controller,
     percent: u32,
@@ -75,7 +78,7 @@ pub(crate) async fn with_workers<T>(
     let mut what = std::pin::pin!(what);
     tokio::select! {
         outcome = &mut what => return Ok(outcome),
-        () = until_nobody_works(&sync.store) => {}
+        () = until_no_worker_runs(&sync.store) => {}
     }
     tracing::info!("no worker is running: this command does the work itself");
     let stop = CancellationToken::new();
@@ -86,8 +89,8 @@ pub(crate) async fn with_workers<T>(
     Ok(outcome)
 }
 
-/// One that was killed counts as there for a few seconds yet.
-async fn until_nobody_works(store: &Store) {
+/// One that was killed counts as running for a few more seconds.
+async fn until_no_worker_runs(store: &Store) {
     while store.live_workers().await.map_or(true, |workers| workers > 0) {
         tokio::time::sleep(ASK_EVERY).await;
     }

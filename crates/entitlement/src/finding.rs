@@ -21,11 +21,9 @@ pub struct CheckInput<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub level: Level,
-    #[serde(rename = "what")]
     pub area: Area,
     pub message: String,
     /// What to do about it.
-    #[serde(rename = "mend")]
     pub remedy: Option<String>,
 }
 
@@ -76,7 +74,7 @@ impl Finding {
     /// It could not be looked at.
     #[must_use]
     pub fn unchecked(area: Area, why: &str) -> Self {
-        let remedy = "mend that, then run `grantsync check` again";
+        let remedy = "fix that, then run `grantsync check` again";
         Self::warning(area, format!("not checked, since {why}"), remedy)
     }
 

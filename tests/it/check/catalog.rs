@@ -13,7 +13,7 @@ async fn a_catalog_that_opens_nothing_is_an_error() {
     bench.catalog(
         "[[catalog]]\nproduct = \"prod_premium\"\nignore = true\n[[catalog]]\nprice = \"price_gold\"\nignore = true",
     );
-    bench.finds("error", "settings", &["opens an access level"]).await;
+    bench.finds("error", "settings", &["has an access level"]).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn event_types_that_an_endpoint_does_not_send_are_named() {
     assert_eq!(bench.findings().await.1, Some(1), "but not two addresses");
     bench.simulator.stripe.add_webhook_endpoint("https://c.example.com/webhooks/stripe?x=hush", &["*"]);
     let (findings, status) = bench.findings().await;
-    let warned = findings.iter().filter(|found| found.what == "webhooks" && found.level == "warning").count();
+    let warned = findings.iter().filter(|found| found.area == "webhooks" && found.level == "warning").count();
     assert_eq!((warned, status), (2, Some(0)), "one address gets everything: {findings:#?}");
     assert!(!format!("{findings:?}").contains("hush"), "{findings:#?}");
 }

@@ -11,10 +11,10 @@ async fn a_wrong_stripe_key_is_named_once_and_the_rest_is_checked() {
     bench.set("STRIPE__SECRET_KEY", "sk_test_wrong");
     let (findings, status) = bench.findings().await;
     let errors: Vec<&Found> = findings.iter().filter(|found| found.level == "error").collect();
-    assert!(errors.len() == 1 && errors[0].what == "stripe", "{findings:#?}");
+    assert!(errors.len() == 1 && errors[0].area == "stripe", "{findings:#?}");
     assert!(errors[0].message.contains("refuses the key") && errors[0].message.contains("401"), "{findings:#?}");
-    assert!(findings.iter().any(|found| found.what == "adapty" && found.level == "ok"), "{findings:#?}");
-    assert!(findings.iter().any(|found| found.what == "webhooks" && found.message.contains("not checked")));
+    assert!(findings.iter().any(|found| found.area == "adapty" && found.level == "ok"), "{findings:#?}");
+    assert!(findings.iter().any(|found| found.area == "webhooks" && found.message.contains("not checked")));
     assert_eq!(status, Some(1));
     assert_eq!(bench.simulator.journal.count(|request| request.path.starts_with("/v1/")), 1, "asked once");
 }
@@ -49,7 +49,7 @@ async fn vendors_that_do_not_answer_are_named() {
     for (what, answered) in [("stripe", "answered 500"), ("adapty", "answered 502")] {
         let output = findings.iter().any(|found| {
             let asked = found.message.contains("does not answer as it should") && found.message.contains(answered);
-            found.what == what && found.level == "error" && asked
+            found.area == what && found.level == "error" && asked
         });
         assert!(output, "{what}: {findings:#?}");
     }
@@ -89,7 +89,7 @@ async fn permissions_that_only_a_check_needs_are_warnings() {
     bench.simulator.stripe.add_restricted_key("rk_test_closed", &["webhook_endpoints"]);
     let (findings, status) = bench.findings().await;
     let wrong: Vec<_> = findings.iter().filter(|found| found.level != "ok").collect();
-    let output: Vec<_> = wrong.iter().map(|found| (found.level.as_str(), found.what.as_str())).collect();
+    let output: Vec<_> = wrong.iter().map(|found| (found.level.as_str(), found.area.as_str())).collect();
     assert_eq!((output, status), (vec![("warning", "webhooks"), ("warning", "bridge")], Some(0)), "{wrong:#?}");
     bench.catalog(&format!("{CATALOG}[[catalog]]\nproduct = \"prod_old\"\naccess_level = \"old\""));
     bench.simulator.stripe.add_restricted_key("rk_test_closed", &["products"]);
@@ -126,7 +126,7 @@ async fn clocks_that_are_a_minute_apart_are_warned_of_and_four_minutes_are_wrong
         let bench = Bench::good().await;
         bench.simulator.stripe.faults.inject(Fault::always(Match::any(), What::DatedOff(seconds)));
         let (findings, status) = bench.findings().await;
-        let clock = findings.iter().find(|found| found.what == "clock").unwrap();
+        let clock = findings.iter().find(|found| found.area == "clock").unwrap();
         assert_eq!((clock.level.as_str(), clock.message.contains(says)), (level, true), "{seconds}: {clock:#?}");
         assert_eq!(status, Some(i32::from(level == "error")));
     }

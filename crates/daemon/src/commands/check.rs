@@ -1,4 +1,4 @@
-//! `check`: connects to everything and says what to mend. It writes nothing at the vendors.
+//! `check`: connects to everything and reports what is wrong. It writes nothing at the vendors.
 
 mod adapty;
 mod database;
@@ -30,7 +30,7 @@ pub(crate) async fn run(settings: &Settings, wanted: Check) -> Result<(), Comman
     if failed { Err(CommandError::Silent) } else { Ok(()) }
 }
 
-/// Everything that is seen through the sources' keys.
+/// Everything that the sources' keys can read.
 async fn of_sources(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for kind in SourceKind::ALL {
@@ -52,7 +52,7 @@ async fn of_source(kind: SourceKind, settings: &Settings) -> Vec<Finding> {
     source.check(&CheckInput { catalog: &catalog, reports_sales, clock: clock::now }).await
 }
 
-/// The few requests of a check keep to the rate of the settings by themselves, so that no database is needed.
+/// Its requests are limited by this process alone, so that no database is needed.
 fn source(kind: SourceKind, settings: &Settings) -> Result<Source, CommandError> {
     sources::one(kind, settings, &wiring::client()?, LimitScope::Process)
 }

@@ -1,32 +1,32 @@
-//! `demo`: the whole story on this machine, with a Stripe and an Adapty of our own.
+//! `demo`: the life of a subscription on this machine, with a simulated Stripe and Adapty.
 //!
 //! Time is compressed, not faked: a month lasts a few seconds, and the daemon is the real one.
 
-mod stage;
+mod environment;
 mod story;
+
+use environment::Environment;
 
 use crate::cli::Demo;
 use crate::command_error::CommandError;
 use crate::output;
 
-/// Tells the story; fails unless every line of it came true.
+/// Plays the story; fails unless every line of it is right.
 pub(crate) async fn run(demo: Demo) -> Result<(), CommandError> {
-    let mut stage = stage::Stage::set().await?;
-    output::say(&stage.welcome());
-    let told = story::tell(&mut stage).await;
-    for line in stage.end_state() {
-        output::say(&line);
-    }
+    let mut environment = Environment::start().await?;
+    output::say(&environment.welcome());
+    let played = story::play(&mut environment).await;
+    environment.end_state().iter().for_each(|line| output::say(line));
     output::say("");
-    let failures = told?;
-    if failures > 0 {
-        stage.strike().await?;
-        return Err(CommandError::Sentence(format!("{failures} lines of the story did not come true")));
+    let wrong = played?;
+    if wrong > 0 {
+        environment.stop().await?;
+        return Err(CommandError::Sentence(format!("{wrong} lines of the story are wrong")));
     }
-    output::say("Every line of the story came true.");
+    output::say("Every line of the story is right.");
     if demo.keep {
-        output::say(&stage.still_up());
+        output::say(&environment.still_running());
         drop(tokio::signal::ctrl_c().await);
     }
-    stage.strike().await
+    environment.stop().await
 }

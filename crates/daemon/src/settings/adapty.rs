@@ -14,15 +14,15 @@ use super::secret::{Needed, Secret};
 /// The section `[adapty]`, or one of several.
 #[derive(Debug, Clone)]
 pub(crate) struct Adapty {
-    /// What the ledger calls it, once for all; `adapty` when it is the only one.
+    /// The name in the ledger, which must not change; `adapty` when it is the only app.
     pub(crate) name: String,
     /// Secret API key; by default `ADAPTY_SECRET_KEY`, of one of several `ADAPTY_SECRET_KEY_NAME`.
     pub(crate) secret_key: Needed<Secret>,
-    /// The server-side API that is spoken; default `v1`.
+    /// The server-side API that is used; default `v1`.
     pub(crate) api: AdaptyApi,
     /// Default `https://api.adapty.io`; never ends in a slash.
     pub(crate) api_base: String,
-    /// The name under which Adapty files what we report; default `stripe`.
+    /// The store under which Adapty shows the sales; default `stripe`.
     pub(crate) store: String,
     /// Requests a second, at least 1; default 10.
     pub(crate) requests_per_second: u32,
@@ -30,22 +30,22 @@ pub(crate) struct Adapty {
     pub(crate) timeout: Duration,
     /// What `store_product_id` carries; default the product.
     pub(crate) product_id: ProductId,
-    /// Country of a customer whose own is unknown, two letters; default `US`.
+    /// Country of a user whose own is unknown, two letters; default `US`.
     pub(crate) default_country: String,
-    /// What is told about users, and where at Stripe it stands: `[adapty.attributes]` and `[adapty.profile]`.
-    pub(crate) details: Vec<(AttributeName, FactPlace)>,
-    /// The longest value of an attribute that is told, in characters; default 30.
+    /// Attributes that are filled from Stripe, and their places: `[adapty.attributes]` and `[adapty.profile]`.
+    pub(crate) attributes: Vec<(AttributeName, FactPlace)>,
+    /// The longest value of an attribute, in characters; default 30.
     pub(crate) attribute_length: u32,
 }
 
 choice! {
-    /// Which of Adapty's server-side APIs is spoken, and how.
+    /// Which of Adapty's server-side APIs is used, and how.
     AdaptyApi {
-        /// Rights are granted and revoked.
+        /// Levels are granted and revoked, with their sales.
         V1 = "v1",
-        /// Transactions are reported.
+        /// Sales are reported.
         V2 = "v2",
-        /// Rights are granted and revoked through the second API.
+        /// Levels are granted and revoked through the second API, without their sales.
         V2Access = "v2-access",
     }
 }
@@ -108,7 +108,8 @@ impl Adapty {
             default_country: reader
                 .parsed(&key("default_country"), "two capital letters such as `US`", country)
                 .unwrap_or_else(|| "US".to_owned()),
-            details: [details(reader, &key("attributes"), ""), details(reader, &key("profile"), "profile:")].concat(),
+            attributes: [attributes(reader, &key("attributes"), ""), attributes(reader, &key("profile"), "profile:")]
+                .concat(),
             attribute_length: reader.count(&key("attribute_length"), 30),
         };
         let key = adapty.secret_key.present().map(Secret::expose);
@@ -128,17 +129,17 @@ impl Adapty {
 }
 
 /// Every key of a section whose keys are names.
-fn details(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(AttributeName, FactPlace)> {
-    let mut details = Vec::new();
+fn attributes(reader: &mut Reader<'_>, section: &str, prefix: &str) -> Vec<(AttributeName, FactPlace)> {
+    let mut attributes = Vec::new();
     for name in reader.keys_of(section) {
         let Some(place) = reader.text(&format!("{section}.{name}")) else { continue };
         match (AttributeName::parse(&format!("{prefix}{name}")), place.value.parse()) {
-            (Ok(name), Ok(source)) => details.push((name, source)),
+            (Ok(name), Ok(source)) => attributes.push((name, source)),
             (Ok(_), Err(_)) => reader.refuse_value(&place, FORMS),
             (Err(error), _) => reader.refuse(&place, "under a name that Adapty does not take", &error.write()),
         }
     }
-    details
+    attributes
 }
 
 /// The section, and the name, of an app that is the only one.
@@ -182,12 +183,12 @@ mod tests {
     fn a_key_that_is_not_secret_is_warned_of_without_showing_it() {
         let warnings = |key: &str| read("", &[("ADAPTY_SECRET_KEY", key)]).unwrap().warnings;
         assert!(warnings("secret_live_hush").is_empty());
-        let told = warnings("public_live_hush");
+        let faults = warnings("public_live_hush");
         assert!(
-            told.len() == 1 && told[0].starts_with("`adapty.secret_key` does not begin with `secret_`"),
-            "{told:?}"
+            faults.len() == 1 && faults[0].starts_with("`adapty.secret_key` does not begin with `secret_`"),
+            "{faults:?}"
         );
-        assert!(!told.concat().contains("hush"));
+        assert!(!faults.concat().contains("hush"));
     }
 
     #[test]
@@ -195,34 +196,34 @@ mod tests {
         let file = "[[adapty]]\nname = \"ios\"\nsecret_key = \"secret_live_a\"\n\
                     [[adapty]]\nname = \"tv\"\nsecret_key = \"env:TV\"\napi = \"v2\"\nstore = \"web\"";
         let apps = read(file, &[("TV", "secret_live_b")]).unwrap().adapty;
-        let told: Vec<_> = apps.iter().map(|app| (app.name.as_str(), app.api, app.store.as_str())).collect();
-        assert_eq!(told, [("ios", AdaptyApi::V1, "stripe"), ("tv", AdaptyApi::V2, "web")]);
+        let found: Vec<_> = apps.iter().map(|app| (app.name.as_str(), app.api, app.store.as_str())).collect();
+        assert_eq!(found, [("ios", AdaptyApi::V1, "stripe"), ("tv", AdaptyApi::V2, "web")]);
         assert_eq!(apps[1].secret_key.require().unwrap().expose(), "secret_live_b");
         assert_eq!(read("", &[]).unwrap().adapty[0].name, "adapty");
         let file = "[[adapty]]\nname = \"a b\"\n[[adapty]]\nstore = \"web\"\n[[adapty]]\nname = \"x\"\n[[adapty]]\nname = \"x\"\nsotre = \"y\"";
-        let told = complaints(file, &[]);
-        let found = [
+        let faults = complaints(file, &[]);
+        let expected = [
             "`adapty[0].name` is `a b` (`grantsync.toml` line 2): write letters, digits,",
             "`adapty[1]` is an app without `name`",
             "`adapty[3]` is an app of the same name as one before it",
             "unknown key `adapty[3].sotre` (`grantsync.toml` line 9): write `adapty[3].store`",
         ];
-        assert_eq!(told.len(), found.len(), "{told:#?}");
-        assert!(told.iter().zip(found).all(|(told, found)| told.starts_with(found)), "{told:#?}");
+        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+        assert!(faults.iter().zip(expected).all(|(fault, expected)| fault.starts_with(expected)), "{faults:#?}");
     }
 
     #[test]
     fn of_several_apps_each_needs_a_key_of_its_own() {
         let app = |name: &str, key: &str| format!("[[adapty]]\nname = \"{name}\"\n{key}\n");
-        let told = complaints(
+        let faults = complaints(
             &format!("{}{}", app("a", "secret_key = \"secret_x\""), app("b", "secret_key = \"secret_x\"")),
             &[],
         );
         assert!(
-            told.len() == 1 && told[0].starts_with("`adapty[1]` is an app with the key of one before it"),
-            "{told:?}"
+            faults.len() == 1 && faults[0].starts_with("`adapty[1]` is an app with the key of one before it"),
+            "{faults:?}"
         );
-        assert!(!told[0].contains("secret_x"));
+        assert!(!faults[0].contains("secret_x"));
         let keys = [("ADAPTY_SECRET_KEY", "secret_alone"), ("ADAPTY_SECRET_KEY_TV_2", "secret_tv")];
         let apps = read(&format!("{}{}", app("phone", ""), app("tv-2", "")), &keys).unwrap().adapty;
         assert_eq!(apps[1].secret_key.require().unwrap().expose(), "secret_tv");
@@ -234,9 +235,9 @@ mod tests {
     fn attributes_are_named_as_adapty_takes_them_and_filled_from_places_that_exist() {
         let file =
             "[adapty.attributes]\nplan = \"customer.metadata.plan\"\n[adapty.profile]\nemail = \"customer.email\"";
-        let details = read(file, &[]).unwrap().adapty.remove(0).details;
-        let told: Vec<_> = details.iter().map(|(name, place)| format!("{name} {place}")).collect();
-        assert_eq!(told, ["plan customer.metadata.plan", "profile:email customer.email"]);
+        let attributes = read(file, &[]).unwrap().adapty.remove(0).attributes;
+        let read: Vec<_> = attributes.iter().map(|(name, place)| format!("{name} {place}")).collect();
+        assert_eq!(read, ["plan customer.metadata.plan", "profile:email customer.email"]);
         let file = "[adapty.attributes]\n\"two words\" = \"customer.email\"\nplan = \"invoice.number\"\n\
                     [adapty.profile]\nemial = \"customer.email\"";
         let found = [
@@ -244,11 +245,11 @@ mod tests {
             "`adapty.attributes.two words` is under a name that Adapty does not take (`grantsync.toml` line 2): write at most 30",
             "`adapty.profile.emial` is under a name that Adapty does not take (`grantsync.toml` line 5): write at most 30",
         ];
-        let told = complaints(file, &[]);
-        assert_eq!(told.len(), found.len(), "{told:#?}");
-        assert!(told.iter().zip(found).all(|(told, found)| told.starts_with(found)), "{told:#?}");
-        let told = complaints("[adapty]\nattributes = \"plan\"", &[]);
-        assert!(told.len() == 1 && told[0].starts_with("unknown key `adapty.attributes`"), "{told:?}");
+        let faults = complaints(file, &[]);
+        assert_eq!(faults.len(), found.len(), "{faults:#?}");
+        assert!(faults.iter().zip(found).all(|(fault, found)| fault.starts_with(found)), "{faults:#?}");
+        let faults = complaints("[adapty]\nattributes = \"plan\"", &[]);
+        assert!(faults.len() == 1 && faults[0].starts_with("unknown key `adapty.attributes`"), "{faults:?}");
     }
 
     #[test]

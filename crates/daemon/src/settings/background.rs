@@ -1,4 +1,4 @@
-//! The small sections: inbox, reconcile, catch_up and retention.
+//! `[inbox]`, `[reconcile]`, `[bulk]`, `[catch_up]`, `[retention]`: what runs in the background.
 
 use std::time::Duration;
 
@@ -17,30 +17,30 @@ pub(crate) struct Inbox {
 /// The section `[reconcile]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Reconcile {
-    /// Time of day in UTC of the nightly round, `None` for `off`; default 03:00.
+    /// Time of day in UTC of the nightly reconciliation, `None` for `off`; default 03:00.
     pub(crate) nightly_at: Option<NaiveTime>,
 }
 
 /// The section `[bulk]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Bulk {
-    /// Part of the rate limits that backfills and rounds may use, in per cent from 1 to 100; default 50.
+    /// Share of the rate limits that backfills and reconciliations may use, in per cent from 1 to 100; default 50.
     pub(crate) share_percent: u32,
 }
 
 /// The section `[catch_up]`.
 #[derive(Debug, Clone)]
 pub(crate) struct CatchUp {
-    /// How often missed events are looked for, above zero; default 5 minutes.
+    /// How often missed events are fetched, above zero; default 5 minutes.
     pub(crate) every: Duration,
 }
 
 /// The section `[retention]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Retention {
-    /// How long webhooks are remembered, above zero; default 30 days.
+    /// How long events are kept, above zero; default 30 days.
     pub(crate) inbox: Duration,
-    /// How long settled steps are remembered, above zero; default 400 days.
+    /// How long settled steps are kept, above zero; default 400 days.
     pub(crate) ledger: Duration,
 }
 
@@ -87,7 +87,7 @@ mod tests {
     use crate::settings::fixture::{complaints, read};
 
     #[test]
-    fn the_nightly_round_has_a_time_or_is_off() {
+    fn the_nightly_reconciliation_has_a_time_or_is_off() {
         let nightly = |at: &str| read(&format!("[reconcile]\nnightly_at = {at}"), &[]).unwrap().reconcile.nightly_at;
         let printed = |at: &str| nightly(at).map(|time| time.to_string());
         assert_eq!(printed("\"04:30\"").as_deref(), Some("04:30:00"));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_that_may_not_be_zero_says_so() {
+    fn a_duration_that_may_not_be_zero_says_so() {
         assert_eq!(
             complaints("[catch_up]\nevery = \"0s\"\n[inbox]\nkeep_bodies = 1", &[]),
             [

@@ -167,10 +167,10 @@ mod tests {
             "`catalog[5]` is the same price or product with the same level as an entry before it (`grantsync.toml` line 15)",
             "unknown key `catalog[5].acces_level` (`grantsync.toml` line 17): write `catalog[5].access_level`",
         ];
-        let told = complaints(file, &[]);
-        assert_eq!(told.len(), found.len(), "{told:#?}");
-        for (told, found) in told.iter().zip(found) {
-            assert!(told.starts_with(found), "{told}");
+        let faults = complaints(file, &[]);
+        assert_eq!(faults.len(), found.len(), "{faults:#?}");
+        for (fault, found) in faults.iter().zip(found) {
+            assert!(fault.starts_with(found), "{fault}");
         }
     }
 
@@ -195,10 +195,10 @@ mod tests {
             "`catalog[5]` is a price or product that is both ignored and opens a level (`grantsync.toml` line 18)",
             "`catalog[6]` is the same price or product with the same level as an entry before it (`grantsync.toml` line 21)",
         ];
-        let told = complaints(file, &[]);
-        assert_eq!(told.len(), found.len(), "{told:#?}");
-        for (told, found) in told.iter().zip(found) {
-            assert!(told.starts_with(found), "{told}");
+        let faults = complaints(file, &[]);
+        assert_eq!(faults.len(), found.len(), "{faults:#?}");
+        for (fault, found) in faults.iter().zip(found) {
+            assert!(fault.starts_with(found), "{fault}");
         }
     }
 
@@ -208,14 +208,14 @@ mod tests {
         let entry = |app: &str| format!("[[catalog]]\nprice = \"p\"\naccess_level = \"a\"\napp = \"{app}\"\n");
         let catalog = read(&format!("{apps}{}{}", entry("ios"), entry("tv")), &[]).unwrap().catalog;
         assert_eq!([catalog[0].app.as_deref(), catalog[1].app.as_deref()], [Some("ios"), Some("tv")]);
-        let told = complaints(&format!("{apps}{}{}", entry("ios"), entry("ios")), &[]);
-        assert!(told[0].starts_with("`catalog[1]` is the same price or product with the same level"), "{told:?}");
-        let told = complaints(&format!("{apps}{}", entry("web")), &[]);
-        assert_eq!(told.len(), 1);
+        let faults = complaints(&format!("{apps}{}{}", entry("ios"), entry("ios")), &[]);
+        assert!(faults[0].starts_with("`catalog[1]` is the same price or product with the same level"), "{faults:?}");
+        let faults = complaints(&format!("{apps}{}", entry("web")), &[]);
+        assert_eq!(faults.len(), 1);
         assert!(
-            told[0]
+            faults[0]
                 .ends_with("is an entry for an app that is not there (`grantsync.toml` line 7): write `ios` or `tv`"),
-            "{told:?}"
+            "{faults:?}"
         );
     }
 
@@ -226,8 +226,8 @@ mod tests {
         let catalog = read(file, &[("GRANTSYNC__CATALOG", one)]).unwrap().catalog;
         assert_eq!((catalog.len(), catalog[0].access_level.as_deref()), (1, Some("b")));
         assert!(read(file, &[("GRANTSYNC__CATALOG", "[]")]).unwrap().catalog.is_empty());
-        let told = complaints("[catalog]\nprice = \"p\"", &[]);
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("`catalog` is not a list of tables"), "{told:?}");
+        let faults = complaints("[catalog]\nprice = \"p\"", &[]);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].starts_with("`catalog` is not a list of tables"), "{faults:?}");
     }
 }

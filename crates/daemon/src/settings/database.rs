@@ -1,4 +1,4 @@
-//! `[database]`: where the book is kept.
+//! `[database]`: the database that everything is kept in.
 
 use std::fmt;
 
@@ -59,10 +59,10 @@ mod tests {
         assert_eq!(url("sqlite::memory:"), "sqlite::memory:");
         assert_eq!(url("postgresql://u:hush@h/d"), "postgres://u:hush@h/d");
         for refused in ["mysql://u:hush@h/d", "hush", "hush:hush", "sqlite:"] {
-            let told = complaints("", &[("DATABASE_URL", refused)]);
-            assert!(told[0].starts_with("`database.url` is an address that begins "), "{told:?}");
-            assert!(told[0].contains("(`DATABASE_URL`): write `sqlite:FILE`"), "{told:?}");
-            assert!(!told[0].contains("hush"), "{told:?}");
+            let faults = complaints("", &[("DATABASE_URL", refused)]);
+            assert!(faults[0].starts_with("`database.url` is an address that begins "), "{faults:?}");
+            assert!(faults[0].contains("(`DATABASE_URL`): write `sqlite:FILE`"), "{faults:?}");
+            assert!(!faults[0].contains("hush"), "{faults:?}");
         }
     }
 }

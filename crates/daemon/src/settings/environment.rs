@@ -89,7 +89,7 @@ mod tests {
             complaints("", &variables),
             ["unknown variable `GRANTSYNC__POLICY__MOD`: write `GRANTSYNC__POLICY__MODE`"]
         );
-        let told = complaints("", &[("GRANTSYNC__CATALOG__0__PRICE", "p")]);
-        assert_eq!(told, ["unknown variable `GRANTSYNC__CATALOG__0__PRICE`: write `GRANTSYNC__CATALOG`"]);
+        let faults = complaints("", &[("GRANTSYNC__CATALOG__0__PRICE", "p")]);
+        assert_eq!(faults, ["unknown variable `GRANTSYNC__CATALOG__0__PRICE`: write `GRANTSYNC__CATALOG`"]);
     }
 }

@@ -1,6 +1,6 @@
-//! What can be wrong with the settings, told one line at a time.
+//! What can be wrong with the settings, one line each.
 //!
-//! The text says the key, what was found and what to write. A value is only repeated after
+//! A line says the key, what was found and what to write. A value is only repeated after
 //! [`super::reader`] has judged that it is no secret.
 
 use std::fmt;
@@ -45,7 +45,7 @@ pub(crate) enum SettingError {
     #[error("cannot read the settings file `{path}`, {reason}: {write}")]
     File { path: String, reason: String, write: &'static str },
     /// The settings file is not TOML.
-    #[error("cannot read `{path}` line {line} as TOML, {reason}: mend the line")]
+    #[error("cannot read `{path}` line {line} as TOML, {reason}: fix the line")]
     Syntax { path: String, line: usize, reason: String },
     /// The file has a key that nothing reads.
     #[error("unknown key `{key}` ({origin}): write {write}")]

@@ -37,7 +37,7 @@ pub(super) fn read(path: Option<&Path>, environment: &BTreeMap<String, String>) 
     }
 }
 
-/// Reads `text` as TOML; `path` is only for telling where a value stands.
+/// Reads `text` as TOML; `path` only says where a value was written.
 pub(super) fn parse(path: &str, text: &str) -> Result<Entries, SettingError> {
     let line_of = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
     // The parser's own rendering quotes the line, which may hold a secret; its message does not.
@@ -105,9 +105,9 @@ mod tests {
 
     #[test]
     fn a_named_file_must_exist() {
-        let told = Settings::load(Some(Path::new("/nowhere/g.toml")), std::iter::empty()).unwrap_err();
+        let faults = Settings::load(Some(Path::new("/nowhere/g.toml")), std::iter::empty()).unwrap_err();
         assert_eq!(
-            told.to_string(),
+            faults.to_string(),
             "cannot read the settings file `/nowhere/g.toml`, entity not found: name a readable text file with `--config` or `GRANTSYNC_CONFIG`"
         );
     }
@@ -124,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn broken_toml_is_told_by_line_without_quoting_it() {
-        let told = complaints("[stripe]\nsecret_key = sk_live_hush\n", &[]);
-        assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with("cannot read `grantsync.toml` line 2 as TOML, "), "{told:?}");
-        assert!(!told[0].contains("hush"), "{told:?}");
+    fn broken_toml_is_reported_by_line_without_quoting_it() {
+        let faults = complaints("[stripe]\nsecret_key = sk_live_hush\n", &[]);
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].starts_with("cannot read `grantsync.toml` line 2 as TOML, "), "{faults:?}");
+        assert!(!faults[0].contains("hush"), "{faults:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `[iaphub]`: an app that is read, if there is one, and written to where a path for that is set.
+//! `[iaphub]`: an app that is read, where the section stands, and written to where a path is set.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,11 +25,11 @@ pub(crate) struct Iaphub {
     pub(crate) requests_per_second: u32,
     /// Longest wait for one answer; default 5 s.
     pub(crate) timeout: Duration,
-    /// How long an answer is good; default 1 minute.
+    /// How long an answer is used; default 1 minute.
     pub(crate) good_for: Duration,
-    /// Which product of the stores opens which level: `[iaphub.levels]`, by sku or name of its group.
+    /// Which product of the stores gives which level: `[iaphub.levels]`, by sku or name of its group.
     pub(crate) levels: BTreeMap<String, String>,
-    /// Where transactions of the web are written to; by default nowhere.
+    /// Where sales of the web are written to; by default nowhere.
     pub(crate) route: Option<Route>,
 }
 
@@ -53,7 +53,7 @@ impl Iaphub {
             route: route(reader),
         };
         if iaphub.levels.is_empty() {
-            reader.warn("`[iaphub.levels]` maps no product of the stores, so nothing of IAPHUB is seen".to_owned());
+            reader.warn("`[iaphub.levels]` maps no product of the stores, so nothing is read from IAPHUB".to_owned());
         }
         if !named {
             reader.note(SettingError::Missing {
@@ -117,15 +117,15 @@ mod tests {
 
     #[test]
     fn a_path_that_cannot_be_filled_is_refused_by_its_key() {
-        let told = |file: &str| complaints(&format!("[iaphub]\napp_id = \"a\"\n{file}"), &[]);
+        let faults_of = |file: &str| complaints(&format!("[iaphub]\napp_id = \"a\"\n{file}"), &[]);
         assert_eq!(
-            told("create_path = \"/v1/{customer}\""),
+            faults_of("create_path = \"/v1/{customer}\""),
             [
                 "`iaphub.create_path` is `/v1/{customer}` (`grantsync.toml` line 3): write a path such as `/v1/app/{app}/user/{user}/transaction`, with no places but `{app}`, `{user}` and `{transaction}`"
             ]
         );
         assert_eq!(
-            told("update_path = \"/v1/{transaction}\""),
+            faults_of("update_path = \"/v1/{transaction}\""),
             [
                 "`iaphub.create_path` is missing, though `iaphub.update_path` is written: write both, or none, so that nothing is written to IAPHUB"
             ]

@@ -1,4 +1,4 @@
-//! `[identity]`: where a user id is looked for.
+//! `[identity]`: where the user id is read.
 
 use stripe::identity::UserIdPlace;
 
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn an_unknown_place_is_answered_with_the_allowed_forms() {
-        let told =
+        let faults =
             complaints("[identity]\nuser_id = [\"customer.id\", \"invoice.metadata.x\", \"customer.metadata.\"]", &[]);
-        assert_eq!(told.len(), 2);
-        assert!(told[0].starts_with(
+        assert_eq!(faults.len(), 2);
+        assert!(faults[0].starts_with(
             "`identity.user_id` is `invoice.metadata.x` (`grantsync.toml` line 2): write one of `subscription.metadata.<key>`, "
         ));
         assert_eq!(complaints("[identity]\nuser_id = []", &[]).len(), 1);

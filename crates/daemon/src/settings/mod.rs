@@ -1,8 +1,8 @@
 //! The settings: a file, then the environment, read once at start.
 //!
 //! Each section is read by the file that defines it, through one [`reader::Reader`] that remembers which
-//! keys exist. What nobody asked for is therefore an unknown key, and there is no second list to keep.
-//! All faults are gathered and told together, one line each; none of them repeats a secret.
+//! keys were asked for. Any other key is unknown, so there is no second list to keep.
+//! All faults are gathered and reported together, one line each; none of them repeats a secret.
 
 pub(crate) mod adapty;
 pub(crate) mod background;
@@ -44,33 +44,33 @@ use stripe::Stripe;
 /// Everything an operator can set.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Addresses, the admin token and the waiting room of the webhooks.
+    /// Addresses, the admin token, and how many webhooks may wait.
     pub(crate) server: Server,
-    /// Where the book is kept.
+    /// The database that everything is kept in.
     pub(crate) database: Database,
-    /// The Stripe account that is followed.
+    /// The Stripe account that is read.
     pub(crate) stripe: Stripe,
     /// The Adapty apps that are written to, at least one.
     pub(crate) adapty: Vec<Adapty>,
-    /// The IAPHUB app that is read, and may be written to; `None` unless the section stands in the settings.
+    /// The IAPHUB app that is read, and may be written to; `None` without the section.
     pub(crate) iaphub: Option<Iaphub>,
-    /// Where a user id is looked for.
+    /// Where the user id is read.
     pub(crate) identity: Identity,
-    /// What the decision does where opinions differ.
+    /// The rules that a merchant may choose.
     pub(crate) policy: Policy,
     /// What is kept of a webhook.
     pub(crate) inbox: Inbox,
-    /// The nightly round.
+    /// The nightly reconciliation.
     pub(crate) reconcile: Reconcile,
-    /// Backfills and rounds.
+    /// Backfills and reconciliations.
     pub(crate) bulk: Bulk,
     /// Fetching the events that no webhook brought.
     pub(crate) catch_up: CatchUp,
-    /// How long the book remembers.
+    /// How long events and settled steps are kept.
     pub(crate) retention: Retention,
     /// Which price or product opens which access level; empty by default.
     pub(crate) catalog: Vec<CatalogEntry>,
-    /// What looks wrong but is not refused, one line each; never a secret.
+    /// What is suspicious but not refused, one line each; never a secret.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -158,18 +158,18 @@ mod tests {
     #[test]
     fn without_credentials_all_but_serve_works() {
         let settings = read("[iaphub]\napp_id = \"1\"", &[]).unwrap();
-        let told = settings.require_for_serve(None).unwrap_err().to_string();
-        assert_eq!(told.lines().count(), 4, "{told}");
+        let faults = settings.require_for_serve(None).unwrap_err().to_string();
+        assert_eq!(faults.lines().count(), 4, "{faults}");
         assert_eq!(
-            told.lines().next().unwrap(),
+            faults.lines().next().unwrap(),
             "`stripe.secret_key` is missing, `STRIPE_SECRET_KEY` is not set or empty: set `STRIPE_SECRET_KEY`, or write `secret_key` under `[stripe]`"
         );
     }
 
     #[test]
-    fn several_faults_are_told_together_one_line_each() {
-        let told = complaints("[policy]\nmode = \"observed\"\npast_due_grace = \"soon\"\n[serber]\nlisten = 1", &[]);
-        assert_eq!(told.len(), 3, "{told:?}");
+    fn several_faults_are_reported_together_one_line_each() {
+        let faults = complaints("[policy]\nmode = \"observed\"\npast_due_grace = \"soon\"\n[serber]\nlisten = 1", &[]);
+        assert_eq!(faults.len(), 3, "{faults:?}");
     }
 
     #[test]
@@ -183,9 +183,9 @@ mod tests {
             match read(&text, &CONVENTIONAL) {
                 Ok(settings) => assert!(!format!("{settings:?}").contains("opensesame")),
                 Err(refused) => {
-                    let told = refused.to_string();
-                    assert!(told.lines().all(|line| (1..=1000).contains(&line.chars().count())), "{told}");
-                    assert!(!told.contains("opensesame"), "{told}");
+                    let faults = refused.to_string();
+                    assert!(faults.lines().all(|line| (1..=1000).contains(&line.chars().count())), "{faults}");
+                    assert!(!faults.contains("opensesame"), "{faults}");
                 }
             }
         });
@@ -206,8 +206,8 @@ mod tests {
         let file = "[server]\nadmin_token = \"open sesame\"\n[stripe]\nsecret_key = \"sk live sesame\"\n\
                     webhook_secrets = \"[whsec_sesame\"\n[adapty]\nsecret_key = \"env:sk_live_sesame\"\n\
                     api = \"sk_live_sesame\"\n[database]\nurl = \"sesame\"";
-        let told = complaints(file, &[]);
-        assert_eq!(told.len(), 5, "{told:#?}");
-        assert!(!told.concat().contains("sesame"), "{told:#?}");
+        let faults = complaints(file, &[]);
+        assert_eq!(faults.len(), 5, "{faults:#?}");
+        assert!(!faults.concat().contains("sesame"), "{faults:#?}");
     }
 }

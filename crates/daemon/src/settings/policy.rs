@@ -1,4 +1,4 @@
-//! `[policy]`: what the decision does where opinions differ.
+//! `[policy]`: the rules that a merchant may choose.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ choice! {
 }
 
 choice! {
-    /// Whether customers whose time Stripe simulates are followed.
+    /// Whether customers on a Stripe test clock count.
     TestClocks {
         /// They are not.
         Refuse = "refuse",

@@ -1,7 +1,7 @@
 //! Takes values by key out of the entries and gathers every fault.
 //!
 //! A fault does not stop the reading: the default stands in for the value until [`Reader::finish`] refuses
-//! the whole. A value is only repeated in an error when it is short, was written as such and looks like no secret.
+//! the whole. A value is only repeated in an error when it is short, was written as such and does not resemble a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         self.entries.keys().filter_map(|key| key.strip_prefix(&below)).map(str::to_owned).collect()
     }
 
-    /// Makes keys known that are not read this time, so that a misspelt one can be told from them.
+    /// Makes keys known that are not read this time, so that a misspelt one is recognised.
     pub(super) fn know(&mut self, keys: &[&str]) {
         self.known.extend(keys.iter().map(ToString::to_string));
     }
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
         value.map_err(|error| self.note(error)).ok()
     }
 
-    /// Notes what looks wrong but is not refused.
+    /// Notes what is suspicious but not refused.
     pub(super) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
     }

@@ -65,19 +65,19 @@ mod tests {
 
     #[test]
     fn any_value_may_be_a_reference() {
-        let file = "[database]\nurl = \"env:BOOK\"\n[server]\nmax_waiting = \"env:ROOM\"";
-        let settings = read(file, &[("BOOK", "sqlite:b.db"), ("ROOM", "7")]).unwrap();
+        let file = "[database]\nurl = \"env:DATABASE\"\n[server]\nmax_waiting = \"env:WAITING\"";
+        let settings = read(file, &[("DATABASE", "sqlite:b.db"), ("WAITING", "7")]).unwrap();
         assert_eq!(settings.database.url, "sqlite:b.db");
         assert_eq!(settings.server.max_waiting, 7);
     }
 
     #[test]
     fn an_unset_variable_and_an_absent_file_are_named() {
-        let file = "[database]\nurl = \"env:BOOK\"\n[adapty]\nstore = \"file:/nowhere/store\"";
+        let file = "[database]\nurl = \"env:DATABASE\"\n[adapty]\nstore = \"file:/nowhere/store\"";
         assert_eq!(
-            complaints(file, &[("BOOK", "")]),
+            complaints(file, &[("DATABASE", "")]),
             [
-                "`database.url` names `env:BOOK` (`grantsync.toml` line 2), which is not set or empty: set the variable, or write another value",
+                "`database.url` names `env:DATABASE` (`grantsync.toml` line 2), which is not set or empty: set the variable, or write another value",
                 "`adapty.store` names the file `/nowhere/store` (`grantsync.toml` line 4), which cannot be read, entity not found: write the path of a readable text file",
             ]
         );
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn what_a_reference_holds_is_not_repeated() {
-        let told = complaints("[policy]\nmode = \"env:MODE\"", &[("MODE", "hush")]);
+        let faults = complaints("[policy]\nmode = \"env:MODE\"", &[("MODE", "hush")]);
         assert_eq!(
-            told,
+            faults,
             ["`policy.mode` is what `env:MODE` holds (`grantsync.toml` line 2): write `enforce` or `observe`"]
         );
     }

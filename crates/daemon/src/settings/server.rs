@@ -43,8 +43,8 @@ mod tests {
         assert!(read("", &[]).unwrap().server.admin_token.is_none());
         assert!(read("", &[("GRANTSYNC_ADMIN_TOKEN", "")]).unwrap().server.admin_token.is_none());
         assert!(read("", &[("GRANTSYNC_ADMIN_TOKEN", "t")]).unwrap().server.admin_token.is_some());
-        let told = complaints("[server]\nadmin_token = \"env:GRANTSYNC_ADMIN_TOKEN\"", &[]);
-        assert!(told[0].starts_with("`server.admin_token` names `env:GRANTSYNC_ADMIN_TOKEN`"), "{told:?}");
+        let faults = complaints("[server]\nadmin_token = \"env:GRANTSYNC_ADMIN_TOKEN\"", &[]);
+        assert!(faults[0].starts_with("`server.admin_token` names `env:GRANTSYNC_ADMIN_TOKEN`"), "{faults:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `[stripe]`: the account that is followed.
+//! `[stripe]`: the Stripe account that is read.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::secret::{Needed, Secret};
 pub(crate) struct Stripe {
     /// Secret or restricted key; by default `STRIPE_SECRET_KEY`.
     pub(crate) secret_key: Needed<Secret>,
-    /// Which world is followed where the key does not tell, or where there is none: an ingester.
+    /// The mode where the key does not show it, or where there is no key: in an ingester.
     pub(crate) mode: Option<Mode>,
     /// Signing secrets of the webhook endpoints, any of which may have signed; by default `STRIPE_WEBHOOK_SECRET`.
     pub(crate) webhook_secrets: Needed<Vec<Secret>>,
@@ -23,7 +23,7 @@ pub(crate) struct Stripe {
     pub(crate) timeout: Duration,
 }
 
-/// Which of Stripe's two worlds a key opens.
+/// The mode of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Test data, no money.
@@ -57,10 +57,10 @@ impl Stripe {
     }
 
     fn warn(&self, reader: &mut Reader<'_>) {
-        if let (Some(told), Some(opened)) = (self.mode, self.mode_of_key())
-            && told != opened
+        if let (Some(set), Some(of_key)) = (self.mode, self.mode_of_key())
+            && set != of_key
         {
-            reader.warn("`stripe.mode` is not the mode of `stripe.secret_key`; the key's counts".to_owned());
+            reader.warn("`stripe.mode` is not the mode of `stripe.secret_key`; the key's mode is used".to_owned());
         }
         let key = self.secret_key.present().map(Secret::expose);
         if key.is_some_and(|key| !key.starts_with("sk_") && !key.starts_with("rk_")) {
@@ -76,18 +76,18 @@ impl Stripe {
         }
     }
 
-    /// The world that is followed: that of `secret_key`, else `mode`.
+    /// The mode of `secret_key`, else `mode`.
     pub(crate) fn mode(&self) -> Option<Mode> {
         self.mode_of_key().or(self.mode)
     }
 
-    /// The world that `secret_key` opens; `None` without a key and for a key that does not tell.
+    /// The mode that `secret_key` shows; `None` without a key, or where it does not show one.
     pub(crate) fn mode_of_key(&self) -> Option<Mode> {
         let key = self.secret_key.present()?.expose();
-        let world = key.strip_prefix("sk_").or_else(|| key.strip_prefix("rk_"))?;
-        if world.starts_with("test_") {
+        let mode = key.strip_prefix("sk_").or_else(|| key.strip_prefix("rk_"))?;
+        if mode.starts_with("test_") {
             Some(Mode::Test)
-        } else if world.starts_with("live_") {
+        } else if mode.starts_with("live_") {
             Some(Mode::Live)
         } else {
             None
@@ -101,7 +101,7 @@ mod tests {
     use crate::settings::fixture::{complaints, read};
 
     #[test]
-    fn the_key_tells_the_mode() {
+    fn the_key_shows_the_mode() {
         let mode = |key: &str| read("", &[("STRIPE_SECRET_KEY", key)]).unwrap().stripe.mode();
         assert_eq!(mode("sk_test_1"), Some(Mode::Test));
         assert_eq!(mode("rk_live_1"), Some(Mode::Live));
@@ -120,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn a_written_reference_to_nothing_is_told_when_the_key_is_needed() {
+    fn a_written_reference_to_nothing_is_reported_when_the_key_is_needed() {
         let file = "[stripe]\nsecret_key = \"env:NOPE\"\nwebhook_secrets = []";
         let stripe = read(file, &[]).unwrap().stripe;
-        let told = stripe.secret_key.require().unwrap_err().to_string();
-        assert!(told.starts_with("`stripe.secret_key` names `env:NOPE` (`grantsync.toml` line 2)"), "{told}");
-        let told = stripe.webhook_secrets.require().unwrap_err().to_string();
-        assert!(told.starts_with("`stripe.webhook_secrets` is missing, the list is empty (`gr"), "{told}");
+        let faults = stripe.secret_key.require().unwrap_err().to_string();
+        assert!(faults.starts_with("`stripe.secret_key` names `env:NOPE` (`grantsync.toml` line 2)"), "{faults}");
+        let faults = stripe.webhook_secrets.require().unwrap_err().to_string();
+        assert!(faults.starts_with("`stripe.webhook_secrets` is missing, the list is empty (`gr"), "{faults}");
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
         let base = |base: &str| read("", &[("GRANTSYNC__STRIPE__API_BASE", base)]).map(|s| s.stripe.api_base);
         assert_eq!(base("http://127.0.0.1:4242/").unwrap(), "http://127.0.0.1:4242");
         assert!(base("api.stripe.com").is_err());
-        let told = complaints("[stripe]\napi_base = \"https://u:hush@h\"", &[]);
-        assert!(told[0].starts_with("`stripe.api_base` is a value that is not shown (`"), "{told:?}");
+        let faults = complaints("[stripe]\napi_base = \"https://u:hush@h\"", &[]);
+        assert!(faults[0].starts_with("`stripe.api_base` is a value that is not shown (`"), "{faults:?}");
     }
 }

@@ -89,12 +89,14 @@ mod tests {
 
     #[test]
     fn a_key_near_nothing_gets_the_keys_of_its_section() {
-        let told = complaints("[inbox]\nx = 1\n[zebra]\n[retention]\nzebra = 1\n", &[]);
-        assert_eq!(told[0], "unknown key `inbox.x` (`grantsync.toml` line 2): write one of `inbox.keep_bodies`");
-        assert!(told[1].ends_with("write one of `retention.inbox`, `retention.ledger`"), "{told:?}");
-        assert!(told[2].contains("unknown key `zebra` (`grantsync.toml` line 3): write a key of one of the sections"));
-        let told = complaints("stripe = 1", &[]);
-        assert!(told[0].contains("write one of `stripe.api_base`, "), "{told:?}");
+        let faults = complaints("[inbox]\nx = 1\n[zebra]\n[retention]\nzebra = 1\n", &[]);
+        assert_eq!(faults[0], "unknown key `inbox.x` (`grantsync.toml` line 2): write one of `inbox.keep_bodies`");
+        assert!(faults[1].ends_with("write one of `retention.inbox`, `retention.ledger`"), "{faults:?}");
+        assert!(
+            faults[2].contains("unknown key `zebra` (`grantsync.toml` line 3): write a key of one of the sections")
+        );
+        let faults = complaints("stripe = 1", &[]);
+        assert!(faults[0].contains("write one of `stripe.api_base`, "), "{faults:?}");
     }
 
     #[test]

@@ -32,7 +32,7 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     }
     let (adapty, user) = match reader(app) {
         Ok(adapty) => adapty,
-        Err(failed) => return vec![Finding::error(area(), failed.text(), "mend `[adapty]` in the settings")],
+        Err(failed) => return vec![Finding::error(area(), failed.text(), "fix `[adapty]` in the settings")],
     };
     match adapty.profile(&user).await {
         Ok(_) => vec![Finding::ok(area(), format!("the key works (API {})", app.api)), levels(settings, app)],

@@ -15,13 +15,12 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     match tokio::time::timeout(PATIENCE, looked_at(settings)).await {
         Ok(Ok(findings)) => findings,
         Ok(Err(failed)) => {
-            let remedy =
-                "mend `database.url`, or what it names: the server runs, the folder may be written, the disk has room";
+            let remedy = "fix `database.url`, or what it names: does the server run, may the folder be written, has the disk room?";
             vec![Finding::error(Area::Database, failed.text(), remedy)]
         }
         Err(_) => {
             let text = format!("the database did not answer within {} s", PATIENCE.as_secs());
-            vec![Finding::error(Area::Database, text, "look at what holds its locks, and at its load")]
+            vec![Finding::error(Area::Database, text, "see what holds its locks, and its load")]
         }
     }
 }

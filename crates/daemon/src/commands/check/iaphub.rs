@@ -22,7 +22,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     let reader = wiring::iaphub(of, LimitScope::Process);
     let (iaphub, nobody) = match (reader, User::new(NOBODY)) {
         (Ok(Some(iaphub)), Some(nobody)) => (iaphub, nobody),
-        (Err(failed), _) => return vec![Finding::error(area(), failed.text(), "mend `[iaphub]` in the settings")],
+        (Err(failed), _) => return vec![Finding::error(area(), failed.text(), "fix `[iaphub]` in the settings")],
         (Ok(None), _) | (_, None) => return vec![Finding::unchecked(area(), "there is no IAPHUB key")],
     };
     match iaphub.store_purchases(&nobody, clock::now(), Duration::ZERO).await {

@@ -1,4 +1,4 @@
-//! The settings: what they lack, and what looks odd in them.
+//! The settings: what they lack, and what is suspicious.
 
 use entitlement::finding::{Area, Finding, counted};
 
@@ -41,7 +41,7 @@ fn mode(settings: &Settings) -> Option<Finding> {
     let key = settings.stripe.secret_key.present()?.expose();
     let silent = (key.starts_with("sk_") || key.starts_with("rk_")) && settings.stripe.mode().is_none();
     silent.then(|| {
-        let text = "`stripe.secret_key` does not tell whether it is of test or live mode, so it counts as live";
+        let text = "`stripe.secret_key` does not show whether it is of test or live mode, so it counts as live";
         Finding::warning(
             Area::Settings,
             text,
@@ -69,7 +69,7 @@ fn token(settings: &Settings) -> Option<Finding> {
 fn empty(settings: &Settings) -> Option<Finding> {
     let opens_nothing = settings.catalog.iter().all(|entry| entry.access_level.is_none());
     opens_nothing.then(|| {
-        let text = "no `[[catalog]]` entry opens an access level, so nothing will be granted";
+        let text = "no `[[catalog]]` entry has an access level, so nothing will be granted";
         Finding::error(Area::Settings, text, "write `[[catalog]]` with `price` or `product`, and `access_level`")
     })
 }

@@ -93,3 +93,13 @@ fn api_and_command_line_do_not_use_each_other() {
         }
     }
 }
+
+#[test]
+fn what_operators_ask_for_names_no_vendor() {
+    const VENDORS: [&str; 3] = ["stripe", "adapty", "iaphub"];
+    for (path, text) in sources(&root().join("crates/operator/src")) {
+        let text = text.to_lowercase();
+        let named = VENDORS.iter().find(|vendor| text.contains(*vendor));
+        assert_eq!(named, None, "{}", path.display());
+    }
+}

@@ -24,7 +24,7 @@ const MOST_STEPS: u32 = 10;
 /// An event that a source sent.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Event {
-    /// For example `stripe:evt_1MqqbKLt4dXK03v5qaIbiNCC`.
+    /// Its source, a colon, and its id there.
     pub id: String,
     pub r#type: String,
     /// The account that it triggered.

@@ -8,6 +8,8 @@ pub mod catch_up;
 pub mod error;
 pub mod events;
 pub mod explain;
+pub mod explanation;
+pub mod explanation_document;
 pub mod input;
 pub mod ledger;
 pub mod links;

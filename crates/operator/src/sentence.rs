@@ -35,7 +35,7 @@ pub fn step_kind(entry: &LedgerEntry) -> String {
     entry.step.as_object().and_then(|step| step.keys().next()).cloned().unwrap_or_default()
 }
 
-/// ``block `premium` in `adapty` by anna: fraud``
+/// ``block `premium` in `main` by anna: fraud``
 #[must_use]
 pub fn audit(entry: &AuditEntry) -> String {
     let AuditEntry { app, kind, subject, promotion, by, why, .. } = entry;

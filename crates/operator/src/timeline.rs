@@ -135,9 +135,9 @@ mod tests {
             seq: 1,
             key: key.into(),
             previous: None,
-            destination: "adapty".into(),
+            destination: "main".into(),
             environment: "test".into(),
-            account: "stripe:cus_1".into(),
+            account: "source:1".into(),
             user: "u-1".into(),
             subject: "premium".into(),
             step: serde_json::json!({ "revoke": { "level": "premium", "refund": "yes" } }),
@@ -157,7 +157,7 @@ mod tests {
         let audit = AuditEntry {
             id: 7,
             user: "u-1".into(),
-            app: "adapty".into(),
+            app: "main".into(),
             kind: "block".into(),
             subject: "premium".into(),
             promotion: None,
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(all[0].line(), "2025-06-15 15:06:43Z  event      invoice.paid `in_1`  [e1]");
         assert_eq!(all[2].what, "revoke `premium` as a refund");
         let open = "revoke `premium` as a refund: so; failed 2 times (503), sent again at 2025-06-15 15:06:49Z";
-        assert_eq!(all[4].what, "block `premium` in `adapty` by anna: fraud");
+        assert_eq!(all[4].what, "block `premium` in `main` by anna: fraud");
         assert_eq!(all[5].what, open);
     }
 }

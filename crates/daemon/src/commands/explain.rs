@@ -6,7 +6,8 @@ use entitlement::case::Case;
 use entitlement::clock::Timestamp;
 use entitlement::profile::{ActualLevel, Profile};
 use entitlement::render::{render, render_expected};
-use operator::explain::{Cause, Explanation, Subject};
+use operator::explain::Subject;
+use operator::explanation::{Cause, Explanation};
 use operator::input;
 use operator::sentence;
 use operator::time::both;
@@ -103,9 +104,9 @@ fn print_expected(of: &Explanation) {
         return output::say(render(case, plan).trim_end());
     }
     if let Some(expected) = of.expected() {
-        return output::say(render_expected(&expected).trim_end());
+        return output::say(render_expected(expected).trim_end());
     }
-    let Some(remembered) = &of.remembered else {
+    let Some(remembered) = &of.memory.status else {
         return output::say("expected: not known, since no sync has succeeded so far");
     };
     output::say(&format!("access as the last sync saw it, {}:", both(remembered.as_of, of.collected.now)));
@@ -128,14 +129,15 @@ fn actual(level: &ActualLevel, now: Timestamp) -> String {
 }
 
 fn print_timeline(of: &Explanation, whole: bool) {
-    let earlier = if whole { 0 } else { of.timeline.len().saturating_sub(SCREEN) };
+    let timeline = &of.memory.timeline;
+    let earlier = if whole { 0 } else { timeline.len().saturating_sub(SCREEN) };
     output::say("\ntimeline");
-    match (of.timeline.len(), earlier) {
+    match (timeline.len(), earlier) {
         (0, _) => output::say("  nothing so far"),
         (_, 0) => {}
         (_, earlier) => output::say(&format!("  ({earlier} earlier lines; `--all` shows them)")),
     }
-    of.timeline.iter().skip(earlier).for_each(|entry| output::say(&format!("  {}", entry.line())));
+    timeline.iter().skip(earlier).for_each(|entry| output::say(&format!("  {}", entry.line())));
 }
 
 fn print_next(of: &Explanation) {
@@ -143,9 +145,9 @@ fn print_next(of: &Explanation) {
     if of.policy_mode == PolicyMode::Observe {
         output::say("  `policy.mode` is `observe`: nothing is written to Adapty");
     }
-    let lines = of.worklist.iter().flat_map(|entry| sentence::worklist(entry, of.collected.now));
+    let lines = of.memory.worklist.iter().flat_map(|entry| sentence::worklist(entry, of.collected.now));
     lines.for_each(|line| output::say(&format!("  {line}")));
-    for parked in &of.parked {
+    for parked in &of.memory.parked {
         output::say(&format!("  parked as {}: {}", parked.id, parked.reason));
         output::say(&format!("    -> {}", parked.hint));
     }

@@ -1,0 +1,177 @@
+//! Why a user has what they have in one app, and what to do where that is not what they should have.
+
+use std::sync::Arc;
+
+use entitlement::case::Case;
+use entitlement::clock::Timestamp;
+use entitlement::decide::decide;
+use entitlement::entitle::entitle;
+use entitlement::expected::Expected;
+use entitlement::plan::Plan;
+use entitlement::profile::Profile;
+use entitlement::rules::Rules;
+use store::statuses::StoredStatus;
+use sync::collect::{Collected, CollectedApp};
+use sync::controller::PolicyMode;
+use sync::target::Target;
+
+use crate::parked::Parked;
+use crate::timeline::TimelineEntry;
+use crate::worklist::WorklistEntry;
+
+/// Why a user has what they have in one app.
+#[derive(Debug)]
+pub struct Explanation {
+    pub collected: Arc<Collected>,
+    pub memory: Arc<Memory>,
+    /// The app's name.
+    pub app: String,
+    /// Place of the app among those that were collected.
+    place: usize,
+    /// What billing gives, where the profile could not be read.
+    billed: Option<Expected>,
+    /// The case and what a sync would decide now, where everything could be read.
+    pub decision: Option<(Case, Plan)>,
+    pub policy_mode: PolicyMode,
+}
+
+/// What our own memory holds of a user.
+#[derive(Debug)]
+pub struct Memory {
+    /// What the last sync saw.
+    pub status: Option<StoredStatus>,
+    pub timeline: Vec<TimelineEntry>,
+    pub worklist: Vec<WorklistEntry>,
+    pub parked: Vec<Parked>,
+}
+
+/// Why the user does not have what they should have, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub cause: String,
+    pub remedy: Option<String>,
+}
+
+impl Explanation {
+    pub(crate) fn new(
+        collected: Arc<Collected>,
+        memory: Arc<Memory>,
+        place: usize,
+        app: &Target,
+        policy_mode: PolicyMode,
+    ) -> Self {
+        let billed = billed(&collected, app);
+        let decision = decision(&collected, place);
+        Self { collected, memory, app: app.name().to_owned(), place, billed, decision, policy_mode }
+    }
+
+    /// Whether nobody is known, and nothing ever happened.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Memory { status, timeline, worklist, .. } = &*self.memory;
+        let is_linked = self.collected.user.is_ok() && !self.collected.accounts.is_empty();
+        let is_remembered = status.is_some() || worklist.iter().any(WorklistEntry::is_held);
+        !is_linked && !is_remembered && timeline.is_empty()
+    }
+
+    /// Says that nothing, or no user, is known of what was asked about.
+    #[must_use]
+    pub fn unknown(&self) -> String {
+        let Collected { accounts, billing, user, .. } = &*self.collected;
+        match (accounts.first(), billing, user) {
+            (None, _, _) => "no account is linked to that user; see `grantsync parked list`".into(),
+            (Some(linked), Err(failure), _) => format!("nothing is known of `{}`: {failure}", linked.account),
+            (Some(linked), Ok(_), Err(why)) => {
+                format!("no app user is known for `{}`: {why}; see `grantsync parked list`", linked.account)
+            }
+            (Some(linked), Ok(_), Ok(_)) => format!("nothing is known of `{}`", linked.account),
+        }
+    }
+
+    /// Whether the source was read, and no user is known for what it bills.
+    #[must_use]
+    pub fn is_of_no_user(&self) -> bool {
+        self.collected.user.is_err() && self.collected.billing.is_ok()
+    }
+
+    /// What could not be read, and why.
+    #[must_use]
+    pub fn unread(&self) -> Vec<String> {
+        let mut unread = Vec::new();
+        if let Err(failure) = &self.collected.billing {
+            let source = self.collected.accounts.first().map_or("the source", |linked| linked.account.source());
+            unread.push(format!("`{source}` could not be read: {failure}"));
+        }
+        if let Some(Err(failure)) = self.collected_app().map(|app| &app.profile) {
+            unread.push(format!("the profile in `{}` could not be read: {failure}", self.app));
+        }
+        unread
+    }
+
+    /// Why the user does not have what they should have; `None` where nothing is known to be wrong.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        if let Some(parked) = self.memory.parked.first() {
+            return Some(Cause { cause: parked.reason.clone(), remedy: Some(parked.hint.clone()) });
+        }
+        if let Some(cause) = self.unread().into_iter().next() {
+            let remedy =
+                "it is tried again by itself; `grantsync check` says what is wrong with the key or the address";
+            return Some(Cause { cause, remedy: Some(remedy.into()) });
+        }
+        let (case, plan) = self.decision.as_ref()?;
+        if let Some(withheld) = plan.expected.withheld.first() {
+            let cause = format!("`{}` is withheld: {}", withheld.level, withheld.because);
+            return Some(Cause { cause, remedy: None });
+        }
+        let open = plan.steps.first()?;
+        let cause = format!("{} `{}` is still to be sent: {}", open.step.kind(), open.step.subject(), open.because);
+        let user = case.profile.user.as_str();
+        let remedy = match self.policy_mode {
+            PolicyMode::Observe => "`policy.mode` is `observe`: set it to `enforce` to write".to_owned(),
+            PolicyMode::Enforce => format!("`grantsync resync --user {user} --wait` sends it now"),
+        };
+        Some(Cause { cause, remedy: Some(remedy) })
+    }
+
+    /// What the user should have; `None` where the source could not be read.
+    #[must_use]
+    pub fn expected(&self) -> Option<&Expected> {
+        match &self.decision {
+            Some((_, plan)) => Some(&plan.expected),
+            None => self.billed.as_ref(),
+        }
+    }
+
+    /// The profile, where the destination could be read.
+    #[must_use]
+    pub fn profile(&self) -> Option<&Profile> {
+        self.collected_app()?.profile.as_ref().ok()
+    }
+
+    /// When the account is synced next by itself.
+    #[must_use]
+    pub fn sync_again_at(&self) -> Option<Timestamp> {
+        match &self.decision {
+            Some((_, plan)) => plan.sync_again_at,
+            None => self.memory.worklist.iter().filter_map(|entry| entry.due_at).min(),
+        }
+    }
+
+    fn collected_app(&self) -> Option<&CollectedApp> {
+        self.collected.apps.get(self.place)
+    }
+}
+
+/// What billing gives by the rules of `app`.
+fn billed(collected: &Collected, app: &Target) -> Option<Expected> {
+    let billing = collected.billing.as_ref().ok()?;
+    let rules = Rules { mode: billing.mode, ..app.rules.clone() };
+    Some(entitle(billing, &rules, collected.now))
+}
+
+/// The case of one app, and what a sync would decide now.
+fn decision(collected: &Collected, place: usize) -> Option<(Case, Plan)> {
+    let case = collected.case(collected.apps.get(place)?).ok()?;
+    let plan = decide(&case);
+    Some((case, plan))
+}

@@ -36,7 +36,7 @@ async fn it_says_who_what_is_expected_and_actual_what_happened_and_what_happens_
             format!("  premium until {}\n", end.format("%Y-%m-%dT%H:%M:%SZ")),
             format!("because `{}` is paid to", bought.subscription),
             "steps: none".to_owned(),
-            "next look: ".to_owned(),
+            "sync again: ".to_owned(),
             format!("actual:\n  premium until {}, from stripe, transaction ", end.format("%Y-%m-%d %H:%M:%SZ")),
             format!("\nwhat happens next\n  `{account}` is synced again at 20"),
         ];
@@ -175,7 +175,7 @@ async fn while_adapty_is_away_it_says_what_is_expected() {
     world.simulator.adapty.faults.inject(down());
     let text = says(&world, &["explain", "--user", "u-1"]).await;
     for piece in
-        ["user u-1\n", "\nthe profile in `adapty` could not be read: ", "\nowed:\n  premium until", "\ntimeline\n"]
+        ["user u-1\n", "\nthe profile in `adapty` could not be read: ", "\nexpected:\n  premium until", "\ntimeline\n"]
     {
         assert!(text.contains(piece), "{piece}: {text}");
     }
@@ -212,7 +212,8 @@ async fn an_account_whose_user_is_unknown_is_explained_and_ends_with_1() {
     assert!(output.stderr.contains(&format!("no app user is known for `{account}`")), "{}", output.stderr);
     assert!(output.stderr.contains("parked list"), "{}", output.stderr);
     let hint = format!("-> set the metadata at Stripe, or run `grantsync link {account} USER`");
-    let pieces = ["user unknown: none of `identity.user_id`", "owed:\n  premium until", "parked     unknown_", &hint];
+    let pieces =
+        ["user unknown: none of `identity.user_id`", "expected:\n  premium until", "parked     unknown_", &hint];
     for piece in pieces {
         assert!(output.stdout.contains(piece), "{piece}: {}", output.stdout);
     }
@@ -237,7 +238,8 @@ async fn a_former_user_is_explained_by_what_they_had() {
     world.until_gone("u-1", "premium").await;
     world.daemon.until_idle().await;
     let text = says(&world, &["explain", "--user", "u-1"]).await;
-    for piece in ["no account is linked any more", "owed: nothing", "which is over", "confirmed  revoke `premium`"] {
+    for piece in ["no account is linked any more", "expected: nothing", "which is over", "confirmed  revoke `premium`"]
+    {
         assert!(text.contains(piece), "{piece}: {text}");
     }
     finish(world).await;

@@ -213,7 +213,10 @@ async fn status_explain_ledger_and_reconciliations_say_which_app() {
     }
     let all = world.daemon.command(&["explain", "--user", "u-1", "--json"]).await.stdout;
     let all: Vec<Value> = serde_json::from_str(&all).unwrap();
-    assert_eq!((all.len(), &all[1]["app"], &all[1]["owed"][0]["level"]), (2, &"tv".into(), &"channels".into()));
+    assert_eq!(
+        (all.len(), &all[1]["app"], &all[1]["expected"]["entitlements"][0]["level"]),
+        (2, &"tv".into(), &"channels".into())
+    );
     let one = world.daemon.command(&["explain", "--user", "u-1", "--app", "tv", "--json"]).await.stdout;
     assert_eq!(serde_json::from_str::<Value>(&one).unwrap()["app"], "tv");
     let odd = world.daemon.command(&["explain", "--user", "u-1", "--app", "web"]).await;

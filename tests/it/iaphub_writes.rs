@@ -260,7 +260,7 @@ async fn a_slow_iaphub_keeps_no_grant_waiting() {
     let ledger = world.daemon.command(&["ledger", "list", "--limit", "1000", "--json"]).await.stdout;
     let ledger: Vec<Value> = serde_json::from_str(&ledger).unwrap();
     let of_books: Vec<&Value> = ledger.iter().filter(|line| line["destination"] == "iaphub").collect();
-    let waits = |line: &&&Value| line["why"].as_str().is_some_and(|why| why.contains("waits for its turn"));
+    let waits = |line: &&&Value| line["why"].as_str().is_some_and(|why| why.contains("waits for others"));
     let waiting = of_books.iter().filter(waits).count();
     assert_eq!((of_books.len(), waiting), (users.len(), users.len() - 8), "{:#?}", of_books[0]);
     // it is not idle before they were written

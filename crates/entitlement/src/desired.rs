@@ -72,13 +72,19 @@ fn wanted(
     if reports.is_pending(&sale) {
         return Desired::AfterReport;
     }
+    if let Some(revoke) = refund_to_tell(level, right, expected, last) {
+        return revoke;
+    }
     let grant = grant_of(level, right, &sale);
     let granted = level.granted(last, &grant);
-    if is_there(level, right, &sale, &grant, granted, last) {
+    if is_there(level, right, reported, &sale, &grant, last) {
         return Desired::Nothing(Some(Reason::AlreadyThere));
     }
     if let Some(because) = other_stores::lasts_longer(level, &grant) {
         return Desired::Nothing(Some(because));
+    }
+    if reports.takes_now(level.name) {
+        return Desired::AfterReport;
     }
     match granted {
         // by the protocol of today, whichever it was sent by before, and under the ids of then
@@ -107,6 +113,23 @@ fn stays_refunded(
     (was_reported || was_taken).then(|| Reason::Unsure { because: Box::new(because.clone()) })
 }
 
+/// The revoke that tells of a refund, where a promotional grant takes the place of what was paid back: nothing else would
+/// tell it. The grant follows at once, also when the revoke was refused.
+fn refund_to_tell(
+    level: &Level<'_>,
+    right: &Entitlement,
+    expected: &Expected,
+    last: Option<&Entry>,
+) -> Option<Desired> {
+    let Step::GrantAccess(paid) = &last?.step else { return None };
+    let is_told_by_revoke = level.case.rules.protocol == Protocol::AccessWithSale;
+    if !is_told_by_revoke || !right.sale.is_promotion() || paid.sale.is_promotion() || level.refuses_revoke() {
+        return None;
+    }
+    let no = expected.withheld(level.name, &paid.sale.original).filter(|no| no.refund == Refund::Yes)?;
+    Some(revocation(level, no.refund, no.because.clone(), &paid.sale.original))
+}
+
 fn grant_of(level: &Level<'_>, right: &Entitlement, sale: &Sale) -> GrantAccess {
     let rules = &level.case.rules;
     let (store, sale) = match rules.protocol {
@@ -130,17 +153,18 @@ fn grant_of(level: &Level<'_>, right: &Entitlement, sale: &Sale) -> GrantAccess 
 fn is_there(
     level: &Level<'_>,
     right: &Entitlement,
+    reported: &Reported,
     sale: &Sale,
     grant: &GrantAccess,
-    granted: Option<&Entry>,
     last: Option<&Entry>,
 ) -> bool {
+    let granted = level.granted(last, grant);
     let shows_grant = level.actual.is_some_and(|actual| shows(actual, Given::by_grant(grant)));
     if granted.is_some_and(|entry| shows_grant || level.shows_step(&entry.step)) {
         return true;
     }
     // a sale that was reported brings the level of its product without a grant
-    let is_reported = level.case.rules.protocol == Protocol::SalesAndAccess;
+    let is_reported = level.case.rules.protocol == Protocol::SalesAndAccess || reported.is_sold(sale);
     let may_lag = last.is_some_and(|entry| level.lags_until(entry).is_some());
     is_reported && !may_lag && level.shows_right(right, sale)
 }
@@ -182,7 +206,10 @@ fn unwanted(level: &Level<'_>, expected: &Expected, reports: &Reports, last: Opt
     if reports.may_take(level.name) {
         return Desired::AfterReport;
     }
-    let revoke = revocation(level, expected, held);
+    let no = expected.withheld(level.name, &held.sale.original);
+    let refund = no.map_or(Refund::No, |no| no.refund);
+    let because = no.map_or(Reason::NothingGivesIt, |no| no.because.clone());
+    let revoke = revocation(level, refund, because, &held.sale.original);
     match last {
         Some(entry) if matches!(entry.step, Step::RevokeAccess(_)) => once_more(level, entry, revoke),
         // the profile may lag, or a right of another store stands in front of ours
@@ -193,16 +220,12 @@ fn unwanted(level: &Level<'_>, expected: &Expected, reports: &Reports, last: Opt
     }
 }
 
-fn revocation(level: &Level<'_>, expected: &Expected, held: Given<'_>) -> Desired {
-    let chain = held.sale.original.clone();
-    let no = expected.withheld(level.name, &chain);
-    let refund = no.map_or(Refund::No, |no| no.refund);
-    let because = no.map_or(Reason::NothingGivesIt, |no| no.because.clone());
+fn revocation(level: &Level<'_>, refund: Refund, because: Reason, chain: &str) -> Desired {
     let at_once = refund == Refund::Yes || because == Reason::Blocked;
     // where sales are reported, the refund was reported by itself
     let refund = if level.case.rules.protocol == Protocol::SalesAndAccess { Refund::No } else { refund };
     let step = RevokeAccess { level: level.name.clone(), refund };
-    Desired::Revoke(Revocation { step, chain, at_once }, because)
+    Desired::Revoke(Revocation { step, chain: chain.to_owned(), at_once }, because)
 }
 
 /// What is shown is not ours. A grant of ours may stand behind it and come to light when it ends.

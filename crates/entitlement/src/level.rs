@@ -158,6 +158,13 @@ impl<'a> Level<'a> {
         refund == Refund::Yes && self.given().iter().any(|given| given.sale.id == sale.id)
     }
 
+    /// Whether the newest step is a revoke that the destination refused.
+    pub(crate) fn refuses_revoke(&self) -> bool {
+        let newest = self.entries.last();
+        newest
+            .is_some_and(|entry| matches!((&entry.step, &entry.state), (Step::RevokeAccess(_), State::Refused { .. })))
+    }
+
     /// The last arrived grant, when it gave all that `wanted` gives.
     pub(crate) fn granted(&self, last: Option<&'a Entry>, wanted: &GrantAccess) -> Option<&'a Entry> {
         let entry = last?;

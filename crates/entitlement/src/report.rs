@@ -34,6 +34,8 @@ pub(crate) struct Reports {
     pending: BTreeSet<SaleKey>,
     /// Levels whose sale is being reported as over.
     ending: BTreeSet<AccessLevel>,
+    /// Those of them whose report is sent now.
+    ending_now: BTreeSet<AccessLevel>,
 }
 
 impl Reports {
@@ -45,6 +47,11 @@ impl Reports {
     /// Whether the answer to a report is to come, which may take `level`.
     pub(crate) fn may_take(&self, level: &AccessLevel) -> bool {
         self.ending.contains(level)
+    }
+
+    /// Whether a report is sent now that may take `level`: a grant that went before it would go with it.
+    pub(crate) fn takes_now(&self, level: &AccessLevel) -> bool {
+        self.ending_now.contains(level)
     }
 }
 
@@ -92,7 +99,8 @@ fn add_over(sale: SaleKey, wanted: Wanted, case: &Case, plan: &mut Plan, reports
     match enqueued {
         Enqueued::Due(planned) => {
             reports.pending.insert(sale);
-            reports.ending.insert(level);
+            reports.ending.insert(level.clone());
+            reports.ending_now.insert(level);
             reports.over.push(*planned);
         }
         Enqueued::Waits(..) => {
@@ -152,8 +160,8 @@ fn is_news(case: &Case, expected: &Expected, reported: &Reported, right: &Entitl
     }
     match reported.last(&sale_key(sale)).filter(|last| last.confirmed) {
         // what was reported as refunded may be so still while nobody can say
-        Some(last) if is_refunded(last) => expected.refunds_unread.is_none() && !is_kept(case, expected, right),
-        Some(last) if is_sold(last) && reports_all(&last.report.sale, sale) => false,
+        Some(last) if last.is_refunded() => expected.refunds_unread.is_none() && !is_kept(case, expected, right),
+        Some(last) if last.is_sold() && reports_all(&last.report.sale, sale) => false,
         Some(_) | None => !is_kept(case, expected, right),
     }
 }
@@ -186,7 +194,7 @@ fn refunded(case: &Case, expected: &Expected, last: &LastReport) -> Option<Wante
     let refund = expected.refund_of(reported)?;
     // what may give a right stays as it is
     let is_unknown = expected.unknown(&last.report.level, &reported.original).is_some();
-    if is_refunded(last) || !last.confirmed || is_unknown {
+    if last.is_refunded() || !last.confirmed || is_unknown {
         return None;
     }
     let sale = with_status(reported, &last.report.level, expected).filter(|sale| sale.price.is_some())?;
@@ -213,7 +221,7 @@ fn with_status(reported: &Sale, level: &AccessLevel, expected: &Expected) -> Opt
 /// The end of the last sale of its chain, where a destination knows sales alone, and so does not see it.
 fn ended(case: &Case, expected: &Expected, reported: &Reported, key: &SaleKey, last: &LastReport) -> Option<Wanted> {
     let LastReport { report, .. } = last;
-    let is_last = is_sold(last) && reported.is_last_of_chain(&report.sale);
+    let is_last = last.is_sold() && reported.is_last_of_chain(&report.sale);
     if case.rules.protocol != Protocol::SalesOnly || !is_last || may_go_on(expected, reported, key, last) {
         return None;
     }
@@ -239,7 +247,7 @@ fn stopped_early(
 ) -> Option<Wanted> {
     let LastReport { report, confirmed } = last;
     let status = report.sale.status.as_ref().filter(|status| status.renews)?;
-    let is_last = is_sold(last) && *confirmed && reported.is_last_of_chain(&report.sale);
+    let is_last = last.is_sold() && *confirmed && reported.is_last_of_chain(&report.sale);
     if case.rules.protocol != Protocol::SalesAndAccess || !is_last || may_go_on(expected, reported, key, last) {
         return None;
     }
@@ -261,20 +269,6 @@ fn may_go_on(expected: &Expected, reported: &Reported, key: &SaleKey, last: &Las
     };
     let is_unknown = expected.unknown.iter().any(|unknown| unknown.concerns(&last.report.level, &sale.original));
     is_unknown || expected.all_rights().any(follows)
-}
-
-fn is_sold(last: &LastReport) -> bool {
-    match last.report.event {
-        SaleEvent::Sold | SaleEvent::Changed => true,
-        SaleEvent::Refunded(_) | SaleEvent::Ended(_) => false,
-    }
-}
-
-fn is_refunded(last: &LastReport) -> bool {
-    match last.report.event {
-        SaleEvent::Refunded(_) => true,
-        SaleEvent::Sold | SaleEvent::Changed | SaleEvent::Ended(_) => false,
-    }
 }
 
 /// A report of what opens no level by a grant of ours may show in the levels, and the profile may lag behind it.

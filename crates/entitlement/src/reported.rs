@@ -27,6 +27,22 @@ pub(crate) struct LastReport {
     pub(crate) confirmed: bool,
 }
 
+impl LastReport {
+    pub(crate) fn is_sold(&self) -> bool {
+        match self.report.event {
+            SaleEvent::Sold | SaleEvent::Changed => true,
+            SaleEvent::Refunded(_) | SaleEvent::Ended(_) => false,
+        }
+    }
+
+    pub(crate) fn is_refunded(&self) -> bool {
+        match self.report.event {
+            SaleEvent::Refunded(_) => true,
+            SaleEvent::Sold | SaleEvent::Changed | SaleEvent::Ended(_) => false,
+        }
+    }
+}
+
 /// The last report of each sale.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
@@ -59,6 +75,11 @@ impl Reported {
         self.last.iter()
     }
 
+    /// Whether the destination has `sale` for certain, from a report of its own or from a grant.
+    pub(crate) fn is_sold(&self, sale: &Sale) -> bool {
+        self.last(&sale_key(sale)).is_some_and(|last| last.confirmed && last.is_sold())
+    }
+
     /// Whether a sale was reported under `id`, as whatever product.
     pub(crate) fn knows_id(&self, id: &str) -> bool {
         self.last.iter().any(|((known, _), last)| known == id && last.confirmed)
@@ -88,8 +109,8 @@ impl Reported {
             return sale.clone();
         }
         let next = of_chain.iter().find_map(|of| continued(sale, of));
-        let next = next.filter(|ids| is_free(&ids.id, right, expected));
-        match own.next().map(|of| of.reported_ids()).or(next) {
+        let ids = own.next().map(|of| of.reported_ids()).or(next);
+        match ids.filter(|ids| is_free(&ids.id, right, expected)) {
             Some(ids) => sale.clone().reported_as(ids),
             None => sale.clone(),
         }

@@ -141,7 +141,7 @@ impl Controller {
         let mut outcome = self.outcome_of(app, user, &executed.case, &executed.plan);
         outcome.results = executed.results;
         executed.due.into_iter().for_each(|at| outcome.due_by(at));
-        outcome.is_settled &= executed.due.is_none();
+        outcome.is_settled &= executed.due.is_none() && !executed.has_sent;
         Ok(outcome)
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Executed {
     pub(crate) results: Vec<StepResult>,
     /// When to go on, although the plan does not wait until then.
     pub(crate) due: Option<Timestamp>,
+    /// Whether anything was sent: what the profile shows then was answered, not read.
+    pub(crate) has_sent: bool,
 }
 
 /// Whether execution goes on after an answer.
@@ -70,7 +72,7 @@ impl Controller {
     ) -> Result<Executed, SyncError> {
         let (mut results, mut last, mut due) = (Vec::new(), None, None);
         let slot = if plan.steps.is_empty() { Some(Slot::Unlimited) } else { to.target.slot().await };
-        let mut made_again = false;
+        let (mut made_again, mut has_sent) = (false, false);
         for round in 0..=MOST {
             let Some(planned) = plan.steps.first().cloned() else { break };
             if round == MOST {
@@ -83,6 +85,7 @@ impl Controller {
                 due = Some(self.defer(&planned, &mut case, &mut results));
                 break;
             }
+            has_sent = true;
             let answer = self.answer(to, &case.profile, &planned).await;
             if matches!(answer, Answer::NoProfile) && std::mem::replace(&mut made_again, true) {
                 // it was made again, and is gone again
@@ -106,7 +109,7 @@ impl Controller {
             self.intend(to, &case, &plan, None, &mut results).await?;
         }
         self.cache_profile(to, &case, &plan, last);
-        Ok(Executed { case, plan, results, due })
+        Ok(Executed { case, plan, results, due, has_sent })
     }
 
     /// Writes what became of earlier steps and the intention of the next, in one transaction.

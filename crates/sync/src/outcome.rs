@@ -14,7 +14,7 @@ pub(crate) struct Outcome {
     pub(crate) results: Vec<StepResult>,
     pub(crate) attention: Vec<Attention>,
     pub(crate) due: Option<Timestamp>,
-    /// Nothing is left to be done or waited for.
+    /// Nothing is left to be done or waited for, as read after the last request.
     pub(crate) is_settled: bool,
     /// It was no account, and only led to one.
     pub(crate) leads_elsewhere: bool,

@@ -23,6 +23,7 @@ mod iaphub_reads;
 mod iaphub_writes;
 mod identity;
 mod liveness;
+mod module_graph;
 mod one_time_purchases;
 mod other_stores;
 mod overload;

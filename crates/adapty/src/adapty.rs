@@ -4,7 +4,8 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::User;
 use entitlement::profile::Profile;
 use entitlement::step::Step;
-use wire::upstream::{Answer, Upstream};
+use wire::call::Answer;
+use wire::upstream::Upstream;
 
 use crate::request::Request;
 use crate::sale_format::SaleFormat;

@@ -1,7 +1,7 @@
 //! A request that changes something.
 
 use serde_json::Value;
-use wire::upstream::{Call, Method};
+use wire::call::{Call, Method};
 
 /// Where it goes, and what it says.
 pub(crate) struct Request {

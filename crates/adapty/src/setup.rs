@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::limit::LimitScope;
-use wire::upstream::{Forbidden, Setup};
+use wire::setup::{Forbidden, Setup};
 
 /// The upstream called `name` of an app of Adapty at `base` (`https://api.adapty.io`), with the app's secret `key`.
 ///

@@ -9,7 +9,7 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::{AccessLevel, User};
 use entitlement::step::Step;
 use serde_json::{Value, json};
-use wire::upstream::{Call, Method};
+use wire::call::{Call, Method};
 
 use crate::attributes;
 use crate::path::{self, UserPath};

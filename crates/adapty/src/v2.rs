@@ -8,7 +8,7 @@ use entitlement::names::User;
 use entitlement::step::{GrantAccess, Step};
 use entitlement::until::Until;
 use serde_json::{Map, Value, json};
-use wire::upstream::{Call, Method};
+use wire::call::{Call, Method};
 
 use crate::installation::InstallationMeta;
 use crate::request::Request;

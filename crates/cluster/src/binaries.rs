@@ -13,7 +13,7 @@ const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 /// Where Debian keeps one directory a major version.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The package alone: no server of Debian's own is made or started, and nobody is asked about anything.
+/// The package alone: no server of Debian's own is made or started, and nothing is asked.
 const INSTALL: &str = r#"
 export DEBIAN_FRONTEND=noninteractive UCF_FORCE_CONFFOLD=1
 settings=/etc/postgresql-common/createcluster.conf
@@ -57,7 +57,7 @@ fn is_complete(directory: &Path) -> bool {
 }
 
 fn install() -> Result<(), String> {
-    say("PostgreSQL is not on this machine; installing Debian's package, which can take minutes");
+    print("PostgreSQL is not on this machine; installing Debian's package, which can take minutes");
     let mut command = Command::new("timeout");
     if !rustix::process::geteuid().is_root() {
         command = Command::new("sudo");
@@ -66,14 +66,14 @@ fn install() -> Result<(), String> {
     let ended = command.args(["900", "sh", "-c", INSTALL]).stdin(Stdio::null()).output();
     let ended = ended.map_err(|error| format!("neither root nor `sudo`: {error}"))?;
     if ended.status.success() {
-        say("PostgreSQL is installed");
+        print("PostgreSQL is installed");
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&ended.stderr);
-    Err(said.lines().last().unwrap_or("`apt-get` failed and said nothing").to_owned())
+    let output = String::from_utf8_lossy(&ended.stderr);
+    Err(output.lines().last().unwrap_or("`apt-get` failed without a message").to_owned())
 }
 
-/// Progress for the person who waits. Tests hide what is printed; this they do not.
-fn say(line: &str) {
+/// Prints progress for the person who waits. Tests hide what is printed, but not this.
+fn print(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -16,7 +16,7 @@ use crate::home::Purpose;
 use crate::server::{Server, aside, random};
 
 /// How long a server may take to make or drop a database.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The server of this test process. It holds nothing of a runtime, since every test has one of its own.
 static SHARED: LazyLock<Result<Server, Arc<ClusterError>>> =
@@ -59,7 +59,7 @@ impl Database {
         &self.name
     }
 
-    pub(crate) async fn make(
+    async fn make(
         admin: PgConnectOptions,
         is_ours: bool,
         url_of: impl FnOnce(&str) -> String,
@@ -67,15 +67,25 @@ impl Database {
         let name = format!("test_{}", random());
         // copying files is the faster way where nothing is synced to a disk
         let strategy = if is_ours { "FILE_COPY" } else { "WAL_LOG" };
-        // nobody is ever connected to template0, so any number of tests can copy it at once
+        // no session is ever connected to template0, so any number of tests can copy it at once
         let create = |version| match version {
             Some(150_000..) => format!("CREATE DATABASE {name} TEMPLATE template0 STRATEGY {strategy}"),
             _ => format!("CREATE DATABASE {name} TEMPLATE template0"),
         };
         let server = || format!("{}:{}", admin.get_host(), admin.get_port());
-        let made = order(&admin, create).await;
+        let made = execute(&admin, create).await;
         made.map_err(|source| ClusterError::Create { server: server(), source })?;
         Ok(Self { url: url_of(&name), name, admin, is_ours })
+    }
+}
+
+impl Server {
+    /// An empty database on this server.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn database(&self) -> Result<Database, ClusterError> {
+        Database::make(self.admin(), true, |name| self.url_of(name)).await
     }
 }
 
@@ -86,7 +96,7 @@ impl Drop for Database {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let dropping = thread::Builder::new().spawn(move || {
             let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-            let dropped = runtime.block_on(order(&admin, |_| statement));
+            let dropped = runtime.block_on(execute(&admin, |_| statement));
             runtime.shutdown_background();
             dropped
         });
@@ -106,12 +116,12 @@ fn given() -> Option<String> {
 }
 
 /// One statement over a connection of its own. It may depend on the server's version, as 150003 for 15.3.
-async fn order(admin: &PgConnectOptions, statement: impl FnOnce(Option<u32>) -> String) -> Result<(), sqlx::Error> {
-    let ordered = timeout(PATIENCE, async {
+async fn execute(admin: &PgConnectOptions, statement: impl FnOnce(Option<u32>) -> String) -> Result<(), sqlx::Error> {
+    let executed = timeout(TIMEOUT, async {
         let mut connection = admin.connect().await?;
         let statement = statement(connection.server_version_num());
         sqlx::query(AssertSqlSafe(statement)).execute(&mut connection).await?;
         connection.close().await
     });
-    ordered.await.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
+    executed.await.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }

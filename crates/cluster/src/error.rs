@@ -22,7 +22,7 @@ pub enum ClusterError {
     Url(#[source] sqlx::Error),
     #[error("making a database on `{server}`; a server that `DATABASE_URL` names must give its user `CREATEDB`")]
     Create { server: String, source: sqlx::Error },
-    /// The server that all tests of the process share did not start; this is said to every one of them.
+    /// The server that all tests of the process share did not start; each of them gets this error.
     #[error(transparent)]
     Shared(Arc<ClusterError>),
 }

@@ -17,18 +17,18 @@ use crate::binaries;
 use crate::error::ClusterError;
 
 /// How long one program may take on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How often a server is started on a port that somebody else has taken meanwhile.
+/// How often a server is started on a port that another process has taken meanwhile.
 const ATTEMPTS: usize = 5;
 
 /// Memory as files, on Linux. Making the three hundred files of a database takes it a tenth of what some disks need.
 const MEMORY: &str = "/dev/shm";
 
 /// What must be free there; containers often have 64 MB.
-const ROOM: u64 = 2 << 30;
+const MIN_FREE: u64 = 2 << 30;
 
-/// What the programs and the server say.
+/// What the programs and the server log.
 const LOG: &str = "log";
 
 /// What `initdb` reads the password from.
@@ -42,7 +42,7 @@ max_connections = 300
 
 /// A server that is killed loses nothing without fsync, since the kernel has its writes: only a power cut takes them.
 /// That makes tests fast, and measures of a commit worthless. The log is kept short, since it may be in memory.
-const PASSING: &str = "
+const SPEED: &str = "
 fsync = off
 full_page_writes = off
 max_wal_size = 256MB
@@ -89,7 +89,7 @@ impl Home {
     /// A command that PostgreSQL allows: it refuses root.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        // a message that is looked for in the log stands there in English
+        // a message that is searched for in the log is in English there
         command.env("LC_ALL", "C").stdin(Stdio::null());
         if let Some((user, group)) = self.owner {
             command.uid(user).gid(group);
@@ -105,8 +105,8 @@ impl Home {
         fs::write(self.directory.join(PASSWORD), password).map_err(ClusterError::Directory)?;
         self.run("initdb -D data -U postgres -A md5 --pwfile password -E UTF8 --no-locale --no-sync")?;
         let file = OpenOptions::new().append(true).open(self.directory.join("data/postgresql.conf"));
-        let passing = if self.purpose == Purpose::Test { PASSING } else { "" };
-        file.and_then(|mut file| write!(file, "{SETTINGS}{passing}")).map_err(ClusterError::Directory)
+        let speed = if self.purpose == Purpose::Test { SPEED } else { "" };
+        file.and_then(|mut file| write!(file, "{SETTINGS}{speed}")).map_err(ClusterError::Directory)
     }
 
     /// Starts the server on the first of `ports` that is free, and waits until it answers.
@@ -139,7 +139,7 @@ impl Home {
         let command = command.args(arguments.split(' ')).current_dir(&self.directory);
         let mut child = command.stdout(log.try_clone().map_err(running)?).stderr(log).spawn().map_err(running)?;
         let started = Instant::now();
-        while started.elapsed() < PATIENCE {
+        while started.elapsed() < TIMEOUT {
             match child.try_wait().map_err(running)? {
                 Some(ended) if ended.success() => return Ok(()),
                 Some(_) => return Err(ClusterError::Failed { line: line.to_owned(), log: self.end_of_log() }),
@@ -159,7 +159,7 @@ impl Home {
     }
 }
 
-/// A port of the loopback interface that nobody listens on.
+/// A free port of the loopback interface.
 pub(crate) fn free_port() -> io::Result<u16> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr().map(|address| address.port())
 }
@@ -181,7 +181,7 @@ fn owner() -> io::Result<Option<(u32, u32)>> {
     found.map(Some).ok_or_else(|| io::Error::other("root needs a user `postgres` or `nobody` to run PostgreSQL as"))
 }
 
-/// A directory for nobody but its owner, with the files in it that we write.
+/// A directory for its owner alone, with the files in it that we write.
 fn directory(owner: Option<(u32, u32)>, purpose: Purpose) -> io::Result<TempDir> {
     let directory = tempfile::Builder::new().prefix("cluster-").tempdir_in(base(owner.is_some(), purpose))?;
     let files = [LOG, PASSWORD].map(|name| directory.path().join(name));
@@ -198,7 +198,7 @@ fn base(is_for_another: bool, purpose: Purpose) -> PathBuf {
     let is_open = |path: &Path| path.metadata().is_ok_and(|data| data.mode() & 0o001 != 0);
     let usual = env::temp_dir();
     match rustix::fs::statvfs(MEMORY) {
-        Ok(memory) if purpose == Purpose::Test && memory.f_bavail * memory.f_frsize >= ROOM => MEMORY.into(),
+        Ok(memory) if purpose == Purpose::Test && memory.f_bavail * memory.f_frsize >= MIN_FREE => MEMORY.into(),
         _ if is_for_another && !usual.ancestors().all(is_open) => "/tmp".into(),
         _ => usual,
     }

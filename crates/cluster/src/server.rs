@@ -5,7 +5,6 @@ use std::hash::{BuildHasher, RandomState};
 use sqlx::postgres::PgConnectOptions;
 use tokio::task::spawn_blocking;
 
-use crate::database::Database;
 use crate::error::ClusterError;
 use crate::home::{Home, Purpose, free_port};
 use crate::watcher::Watcher;
@@ -48,14 +47,10 @@ impl Server {
         Ok(Self { home, port, password, _watcher: watcher })
     }
 
-    /// An empty database on this server.
-    ///
-    /// # Errors
-    /// When the server does not answer.
-    pub async fn database(&self) -> Result<Database, ClusterError> {
+    /// How its superuser connects.
+    pub(crate) fn admin(&self) -> PgConnectOptions {
         let admin = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(self.port);
-        let admin = admin.username("postgres").password(&self.password).database("postgres");
-        Database::make(admin, true, |name| self.url_of(name)).await
+        admin.username("postgres").password(&self.password).database("postgres")
     }
 
     /// The address of a database on this server, made or not. `postgres` is always there.

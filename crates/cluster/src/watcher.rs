@@ -1,4 +1,4 @@
-//! Who stops a server and removes its directory, however the test process ends.
+//! The process that stops a server and removes its directory, however the test process ends.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::error::ClusterError;
 use crate::home::Home;
 
-/// Waits for the end of its input, which the test process alone holds open and which no child of it inherits. What was
-/// running then, an `initdb` or a start, keeps its lock on the log until it is through.
+/// Waits for the end of its input, which the test process alone holds open and which no child of it inherits. An `initdb`
+/// or a start that runs then keeps its lock on the log until it ends.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 cat >/dev/null
@@ -20,7 +20,7 @@ rm -rf "$2"
 "#;
 
 /// How long the end of a server is waited for.
-const PATIENCE: Duration = Duration::from_secs(80);
+const TIMEOUT: Duration = Duration::from_secs(80);
 
 /// A process beside the test process. Dropping this ends the server.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         let started = Instant::now();
-        while matches!(self.0.try_wait(), Ok(None)) && started.elapsed() < PATIENCE {
+        while matches!(self.0.try_wait(), Ok(None)) && started.elapsed() < TIMEOUT {
             sleep(Duration::from_millis(5));
         }
     }

@@ -19,7 +19,8 @@ use sync::store_reader::StoreReader;
 use sync::target::Target;
 use wire::client::Client;
 use wire::limit::LimitScope;
-use wire::upstream::{Setup, Upstream};
+use wire::setup::Setup;
+use wire::upstream::Upstream;
 
 use crate::command_error::CommandError;
 use crate::settings::adapty::{AdaptyApi, ProductId};

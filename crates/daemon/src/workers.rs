@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use queue::run::Look;
+use queue::run::Handler;
 use store::claim::Urgency;
 use store::open::Store;
 use sync::controller::Controller;
@@ -35,7 +35,7 @@ pub(crate) async fn work(
 ) -> Result<(), CommandError> {
     let store = sync.store.clone();
     let (bulk, fresh) = (Arc::new(sync.with_rate_share(percent)), Arc::new(sync));
-    let look: Look = Arc::new(move |claim| {
+    let handler: Handler = Arc::new(move |claim| {
         let sync = match claim.urgency {
             Urgency::Fresh | Urgency::Requested => Arc::clone(&fresh),
             Urgency::Bulk => Arc::clone(&bulk),
@@ -44,7 +44,7 @@ pub(crate) async fn work(
     });
     let settings = queue::run::Settings { owner: owner.clone(), concurrency, clock: clock::now };
     let heartbeats = tokio::spawn(send_heartbeats(store.clone(), owner.clone(), stop.clone()));
-    let worked = queue::run::run(store.clone(), look, settings, stop.clone()).await;
+    let worked = queue::run::run(store.clone(), handler, settings, stop.clone()).await;
     stop.cancel();
     // what a heartbeat failed for is logged
     drop(heartbeats.await);

@@ -10,7 +10,8 @@ use entitlement::clock::{Timestamp, after};
 use entitlement::failure::{Class, Failure};
 use entitlement::names::{AccessLevel, User};
 use entitlement::status::LevelStatus;
-use wire::upstream::{Call, Upstream};
+use wire::call::Call;
+use wire::upstream::Upstream;
 
 use crate::read;
 

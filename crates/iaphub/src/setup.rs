@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::limit::LimitScope;
-use wire::upstream::{Forbidden, Setup};
+use wire::setup::{Forbidden, Setup};
 
 /// The upstream of IAPHUB at `base` (`https://api.iaphub.com`), with the server's `key`.
 ///

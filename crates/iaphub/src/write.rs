@@ -8,7 +8,7 @@ use entitlement::failure::{Class, Failure};
 use entitlement::names::User;
 use entitlement::step::{ReportSale, SaleEvent};
 use serde_json::Value;
-use wire::upstream::{Call, Method};
+use wire::call::{Call, Method};
 
 use crate::iaphub::{Iaphub, encoded};
 use crate::{purchase, read};

@@ -1,4 +1,4 @@
-//! The worklist as an apalis backend.
+//! The worklist as a backend of apalis.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

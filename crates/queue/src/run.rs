@@ -1,4 +1,4 @@
-//! Runs the workers until they are told to stop.
+//! Runs the workers until they are stopped.
 
 use std::any::Any;
 use std::future::Future;
@@ -18,16 +18,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::Feed;
 use crate::claimer::{self, Claimer};
-use crate::held::HeldLeases;
+use crate::held_leases::HeldLeases;
 
-/// One look at an account. It settles the account's lease itself.
-pub type Look = Arc<dyn Fn(Claim) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+/// Syncs one account, and settles its lease.
+pub type Handler = Arc<dyn Fn(Claim) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// A look that takes longer is given up and tried again later.
-const LONGEST_LOOK: Duration = Duration::from_secs(120);
-/// How long shutdown waits for looks under way.
+/// A sync that takes longer is given up and tried again later.
+const LONGEST_SYNC: Duration = Duration::from_secs(120);
+/// How long shutdown waits for syncs under way.
 const SHUTDOWN: Duration = Duration::from_secs(10);
-/// When a look that panicked or hung is tried again, in seconds.
+/// When a sync that panicked or hung is tried again, in seconds.
 const AFTER_CRASH: i64 = 60;
 
 /// How the workers run.
@@ -35,7 +35,7 @@ const AFTER_CRASH: i64 = 60;
 pub struct Settings {
     /// Name of this process start; never the same twice.
     pub owner: String,
-    /// Looks under way at once.
+    /// Syncs under way at once.
     pub concurrency: usize,
     pub clock: Clock,
 }
@@ -45,46 +45,47 @@ pub struct Settings {
 pub enum RunError {
     #[error("running the workers")]
     Monitor(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error("the workers ended before they were told to")]
+    #[error("the workers ended before they were stopped")]
     Ended,
 }
 
 #[derive(Clone)]
 struct Work {
     store: Store,
-    look: Look,
+    handler: Handler,
     held: HeldLeases,
     clock: Clock,
 }
 
-/// Works the worklist off until `stop`; looks under way then have ten seconds to end.
+/// Works the worklist off until `stop`; syncs under way then have ten seconds to end.
 ///
 /// # Errors
 /// When apalis' monitor fails, or ends by itself.
-pub async fn run(store: Store, look: Look, settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
+pub async fn run(store: Store, handler: Handler, settings: Settings, stop: CancellationToken) -> Result<(), RunError> {
     let (feed, claims) = mpsc::channel(settings.concurrency);
-    let (held, ended) = (HeldLeases::default(), CancellationToken::new());
+    let held = HeldLeases::default();
     let Settings { owner, clock, .. } = settings.clone();
     let claimer = Claimer { store: store.clone(), owner, feed, held: held.clone(), clock };
     let claiming = tokio::spawn(claimer.run(stop.clone()));
-    let keeping = tokio::spawn(claimer::keep(store.clone(), held.clone(), clock, ended.clone()));
-    let outcome = carry(Work { store, look, held, clock }, claims, &settings, stop.clone()).await;
-    let too_early = !stop.is_cancelled();
+    let ended = CancellationToken::new();
+    let renewing = tokio::spawn(claimer::renew_leases(store.clone(), held.clone(), clock, ended.clone()));
+    let outcome = run_workers(Work { store, handler, held, clock }, claims, &settings, stop.clone()).await;
+    let is_too_early = !stop.is_cancelled();
     stop.cancel();
     // only then is it known what is to be given back
     let claimed = claiming.await;
     ended.cancel();
-    claimed.and(keeping.await).map_err(|error| RunError::Monitor(error.into()))?;
-    if too_early { outcome.and(Err(RunError::Ended)) } else { outcome }
+    claimed.and(renewing.await).map_err(|error| RunError::Monitor(error.into()))?;
+    if is_too_early { outcome.and(Err(RunError::Ended)) } else { outcome }
 }
 
-async fn carry(
+async fn run_workers(
     work: Work,
     claims: mpsc::Receiver<Claim>,
     settings: &Settings,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let (owner, concurrency) = (settings.owner.clone(), settings.concurrency);
+    let Settings { owner, concurrency, .. } = settings.clone();
     let feed = Feed::new(claims);
     let monitor = Monitor::new()
         .register(move |_| {
@@ -103,45 +104,41 @@ async fn carry(
     monitor.run_with_signal(stopped).await.map_err(|error| RunError::Monitor(error.into()))
 }
 
-/// A look that may panic or hang without harm to others.
+/// A sync that may panic or hang without harm to others.
 async fn contained(claim: Claim, work: Data<Work>) -> Result<(), std::convert::Infallible> {
-    let look = AssertUnwindSafe((work.look)(claim.clone())).catch_unwind();
-    let why = match tokio::time::timeout(LONGEST_LOOK, look).await {
+    let sync = AssertUnwindSafe((work.handler)(claim.clone())).catch_unwind();
+    let error = match tokio::time::timeout(LONGEST_SYNC, sync).await {
         Ok(Ok(())) => None,
-        Ok(Err(panic)) => Some(format!("the look panicked: {}", message(&*panic))),
-        Err(_) => Some(format!("the look took longer than {} s", LONGEST_LOOK.as_secs())),
+        Ok(Err(panic)) => Some(format!("the sync panicked: {}", message(&*panic))),
+        Err(_) => Some(format!("the sync took longer than {} s", LONGEST_SYNC.as_secs())),
     };
-    if let Some(why) = why {
-        give_up(&work, &claim, why).await;
+    if let Some(error) = error {
+        settle_broken(&work, &claim, error).await;
     }
     work.held.remove(&claim);
     Ok(())
 }
 
-/// Settles a look that broke: again later, for as long as failing looks are tried, then parked.
-async fn give_up(work: &Work, claim: &Claim, why: String) {
-    tracing::error!(account.id = %claim.account, error = %why, "a look was given up; it is tried again later");
+/// Settles a sync that panicked or hung: again later, for as long as failing syncs are retried, then parked.
+async fn settle_broken(work: &Work, claim: &Claim, error: String) {
+    tracing::error!(account.id = %claim.account, %error, "a sync broke off; it is tried again later");
     let now = (work.clock)();
     let ending = if claim.has_exhausted_retries(now) {
         SyncEnding::GivenUp(Attention {
             kind: AttentionKind::SyncFailed,
             user: None,
             subject: claim.account.as_str().to_owned(),
-            reason: why,
+            reason: error,
             hint: format!("report it, then `grantsync resync {}`", claim.account),
         })
     } else {
-        SyncEnding::Failed {
-            due: after(now, chrono::Duration::seconds(AFTER_CRASH)),
-            error: why,
-            attention: Vec::new(),
-        }
+        SyncEnding::Failed { due: after(now, chrono::Duration::seconds(AFTER_CRASH)), error, attention: Vec::new() }
     };
     let Claim { account, lease, generation, .. } = claim.clone();
     let settlement = Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending };
     if let Err(error) = work.store.settle(settlement).await {
         let error = &error as &dyn std::error::Error;
-        tracing::error!(error, "a given-up look could not be settled; its lease runs out");
+        tracing::error!(error, "a sync that broke off could not be settled; its lease expires");
     }
 }
 

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::backend::Feed;
 use crate::claimer::Claimer;
-use crate::held::HeldLeases;
-use crate::run::{Look, RunError, Settings, run};
+use crate::held_leases::HeldLeases;
+use crate::run::{Handler, RunError, Settings, run};
 
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,7 +42,7 @@ async fn memory() -> (Store, TempDir) {
     (Store::open(Options { url, max_waiting: 8, clock, time: Time::Process }).await.unwrap(), directory)
 }
 
-async fn touch(store: &Store, ids: &[&str]) {
+async fn enqueue(store: &Store, ids: &[&str]) {
     store.enqueue(ids.iter().map(|id| account(id)).collect(), Urgency::Fresh).await.unwrap();
 }
 
@@ -50,10 +50,10 @@ async fn claim(store: &Store, limit: usize) -> Vec<Claim> {
     store.claim(Lease::new("another", 1), Capacity::of(limit), Duration::from_secs(8)).await.unwrap().claims
 }
 
-/// Claims of nobody's worklist.
+/// Claims of a worklist that is gone.
 async fn some_claims(ids: &[&str]) -> Vec<Claim> {
     let (store, _directory) = memory().await;
-    touch(&store, ids).await;
+    enqueue(&store, ids).await;
     claim(&store, ids.len()).await
 }
 
@@ -66,12 +66,12 @@ async fn settle(store: &Store, claim: Claim) -> Fenced {
         .unwrap()
 }
 
-/// A look that is `unwell` at the account `bad` and settles all others; tells of each that it began.
-fn look(
+/// A handler that is `unwell` at the account `bad` and settles all others; reports that each sync began.
+fn handler(
     store: &Store,
     began: mpsc::UnboundedSender<String>,
     unwell: fn() -> Pin<Box<dyn Future<Output = ()> + Send>>,
-) -> Look {
+) -> Handler {
     let store = store.clone();
     Arc::new(move |claim: Claim| {
         let (store, began) = (store.clone(), began.clone());
@@ -92,10 +92,10 @@ struct Running {
 }
 
 impl Running {
-    fn start(store: &Store, look: Look, concurrency: usize) -> Self {
+    fn start(store: &Store, handler: Handler, concurrency: usize) -> Self {
         let stop = CancellationToken::new();
         let settings = Settings { owner: "a".into(), concurrency, clock };
-        let task = tokio::spawn(run(store.clone(), look, settings, stop.clone()));
+        let task = tokio::spawn(run(store.clone(), handler, settings, stop.clone()));
         Self { stop, task }
     }
 
@@ -106,21 +106,21 @@ impl Running {
 }
 
 async fn next(began: &mut mpsc::UnboundedReceiver<String>) -> String {
-    tokio::time::timeout(PATIENCE, began.recv()).await.expect("a look begins").unwrap()
+    tokio::time::timeout(PATIENCE, began.recv()).await.expect("a sync begins").unwrap()
 }
 
-/// Waits until the last look at `id` has ended, and answers what troubled it.
-async fn trouble(store: &Store, id: &str) -> Option<String> {
+/// Waits until the last sync of `id` has ended, and answers its error.
+async fn last_error(store: &Store, id: &str) -> Option<String> {
     let ended = async {
         loop {
-            let standing = store.account_state(&account(id)).await.unwrap().unwrap();
-            if !standing.leased && (standing.settled_at.is_some() || standing.last_error.is_some()) {
-                return standing.last_error;
+            let state = store.account_state(&account(id)).await.unwrap().unwrap();
+            if !state.leased && (state.settled_at.is_some() || state.last_error.is_some()) {
+                return state.last_error;
             }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, ended).await.expect("the look ends")
+    tokio::time::timeout(PATIENCE, ended).await.expect("the sync ends")
 }
 
 #[tokio::test]
@@ -152,66 +152,66 @@ async fn held_leases_are_those_added_and_not_removed() {
     held.clone().remove(&claims[0]);
     let left: Vec<_> = held.all().into_keys().collect();
     assert_eq!(left, [(account("2"), claims[1].lease.clone())]);
-    // the same account under another lease is another matter
+    // the same account under another lease is another one
     held.remove(&Claim { lease: Lease::new("other", 1), ..claims[1].clone() });
     assert_eq!(held.all().len(), 1);
 }
 
 #[tokio::test]
-async fn whatever_is_due_is_looked_at_once() {
+async fn whatever_is_due_is_synced_once() {
     let (store, _directory) = memory().await;
     let (sender, mut began) = mpsc::unbounded_channel();
-    touch(&store, &["1", "2", "3"]).await;
-    let running = Running::start(&store, look(&store, sender, || Box::pin(async {})), 2);
+    enqueue(&store, &["1", "2", "3"]).await;
+    let running = Running::start(&store, handler(&store, sender, || Box::pin(async {})), 2);
     let mut seen = [next(&mut began).await, next(&mut began).await, next(&mut began).await];
     seen.sort_unstable();
     assert_eq!(seen, ["1", "2", "3"]);
-    touch(&store, &["4"]).await;
-    assert_eq!(next(&mut began).await, "4", "a bell wakes the claimer");
+    enqueue(&store, &["4"]).await;
+    assert_eq!(next(&mut began).await, "4", "a trigger wakes the claimer");
     running.end().await;
     assert_eq!(store.backlog().await.unwrap().due, 0);
     assert!(began.try_recv().is_err());
 }
 
 #[tokio::test]
-async fn a_look_that_panics_is_settled_as_failed_and_others_go_on() {
+async fn a_sync_that_panics_is_settled_as_failed_and_others_go_on() {
     let (store, _directory) = memory().await;
     let (sender, mut began) = mpsc::unbounded_channel();
     let unwell = || -> Pin<Box<dyn Future<Output = ()> + Send>> { Box::pin(async { panic!("no such thing") }) };
-    let running = Running::start(&store, look(&store, sender, unwell), 1);
+    let running = Running::start(&store, handler(&store, sender, unwell), 1);
     for id in ["bad", "good"] {
-        touch(&store, &[id]).await;
+        enqueue(&store, &[id]).await;
         assert_eq!(next(&mut began).await, id);
     }
-    assert_eq!(trouble(&store, "bad").await.as_deref(), Some("the look panicked: no such thing"));
-    assert_eq!(trouble(&store, "good").await, None);
-    let standing = store.account_state(&account("bad")).await.unwrap().unwrap();
-    assert_eq!(standing.due_at, Some(clock() + chrono::TimeDelta::seconds(60)));
+    assert_eq!(last_error(&store, "bad").await.as_deref(), Some("the sync panicked: no such thing"));
+    assert_eq!(last_error(&store, "good").await, None);
+    let state = store.account_state(&account("bad")).await.unwrap().unwrap();
+    assert_eq!(state.due_at, Some(clock() + chrono::TimeDelta::seconds(60)));
     running.end().await;
 }
 
 #[tokio::test]
-async fn a_look_that_hangs_is_given_up_and_others_go_on_meanwhile() {
+async fn a_sync_that_hangs_is_given_up_and_others_go_on_meanwhile() {
     let (store, _directory) = memory().await;
     let (sender, mut began) = mpsc::unbounded_channel();
-    let running = Running::start(&store, look(&store, sender, || Box::pin(std::future::pending())), 2);
-    touch(&store, &["bad"]).await;
+    let running = Running::start(&store, handler(&store, sender, || Box::pin(std::future::pending())), 2);
+    enqueue(&store, &["bad"]).await;
     assert_eq!(next(&mut began).await, "bad");
-    touch(&store, &["good"]).await;
+    enqueue(&store, &["good"]).await;
     assert_eq!(next(&mut began).await, "good");
-    assert_eq!(trouble(&store, "good").await, None);
+    assert_eq!(last_error(&store, "good").await, None);
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(121)).await;
     tokio::time::resume();
-    assert_eq!(trouble(&store, "bad").await.as_deref(), Some("the look took longer than 120 s"));
+    assert_eq!(last_error(&store, "bad").await.as_deref(), Some("the sync took longer than 120 s"));
     running.end().await;
 }
 
 #[tokio::test]
-async fn shutdown_waits_for_a_look_under_way_and_gives_back_what_was_not_begun() {
+async fn shutdown_waits_for_a_sync_under_way_and_gives_back_what_was_not_begun() {
     let (store, _directory) = memory().await;
     let (go_on, began) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let look: Look = {
+    let handler: Handler = {
         let (store, go_on, began) = (store.clone(), Arc::clone(&go_on), Arc::clone(&began));
         Arc::new(move |claim| {
             let (store, go_on, began) = (store.clone(), Arc::clone(&go_on), Arc::clone(&began));
@@ -222,10 +222,10 @@ async fn shutdown_waits_for_a_look_under_way_and_gives_back_what_was_not_begun()
             })
         })
     };
-    touch(&store, &["1"]).await;
-    let running = Running::start(&store, look, 1);
+    enqueue(&store, &["1"]).await;
+    let running = Running::start(&store, handler, 1);
     began.notified().await;
-    touch(&store, &["2"]).await;
+    enqueue(&store, &["2"]).await;
     until_leased(&store, "2").await;
     running.stop.cancel();
     assert!(!running.task.is_finished());
@@ -246,13 +246,13 @@ async fn until_leased(store: &Store, id: &str) {
             tokio::task::yield_now().await;
         }
     };
-    assert!(tokio::time::timeout(PATIENCE, leased).await.is_ok(), "{id} is claimed while another look is under way");
+    assert!(tokio::time::timeout(PATIENCE, leased).await.is_ok(), "{id} is claimed while another sync is under way");
 }
 
 #[tokio::test]
 async fn a_claim_that_was_asked_for_when_the_stop_came_is_held_and_can_be_given_back() {
     let (store, _directory) = memory().await;
-    touch(&store, &["1", "2"]).await;
+    enqueue(&store, &["1", "2"]).await;
     let (feed, mut claims) = mpsc::channel(4);
     let (held, stop) = (HeldLeases::default(), CancellationToken::new());
     let claimer = Claimer { store: store.clone(), owner: "a".into(), feed, held: held.clone(), clock };
@@ -262,21 +262,21 @@ async fn a_claim_that_was_asked_for_when_the_stop_came_is_held_and_can_be_given_
     stop.cancel();
     running.await;
     assert_eq!(held.all().len(), 2);
-    crate::claimer::keep(store.clone(), held, clock, stop).await;
+    crate::claimer::renew_leases(store.clone(), held, clock, stop).await;
     assert_eq!(claim(&store, 9).await.len(), 2, "free at once");
     assert!(claims.recv().await.is_some());
 }
 
 #[tokio::test]
-async fn leases_of_looks_under_way_are_renewed() {
+async fn leases_of_syncs_under_way_are_renewed() {
     let (store, _directory) = memory().await;
-    touch(&store, &["1"]).await;
+    enqueue(&store, &["1"]).await;
     let claim = store.claim(Lease::new("a", 1), Capacity::of(1), Duration::ZERO).await.unwrap().claims.remove(0);
     let (held, stop) = (HeldLeases::default(), CancellationToken::new());
     held.add(&claim);
-    let keeping = tokio::spawn(crate::claimer::keep(store.clone(), held, clock, stop.clone()));
+    let renewing = tokio::spawn(crate::claimer::renew_leases(store.clone(), held, clock, stop.clone()));
     until_leased(&store, "1").await;
     stop.cancel();
-    keeping.await.unwrap();
+    renewing.await.unwrap();
     assert!(!store.account_state(&account("1")).await.unwrap().unwrap().leased);
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use entitlement::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 use stripe_client_core::{RequestBuilder, VERSION};
+use wire::call::{Answer, Call};
 use wire::limit::LimitScope;
-use wire::upstream::{Answer, Call, Forbidden, Setup, Upstream};
+use wire::setup::{Forbidden, Setup};
+use wire::upstream::Upstream;
 
 use crate::shape::{List, id_of};
 

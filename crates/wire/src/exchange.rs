@@ -10,8 +10,9 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
 
+use crate::call::Answer;
 use crate::gate::{Ended, Key, SHORT};
-use crate::upstream::{Answer, Forbidden};
+use crate::setup::Forbidden;
 use crate::{classify, http_date, retry_after};
 
 /// The longest body that is read.

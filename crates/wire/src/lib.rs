@@ -10,6 +10,7 @@
 //! Retries that help at once are made here ([`upstream`]); every longer wait belongs to the queue.
 
 pub mod bucket;
+pub mod call;
 pub mod classify;
 pub mod client;
 pub mod exchange;
@@ -19,6 +20,7 @@ pub mod limit;
 pub mod rate;
 pub mod retry_after;
 pub mod retry_delays;
+pub mod setup;
 pub mod shared_bucket;
 pub mod token_server;
 pub mod upstream;

@@ -3,10 +3,9 @@
 use std::num::NonZeroU32;
 
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use crate::bucket::Bucket;
-use crate::shared_bucket::SharedBucket;
+use crate::shared_bucket::{Refused, SharedBucket};
 use crate::token_server::TokenServer;
 
 /// Who may send so many requests a second.
@@ -25,15 +24,6 @@ pub enum Limit {
     None,
     Process(Bucket),
     Shared(SharedBucket),
-}
-
-/// Why there is no token for now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The upstream answered some process with a `Retry-After` until then.
-    Paused(Instant),
-    /// The token server does not answer.
-    Unavailable,
 }
 
 impl Limit {
@@ -97,6 +87,8 @@ fn is_key(header: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     fn named(headers: &[(&'static str, &str)]) -> String {

@@ -10,7 +10,6 @@ use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::gate;
-use crate::limit::Refused;
 use crate::token_server::{Grant, MOST, Reply, Request, TokenServer};
 
 #[cfg(test)]
@@ -24,6 +23,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const SHORTEST_WAIT: Duration = Duration::from_millis(10);
 /// A pause that ends less than this later than the one that all processes know of is not reported.
 const WORTH_REPORTING: Duration = Duration::from_secs(1);
+
+/// Why there is no token for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The upstream answered some process with a `Retry-After` until then.
+    Paused(Instant),
+    /// The token server does not answer.
+    Unavailable,
+}
 
 /// One process's part in a shared limit; it grants tokens first come, first served.
 ///

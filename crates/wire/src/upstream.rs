@@ -9,59 +9,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use entitlement::clock::Timestamp;
 use entitlement::failure::{Class, Failure};
 use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::call::{Answer, Call, Method};
 use crate::client::{Client, SetupError};
 use crate::exchange::{self, Fault};
 use crate::gate::{self, Change, Closed, Ended, Gate, Key, Passed, Reason, SHORT};
-use crate::limit::{self, Limit, LimitScope, Refused};
+use crate::limit::{self, Limit, LimitScope};
 use crate::retry_delays::{ATTEMPTS, RetryDelays, TOTAL};
-
-/// How an upstream is set up.
-pub struct Setup {
-    /// For errors, logs and metrics: `adapty`.
-    pub name: Arc<str>,
-    /// Where its paths begin: `https://api.adapty.io`.
-    pub base: String,
-    /// Headers of every request, the key among them. The values are secrets.
-    pub headers: Vec<(&'static str, String)>,
-    /// Requests a second, with a burst of half a second's worth; 0 is no limit.
-    pub per_second: u32,
-    /// Whether this process may send that many, or all that use the same key together.
-    pub limit: LimitScope,
-    /// Longest time from sending a request to the last byte of its answer.
-    pub timeout: Duration,
-    pub forbidden: Forbidden,
-}
-
-/// What the upstream means by 403.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forbidden {
-    /// The key is not accepted: everything waits, as after a 401.
-    Key,
-    /// The key may not make this one request; a wrong key would be answered 401.
-    Call,
-}
-
-impl Setup {
-    /// The same with a limit of another scope.
-    #[must_use]
-    pub fn with_limit(self, limit: LimitScope) -> Self {
-        Self { limit, ..self }
-    }
-}
-
-impl fmt::Debug for Setup {
-    /// The headers hold the key, and a base may hold one by mistake.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("name", &self.name).finish_non_exhaustive()
-    }
-}
+use crate::setup::{Forbidden, Setup};
+use crate::shared_bucket::Refused;
 
 /// A vendor's API behind the pool; clones share its limit and its gate.
 #[derive(Clone)]
@@ -84,35 +44,6 @@ struct Inner {
     limit_scope: LimitScope,
     limit: Limit,
     gate: Gate,
-}
-
-/// One request, without its body.
-pub struct Call {
-    /// What is being done, for errors: `reading the profile`. Never names a user.
-    pub what: String,
-    /// Path and query, encoded, beginning with `/`.
-    pub path: String,
-    /// Headers besides the upstream's own; they replace those of the same name.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// The method of a request that changes something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Post,
-    Patch,
-    Delete,
-}
-
-/// A successful (2xx) answer, whole.
-#[derive(Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub body: Bytes,
-    /// `Request-Id` or `X-Request-Id`, as the upstream's support asks for it.
-    pub request_id: Option<String>,
-    /// The upstream's clock, to a second.
-    pub date: Option<Timestamp>,
 }
 
 impl Upstream {
@@ -347,38 +278,9 @@ fn later(left: Duration, what: String) -> Failure {
     Failure { retry_after: Some(seconds), ..Failure::new(Class::Transient, what) }
 }
 
-impl Answer {
-    /// Reads the body as JSON; `what` is what was being done.
-    ///
-    /// # Errors
-    /// [`Class::Transient`] when it cannot be read, with the place of the error, never with content.
-    pub fn json<T: DeserializeOwned>(&self, what: &str) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body).map_err(|fault| {
-            let (line, column) = (fault.line(), fault.column());
-            let text = format!("{what}: the answer cannot be read (line {line}, column {column})");
-            Failure { status: Some(self.status), ..Failure::new(Class::Transient, text) }
-        })
-    }
-}
-
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Upstream").field(&self.inner.name).finish()
-    }
-}
-
-impl fmt::Debug for Call {
-    /// Paths and headers name users and keys, so neither is printed.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("what", &self.what).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Answer {
-    /// Bodies hold personal data, so only the size is printed.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (status, bytes) = (self.status, self.body.len());
-        f.debug_struct("Answer").field("status", &status).field("bytes", &bytes).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The leases that looks of this process live by.
+//! The leases of this process that are to be renewed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,21 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use entitlement::names::Account;
 use store::claim::{Claim, Lease, LeaseDeadline, Urgency};
 
-/// Accounts claimed and not yet looked at to the end. Only their leases are renewed: one that a look left behind
-/// unsettled runs out by itself.
+/// The leases of accounts that were claimed and whose sync has not ended. Only these are renewed: a lease whose sync ended
+/// without settling it expires by itself.
 #[derive(Clone, Debug, Default)]
-pub struct HeldLeases(Arc<Mutex<Looks>>);
+pub struct HeldLeases(Arc<Mutex<Held>>);
 
-/// Looks to come or under way.
-type Looks = HashMap<(Account, Lease), (LeaseDeadline, Urgency)>;
+type Held = HashMap<(Account, Lease), (LeaseDeadline, Urgency)>;
 
 impl HeldLeases {
-    /// A look is to come.
+    /// A sync is to come.
     pub fn add(&self, claim: &Claim) {
         self.lock().insert((claim.account.clone(), claim.lease.clone()), (claim.deadline.clone(), claim.urgency));
     }
 
-    /// The look has ended, whatever became of it.
+    /// The sync has ended, however it did.
     pub fn remove(&self, claim: &Claim) {
         self.lock().remove(&(claim.account.clone(), claim.lease.clone()));
     }
@@ -31,13 +30,13 @@ impl HeldLeases {
         self.lock().iter().map(|(lease, (deadline, _))| (lease.clone(), deadline.clone())).collect()
     }
 
-    /// How many of them are looks of backfills and rounds.
+    /// How many of them are of backfills and reconciliations.
     #[must_use]
     pub fn bulk(&self) -> usize {
         self.lock().values().filter(|(_, urgency)| *urgency == Urgency::Bulk).count()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Looks> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

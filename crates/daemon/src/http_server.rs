@@ -46,7 +46,8 @@ pub(crate) async fn listen(
 }
 
 async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> Result<(), CommandError> {
-    let (graceful, slots) = (GracefulShutdown::new(), Arc::new(Semaphore::new(MOST_CONNECTIONS)));
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())

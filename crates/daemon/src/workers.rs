@@ -27,20 +27,21 @@ pub(crate) fn owner() -> String {
 
 /// Syncs due accounts until `stop`; work in bulk may use `percent` of the rate limits.
 pub(crate) async fn work(
-    sync: Controller,
+    controller: Controller,
     owner: String,
     concurrency: usize,
     percent: u32,
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
-    let store = sync.store.clone();
-    let (bulk, fresh) = (Arc::new(sync.with_rate_share(percent)), Arc::new(sync));
+    let store = controller.store.clone();
+    let bulk = Arc::new(controller.with_rate_share(percent));
+    let fresh = Arc::new(controller);
     let handler: Handler = Arc::new(move |claim| {
-        let sync = match claim.urgency {
+        let controller = match claim.urgency {
             Urgency::Fresh | Urgency::Requested => Arc::clone(&fresh),
             Urgency::Bulk => Arc::clone(&bulk),
         };
-        Box::pin(async move { sync.sync(claim).await })
+        Box::pin(async move { controller.sync(claim).await })
     });
     let settings = queue::run::Settings { owner: owner.clone(), concurrency, clock: clock::now };
     let heartbeats = tokio::spawn(send_heartbeats(store.clone(), owner.clone(), stop.clone()));
@@ -49,7 +50,7 @@ pub(crate) async fn work(
     // what a heartbeat failed for is logged
     drop(heartbeats.await);
     drop(store.report_worker(&owner, Duration::ZERO).await);
-    worked.map_err(|error| CommandError::because("working", error))
+    worked.map_err(|error| CommandError::because("syncing accounts", error))
 }
 
 async fn send_heartbeats(store: Store, owner: String, stop: CancellationToken) {

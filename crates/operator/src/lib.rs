@@ -14,6 +14,7 @@ pub mod input;
 pub mod ledger;
 pub mod links;
 pub mod operator;
+pub mod override_input;
 pub mod overrides;
 pub mod parked;
 pub mod reconcile;

@@ -1,10 +1,8 @@
 //! Overrides: promotional grants, blocks, and attributes of a user, each with who and why.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::clock::Timestamp;
-use entitlement::names::{AccessLevel, User};
-use entitlement::until::Until;
+use entitlement::names::User;
 use serde::Serialize;
 use serde_json::{Number, Value};
 use store::override_request::{OverrideAction, OverrideOutcome, OverrideRequest, promotional_grant_id};
@@ -13,11 +11,7 @@ use utoipa::ToSchema;
 
 use crate::error::OperatorError;
 use crate::operator::{App, Operator};
-
-/// The longest promotional grant, in days: a century.
-const LONGEST_DAYS: i64 = 36_500;
-/// The longest level, id or reason, in characters.
-const LONGEST_TEXT: usize = 500;
+use crate::override_input::{Term, accepts, bounded, level as level_of, request_id};
 
 /// Whom an override is for, who makes it, and why.
 #[derive(Clone, Debug)]
@@ -27,14 +21,6 @@ pub struct Override {
     pub app: Option<String>,
     pub by: String,
     pub why: String,
-}
-
-/// How long a promotional grant lasts, as it was asked for: exactly one of the three.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Term {
-    pub days: Option<i64>,
-    pub until: Option<Timestamp>,
-    pub lifetime: bool,
 }
 
 /// What to do with what is paid for a level that is revoked.
@@ -116,36 +102,24 @@ impl Operator {
         term: Term,
         request: Option<String>,
     ) -> Result<Granted, OperatorError> {
-        let level = named(level)?;
+        let level = level_of(level)?;
         let until = term.end(self.now())?;
         let request = request.map(request_id).transpose()?;
         let app = self.app(of.app.as_deref())?.name.clone();
         let user = of.user.as_str().to_owned();
         let action = OverrideAction::Grant { level: level.clone(), until, request };
-        let granted = |id: i64, until: Until| Granted {
-            id: promotional_grant_id(id),
-            user,
-            app: app.clone(),
-            level: level.0,
-            until: until.at(),
-            repeated: false,
-            ended: false,
-        };
-        match self.apply(of, &app, action).await? {
-            OverrideOutcome::Granted(id) => Ok(granted(id, until)),
-            OverrideOutcome::GrantedBefore { id, until, ended } => {
-                Ok(Granted { repeated: true, ended, ..granted(id, until) })
-            }
-            OverrideOutcome::OtherRequest(id) => {
-                let id = promotional_grant_id(id);
-                Err(OperatorError::Conflict(format!(
-                    "that request id made `{id}`, which is something else; use another"
-                )))
-            }
+        let outcome = self.apply(of, &app, action).await?;
+        let (id, until, ended) = match outcome {
+            OverrideOutcome::Granted(id) => (id, until, false),
+            OverrideOutcome::GrantedBefore { id, until, ended } => (id, until, ended),
+            OverrideOutcome::OtherRequest(id) => return Err(used_by_another_grant(id)),
             OverrideOutcome::Done(_) => {
-                Err(OperatorError::Conflict("somebody made that request at the same time".into()))
+                return Err(OperatorError::Conflict("somebody made that request at the same time".into()));
             }
-        }
+        };
+        let repeated = matches!(outcome, OverrideOutcome::GrantedBefore { .. });
+        let id = promotional_grant_id(id);
+        Ok(Granted { id, user, app, level: level.0, until: until.at(), repeated, ended })
     }
 
     /// Ends all promotional grants of `level`, and blocks it where that is asked for. Answers how many ended, or were blocked.
@@ -153,7 +127,7 @@ impl Operator {
     /// # Errors
     /// When a value is empty or too long.
     pub async fn revoke(&self, of: Override, level: &str, paid: Paid) -> Result<u64, OperatorError> {
-        let level = named(level)?;
+        let level = level_of(level)?;
         let action = match paid {
             Paid::Block => OverrideAction::Block { level },
             Paid::Keep => OverrideAction::EndGrants { level },
@@ -167,7 +141,7 @@ impl Operator {
     /// # Errors
     /// When a value is empty or too long.
     pub async fn unblock(&self, of: Override, level: &str) -> Result<bool, OperatorError> {
-        let action = OverrideAction::Unblock { level: named(level)? };
+        let action = OverrideAction::Unblock { level: level_of(level)? };
         let app = self.app(of.app.as_deref())?.name.clone();
         Ok(changed(self.apply(of, &app, action).await?) > 0)
     }
@@ -255,70 +229,16 @@ impl Operator {
     }
 }
 
+fn used_by_another_grant(id: i64) -> OperatorError {
+    let id = promotional_grant_id(id);
+    OperatorError::Conflict(format!("that request id made `{id}`, which is something else; use another"))
+}
+
 fn changed(outcome: OverrideOutcome) -> u64 {
     match outcome {
         OverrideOutcome::Done(count) => count,
         OverrideOutcome::Granted(_) | OverrideOutcome::GrantedBefore { .. } | OverrideOutcome::OtherRequest(_) => 0,
     }
-}
-
-fn accepts(app: &App, name: &AttributeName, value: &AttributeValue) -> Result<(), OperatorError> {
-    let length = value.length();
-    let most = app.limits.characters;
-    if let Some(write) = name.unfit(value) {
-        return Err(OperatorError::Invalid(format!("`{name}` is not {write}")));
-    }
-    if name.field().is_none() && length > most as usize {
-        return Err(OperatorError::Invalid(format!("`{name}` is {length} characters long: at most {most} are taken")));
-    }
-    if name.field().is_some() && length > LONGEST_TEXT {
-        let text = format!("`{name}` is too long: at most {LONGEST_TEXT} characters are taken");
-        return Err(OperatorError::Invalid(text));
-    }
-    Ok(())
-}
-
-impl Term {
-    fn end(self, now: Timestamp) -> Result<Until, OperatorError> {
-        match (self.days, self.until, self.lifetime) {
-            (Some(days), None, false) if (1..=LONGEST_DAYS).contains(&days) => {
-                Ok(Until::At(now + TimeDelta::days(days)))
-            }
-            (Some(_), None, false) => {
-                Err(OperatorError::Invalid(format!("a promotional grant lasts 1 to {LONGEST_DAYS} days")))
-            }
-            (None, Some(until), false) if until > now && until - now <= TimeDelta::days(LONGEST_DAYS) => {
-                Ok(Until::At(until))
-            }
-            (None, Some(_), false) => {
-                let text = format!("a promotional grant ends in the future, within {LONGEST_DAYS} days");
-                Err(OperatorError::Invalid(text))
-            }
-            (None, None, true) => Ok(Until::Lifetime),
-            _ => Err(OperatorError::Invalid("write exactly one of `days`, `until` and `lifetime`".into())),
-        }
-    }
-}
-
-fn named(level: &str) -> Result<AccessLevel, OperatorError> {
-    match level.trim() {
-        "" => Err(OperatorError::Invalid("the access level is empty".into())),
-        level => Ok(AccessLevel(bounded("the access level", level.to_owned())?)),
-    }
-}
-
-fn request_id(text: String) -> Result<String, OperatorError> {
-    if text.trim().is_empty() {
-        return Err(OperatorError::Invalid("the request id is empty: leave it out, or write one".into()));
-    }
-    bounded("the request id", text)
-}
-
-fn bounded(what: &str, text: String) -> Result<String, OperatorError> {
-    if text.chars().count() <= LONGEST_TEXT {
-        return Ok(text);
-    }
-    Err(OperatorError::Invalid(format!("{what} is longer than {LONGEST_TEXT} characters")))
 }
 
 impl From<PromotionalGrantRow> for PromotionalGrant {

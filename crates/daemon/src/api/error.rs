@@ -53,12 +53,12 @@ impl IntoResponses for OfABody {
 }
 
 fn described<const COUNT: usize>(problems: [(&str, &str); COUNT]) -> BTreeMap<String, RefOr<Described>> {
-    let problem = |(status, what): (&str, &str)| {
-        let content = Content::new(Some(Ref::from_schema_name("Problem")));
-        let response = ResponseBuilder::new().description(what).content("application/json", content).build();
-        (status.to_owned(), response.into())
-    };
-    problems.into_iter().map(problem).collect()
+    problems.into_iter().map(|(status, what)| (status.to_owned(), problem(what))).collect()
+}
+
+fn problem(what: &str) -> RefOr<Described> {
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    ResponseBuilder::new().description(what).content("application/json", content).build().into()
 }
 
 /// Why a request was not carried out.

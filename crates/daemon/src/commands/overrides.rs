@@ -4,7 +4,8 @@ use entitlement::attributes::{AttributeName, AttributeValue};
 use entitlement::names::User;
 use operator::input;
 use operator::operator::Operator;
-use operator::overrides::{self, Attribute, Granted, Override, Paid, PromotionalGrant, Term};
+use operator::override_input::Term;
+use operator::overrides::{self, Attribute, Granted, Override, Paid, PromotionalGrant};
 use operator::time::absolute;
 use serde_json::json;
 

@@ -205,7 +205,8 @@ fn free_addresses() -> Result<(String, String), CommandError> {
         let found = listener.local_addr().map_err(|error| CommandError::because("finding a free port", error));
         found.map(|address| address.to_string())
     };
-    let (one, other) = (bind()?, bind()?);
+    let one = bind()?;
+    let other = bind()?;
     Ok((address(&one)?, address(&other)?))
 }
 

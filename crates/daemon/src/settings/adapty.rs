@@ -68,19 +68,12 @@ impl Adapty {
             let key = format!("adapty[{index}]");
             let Some(item) = reader.take_item(&key) else { break };
             let name_key = format!("{key}.name");
-            let written = reader.has_section(&name_key);
+            let has_name = reader.has_section(&name_key);
             let name = reader.parsed(&name_key, NAME, name);
             let app = Adapty::read(reader, &key, name.unwrap_or_default());
-            let faulty = match (written, apps.iter().any(|other| other.name == app.name)) {
-                (false, _) => Some("an app without `name`, beside which there may be others"),
-                (true, true) if !app.name.is_empty() => Some("an app of the same name as one before it"),
-                (true, _) if apps.iter().any(|other| app.is_same(other)) => {
-                    Some("an app with the key of one before it")
-                }
-                (true, _) => None,
-            };
-            if let Some(found) = faulty {
-                let (found, write) = (found.to_owned(), "a name and a key of its own for each app".to_owned());
+            if let Some(found) = app.fault(has_name, &apps) {
+                let found = found.to_owned();
+                let write = "a name and a key of its own for each app".to_owned();
                 reader.note(SettingError::Invalid { key, origin: item.origin, found, write });
             }
             apps.push(app);
@@ -121,6 +114,17 @@ impl Adapty {
 }
 
 impl Adapty {
+    /// Why it cannot stand beside the apps before it.
+    fn fault(&self, has_name: bool, before: &[Adapty]) -> Option<&'static str> {
+        if !has_name {
+            return Some("an app without `name`, beside which there may be others");
+        }
+        if !self.name.is_empty() && before.iter().any(|other| other.name == self.name) {
+            return Some("an app of the same name as one before it");
+        }
+        before.iter().any(|other| self.is_same(other)).then_some("an app with the key of one before it")
+    }
+
     /// Whether it is the same app as `other`, under another name.
     fn is_same(&self, other: &Adapty) -> bool {
         let keys = self.secret_key.present().zip(other.secret_key.present());

@@ -47,12 +47,16 @@ pub(super) fn read(reader: &mut Reader<'_>, apps: &[Adapty]) -> Vec<CatalogEntry
         };
         if entry.app.as_ref().is_some_and(|of| apps.iter().all(|app| app.name != *of)) {
             let names: Vec<String> = apps.iter().map(|app| format!("`{}`", app.name)).collect();
-            let (found, write) = ("an entry for an app that is not there".to_owned(), names.join(" or "));
-            let (key, origin) = (format!("{key}.app"), item.origin.clone());
-            reader.note(SettingError::Invalid { key, origin, found, write });
+            reader.note(SettingError::Invalid {
+                key: format!("{key}.app"),
+                origin: item.origin.clone(),
+                found: "an entry for an app that is not there".to_owned(),
+                write: names.join(" or "),
+            });
         }
         if let Some((found, write)) = clash(&catalog, &entry) {
-            let (found, write) = (found.to_owned(), write.to_owned());
+            let found = found.to_owned();
+            let write = write.to_owned();
             reader.note(SettingError::Invalid { key, origin: item.origin, found, write });
         }
         catalog.push(entry);
@@ -60,7 +64,7 @@ pub(super) fn read(reader: &mut Reader<'_>, apps: &[Adapty]) -> Vec<CatalogEntry
     catalog
 }
 
-/// What an entry cannot be beside those before it, and what to write.
+/// Why an entry cannot stand beside those before it, and what to write.
 fn clash(before: &[CatalogEntry], entry: &CatalogEntry) -> Option<(&'static str, &'static str)> {
     let of_one_app = |other: &CatalogEntry| other.app.is_none() || entry.app.is_none() || other.app == entry.app;
     let same =

@@ -34,7 +34,8 @@ fn one_line(text: &str) -> String {
     if count <= LONGEST {
         return text;
     }
-    let (begin, end) = (text.chars().take(LONGEST / 2), text.chars().skip(count - LONGEST / 2 + 1));
+    let begin = text.chars().take(LONGEST / 2);
+    let end = text.chars().skip(count - LONGEST / 2 + 1);
     begin.chain(['…']).chain(end).collect()
 }
 

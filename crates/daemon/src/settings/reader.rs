@@ -155,14 +155,8 @@ impl<'a> Reader<'a> {
 
     /// Takes the address of an HTTP API, without a slash at its end.
     pub(super) fn api_base(&mut self, key: &str, default: &str) -> String {
-        let address = |text: &str| {
-            let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
-            let odd = |c: char| c.is_whitespace() || matches!(c, '@' | '?' | '#');
-            let host = !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(odd);
-            host.then(|| text.trim_end_matches('/').to_owned())
-        };
         let write = format!("an address such as `{default}`");
-        self.parsed(key, &write, address).unwrap_or_else(|| default.to_owned())
+        self.parsed(key, &write, http_address).unwrap_or_else(|| default.to_owned())
     }
 
     /// Takes a list: an array, or one text separated by commas, and so what a reference in it holds.
@@ -327,6 +321,14 @@ fn unknown(key: &str, origin: &Origin, known: &BTreeSet<String>) -> SettingError
             write: suggestion::advice(key, known, str::to_owned),
         },
     }
+}
+
+/// An address of HTTP without user, query or fragment, and without a slash at its end.
+fn http_address(text: &str) -> Option<String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let is_odd = |c: char| c.is_whitespace() || matches!(c, '@' | '?' | '#');
+    let has_host = !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(is_odd);
+    has_host.then(|| text.trim_end_matches('/').to_owned())
 }
 
 /// The reference as an error may show it: a secret may have been written where its name belongs.

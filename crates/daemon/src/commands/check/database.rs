@@ -1,4 +1,4 @@
-//! The memory: opens, takes a write, and what waits in it.
+//! The database: that it opens and takes a write, and what waits in it.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::{clock, wiring};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
-    match tokio::time::timeout(PATIENCE, looked_at(settings)).await {
+    match tokio::time::timeout(PATIENCE, findings(settings)).await {
         Ok(Ok(findings)) => findings,
         Ok(Err(failed)) => {
             let remedy = "fix `database.url`, or what it names: does the server run, may the folder be written, has the disk room?";
@@ -25,7 +25,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     }
 }
 
-async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
+async fn findings(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
     let store = wiring::store(settings).await?;
     store.set_daemon_state("checked", clock::now().to_rfc3339()).await?;
     store.probe().await?;
@@ -35,18 +35,18 @@ async fn looked_at(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
     let works = format!("{name} opens and takes writes; {} {is_due} due", counted(due, "account"));
     let mut findings = vec![Finding::ok(Area::Database, works)];
     if !store.is_durable().await? {
-        let text = "PostgreSQL runs with `fsync = off`: a power cut may lose events that were answered with 200";
-        findings.push(Finding::warning(
-            Area::Database,
-            text,
-            "set `fsync = on` in postgresql.conf and restart PostgreSQL",
-        ));
+        findings.push(not_durable());
     }
     let parked = store.parked_counts().await?;
     if !parked.is_empty() {
         let kinds: Vec<String> = parked.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        let waits = Finding::ok(Area::Database, format!("waiting for you: {}", kinds.join(", ")));
+        let waits = Finding::ok(Area::Database, format!("parked: {}", kinds.join(", ")));
         findings.push(waits.with_remedy("`grantsync parked list` says what to do"));
     }
     Ok(findings)
+}
+
+fn not_durable() -> Finding {
+    let text = "PostgreSQL runs with `fsync = off`: a power cut may lose events that were answered with 200";
+    Finding::warning(Area::Database, text, "set `fsync = on` in postgresql.conf and restart PostgreSQL")
 }

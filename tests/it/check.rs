@@ -236,7 +236,7 @@ async fn what_is_parked_and_due_is_printed_and_is_no_error() {
     let bought = world.subscribe(NewSubscription { prices, ..NewSubscription::default() });
     world.deliver_and_settle(&bought.events).await;
     let output = world.daemon.command(&["check"]).await;
-    assert!(output.stdout.contains("ok       database  waiting for you: 1 unknown_customer\n"), "{}", output.stdout);
+    assert!(output.stdout.contains("ok       database  parked: 1 unknown_customer\n"), "{}", output.stdout);
     assert!(output.stdout.contains("0 accounts are due"), "{}", output.stdout);
     assert!(world.daemon.ready().await.is_some_and(|(status, _)| status == 200), "the daemon goes on beside it");
     finish(world).await;

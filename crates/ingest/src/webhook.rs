@@ -154,7 +154,7 @@ impl Received {
             Outcome::Enqueued(account) => Some(account.clone()),
             Outcome::NoAccount | Outcome::OtherMode | Outcome::Unreadable { .. } => None,
         };
-        Self { id: event.id.clone(), kind: event.kind.clone(), account, outcome: event.outcome.label() }
+        Self { id: event.id.clone(), kind: event.kind.clone(), account, outcome: event.outcome.as_str() }
     }
 
     fn log(self, kept: Recorded) {

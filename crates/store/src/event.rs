@@ -44,18 +44,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The name in metrics.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        match self {
-            Self::Enqueued(_) => "enqueued",
-            Self::NoAccount => "no_account",
-            Self::OtherMode => "other_mode",
-            Self::Unreadable { .. } => "unreadable",
-        }
-    }
-
-    /// The name that the database stores.
+    /// The name in the database and in metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -129,8 +129,8 @@ pub(crate) struct Audit {
   grantsync attributes u-42 --json
 
 Without KEY=VALUE it lists what operators set. An empty value deletes.
-Names are at most 30 letters, digits, `-`, `.` and `_`. A name that begins with `profile:` is a field of the
-profile: birthday, email, first_name, gender, ip_country, last_name or phone_number.
+Names are at most 30 letters, digits, `-`, `.` and `_`.
+`profile:NAME` is a field of the profile: birthday, email, first_name, gender, ip_country, last_name, phone_number.
 What is set here wins over what `[adapty.attributes]` reads at Stripe.")]
 pub(crate) struct Attributes {
     /// The app's own user id.

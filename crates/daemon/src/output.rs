@@ -28,7 +28,7 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), CommandError> {
 
 /// Prints one line.
 pub(crate) fn say(line: &str) {
-    // nobody may be reading any more
+    // the reader may have closed the pipe
     drop(writeln!(std::io::stdout().lock(), "{line}"));
 }
 

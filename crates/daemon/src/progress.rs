@@ -31,7 +31,7 @@ impl Progress {
         self.shown = Some(Instant::now());
         let line = line(self.what, done, all);
         let mut out = std::io::stderr().lock();
-        // nobody may be reading
+        // the reader may have closed the pipe
         drop(if self.terminal { write!(out, "\r{line}\x1b[K") } else { writeln!(out, "{line}") });
     }
 

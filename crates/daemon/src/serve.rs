@@ -18,7 +18,7 @@ use crate::{
     wiring, workers,
 };
 
-/// The tasks of the daemon; each runs until it is told to stop.
+/// The tasks of the daemon; each runs until it is stopped.
 type Tasks = JoinSet<Result<(), CommandError>>;
 
 /// Runs until SIGTERM or SIGINT.

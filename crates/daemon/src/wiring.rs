@@ -170,7 +170,7 @@ fn sales(settings: &Settings, store: &Store) -> Result<Option<Target>, CommandEr
     Ok(iaphub(of, limit)?.map(|iaphub| Target::slow(Destination::Iaphub(iaphub, route), rules)))
 }
 
-/// What else is asked where a user stands, if `[iaphub]` is there, with its key.
+/// What reads the purchases of the app's stores, if `[iaphub]` is there, with its key.
 fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, CommandError> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };

@@ -65,7 +65,7 @@ impl Explanation {
         Self { collected, memory, app: app.name().to_owned(), place, billed, decision, policy_mode }
     }
 
-    /// Whether nobody is known, and nothing ever happened.
+    /// Whether no user is known, and nothing ever happened.
     pub(crate) fn is_empty(&self) -> bool {
         let Memory { status, timeline, worklist, .. } = &*self.memory;
         let is_linked = self.collected.user.is_ok() && !self.collected.accounts.is_empty();

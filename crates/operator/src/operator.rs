@@ -10,7 +10,7 @@ use sync::store_reader::StoreReader;
 use crate::error::OperatorError;
 use crate::task_lease::TaskLeases;
 
-/// Carries out what an operator asks for. Each operation stands in the file of its name.
+/// Carries out what an operator asks for. Each operation is in the file of its name.
 #[derive(Clone, Debug)]
 pub struct Operator {
     pub store: Store,

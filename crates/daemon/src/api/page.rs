@@ -43,7 +43,7 @@ impl Portion {
         number.map_err(|_| ApiError::invalid("`after` is the `next` of the page before, a number"))
     }
 
-    /// How many rows to ask for: one more than the page holds tells whether there is another page.
+    /// How many rows to ask for: one more than the page holds, which shows whether there is another page.
     pub(crate) fn asked(&self) -> Result<u32, ApiError> {
         Ok(self.limit()? + 1)
     }

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::error::{ApiError, OfABody, Problem, Usual};
 use super::page::{Page, Portion};
 
-/// Selection are meant: exactly one of `ids`, `kind` and `all`.
+/// Which are meant: exactly one of `ids`, `kind` and `all`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Chosen {

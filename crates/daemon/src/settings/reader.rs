@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
     /// The keys that are written in a section whose keys are names.
     pub(super) fn keys_of(&mut self, section: &str) -> Vec<String> {
         let below = format!("{section}.");
-        // whatever is no table is left, and so refused
+        // what is no table stays among the entries, and so is refused
         if self.entries.get(section).is_some_and(|entry| matches!(entry.raw, Raw::Table)) {
             self.entries.remove(section);
         }

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::settings::adapty::Adapty as App;
 use crate::wiring;
 
-/// Nobody's user id; that there is no profile for it is what is hoped for.
+/// A user id that nobody has: no profile is expected for it.
 const NOBODY: &str = "grantsync-check";
 
 pub(super) async fn check(settings: &Settings) -> Vec<Finding> {

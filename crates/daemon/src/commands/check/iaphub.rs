@@ -11,7 +11,7 @@ use crate::settings::Settings;
 use crate::settings::iaphub::Iaphub;
 use crate::{clock, wiring};
 
-/// Nobody's user id; that nothing was sold to them is what is hoped for.
+/// A user id that nobody has: no purchases are expected for it.
 const NOBODY: &str = "grantsync-check";
 
 pub(super) async fn check(settings: &Settings) -> Vec<Finding> {

@@ -30,7 +30,7 @@ fn missing(settings: &Settings) -> Vec<Finding> {
     let told = needed.into_iter().chain(apps).chain([iaphub]).flatten().flat_map(|fault| fault.errors);
     told.map(|fault| {
         let text = fault.to_string();
-        // what to write stands behind the last colon
+        // what to write follows the last colon
         let (what, write) = text.rsplit_once(": ").unwrap_or((&text, "see README.md, Settings"));
         Finding::error(Area::Settings, what, write)
     })

@@ -109,11 +109,13 @@ async fn grown(file: &Path, accounts: u64) -> Store {
     let mut connection = sqlx::SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     let numbers = format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {accounts})");
     let texts = [
-        format!("{numbers} INSERT INTO worklist (account, customer, settled_at) SELECT 'stripe:cus_' || i, 'u-' || i, 0 FROM n"),
+        format!(
+            "{numbers} INSERT INTO worklist (account, user_id, settled_at) SELECT 'stripe:cus_' || i, 'u-' || i, 0 FROM n"
+        ),
         format!("{numbers} INSERT INTO links SELECT 'stripe:cus_' || i, 'u-' || i, 'operator', 0 FROM n"),
         format!(
             "{numbers}, t(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM t WHERE k < 9)
-             INSERT INTO ledger (key, destination, environment, customer, account, subject, step, because, state, due_at,
+             INSERT INTO ledger (key, destination, mode, user_id, account, subject, step, reason, state, due_at,
                intended_at, settled_at)
              SELECT printf('%032d', i * 10 + k), 'adapty', 'test', 'u-' || i, 'stripe:cus_' || i, 'premium', '{STEP}',
                '{{\"reason\":\"nothing_gives_it\"}}', 'confirmed', 0, 0, 0 FROM n, t"

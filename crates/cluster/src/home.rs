@@ -170,15 +170,16 @@ fn owner() -> io::Result<Option<(u32, u32)>> {
         return Ok(None);
     }
     let users = fs::read_to_string("/etc/passwd")?;
-    let find = |name| {
-        let user = |line: &str| match line.split(':').collect::<Vec<_>>()[..] {
-            [found, _, user, group, ..] if found == name => Some((user.parse().ok()?, group.parse().ok()?)),
-            _ => None,
-        };
-        users.lines().find_map(user)
-    };
-    let found = find("postgres").or_else(|| find("nobody"));
+    let found = find_user(&users, "postgres").or_else(|| find_user(&users, "nobody"));
     found.map(Some).ok_or_else(|| io::Error::other("root needs a user `postgres` or `nobody` to run PostgreSQL as"))
+}
+
+/// The user and group of `name` in the text of `/etc/passwd`.
+fn find_user(users: &str, name: &str) -> Option<(u32, u32)> {
+    users.lines().find_map(|line| match line.split(':').collect::<Vec<_>>()[..] {
+        [found, _, user, group, ..] if found == name => Some((user.parse().ok()?, group.parse().ok()?)),
+        _ => None,
+    })
 }
 
 /// A directory for its owner alone, with the files in it that we write.

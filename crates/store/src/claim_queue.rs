@@ -30,7 +30,7 @@ impl ClaimQueue {
     /// Adds the waiting claim to a batch that may give it something, and takes one out that would find nothing.
     pub(crate) fn arrange(&mut self, batch: &mut Vec<Pending>) {
         // without a write, the waiting claim's own time has come
-        if batch.is_empty() || batch.iter().any(|pending| pending.write.wakes() > Wakes::Nobody) {
+        if batch.is_empty() || batch.iter().any(|pending| pending.write.wakes() > Wakes::NoProcess) {
             self.idle_until = None;
             batch.extend(self.waiting.take().map(|waiting| waiting.claim));
             return;

@@ -59,21 +59,23 @@ fn is_free(now: &str) -> String {
     )
 }
 
+/// The first accounts of these priorities that are due and free, with the time as `$3`.
+fn due_accounts(priorities: &str, limit: &str) -> String {
+    let is_free = is_free("$3");
+    format!(
+        "SELECT account FROM (SELECT w.account FROM worklist w
+           WHERE w.priority IN ({priorities}) AND {is_free} ORDER BY w.priority, w.due_at LIMIT {limit})"
+    )
+}
+
 impl Request<'_> {
     /// SQLite has one writer at a time: what one statement finds, it has. Bulk comes last, as far as there is capacity.
     async fn claim_alone(&self, connection: &mut Connection) -> Result<[Vec<Row>; 2], StoreError> {
-        let due = |priorities: &str, limit: &str| {
-            let is_free = is_free("$3");
-            format!(
-                "SELECT account FROM (SELECT w.account FROM worklist w
-                   WHERE w.priority IN ({priorities}) AND {is_free} ORDER BY w.priority, w.due_at LIMIT {limit})"
-            )
-        };
         let claim = sql(format!(
             "UPDATE worklist SET lease = $1, lease_until = $2 WHERE account IN ({} UNION ALL {} LIMIT $4)
              RETURNING account, user_id, generation, triggered_at, attempts, failing_since, priority, requested, due_at",
-            due("0, 1", "$4"),
-            due("2", "$5")
+            due_accounts("0, 1", "$4"),
+            due_accounts("2", "$5")
         ))
         .bind(self.lease.as_str())
         .bind(self.until)

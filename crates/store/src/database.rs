@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection as _, Executor, Row as _};
+use sqlx::{ConnectOptions, Connection as _, Executor, PgConnection, Row as _};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -128,39 +128,36 @@ impl Database {
 
     /// Migrates the tables, in one transaction and one process at a time.
     pub(crate) async fn migrate(&self, connection: &mut Connection) -> Result<(), OpenError> {
-        let migrated = match connection {
-            Connection::Sqlite(connection) => {
-                let mut migrator = migrations::sqlite();
-                let begun = connection.connection().begin_with("BEGIN IMMEDIATE").await;
-                let mut transaction = begun.map_err(|source| self.refuses(source))?;
-                let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
-                transaction.commit().await.map_err(MigrateError::from).and(run)
-            }
-            Connection::Postgres(connection) => {
-                warn_of_lost_commits(connection).await;
-                match schema(connection).await {
-                    // a process that only serves need not be allowed to change tables
-                    Schema::Current => return Ok(()),
-                    Schema::Newer(version) => return Err(OpenError::Newer { version }),
-                    Schema::Behind => {}
-                }
-                let mut migrator = migrations::postgres();
-                let begun = connection.begin().await;
-                let mut transaction = begun.map_err(|source| self.refuses(source))?;
-                let run = match transaction.execute(MIGRATING).await {
-                    Ok(_) => unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await,
-                    Err(error) => Err(error.into()),
-                };
-                match run {
-                    Ok(()) => transaction.commit().await.map_err(MigrateError::from),
-                    Err(error) => Err(error),
-                }
-            }
-        };
-        migrated.map_err(|error| match error {
-            MigrateError::VersionMissing(version) => OpenError::Newer { version },
-            other => OpenError::Migrate(other),
-        })
+        match connection {
+            Connection::Sqlite(pipeline) => self.migrate_sqlite(pipeline).await,
+            Connection::Postgres(connection) => self.migrate_postgres(connection).await,
+        }
+    }
+
+    async fn migrate_sqlite(&self, pipeline: &mut SqlitePipeline) -> Result<(), OpenError> {
+        let begun = pipeline.connection().begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(|source| self.refuses(source))?;
+        let mut migrator = migrations::sqlite();
+        let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
+        transaction.commit().await.map_err(MigrateError::from).and(run).map_err(not_migrated)
+    }
+
+    async fn migrate_postgres(&self, connection: &mut PgConnection) -> Result<(), OpenError> {
+        warn_of_lost_commits(connection).await;
+        match schema(connection).await {
+            // a process that only serves need not be allowed to change tables
+            Schema::Current => return Ok(()),
+            Schema::Newer(version) => return Err(OpenError::Newer { version }),
+            Schema::Behind => {}
+        }
+        let begun = connection.begin().await;
+        let mut transaction = begun.map_err(|source| self.refuses(source))?;
+        let locked = transaction.execute(MIGRATING).await.map_err(MigrateError::from);
+        locked.map_err(not_migrated)?;
+        let mut migrator = migrations::postgres();
+        let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
+        run.map_err(not_migrated)?;
+        transaction.commit().await.map_err(MigrateError::from).map_err(not_migrated)
     }
 
     fn refuses(&self, source: sqlx::Error) -> OpenError {
@@ -190,6 +187,13 @@ impl Database {
     }
 }
 
+fn not_migrated(error: MigrateError) -> OpenError {
+    match error {
+        MigrateError::VersionMissing(version) => OpenError::Newer { version },
+        other => OpenError::Migrate(other),
+    }
+}
+
 /// The lock is ours and belongs to the transaction, so that it works through a pooler too.
 fn unlocked(migrator: &mut Migrator) -> &Migrator {
     migrator.set_locking(false)
@@ -202,7 +206,7 @@ enum Schema {
     Newer(i64),
 }
 
-async fn schema(connection: &mut sqlx::PgConnection) -> Schema {
+async fn schema(connection: &mut PgConnection) -> Schema {
     let known = migrations::newest_on_postgres();
     // fails where the table does not exist yet
     let applied = sqlx::query("SELECT max(version) AS version, bool_and(success) AS good FROM _sqlx_migrations");
@@ -216,14 +220,14 @@ async fn schema(connection: &mut sqlx::PgConnection) -> Schema {
 }
 
 /// A server that does not wait for its disk loses events that were answered with 200.
-async fn warn_of_lost_commits(connection: &mut sqlx::PgConnection) {
+async fn warn_of_lost_commits(connection: &mut PgConnection) {
     let shown = sqlx::query("SELECT current_setting('fsync')").fetch_one(connection).await;
     if shown.is_ok_and(|row| row.get::<String, _>(0) == "off") {
         tracing::warn!("postgresql runs with `fsync = off`: a power cut may lose events that were answered with 200");
     }
 }
 
-async fn answers(connection: &mut sqlx::PgConnection) -> bool {
+async fn answers(connection: &mut PgConnection) -> bool {
     timeout(LONGEST_PING, connection.ping()).await.is_ok_and(|pong| pong.is_ok())
 }
 

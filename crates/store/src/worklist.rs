@@ -165,14 +165,7 @@ pub(crate) async fn enqueue(
     if accounts.is_empty() {
         return Ok(());
     }
-    let rows = accounts.iter().map(|(account, urgency)| {
-        let (priority, requested) = match urgency {
-            Urgency::Fresh => (priority::FRESH, 0),
-            Urgency::Requested => (priority::FRESH, 1),
-            Urgency::Bulk => (priority::BULK, 1),
-        };
-        [account.as_str().into(), Value::from(priority), Value::from(requested)]
-    });
+    let rows = accounts.iter().map(|(account, urgency)| enqueued_row(account, *urgency));
     let columns = [Column::Text("account"), Column::Number("priority"), Column::Number("requested")];
     // in order, so that two processes never deadlock; of an account that is due already the higher urgency counts
     sql("INSERT INTO worklist (account, user_id, due_at, priority, requested, generation, triggered_at)
@@ -193,6 +186,15 @@ pub(crate) async fn enqueue(
     .with(Batch::new("enqueued", columns, rows))
     .queue(connection, "enqueueing accounts")
     .await
+}
+
+fn enqueued_row(account: &Account, urgency: Urgency) -> [Value<'_>; 3] {
+    let (priority, requested) = match urgency {
+        Urgency::Fresh => (priority::FRESH, 0),
+        Urgency::Requested => (priority::FRESH, 1),
+        Urgency::Bulk => (priority::BULK, 1),
+    };
+    [account.as_str().into(), priority.into(), requested.into()]
 }
 
 pub(crate) async fn retry_all(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {

@@ -109,7 +109,7 @@ impl Pending {
 /// Whom a write may have given something to claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wakes {
-    Nobody,
+    NoProcess,
     ThisProcess,
     AllProcesses,
 }
@@ -166,7 +166,7 @@ impl Write {
             | Self::PauseUpstream(_)
             | Self::TakeTask(..)
             | Self::ReportWorker(..)
-            | Self::RemoveExpired(..) => Wakes::Nobody,
+            | Self::RemoveExpired(..) => Wakes::NoProcess,
         }
     }
 

@@ -69,7 +69,7 @@ impl Writer {
     /// Writes a batch in one transaction; when one write spoils it, each is tried alone, so that none blocks the others.
     async fn commit(&mut self, batch: Vec<Pending>) -> Wakes {
         if batch.is_empty() {
-            return Wakes::Nobody;
+            return Wakes::NoProcess;
         }
         match self.write(&batch).await {
             Ok(answers) => {
@@ -82,7 +82,7 @@ impl Writer {
     }
 
     async fn commit_singly(&mut self, batch: Vec<Pending>) -> Wakes {
-        let mut wakes = Wakes::Nobody;
+        let mut wakes = Wakes::NoProcess;
         for single in batch {
             let woken = match self.write(std::slice::from_ref(&single)).await {
                 Ok(answers) => self.answer(vec![single], answers),
@@ -94,7 +94,7 @@ impl Writer {
     }
 
     fn answer(&mut self, batch: Vec<Pending>, answers: Vec<Answer>) -> Wakes {
-        let mut wakes = Wakes::Nobody;
+        let mut wakes = Wakes::NoProcess;
         for (pending, answer) in batch.into_iter().zip(answers) {
             if !matches!(answer, Answer::Recorded(Recorded::Duplicate)) {
                 wakes = wakes.max(pending.write.wakes());
@@ -120,7 +120,7 @@ impl Writer {
         for pending in batch {
             pending.answer(Err(StoreError::Refused(cause.clone())));
         }
-        Wakes::Nobody
+        Wakes::NoProcess
     }
 
     /// One transaction, tried again when the database took it back because another process was in the way.

@@ -44,7 +44,7 @@ pub enum ImportError {
     #[error("a daemon works on the SQLite database (it holds {leased} leases): stop it, then copy")]
     InUse { leased: i64 },
     #[error(
-        "the PostgreSQL database has {rows} rows in `{table}` already, which did not come from this copy; use an empty one"
+        "the PostgreSQL database holds {rows} rows in `{table}` already, which did not come from this copy; use an empty one"
     )]
     NotEmpty { table: &'static str, rows: i64 },
     #[error("after the copy `{table}` has {there} rows, {expected} were expected: nothing was removed; report it")]

@@ -69,7 +69,7 @@ async fn after_a_trigger_that_notified_nobody_others_are_notified_again() {
             let bought = world.buys(&format!("u-{number}"), "price_premium");
             world.deliver(&bought.events[..1]).await;
             let notified = tokio::time::timeout(Duration::from_secs(1), listener.recv()).await;
-            if notified.is_ok_and(|notified| notified.unwrap().payload().ends_with(" rung")) {
+            if notified.is_ok_and(|notified| notified.unwrap().payload().ends_with(" triggered")) {
                 return;
             }
         }

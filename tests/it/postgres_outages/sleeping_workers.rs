@@ -75,7 +75,8 @@ async fn a_worker_that_slept_between_two_grants_does_not_send_the_second() {
     let both = [("price_premium", "premium"), ("price_gold", "gold")];
     let night = Night::begins(&both, When::Asking("POST", "/grant/")).await;
     night.passes().await;
-    night.ends(Until::Unsettled).await;
+    // the second grant is intended with the result of the first, under the lease that it has lost
+    night.ends(Until::Lost).await;
 }
 
 /// When a worker falls asleep.
@@ -207,7 +208,7 @@ impl Night {
             Until::Lost => self.until_lost().await,
             Until::Unsettled => {
                 let account = format!("account.id=stripe:{}", self.bought.customer);
-                let said = format!("the lease ran out before the look was settled {account}");
+                let said = format!("the lease ran out before the sync was settled {account}");
                 until_said(&self.sleeper, &said, 1).await;
             }
         }

@@ -99,8 +99,8 @@ impl Home {
 
     /// Makes the files of a server whose superuser is `postgres`.
     ///
-    /// The password is checked by md5: one that lives for minutes needs no better, and in a debug build SCRAM's thousands
-    /// of rounds would cost every connection 60 ms.
+    /// The password is checked by md5: one that lives for minutes needs no better, and in a debug build SCRAM's
+    /// thousands of rounds would cost every connection 60 ms.
     pub(crate) fn furnish(&self, password: &str) -> Result<(), ClusterError> {
         fs::write(self.directory.join(PASSWORD), password).map_err(ClusterError::Directory)?;
         self.run("initdb -D data -U postgres -A md5 --pwfile password -E UTF8 --no-locale --no-sync")?;

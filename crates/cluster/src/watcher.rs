@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use crate::error::ClusterError;
 use crate::home::Home;
 
-/// Waits for the end of its input, which the test process alone holds open and which no child of it inherits. An `initdb`
-/// or a start that runs then keeps its lock on the log until it ends.
+/// Waits for the end of its input, which the test process alone holds open and which no child of it inherits. An
+/// `initdb` or a start that runs then keeps its lock on the log until it ends.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 cat >/dev/null

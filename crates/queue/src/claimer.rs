@@ -39,7 +39,8 @@ impl Claimer {
         while let Some(free) = free_workers(&self.feed, &stop).await {
             number += 1;
             let capacity = Capacity { total: free, bulk: self.free_for_bulk().min(free) };
-            // while no bulk account may be claimed, an ended sync frees capacity and writes nothing that would wake the claim
+            // while no bulk account may be claimed, an ended sync frees capacity and writes nothing that would wake the
+            // claim
             let waits = capacity.bulk > 0 && !self.store.is_shared();
             // not even a stop ends it halfway: what is claimed must be held, so that it can be given back
             let Some(found) = self.claim(Lease::new(&self.owner, number), capacity, waits, &stop).await else {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use entitlement::names::Account;
 use store::claim::{Claim, Lease, LeaseDeadline, Urgency};
 
-/// The leases of accounts that were claimed and whose sync has not ended. Only these are renewed: a lease whose sync ended
-/// without settling it expires by itself.
+/// The leases of accounts that were claimed and whose sync has not ended. Only these are renewed: a lease whose sync
+/// ended without settling it expires by itself.
 #[derive(Clone, Debug, Default)]
 pub struct HeldLeases(Arc<Mutex<Held>>);
 

@@ -57,7 +57,8 @@ impl Store {
         self.list_audit_log(query.first(limit, "id DESC")).await
     }
 
-    /// The override because of which a step was intended, where its reason names one; of attributes the last one before it.
+    /// The override because of which a step was intended, where its reason names one; of attributes the last one before
+    /// it.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,7 +1,7 @@
 //! A claim that waits in the writer until something is due.
 //!
-//! A claim that found nothing is tried again in the very transaction that may have made something due, so that a trigger
-//! and its claim are one commit, or at the time at which an account becomes due by itself.
+//! A claim that found nothing is tried again in the very transaction that may have made something due, so that a
+//! trigger and its claim are one commit, or at the time at which an account becomes due by itself.
 
 use std::time::Duration;
 

@@ -85,9 +85,9 @@ impl Request<'_> {
         claim.fetch_with(next_due(self.now), connection).await.map_err(StoreError::on("claiming accounts"))
     }
 
-    /// On PostgreSQL other processes claim at the same time. Rows that one of them has locked are passed over; then each
-    /// user is locked for the rest of the transaction; only then does a second statement, which sees everything committed
-    /// by now, find out whether another account of theirs is leased.
+    /// On PostgreSQL other processes claim at the same time. Rows that one of them has locked are passed over; then
+    /// each user is locked for the rest of the transaction; only then does a second statement, which sees everything
+    /// committed by now, find out whether another account of theirs is leased.
     async fn claim_among_others(&self, connection: &mut Connection) -> Result<Vec<Row>, StoreError> {
         let free = self.lock_free(connection).await?;
         if free.is_empty() {

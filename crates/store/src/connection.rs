@@ -45,7 +45,8 @@ pub(crate) enum Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Durability {
     Full,
-    /// For what a power cut may undo: leases, and tokens of rate limits. SQLite has one writer, which is always durable.
+    /// For what a power cut may undo: leases, and tokens of rate limits. SQLite has one writer, which is always
+    /// durable.
     Relaxed,
 }
 
@@ -59,9 +60,9 @@ pub enum Time {
 }
 
 impl Connection {
-    /// Begins a transaction and answers the time in it: read only now, since beginning may have waited. SQLite begins with
-    /// the first statement, so that a wait for another process makes that time up to [`BUSY`] old: shorter than a lease
-    /// lasts, and a lease that another process took meanwhile has another name.
+    /// Begins a transaction and answers the time in it: read only now, since beginning may have waited. SQLite begins
+    /// with the first statement, so that a wait for another process makes that time up to [`BUSY`] old: shorter than a
+    /// lease lasts, and a lease that another process took meanwhile has another name.
     ///
     /// [`BUSY`]: crate::database::BUSY
     pub(crate) async fn begin(
@@ -108,9 +109,9 @@ impl Connection {
     }
 }
 
-/// What begins a transaction on PostgreSQL: locks are waited for less long than a lease lasts, and a process that stops in
-/// the middle of a transaction blocks the others no longer than that. A stronger `synchronous_commit` than `on` stays as
-/// the server has it; `off` would lose events that were answered with 200.
+/// What begins a transaction on PostgreSQL: locks are waited for less long than a lease lasts, and a process that stops
+/// in the middle of a transaction blocks the others no longer than that. A stronger `synchronous_commit` than `on`
+/// stays as the server has it; `off` would lose events that were answered with 200.
 fn beginning(durability: Durability) -> &'static str {
     match durability {
         Durability::Full => {
@@ -127,8 +128,8 @@ fn beginning(durability: Durability) -> &'static str {
     }
 }
 
-/// Does `work` on a connection of `pool`. One that does not answer in time is closed, since it may never answer again; given
-/// back, it would occupy its place for ever.
+/// Does `work` on a connection of `pool`. One that does not answer in time is closed, since it may never answer again;
+/// given back, it would occupy its place for ever.
 pub(crate) async fn bounded<T>(
     pool: &PgPool,
     longest: Duration,
@@ -142,8 +143,8 @@ pub(crate) async fn bounded<T>(
     })
 }
 
-/// Reads on a connection of `pool`. One that was cut meanwhile (the server restarted or failed over) is replaced and the
-/// read repeated: a connection that was just used is not pinged before.
+/// Reads on a connection of `pool`. One that was cut meanwhile (the server restarted or failed over) is replaced and
+/// the read repeated: a connection that was just used is not pinged before.
 pub(crate) async fn read_again(
     pool: &PgPool,
     query: impl Fn() -> Query<'static, Postgres, PgArguments>,

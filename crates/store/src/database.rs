@@ -92,7 +92,8 @@ impl Database {
         Ok(connection)
     }
 
-    /// A SQLite file that cannot be read is not opened for writing, since opening and closing it may checkpoint its log.
+    /// A SQLite file that cannot be read is not opened for writing, since opening and closing it may checkpoint its
+    /// log.
     async fn check_readable(&self) -> Result<(), OpenError> {
         let Self::Sqlite(options) = self else { return Ok(()) };
         let file = options.get_filename();

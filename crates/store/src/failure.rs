@@ -15,8 +15,8 @@ pub(crate) fn is_of_one_write(error: &StoreError) -> bool {
     matches!(primary, Some(1 | 18 | 19 | 20 | 25))
 }
 
-/// Whether the same transaction may succeed at once: PostgreSQL took it back for another one (serialization, deadlock, a
-/// lock that was waited for too long), or its connection was cut while nothing was begun on it.
+/// Whether the same transaction may succeed at once: PostgreSQL took it back for another one (serialization, deadlock,
+/// a lock that was waited for too long), or its connection was cut while nothing was begun on it.
 pub(crate) fn is_passing(error: &StoreError) -> bool {
     let code = code(error);
     let was_taken_back = code.as_deref().is_some_and(|code| matches!(code, "40001" | "40P01" | "55P03"));

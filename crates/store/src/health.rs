@@ -24,8 +24,8 @@ impl Store {
         query.await.map(drop).map_err(StoreError::on("asking whether the database answers"))
     }
 
-    /// Whether a power cut loses nothing that is committed, as far as the database's settings tell: PostgreSQL may run with
-    /// `fsync = off`.
+    /// Whether a power cut loses nothing that is committed, as far as the database's settings tell: PostgreSQL may run
+    /// with `fsync = off`.
     ///
     /// # Errors
     /// When the database does not answer.

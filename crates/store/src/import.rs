@@ -15,7 +15,8 @@ use crate::value::{Value, json, millis};
 
 /// Rows of one batch.
 const BATCH: i64 = 1000;
-/// The entry of `daemon_state` that says where the copy came from; each table's progress has this name with the table's.
+/// The entry of `daemon_state` that says where the copy came from; each table's progress has this name with the
+/// table's.
 const STATE: &str = "import";
 
 /// How far a table's copy is.
@@ -51,8 +52,8 @@ pub enum ImportError {
     Short { table: &'static str, expected: i64, there: i64 },
 }
 
-/// Copies the SQLite database at `from` into the PostgreSQL database at `to`, and reports its progress. It may be stopped
-/// and called again.
+/// Copies the SQLite database at `from` into the PostgreSQL database at `to`, and reports its progress. It may be
+/// stopped and called again.
 ///
 /// # Errors
 /// When either database refuses, a daemon works on the first, or the second has rows of its own.

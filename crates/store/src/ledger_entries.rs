@@ -48,9 +48,9 @@ impl Store {
         Ok((ledger(&entries)?, overrides::overrides(&of_user)?))
     }
 
-    /// Writes, in one transaction, the results of earlier steps and the steps about to be sent. Nothing may be sent unless
-    /// this answers [`Fenced::Written`]. It answers [`Fenced::LeaseLost`] also where a step of the same key is settled
-    /// already; the results were written then.
+    /// Writes, in one transaction, the results of earlier steps and the steps about to be sent. Nothing may be sent
+    /// unless this answers [`Fenced::Written`]. It answers [`Fenced::LeaseLost`] also where a step of the same key is
+    /// settled already; the results were written then.
     ///
     /// # Errors
     /// When the database refuses.
@@ -113,8 +113,8 @@ fn entries_of_row(row: &Row) -> Result<Vec<Entry>, StoreError> {
     Ok(Entry::from_stored(row.get("seq"), StepKey::stored(row.get("key")), step, state))
 }
 
-/// Settles earlier steps that the profile shows or that are no longer needed, and writes intentions. Answers the accounts
-/// of those whose steps must not be sent, since an entry of the same key is settled.
+/// Settles earlier steps that the profile shows or that are no longer needed, and writes intentions. Answers the
+/// accounts of those whose steps must not be sent, since an entry of the same key is settled.
 pub(crate) async fn intend(
     connection: &mut Connection,
     intents: &[&Intent],

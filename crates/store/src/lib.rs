@@ -1,11 +1,12 @@
 //! The memory: inbox, worklist and ledger on SQLite or PostgreSQL, with one group-committing writer.
 //!
-//! Every write of the process goes through one task ([`writer`]) that takes whatever waits, writes it in one transaction
-//! with one statement a table ([`transaction`]), and answers every waiter after the commit. Reads go through a small pool.
-//! One SQL text serves both databases ([`statement`]); where it must differ, a comment says why.
+//! Every write of the process goes through one task ([`writer`]) that takes whatever waits, writes it in one
+//! transaction with one statement a table ([`transaction`]), and answers every waiter after the commit. Reads go
+//! through a small pool. One SQL text serves both databases ([`statement`]); where it must differ, a comment says why.
 //!
-//! From bottom to top, and never back: what is written and read (`claim`, `record`, `event`, …), connections and statements,
-//! [`open::Store`], one file a table with its queries, the transaction, the writer, and [`start`], which opens a store.
+//! From bottom to top, and never back: what is written and read (`claim`, `record`, `event`, …), connections and
+//! statements, [`open::Store`], one file a table with its queries, the transaction, the writer, and [`start`], which
+//! opens a store.
 
 pub mod accounts;
 mod apply_override;

@@ -1,8 +1,8 @@
 //! Rate limits that hold over all processes: tokens are granted in batches, not one by one.
 //!
 //! One number a limit: `full_at`, when its bucket is full again if nothing is taken (the generic cell rate algorithm).
-//! Granting `n` tokens moves it by `n` intervals. A bucket holds half a second's worth, which may be used at once; further
-//! tokens come at their slots, which are granted first come, first served.
+//! Granting `n` tokens moves it by `n` intervals. A bucket holds half a second's worth, which may be used at once;
+//! further tokens come at their slots, which are granted first come, first served.
 
 use std::time::Duration;
 

@@ -30,8 +30,8 @@ pub struct AccountContext {
 impl Store {
     /// Links an account to its user, and remembers the former one, whose rights must end.
     ///
-    /// Under a lease it takes the user too: it answers [`Linked::Busy`] while another account of the user is being synced.
-    /// Without one (an operator's word) the account becomes due.
+    /// Under a lease it takes the user too: it answers [`Linked::Busy`] while another account of the user is being
+    /// synced. Without one (an operator's word) the account becomes due.
     ///
     /// # Errors
     /// When the database refuses.
@@ -101,8 +101,8 @@ fn link_of_row(row: &Row) -> Option<Link> {
     })
 }
 
-/// Makes links that syncs learnt, each under its lease and of another user. Answers those that are made and whose user is
-/// taken; the others are busy.
+/// Makes links that syncs learnt, each under its lease and of another user. Answers those that are made and whose user
+/// is taken; the others are busy.
 pub(crate) async fn learn(
     connection: &mut Connection,
     links: &[&Link],
@@ -113,7 +113,8 @@ pub(crate) async fn learn(
     if links.is_empty() {
         return Ok(HashSet::new());
     }
-    // one whose user is leased through another account is linked all the same: from now on claims pass over it meanwhile
+    // one whose user is leased through another account is linked all the same: from now on claims pass over it
+    // meanwhile
     let Kept { mut linked, busy } = keep(connection, &links, By::Sync, now).await?;
     linked.retain(|account| !busy.contains(account));
     Ok(linked)
@@ -202,8 +203,8 @@ pub(crate) async fn forget_former_user(
     query.bind(account.as_str()).bind(user.as_str()).queue(connection, "forgetting a former user").await
 }
 
-/// Keeps claims and links of other processes off the users until the transaction ends. Answers the accounts whose user no
-/// other process locked before; only of them does what [`busy`] reads hold. SQLite has one writer at a time.
+/// Keeps claims and links of other processes off the users until the transaction ends. Answers the accounts whose user
+/// no other process locked before; only of them does what [`busy`] reads hold. SQLite has one writer at a time.
 async fn lock_users(connection: &mut Connection, links: &[&Link]) -> Result<HashSet<Account>, StoreError> {
     if let Connection::Sqlite(_) = connection {
         return Ok(links.iter().map(|link| link.account.clone()).collect());

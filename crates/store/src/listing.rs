@@ -3,8 +3,8 @@
 use crate::statement::{Statement, sql};
 use crate::value::Value;
 
-/// A query being built. Only the conditions that are needed come into its text, so that the database finds the index for
-/// them.
+/// A query being built. Only the conditions that are needed come into its text, so that the database finds the index
+/// for them.
 #[derive(Debug)]
 pub(crate) struct Listing<'a> {
     text: String,

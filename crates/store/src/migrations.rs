@@ -1,7 +1,7 @@
 //! The files of `migrations`, built into the program.
 //!
-//! They are listed here instead of by `sqlx::migrate!`, whose macro crate makes every build compile SQLite, rustls and both
-//! drivers a second time.
+//! They are listed here instead of by `sqlx::migrate!`, whose macro crate makes every build compile SQLite, rustls and
+//! both drivers a second time.
 
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};

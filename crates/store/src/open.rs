@@ -73,14 +73,14 @@ impl Store {
         answer.await.map_err(|_| StoreError::Stopped)?
     }
 
-    /// Ends when an account may have become due: after a trigger in this process, and in others once [`Store::listen`] was
-    /// called. A notification may be lost; whoever waits looks by itself every few seconds too.
+    /// Ends when an account may have become due: after a trigger in this process, and in others once [`Store::listen`]
+    /// was called. A notification may be lost; whoever waits looks by itself every few seconds too.
     pub async fn triggered(&self) {
         self.notifier.triggered().await;
     }
 
-    /// On PostgreSQL, listens from now on to the other processes: their triggers end [`Store::triggered`], and the pauses
-    /// of upstreams that they report are answered here. On SQLite nothing ever comes.
+    /// On PostgreSQL, listens from now on to the other processes: their triggers end [`Store::triggered`], and the
+    /// pauses of upstreams that they report are answered here. On SQLite nothing ever comes.
     #[must_use]
     pub fn listen(&self) -> mpsc::UnboundedReceiver<UpstreamPause> {
         self.notifier.listen()
@@ -92,8 +92,8 @@ impl Store {
         matches!(self.reads, Pool::Postgres(_))
     }
 
-    /// Closes the database after everything handed in is written. SQLite's log is checkpointed then, so that the file alone
-    /// is a whole copy.
+    /// Closes the database after everything handed in is written. SQLite's log is checkpointed then, so that the file
+    /// alone is a whole copy.
     pub async fn close(self) {
         let closed = timeout(CLOSE_TIMEOUT, async {
             if let Pool::Sqlite(reads) = &self.reads {

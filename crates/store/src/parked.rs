@@ -260,8 +260,8 @@ fn bind_selection<'a>(which: &Selection, statement: Statement<'a>) -> Statement<
     statement.bind(ids.is_none()).bind(kind).with(Batch::new("ids", [Column::Number("id")], rows))
 }
 
-/// Makes the accounts of parked rows due, and their refused steps intended again. Answers how many rows were released; an
-/// event that cannot be read has no account.
+/// Makes the accounts of parked rows due, and their refused steps intended again. Answers how many rows were released;
+/// an event that cannot be read has no account.
 pub(crate) async fn release(connection: &mut Connection, which: &Selection, now: Timestamp) -> Result<u64, StoreError> {
     let found = sql("SELECT kind, subject FROM parked
          WHERE dropped IS NULL AND ($1 OR id IN (SELECT id FROM ids)) AND ($2 IS NULL OR kind = $2)");

@@ -86,8 +86,8 @@ pub enum SyncEnding {
     Done { due: Option<Timestamp>, attention: Vec<Attention> },
     /// It failed. `attention` is added to what is parked for the account.
     Failed { due: Timestamp, error: String, attention: Vec<Attention> },
-    /// Part of it cannot be done as things are. `attention` is added to what is parked for the account; `error` says why
-    /// not everything that the user has could be read.
+    /// Part of it cannot be done as things are. `attention` is added to what is parked for the account; `error` says
+    /// why not everything that the user has could be read.
     Incomplete { due: Option<Timestamp>, attention: Vec<Attention>, error: Option<String> },
     /// The account only led to another one; its row is removed.
     Discarded,

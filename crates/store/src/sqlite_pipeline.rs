@@ -1,8 +1,8 @@
 //! Statements for SQLite, queued and sent to its thread together.
 //!
-//! SQLite runs on a thread of its own. Sending it something wakes that thread and waits for it, which costs more than most
-//! statements do; so statements whose answer nobody waits for are queued until the next whose answer is needed, or until
-//! the commit.
+//! SQLite runs on a thread of its own. Sending it something wakes that thread and waits for it, which costs more than
+//! most statements do; so statements whose answer nobody waits for are queued until the next whose answer is needed, or
+//! until the commit.
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};

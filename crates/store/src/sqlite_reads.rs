@@ -1,7 +1,7 @@
 //! Connections that read SQLite's file.
 //!
-//! A file does not go away as a server does, so no connection is pinged: sqlx's own pool pings after each use, which wakes
-//! the connection's thread once more and costs as much as a short read.
+//! A file does not go away as a server does, so no connection is pinged: sqlx's own pool pings after each use, which
+//! wakes the connection's thread once more and costs as much as a short read.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

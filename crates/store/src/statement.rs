@@ -1,8 +1,8 @@
 //! One SQL text for both databases: values are bound by place, rows travel as a batch.
 //!
-//! A [`Batch`] appears in the statement as a table of its own. On SQLite it is one JSON text that `json_each` unfolds, on
-//! PostgreSQL one array a column that `unnest` unfolds; either way the text never changes with the number of rows, so it
-//! is prepared once, and a batch costs one call to the driver.
+//! A [`Batch`] appears in the statement as a table of its own. On SQLite it is one JSON text that `json_each` unfolds,
+//! on PostgreSQL one array a column that `unnest` unfolds; either way the text never changes with the number of rows,
+//! so it is prepared once, and a batch costs one call to the driver.
 
 use std::borrow::Cow;
 
@@ -77,8 +77,8 @@ impl<'a> Statement<'a> {
         }
     }
 
-    /// Executes it at the latest with the next statement whose answer is waited for, or with the commit; a failure may show
-    /// only there, as one of `doing`.
+    /// Executes it at the latest with the next statement whose answer is waited for, or with the commit; a failure may
+    /// show only there, as one of `doing`.
     pub(crate) async fn queue(self, on: &mut Connection, doing: &'static str) -> Result<(), StoreError> {
         let queued = match on {
             Connection::Sqlite(on) => self.add_to(on.queue(), Some(doing)),
@@ -208,8 +208,8 @@ impl<'a> Statement<'a> {
         query
     }
 
-    /// The text behind its batches. `unfold` answers how a batch is unfolded from values that are bound from a place on,
-    /// and how many those are.
+    /// The text behind its batches. `unfold` answers how a batch is unfolded from values that are bound from a place
+    /// on, and how many those are.
     fn with_batches(&self, text: &str, unfold: impl Fn(&Batch<'_>, usize) -> (String, usize)) -> String {
         let mut all = String::with_capacity(text.len() + 256);
         let mut place = self.values.len() + 1;

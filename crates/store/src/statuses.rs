@@ -19,8 +19,8 @@ pub struct StoredStatus {
     pub status: Status,
     /// When it was seen.
     pub as_of: Timestamp,
-    /// Since when a sync of one of the user's accounts is overdue or fails, so that the status may be out of date. Since
-    /// ever, where a sync was given up or could not read everything.
+    /// Since when a sync of one of the user's accounts is overdue or fails, so that the status may be out of date.
+    /// Since ever, where a sync was given up or could not read everything.
     pub overdue_since: Option<Timestamp>,
 }
 

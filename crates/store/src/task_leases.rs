@@ -14,8 +14,8 @@ use crate::value::{millis, millis_after};
 use crate::write::Write;
 
 impl Store {
-    /// Takes or extends the lease on `task` for `span`; a span of zero gives it back. [`Fenced::LeaseLost`] while another
-    /// process holds it.
+    /// Takes or extends the lease on `task` for `span`; a span of zero gives it back. [`Fenced::LeaseLost`] while
+    /// another process holds it.
     ///
     /// # Errors
     /// When the database refuses.

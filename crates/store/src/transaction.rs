@@ -203,8 +203,8 @@ enum Shared {
     TaskLeases,
 }
 
-/// The places of the batch in the order in which they are written: rows that all processes write to come last, in the order
-/// of their names, so that two processes never deadlock.
+/// The places of the batch in the order in which they are written: rows that all processes write to come last, in the
+/// order of their names, so that two processes never deadlock.
 fn lock_order(batch: &[Pending]) -> Vec<usize> {
     let mut places: Vec<usize> = (0..batch.len()).collect();
     places.sort_by_key(|place| shared_row(&batch[*place].write));

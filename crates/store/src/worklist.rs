@@ -66,8 +66,8 @@ impl Store {
         self.write(Write::RetryAll).await.map(drop)
     }
 
-    /// Leases due accounts for `span`, as many as there is capacity for: fresh ones first, the longest waiting first, and
-    /// never two of one user.
+    /// Leases due accounts for `span`, as many as there is capacity for: fresh ones first, the longest waiting first,
+    /// and never two of one user.
     ///
     /// # Errors
     /// When the database refuses.
@@ -80,8 +80,8 @@ impl Store {
         Ok(claimed)
     }
 
-    /// The same, as soon as there is something to claim, in the very transaction that makes it due; nothing once `stop` is
-    /// cancelled. What another process made due is found after `sweep` at the latest. On SQLite alone.
+    /// The same, as soon as there is something to claim, in the very transaction that makes it due; nothing once `stop`
+    /// is cancelled. What another process made due is found after `sweep` at the latest. On SQLite alone.
     ///
     /// # Errors
     /// When the database refuses.

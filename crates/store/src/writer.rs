@@ -66,7 +66,8 @@ impl Writer {
         }
     }
 
-    /// Writes a batch in one transaction; when one write spoils it, each is tried alone, so that none blocks the others.
+    /// Writes a batch in one transaction; when one write spoils it, each is tried alone, so that none blocks the
+    /// others.
     async fn commit(&mut self, batch: Vec<Pending>) -> Wakes {
         if batch.is_empty() {
             return Wakes::NoProcess;

@@ -122,8 +122,8 @@ impl Gate {
         self.lock().closed(now)
     }
 
-    /// Passes the gate, or says why it is closed. Whoever passes after a refused key or time-outs is the probe: the others
-    /// wait until it has its answer, for a while at most.
+    /// Passes the gate, or says why it is closed. Whoever passes after a refused key or time-outs is the probe: the
+    /// others wait until it has its answer, for a while at most.
     pub(crate) fn pass(&self, now: Instant) -> Result<Passed, Closed> {
         let mut state = self.lock();
         if let Some(closed) = state.closed(now) {

@@ -1,8 +1,8 @@
 //! One HTTP client for every upstream.
 //!
-//! [`client::Client`] is the one pool of connections. An [`upstream::Upstream`] is a vendor behind it, with its key, its
-//! rate limit, its time limit and its gate. Whatever goes wrong comes back as an [`entitlement::failure::Failure`] that
-//! says how to go on and prints no key, no path and no body.
+//! [`client::Client`] is the one pool of connections. An [`upstream::Upstream`] is a vendor behind it, with its key,
+//! its rate limit, its time limit and its gate. Whatever goes wrong comes back as an [`entitlement::failure::Failure`]
+//! that says how to go on and prints no key, no path and no body.
 //!
 //! A rate limit is a token bucket of this process, or one that all processes with the same key share ([`limit`]); the
 //! tokens of a shared one are granted by another room ([`token_server`]).

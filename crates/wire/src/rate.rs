@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// A rate as the generic cell rate algorithm (GCRA) has it.
 ///
-/// A bucket is one time, `full_at`: when it is full again if nothing is taken. A token moves it by `interval`, and may be
-/// used as soon as it is at most `tolerance` ahead. A full bucket holds half a second's worth, rounded up, so at least
-/// one: ten saturated seconds stay within 5 % of an even rate, within 10 % of the rate of 1.
+/// A bucket is one time, `full_at`: when it is full again if nothing is taken. A token moves it by `interval`, and may
+/// be used as soon as it is at most `tolerance` ahead. A full bucket holds half a second's worth, rounded up, so at
+/// least one: ten saturated seconds stay within 5 % of an even rate, within 10 % of the rate of 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// Time between two tokens.

@@ -1,7 +1,7 @@
 //! The delays between quick retries: `backoff`'s arithmetic, nothing else.
 //!
-//! Only the numbers come from that crate. The loop, the number of attempts and the time limit are ours, since its own retry
-//! functions let a `Retry-After` bypass every limit.
+//! Only the numbers come from that crate. The loop, the number of attempts and the time limit are ours, since its own
+//! retry functions let a `Retry-After` bypass every limit.
 
 use std::time::Duration;
 

@@ -35,9 +35,9 @@ pub enum Refused {
 
 /// One process's part in a shared limit; it grants tokens first come, first served.
 ///
-/// Tokens are borrowed in batches: as many as wait for one, a tenth of a second's worth at most. So a busy process asks ten
-/// times a second when it has the limit to itself, and an idle one holds nothing. The first in the queue asks and waits;
-/// if it is cancelled, the batch and even an answer still under way stay for the next.
+/// Tokens are borrowed in batches: as many as wait for one, a tenth of a second's worth at most. So a busy process asks
+/// ten times a second when it has the limit to itself, and an idle one holds nothing. The first in the queue asks and
+/// waits; if it is cancelled, the batch and even an answer still under way stay for the next.
 #[derive(Debug)]
 pub struct SharedBucket {
     server: TokenServer,

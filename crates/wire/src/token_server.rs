@@ -1,7 +1,7 @@
 //! What is asked of whoever keeps a rate limit for all processes, and what may be answered.
 //!
-//! The asking half is here ([`crate::shared_bucket`]); the answering half is another room's, over the database. It answers
-//! in time from now rather than in times of day, since the clocks of machines differ.
+//! The asking half is here ([`crate::shared_bucket`]); the answering half is another room's, over the database. It
+//! answers in time from now rather than in times of day, since the clocks of machines differ.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -14,8 +14,8 @@ pub(crate) mod fake;
 
 /// The channel to the token server; clones lead to the same one.
 ///
-/// When it is full, the token server counts as not answering. An upstream has one request for tokens under way at a time
-/// and reports a pause once, so that a capacity of 64 is plenty.
+/// When it is full, the token server counts as not answering. An upstream has one request for tokens under way at a
+/// time and reports a pause once, so that a capacity of 64 is plenty.
 pub type TokenServer = mpsc::Sender<Request>;
 
 /// The most tokens that are requested at once.
@@ -40,8 +40,8 @@ pub enum Request {
     },
     /// The upstream answered with a `Retry-After` of so many seconds, 1 to 3600: all processes are to wait.
     ///
-    /// Until then requests for tokens are answered with [`Grant::Paused`]; a pause is never shortened. The other processes
-    /// are to call [`crate::upstream::Upstream::pause`]; it does no harm if this one does, too.
+    /// Until then requests for tokens are answered with [`Grant::Paused`]; a pause is never shortened. The other
+    /// processes are to call [`crate::upstream::Upstream::pause`]; it does no harm if this one does, too.
     Pause { limit: String, seconds: i64 },
 }
 

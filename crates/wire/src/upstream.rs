@@ -1,8 +1,8 @@
 //! A vendor's API: its key, its limits, and the requests sent to it.
 //!
 //! A failed request is retried here only where a short delay helps ([`crate::retry_delays`]): a read after a broken
-//! connection, 502, 503 or 504, anything that was never sent, and 429 with a `Retry-After` of two seconds at most. Every
-//! longer wait belongs to the queue, which remembers it across a restart.
+//! connection, 502, 503 or 504, anything that was never sent, and 429 with a `Retry-After` of two seconds at most.
+//! Every longer wait belongs to the queue, which remembers it across a restart.
 
 use std::fmt;
 use std::sync::Arc;

@@ -180,11 +180,14 @@ async fn a_database_of_the_first_edition_is_taken_on_where_it_was() {
 #[tokio::test]
 async fn sales_reported_by_the_first_edition_are_not_reported_again() {
     let (dump, adapty) = (include_str!("upgrade/v2.sql"), include_str!("upgrade/v2.adapty.json"));
-    let (mut world, _, before) = restored(dump, adapty, V2, "v2").await;
+    let (mut world, vendors, before) = restored(dump, adapty, V2, "v2").await;
     until_reconciled(&world).await;
     let sent = ["POST /api/v2/server-side-api/purchase/set/transaction/ hal"];
     assert_eq!(writes(&world), sent, "{}", world.daemon.log());
-    assert_taken_on(&world, &before, &[("gus", "gold", "confirmed"), ("hal", "premium", "confirmed")]).await;
+    // what was one step that chose its request is the report of the sale now, under the same transaction id
+    let of_hal = format!("(books) {} prod_premium", vendors.bought["hal"].subscriptions[0]);
+    let ends = [("gus", "gold", "confirmed"), ("hal", of_hal.as_str(), "confirmed"), ("hal", "premium", "dropped")];
+    assert_taken_on(&world, &before, &ends).await;
     assert_eq!(world.parked().await, []);
     assert_readable(&world, &before, 2).await;
     world.daemon.restart(&[]).await;

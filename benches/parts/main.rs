@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use entitlement::case::Case;
-use entitlement::clock::Timestamp;
 use entitlement::decide::decide;
-use entitlement::names::{Account, Mode, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::mode::Mode;
+use entitlement::model::user::User;
 use simulator::webhook::sign;
 use store::claim::{Capacity, Lease};
 use store::connection::Time;

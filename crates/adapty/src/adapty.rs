@@ -1,9 +1,9 @@
 //! One app at Adapty: reading a profile, and sending one step.
 
-use entitlement::failure::{Class, Failure};
-use entitlement::names::User;
-use entitlement::profile::Profile;
-use entitlement::step::Step;
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::profile::Profile;
+use entitlement::model::step::Step;
+use entitlement::model::user::User;
 use wire::call::Answer;
 use wire::upstream::Upstream;
 
@@ -115,9 +115,9 @@ impl Adapty {
     /// [`Failure`]: [`Missing`] when the profile must be created first, any other 404 is [`Permanent`]. After a
     /// [`Transient`] the step may have arrived; the profile will show it.
     ///
-    /// [`Missing`]: entitlement::failure::Class::Missing
-    /// [`Permanent`]: entitlement::failure::Class::Permanent
-    /// [`Transient`]: entitlement::failure::Class::Transient
+    /// [`Missing`]: entitlement::model::failure::Class::Missing
+    /// [`Permanent`]: entitlement::model::failure::Class::Permanent
+    /// [`Transient`]: entitlement::model::failure::Class::Transient
     pub async fn send(&self, user: &User, step: &Step) -> Result<Profile, Failure> {
         let request = match &self.api {
             Api::V1 => v1::step(user, step, doing(step))?,

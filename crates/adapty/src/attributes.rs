@@ -3,7 +3,7 @@
 //! Fields of the profile stand beside `custom_attributes`, which v1 takes as a dictionary and v2 as a list of pairs. An
 //! attribute with an empty text, and a field with null, is deleted.
 
-use entitlement::attributes::{AttributeName, AttributeValue, SetAttributes};
+use entitlement::model::attributes::{AttributeName, AttributeValue, SetAttributes};
 use serde_json::{Map, Number, Value, json};
 
 /// Attributes that one `PATCH` of v1 takes, and one profile.

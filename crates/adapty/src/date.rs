@@ -1,7 +1,7 @@
 //! Adapty's many ways to write a moment.
 
 use chrono::{DateTime, NaiveDateTime, SubsecRound};
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 
 /// Reads `2020-01-15T15:10:36.517975+0000` (v1), `2024-12-24T10:50:23+00:00` (v2) and what lies between.
 ///

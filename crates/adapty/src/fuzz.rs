@@ -1,18 +1,19 @@
 //! Damaged answers: read, or refused in words that name nobody.
 
 use bolero::check;
-use entitlement::attributes::AttributeLimits;
-use entitlement::billing::Billing;
 use entitlement::case::Case;
-use entitlement::catalog::Catalog;
 use entitlement::decide::decide;
-use entitlement::ledger::Ledger;
-use entitlement::names::{Mode, User};
-use entitlement::overrides::Overrides;
-use entitlement::profile::Profile;
-use entitlement::rules::{Policy, Protocol, Rules};
+use entitlement::model::attributes::AttributeLimits;
+use entitlement::model::billing::Billing;
+use entitlement::model::catalog::Catalog;
+use entitlement::model::ledger::Ledger;
+use entitlement::model::mode::Mode;
+use entitlement::model::overrides::Overrides;
+use entitlement::model::profile::Profile;
+use entitlement::model::rules::{Policy, Protocol, Rules};
+use entitlement::model::step::Step;
+use entitlement::model::user::User;
 use entitlement::status::{Carried, Status};
-use entitlement::step::Step;
 use mangle::{Corpus, Damage, span};
 use wire::classify;
 

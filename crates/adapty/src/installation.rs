@@ -1,6 +1,6 @@
 //! The device of a user on the web: made up, and the same each time.
 
-use entitlement::names::User;
+use entitlement::model::user::User;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

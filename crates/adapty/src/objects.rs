@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::slice;
 
-use entitlement::attributes::AttributeValue;
-use entitlement::clock::Timestamp;
+use entitlement::model::attributes::AttributeValue;
+use entitlement::model::clock::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
-use entitlement::names::{AccessLevel, User};
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::user::User;
 
 /// A user id in a path.
 #[derive(PartialEq, Eq)]

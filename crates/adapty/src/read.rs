@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::{fmt, slice};
 
 use chrono::DateTime;
-use entitlement::clock::Timestamp;
-use entitlement::failure::brief;
-use entitlement::names::{AccessLevel, User};
-use entitlement::profile::{ActualLevel, BARE, Profile, StoreSubscription};
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::brief;
+use entitlement::model::profile::{ActualLevel, BARE, Profile, StoreSubscription};
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 use serde_json::{Map, Value};
 
 use crate::date;

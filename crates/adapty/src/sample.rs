@@ -1,13 +1,14 @@
 //! What the tests send: steps about one level, and one sale.
 
-use entitlement::attributes::{AttributeName, AttributeValue, SetAttributes};
-use entitlement::clock::Timestamp;
-use entitlement::expected::Refund;
-use entitlement::money::Money;
-use entitlement::names::{AccessLevel, User};
-use entitlement::sale::{Sale, SaleStatus};
-use entitlement::step::{GrantAccess, ReportSale, RevokeAccess, SaleEvent};
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::attributes::{AttributeName, AttributeValue, SetAttributes};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::expected::Refund;
+use entitlement::model::money::Money;
+use entitlement::model::sale::{Sale, SaleStatus};
+use entitlement::model::step::{GrantAccess, ReportSale, RevokeAccess, SaleEvent};
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 
 use crate::sale_format::SaleFormat;
 

@@ -4,12 +4,12 @@
 //! least, and what is not known is left out, never null. The core keeps the ids short enough.
 
 use chrono::Duration;
-use entitlement::billing::Stop;
-use entitlement::clock::{Timestamp, after};
-use entitlement::money::Money;
-use entitlement::sale::{Offer, Sale, SaleStatus};
-use entitlement::step::{ReportSale, SaleEvent};
-use entitlement::until::Until;
+use entitlement::model::billing::Stop;
+use entitlement::model::clock::{Timestamp, after};
+use entitlement::model::money::Money;
+use entitlement::model::sale::{Offer, Sale, SaleStatus};
+use entitlement::model::step::{ReportSale, SaleEvent};
+use entitlement::model::until::Until;
 use serde_json::{Map, Number, Value, json};
 
 use crate::date;

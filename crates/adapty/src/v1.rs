@@ -5,9 +5,10 @@
 
 pub mod body;
 
-use entitlement::failure::{Class, Failure};
-use entitlement::names::{AccessLevel, User};
-use entitlement::step::Step;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::step::Step;
+use entitlement::model::user::User;
 use serde_json::{Value, json};
 use wire::call::{Call, Method};
 

@@ -3,10 +3,10 @@
 //! Source: Adapty's OpenAPI document (`adapty-api.yaml`). The user stands in a header, dates are RFC 3339, and a grant
 //! chooses the level but records no revenue; set-transaction records it, and the product brings the level.
 
-use entitlement::failure::{Class, Failure};
-use entitlement::names::User;
-use entitlement::step::{GrantAccess, Step};
-use entitlement::until::Until;
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::step::{GrantAccess, Step};
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 use serde_json::{Map, Value, json};
 use wire::call::{Call, Method};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{NaiveTime, TimeDelta};
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use operator::error::OperatorError;
 use operator::operator::Operator;
 use store::error::StoreError;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use operator::task_lease::TaskLeases;
 use store::error::StoreError;
 use store::expired::Expired;

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use entitlement::attributes::{AttributeLimits, AttributeName, SourcedAttribute};
-use entitlement::catalog::{Catalog, Listed, Offering, Sold, Term};
-use entitlement::names::{AccessLevel, Mode};
-use entitlement::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::attributes::{AttributeLimits, AttributeName, SourcedAttribute};
+use entitlement::model::catalog::{Catalog, Listed, Offering, Sold, Term};
+use entitlement::model::mode::Mode;
+use entitlement::model::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
 
 use ::adapty::attributes;
 use ::stripe::facts::FactPlace;

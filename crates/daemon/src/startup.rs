@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use entitlement::names::Account;
+use entitlement::model::account::Account;
 use store::claim::Urgency;
 use store::open::Store;
 use store::record::AttentionKind;

@@ -5,7 +5,7 @@ use adapty::adapty::{Adapty, Api};
 use adapty::sale_format::SaleFormat;
 use destination::destination::Destination;
 use destination::store_service::StoreService;
-use entitlement::names::AccessLevel;
+use entitlement::model::access_level::AccessLevel;
 use ingest::catch_up::CatchUp;
 use ingest::webhook::{Bodies, Ingest};
 use operator::operator::Operator;

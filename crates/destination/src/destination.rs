@@ -1,10 +1,10 @@
 //! Where access is granted and sales are reported.
 
 use adapty::adapty::Adapty;
-use entitlement::failure::{Class, Failure};
-use entitlement::names::User;
-use entitlement::profile::Profile;
-use entitlement::step::Step;
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::profile::Profile;
+use entitlement::model::step::Step;
+use entitlement::model::user::User;
 use iaphub::iaphub::Iaphub;
 use iaphub::write::Route;
 use wire::upstream::Upstream;
@@ -13,7 +13,7 @@ use wire::upstream::Upstream;
 #[derive(Clone, Debug)]
 pub enum Destination {
     Adapty(Adapty),
-    /// It is told of sales and knows no levels ([`entitlement::rules::Protocol::SalesOnly`]).
+    /// It is told of sales and knows no levels ([`entitlement::model::rules::Protocol::SalesOnly`]).
     Iaphub(Iaphub, Route),
 }
 

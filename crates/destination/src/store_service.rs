@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::failure::Failure;
-use entitlement::names::User;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::Failure;
+use entitlement::model::user::User;
 use entitlement::status::LevelStatus;
 use iaphub::iaphub::Iaphub;
 use wire::upstream::Upstream;

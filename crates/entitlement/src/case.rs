@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::billing::Billing;
-use crate::clock::Timestamp;
-use crate::key::StepKey;
-use crate::ledger::{Entry, Ledger};
-use crate::names::User;
-use crate::overrides::Overrides;
-use crate::profile::Profile;
-use crate::rules::Rules;
-use crate::step::Step;
+use crate::model::billing::Billing;
+use crate::model::clock::Timestamp;
+use crate::model::key::StepKey;
+use crate::model::ledger::{Entry, Ledger};
+use crate::model::overrides::Overrides;
+use crate::model::profile::Profile;
+use crate::model::rules::Rules;
+use crate::model::step::Step;
+use crate::model::user::User;
 
 /// A case can be saved, sent to somebody else, and decided again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

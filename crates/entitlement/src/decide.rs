@@ -1,15 +1,15 @@
 //! One case in, one plan out.
 
+use crate::access::entitle::entitle;
+use crate::access::other_stores;
+use crate::access::overridden::overridden;
+use crate::access::reconcile::{reconcile, settle_visible};
 use crate::case::Case;
-use crate::entitle::entitle;
-use crate::expected::Expected;
-use crate::other_stores;
-use crate::overridden::overridden;
-use crate::plan::Plan;
-use crate::reconcile::{reconcile, settle_visible};
-use crate::report::report;
-use crate::reported::Reported;
-use crate::rules::Protocol;
+use crate::model::expected::Expected;
+use crate::model::plan::Plan;
+use crate::model::rules::Protocol;
+use crate::sales::report::report;
+use crate::sales::reported::Reported;
 use crate::set_attributes::set_attributes;
 
 /// What is expected, and the steps that bring the destination there.

@@ -1,11 +1,11 @@
 //! From a wanted step to the plan: its key, and whether it is due.
 
 use crate::case::Case;
-use crate::key::StepKey;
-use crate::ledger::{Entry, State};
-use crate::plan::{Plan, PlannedStep, RefusedStep};
-use crate::reason::Reason;
-use crate::step::Step;
+use crate::model::key::StepKey;
+use crate::model::ledger::{Entry, State};
+use crate::model::plan::{Plan, PlannedStep, RefusedStep};
+use crate::model::reason::Reason;
+use crate::model::step::Step;
 
 /// What became of a wanted step.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Whether what was sent, what is wanted and what is shown are the same: the five answers, in one place.
 
-use crate::content::Content;
-use crate::profile::ActualLevel;
-use crate::sale::Sale;
-use crate::step::{GrantAccess, ReportSale, Step};
-use crate::until::Until;
+use crate::model::content::Content;
+use crate::model::profile::ActualLevel;
+use crate::model::sale::Sale;
+use crate::model::step::{GrantAccess, ReportSale, Step};
+use crate::model::until::Until;
 
 /// Something that we sent and that may give a level.
 #[derive(Clone, Copy, Debug)]

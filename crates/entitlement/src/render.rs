@@ -2,15 +2,15 @@
 
 use std::fmt::{self, Write};
 
-use crate::attributes::SetAttributes;
 use crate::case::Case;
-use crate::clock::Timestamp;
-use crate::expected::{Entitlement, Expected, Refund, Withheld};
-use crate::key::StepKey;
-use crate::plan::{Plan, PlannedStep, RefusedStep};
-use crate::sale::{Offer, Sale};
-use crate::step::{SaleEvent, Step};
-use crate::until::Until;
+use crate::model::attributes::SetAttributes;
+use crate::model::clock::Timestamp;
+use crate::model::expected::{Entitlement, Expected, Refund, Withheld};
+use crate::model::key::StepKey;
+use crate::model::plan::{Plan, PlannedStep, RefusedStep};
+use crate::model::sale::{Offer, Sale};
+use crate::model::step::{SaleEvent, Step};
+use crate::model::until::Until;
 
 /// `plan` of `case`, line by line. It names no user.
 #[must_use]

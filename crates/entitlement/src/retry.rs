@@ -2,9 +2,9 @@
 
 use chrono::Duration;
 
-use crate::clock::{Timestamp, after as later};
-use crate::failure::{Class, Failure};
-use crate::key::StepKey;
+use crate::model::clock::{Timestamp, after as later};
+use crate::model::failure::{Class, Failure};
+use crate::model::key::StepKey;
 
 /// What to do after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::attributes::{AttributeName, AttributeValue, Attributes, SetAttributes};
 use crate::case::Case;
 use crate::enqueue::{Enqueued, enqueue};
-use crate::ledger::{Entry, State};
-use crate::plan::Plan;
-use crate::reason::Reason;
-use crate::step::Step;
+use crate::model::attributes::{AttributeName, AttributeValue, Attributes, SetAttributes};
+use crate::model::ledger::{Entry, State};
+use crate::model::plan::Plan;
+use crate::model::reason::Reason;
+use crate::model::step::Step;
 
 /// Adds to `plan` the attributes to set, one request of them. Answers which are left out, and why.
 pub(crate) fn set_attributes(case: &Case, plan: &mut Plan) -> Vec<Reason> {

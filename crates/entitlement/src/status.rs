@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::other_stores::{self, LATE};
 use crate::case::Case;
-use crate::clock::{Timestamp, after};
-use crate::expected::{Entitlement, Expected};
-use crate::names::AccessLevel;
-use crate::other_stores::{self, LATE};
-use crate::plan::Plan;
-use crate::profile::{ActualLevel, BARE};
-use crate::reason::Reason;
-use crate::rules::{Protocol, Rules};
-use crate::step::Step;
-use crate::until::Until;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::{Timestamp, after};
+use crate::model::expected::{Entitlement, Expected};
+use crate::model::plan::Plan;
+use crate::model::profile::{ActualLevel, BARE};
+use crate::model::reason::Reason;
+use crate::model::rules::{Protocol, Rules};
+use crate::model::step::Step;
+use crate::model::until::Until;
 
 /// The stores in which apps sell.
 const IN_APPS: [&str; 2] = ["app_store", "play_store"];

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use entitlement::clock::{Timestamp, after};
-use entitlement::failure::{Class, Failure};
-use entitlement::names::{AccessLevel, User};
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::clock::{Timestamp, after};
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::user::User;
 use entitlement::status::LevelStatus;
 use wire::call::Call;
 use wire::upstream::Upstream;

@@ -4,13 +4,13 @@
 //! unverified. What is not known is left out, never null.
 
 use chrono::SecondsFormat;
-use entitlement::billing::Stop;
-use entitlement::clock::Timestamp;
-use entitlement::money::Money;
-use entitlement::names::User;
-use entitlement::sale::{Offer, SaleStatus};
-use entitlement::step::{ReportSale, SaleEvent};
-use entitlement::until::Until;
+use entitlement::model::billing::Stop;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::money::Money;
+use entitlement::model::sale::{Offer, SaleStatus};
+use entitlement::model::step::{ReportSale, SaleEvent};
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 use serde_json::{Number, Value};
 
 /// A field of the purchase.

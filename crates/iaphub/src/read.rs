@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
-use entitlement::clock::Timestamp;
-use entitlement::failure::brief;
-use entitlement::names::AccessLevel;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::brief;
+use entitlement::model::until::Until;
 use entitlement::status::LevelStatus;
-use entitlement::until::Until;
 use serde_json::Value;
 
 /// The levels that the active products open at `now`; of several for one level the longest. `open_until`: how long what is

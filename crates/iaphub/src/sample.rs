@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::money::Money;
-use entitlement::names::{AccessLevel, User};
-use entitlement::sale::{Sale, SaleStatus};
-use entitlement::step::{ReportSale, SaleEvent};
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::money::Money;
+use entitlement::model::sale::{Sale, SaleStatus};
+use entitlement::model::step::{ReportSale, SaleEvent};
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 use wire::client::Client;
 use wire::upstream::Upstream;
 

@@ -4,9 +4,9 @@
 
 use std::fmt::Write;
 
-use entitlement::failure::{Class, Failure};
-use entitlement::names::User;
-use entitlement::step::{ReportSale, SaleEvent};
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::step::{ReportSale, SaleEvent};
+use entitlement::model::user::User;
 use serde_json::Value;
 use wire::call::{Call, Method};
 

@@ -4,8 +4,8 @@
 //! A source that lists no past events is not caught up on here.
 
 use chrono::Duration;
-use entitlement::clock::{Clock, Timestamp};
-use entitlement::failure::Failure;
+use entitlement::model::clock::{Clock, Timestamp};
+use entitlement::model::failure::Failure;
 use source::feed::Feed;
 use source::source::Source;
 use source::sources::Sources;

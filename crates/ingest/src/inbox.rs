@@ -1,7 +1,7 @@
 //! From a source's event to what the inbox keeps.
 
-use entitlement::event::SourceEvent;
-use entitlement::names::Mode;
+use entitlement::model::event::SourceEvent;
+use entitlement::model::mode::Mode;
 use store::event::{Event, Outcome};
 
 /// The event as it is kept, and what it makes due. `own` is the mode that counts, where it is known.

@@ -1,7 +1,7 @@
 //! The audit log: every override that was made, by whom, and why.
 
 use chrono::{DateTime, Utc};
-use entitlement::names::User;
+use entitlement::model::user::User;
 use serde::Serialize;
 use store::audit::{self, Filter};
 use utoipa::ToSchema;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use entitlement::decide::decide;
-use entitlement::names::Account;
-use entitlement::reading::Listing;
+use entitlement::model::account::Account;
+use entitlement::model::reading::Listing;
 use store::task::Task;
 use sync::backfill::Backfill;
 use sync::collect::CollectError;

@@ -1,6 +1,6 @@
 //! Catching up: fetches from the sources the events that no webhook brought.
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use ingest::catch_up::{CatchUp, Caught};
 
 use crate::error::OperatorError;

@@ -1,6 +1,6 @@
 //! Why an operation was not carried out.
 
-use entitlement::failure::Failure;
+use entitlement::model::failure::Failure;
 use ingest::catch_up::CatchUpError;
 use store::error::StoreError;
 use sync::backfill::BackfillError;

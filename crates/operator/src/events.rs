@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use source::kind::typed;
 use store::claim::Urgency;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::user::User;
 use store::inbox;
 use sync::collect::Collected;
 use sync::target::Target;

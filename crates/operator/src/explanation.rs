@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use entitlement::access::entitle::entitle;
 use entitlement::case::Case;
-use entitlement::clock::Timestamp;
 use entitlement::decide::decide;
-use entitlement::entitle::entitle;
-use entitlement::expected::Expected;
-use entitlement::plan::Plan;
-use entitlement::profile::Profile;
-use entitlement::rules::Rules;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::expected::Expected;
+use entitlement::model::plan::Plan;
+use entitlement::model::profile::Profile;
+use entitlement::model::rules::Rules;
 use store::statuses::StoredStatus;
 use sync::collect::{Collected, CollectedApp};
 use sync::controller::PolicyMode;

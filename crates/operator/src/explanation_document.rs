@@ -1,10 +1,11 @@
 //! An explanation as one JSON document.
 
 use chrono::{DateTime, Utc};
-use entitlement::expected::{Entitlement, Expected, Unknown, Withheld};
-use entitlement::names::{Account, User};
-use entitlement::plan::PlannedStep;
-use entitlement::profile::ActualLevel;
+use entitlement::model::account::Account;
+use entitlement::model::expected::{Entitlement, Expected, Unknown, Withheld};
+use entitlement::model::plan::PlannedStep;
+use entitlement::model::profile::ActualLevel;
+use entitlement::model::user::User;
 use entitlement::status::LevelStatus;
 use serde::Serialize;
 use store::statuses::StoredStatus;

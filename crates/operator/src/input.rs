@@ -1,6 +1,7 @@
 //! Reads what an operator typed: accounts, users, keys, kinds and types.
 
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::user::User;
 use store::inbox::KindFilter;
 use store::record::AttentionKind;
 

@@ -1,10 +1,11 @@
 //! The ledger: every step, intended before it was sent, and what became of it.
 
 use chrono::{DateTime, Utc};
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
-use entitlement::step::Step;
-use entitlement::stored_step::StoredStep;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::step::Step;
+use entitlement::model::stored_step::StoredStep;
+use entitlement::model::user::User;
 use serde::{Deserialize, Serialize};
 use store::ledger::{Filter, LedgerRow};
 use utoipa::ToSchema;

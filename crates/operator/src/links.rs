@@ -1,6 +1,7 @@
 //! Links: which user an account belongs to, as an operator says.
 
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::user::User;
 use store::link::{Link, OPERATOR};
 
 use crate::error::OperatorError;

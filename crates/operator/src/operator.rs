@@ -1,8 +1,8 @@
 //! What the operations work on: the database, the apps, and the upstreams where there are keys.
 
-use entitlement::attributes::{AttributeLimits, AttributeName};
-use entitlement::clock::{Clock, Timestamp};
-use entitlement::rules::Rules;
+use entitlement::model::attributes::{AttributeLimits, AttributeName};
+use entitlement::model::clock::{Clock, Timestamp};
+use entitlement::model::rules::Rules;
 use store::open::Store;
 use sync::controller::Controller;
 use sync::store_reader::StoreReader;

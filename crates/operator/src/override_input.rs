@@ -1,10 +1,10 @@
 //! What an override may hold: its term, its level, its texts and values.
 
 use chrono::TimeDelta;
-use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::clock::Timestamp;
-use entitlement::names::AccessLevel;
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::attributes::{AttributeName, AttributeValue};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::until::Until;
 
 use crate::error::OperatorError;
 use crate::operator::App;

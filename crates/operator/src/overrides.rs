@@ -1,8 +1,8 @@
 //! Overrides: promotional grants, blocks, and attributes of a user, each with who and why.
 
 use chrono::{DateTime, Utc};
-use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::names::User;
+use entitlement::model::attributes::{AttributeName, AttributeValue};
+use entitlement::model::user::User;
 use serde::Serialize;
 use serde_json::{Number, Value};
 use store::override_request::{OverrideAction, OverrideOutcome, OverrideRequest, promotional_grant_id};

@@ -1,7 +1,8 @@
 //! What is parked: it waits for a human.
 
 use chrono::{DateTime, Utc};
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::user::User;
 use serde::Serialize;
 use store::parked::{Filter, Parked as Row};
 use store::selection::Selection;

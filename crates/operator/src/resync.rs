@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use entitlement::decide::decide;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::user::User;
 use entitlement::render::render;
 use serde::Serialize;
 use source::kind::typed;

@@ -1,9 +1,9 @@
 //! How ledger entries, audit entries and the worklist read in a sentence.
 
-use entitlement::clock::Timestamp;
-use entitlement::expected::Refund;
-use entitlement::step::{SaleEvent, Step};
-use entitlement::until::Until;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::expected::Refund;
+use entitlement::model::step::{SaleEvent, Step};
+use entitlement::model::until::Until;
 
 use crate::audit::AuditEntry;
 use crate::ledger::LedgerEntry;

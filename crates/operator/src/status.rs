@@ -1,10 +1,10 @@
 //! Status: what a user may use now, from memory or read afresh.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use entitlement::clock::Timestamp;
-use entitlement::names::User;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 use entitlement::status::{self, Status};
-use entitlement::until::Until;
 use serde::Serialize;
 use store::claim::Urgency;
 use store::error::StoreError;

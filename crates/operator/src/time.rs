@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::DateTime;
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 
 use crate::error::OperatorError;
 

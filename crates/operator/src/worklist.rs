@@ -1,7 +1,7 @@
 //! An account in the worklist: whether it is due, and how its last sync ended.
 
 use chrono::{DateTime, Utc};
-use entitlement::names::Account;
+use entitlement::model::account::Account;
 use serde::Serialize;
 use store::worklist::AccountState;
 use utoipa::ToSchema;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use entitlement::clock::{Clock, Timestamp};
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::{Clock, Timestamp};
 use store::claim::{Capacity, Claim, Claimed, Lease, LeaseDeadline};
 use store::open::Store;
 use tokio::sync::mpsc;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use entitlement::names::Account;
+use entitlement::model::account::Account;
 use store::claim::{Claim, Lease, LeaseDeadline, Urgency};
 
 /// The leases of accounts that were claimed and whose sync has not ended. Only these are renewed: a lease whose sync

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apalis::prelude::{Data, Monitor, ParallelizeExt, WorkerBuilder, WorkerBuilderExt};
-use entitlement::clock::{Clock, after};
+use entitlement::model::clock::{Clock, after};
 use futures_util::FutureExt;
 use store::claim::Claim;
 use store::open::Store;

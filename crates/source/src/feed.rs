@@ -1,9 +1,9 @@
 //! The past events of a source, where it lists them.
 
 use chrono::Duration;
-use entitlement::clock::Timestamp;
-use entitlement::event::EventPage;
-use entitlement::failure::Failure;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::event::EventPage;
+use entitlement::model::failure::Failure;
 use stripe::client::Stripe;
 use stripe::events;
 

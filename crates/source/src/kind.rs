@@ -1,7 +1,7 @@
 //! Which billing systems there are, set up or not.
 
-use entitlement::finding::{Area, Finding};
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::finding::{Area, Finding};
 
 /// A billing system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,8 +1,8 @@
 //! What takes in the webhooks of one source.
 
-use entitlement::clock::Timestamp;
-use entitlement::event::{NoEvent, SourceEvent};
-use entitlement::names::Mode;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::event::{NoEvent, SourceEvent};
+use entitlement::model::mode::Mode;
 use stripe::webhook;
 
 use crate::kind::SourceKind;

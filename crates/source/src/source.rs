@@ -1,9 +1,10 @@
 //! A billing system that is followed.
 
-use entitlement::failure::Failure;
-use entitlement::finding::{CheckInput, Finding};
-use entitlement::names::{Account, Mode};
-use entitlement::reading::{AccountPage, AccountReading, Listing, Resolved, Scope};
+use entitlement::model::account::Account;
+use entitlement::model::failure::Failure;
+use entitlement::model::finding::{CheckInput, Finding};
+use entitlement::model::mode::Mode;
+use entitlement::model::reading::{AccountPage, AccountReading, Listing, Resolved, Scope};
 use stripe::client::Stripe;
 use wire::upstream::Upstream;
 

@@ -1,8 +1,9 @@
 //! All sources that are set up, and the way from an account to its own.
 
-use entitlement::failure::{Class, Failure};
-use entitlement::names::{Account, Mode};
-use entitlement::reading::{AccountReading, Resolved, Scope};
+use entitlement::model::account::Account;
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::mode::Mode;
+use entitlement::model::reading::{AccountReading, Resolved, Scope};
 
 use crate::source::Source;
 

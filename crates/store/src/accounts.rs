@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
 
 use crate::batch::Batch;
 use crate::connection::{Connection, Row};

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::clock::Timestamp;
-use entitlement::names::{AccessLevel, Account, User};
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::account::Account;
+use entitlement::model::attributes::{AttributeName, AttributeValue};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 
 use crate::batch::{Batch, Column};
 use crate::connection::Connection;

@@ -1,9 +1,9 @@
 //! The audit log: each override once, with who and why. Rows are only ever added; what counts now stands elsewhere.
 
-use entitlement::attributes::AttributeName;
-use entitlement::clock::Timestamp;
-use entitlement::names::User;
-use entitlement::reason::Reason;
+use entitlement::model::attributes::AttributeName;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::reason::Reason;
+use entitlement::model::user::User;
 use serde::Serialize;
 
 use crate::connection::{Connection, Row};

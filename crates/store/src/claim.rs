@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 
 /// An account to sync, leased to us.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use crate::claim::{Capacity, Claimed};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 
 use crate::batch::Batch;
 use crate::claim::{Capacity, Claim, Claimed, Lease, LeaseDeadline, Urgency};

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use chrono::DateTime;
-use entitlement::clock::{Clock, Timestamp};
+use entitlement::model::clock::{Clock, Timestamp};
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteRow;

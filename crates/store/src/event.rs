@@ -1,7 +1,7 @@
 //! An event of a source, as it is recorded in the inbox.
 
-use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
 
 /// One event of a source; recorded once, and a trigger for the account that it concerns.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //!
 //! Each batch is committed together with how far it went, so that a copy that was stopped goes on where it was.
 
-use entitlement::clock::{Clock, Timestamp};
+use entitlement::model::clock::{Clock, Timestamp};
 
 use crate::batch::{Batch, Column};
 use crate::connection::{Connection, Durability, Row, Time};

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
 
 use crate::batch::{Batch, Column};
 use crate::claim::Lease;

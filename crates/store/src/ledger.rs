@@ -1,8 +1,9 @@
 //! The ledger as it is listed.
 
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
-use entitlement::reason::Reason;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::reason::Reason;
+use entitlement::model::user::User;
 use serde::Serialize;
 
 use crate::connection::Row;

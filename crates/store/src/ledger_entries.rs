@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use entitlement::clock::Timestamp;
-use entitlement::key::StepKey;
-use entitlement::ledger::{Entry, Ledger, State};
-use entitlement::names::{Account, Mode, User};
-use entitlement::overrides::Overrides;
-use entitlement::stored_step::StoredStep;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::key::StepKey;
+use entitlement::model::ledger::{Entry, Ledger, State};
+use entitlement::model::mode::Mode;
+use entitlement::model::overrides::Overrides;
+use entitlement::model::stored_step::StoredStep;
+use entitlement::model::user::User;
 
 use crate::batch::{Batch, Column};
 use crate::connection::{Connection, Row};

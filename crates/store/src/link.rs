@@ -1,6 +1,7 @@
 //! Which app user an account belongs to.
 
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::user::User;
 
 /// An account and its user.
 #[derive(Clone, Debug)]

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 
 use crate::batch::{Batch, Column};
 use crate::claim::{Lease, Urgency};

@@ -1,8 +1,9 @@
 //! What an operator overrides for a user, and what becomes of it.
 
-use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::names::{AccessLevel, User};
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::attributes::{AttributeName, AttributeValue};
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 
 /// An override for one user of one app.
 #[derive(Clone, Debug)]

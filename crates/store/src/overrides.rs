@@ -1,10 +1,11 @@
 //! Overrides by operators, as decisions read them and commands list them.
 
-use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::clock::Timestamp;
-use entitlement::names::{AccessLevel, User};
-use entitlement::overrides::{Block, Overrides, PromotionalGrant};
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::attributes::{AttributeName, AttributeValue};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::overrides::{Block, Overrides, PromotionalGrant};
+use entitlement::model::until::Until;
+use entitlement::model::user::User;
 use serde::Serialize;
 
 use crate::connection::Row;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 use serde::Serialize;
 
 use crate::batch::{Batch, Column};

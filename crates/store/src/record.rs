@@ -1,9 +1,11 @@
 //! What a sync writes: intentions and results while it runs, and how it ended.
 
-use entitlement::clock::Timestamp;
-use entitlement::key::StepKey;
-use entitlement::names::{Account, Mode, User};
-use entitlement::plan::PlannedStep;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::key::StepKey;
+use entitlement::model::mode::Mode;
+use entitlement::model::plan::PlannedStep;
+use entitlement::model::user::User;
 use entitlement::status::Status;
 
 use crate::claim::Lease;

@@ -1,6 +1,6 @@
 //! Removes what was stored for long enough, in small batches.
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 
 use crate::connection::Connection;
 use crate::error::StoreError;

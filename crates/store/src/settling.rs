@@ -24,7 +24,7 @@
 //! | failed | one more | kept, else now | set | kept | kept |
 //! | yielded | kept | kept | kept | kept | kept |
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 
 use crate::batch::{Batch, Column};
 use crate::connection::Connection;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::User;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 use entitlement::status::Status;
 
 use crate::batch::{Batch, Column};

@@ -1,7 +1,7 @@
 //! What other stores sold to a user, stored for the time in which they cannot be read.
 
-use entitlement::clock::Timestamp;
-use entitlement::names::User;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 use entitlement::status::LevelStatus;
 
 use crate::connection::Connection;

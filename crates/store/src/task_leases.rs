@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 
 use crate::connection::Connection;
 use crate::error::StoreError;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
 
 use crate::claim::{Lease, Urgency};
 use crate::connection::Connection;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use chrono::DateTime;
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use serde::Serialize;
 
 use crate::error::StoreError;

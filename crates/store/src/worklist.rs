@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::pin::pin;
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{Batch, Column};

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use entitlement::clock::Timestamp;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::user::User;
 use entitlement::status::LevelStatus;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 

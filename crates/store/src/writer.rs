@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entitlement::clock::Clock;
+use entitlement::model::clock::Clock;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! How a customer at Stripe is written as an account.
 
-use entitlement::names::Account;
+use entitlement::model::account::Account;
 
 /// The source before the colon.
 pub const SOURCE: &str = "stripe";

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use entitlement::failure::{Class, Failure};
+use entitlement::model::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 use stripe_client_core::{RequestBuilder, VERSION};
 use wire::call::{Answer, Call};

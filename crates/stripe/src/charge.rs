@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::billing::{About, Dispute, DisputeState, Gap, Invoice, MoneyBack, Purchase};
-use entitlement::clock::Timestamp;
-use entitlement::failure::{Class, Failure};
+use entitlement::model::billing::{About, Dispute, DisputeState, Gap, Invoice, MoneyBack, Purchase};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::{Class, Failure};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::Value;

@@ -9,7 +9,7 @@ mod catalog;
 mod key;
 mod webhooks;
 
-use entitlement::finding::{Area, CheckInput, Finding};
+use entitlement::model::finding::{Area, CheckInput, Finding};
 
 use crate::account::SOURCE;
 use crate::client::Stripe;

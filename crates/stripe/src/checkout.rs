@@ -1,9 +1,9 @@
 //! Completed checkout sessions: purchases, and who bought.
 
-use entitlement::billing::{About, Gap, MoneyBack, Purchase, PurchaseLine, PurchaseState};
-use entitlement::failure::{Failure, brief};
-use entitlement::money::Money;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::billing::{About, Gap, MoneyBack, Purchase, PurchaseLine, PurchaseState};
+use entitlement::model::failure::{Failure, brief};
+use entitlement::model::money::Money;
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! A Stripe account, read with one key.
 
-use entitlement::names::Mode;
+use entitlement::model::mode::Mode;
 use wire::upstream::Upstream;
 
 use crate::facts::FactPlace;

@@ -1,6 +1,6 @@
 //! What a customer object says of the user behind it.
 
-use entitlement::failure::Failure;
+use entitlement::model::failure::Failure;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;

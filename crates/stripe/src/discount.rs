@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::billing::Discount;
+use entitlement::model::billing::Discount;
 use serde::Deserialize;
 
 use crate::shape::{Object, Ref, read};

@@ -4,9 +4,10 @@
 //! `related_object`) of any API version (<https://docs.stripe.com/event-destinations>). The object in the event is not
 //! believed, only named: its state is read back later.
 
-use entitlement::clock::Timestamp;
-use entitlement::event::{NoEvent, SourceEvent};
-use entitlement::names::{Account, Mode};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::event::{NoEvent, SourceEvent};
+use entitlement::model::mode::Mode;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 

@@ -4,9 +4,9 @@
 //! envelopes are read.
 
 use chrono::Duration;
-use entitlement::clock::Timestamp;
-use entitlement::event::EventPage;
-use entitlement::failure::Failure;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::event::EventPage;
+use entitlement::model::failure::Failure;
 use stripe_client_core::StripeRequest;
 use stripe_core::event::ListEvent;
 use stripe_types::RangeQueryTs;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use entitlement::attributes::Fact;
+use entitlement::model::attributes::Fact;
 
 use crate::customer::Customer;
 use crate::subscription::{self, Subscription};

@@ -1,18 +1,20 @@
 //! Damaged headers, events and objects: nothing stumbles over them, and what is said of them names nobody.
 
-use entitlement::reading::{AccountReading, Scope};
+use entitlement::model::reading::{AccountReading, Scope};
 use std::panic::AssertUnwindSafe;
 
 use bolero::check;
-use entitlement::attributes::AttributeLimits;
 use entitlement::case::Case;
-use entitlement::catalog::Catalog;
 use entitlement::decide::decide;
-use entitlement::ledger::Ledger;
-use entitlement::names::{Account, Mode, User};
-use entitlement::overrides::Overrides;
-use entitlement::profile::Profile;
-use entitlement::rules::{Policy, Protocol, Rules};
+use entitlement::model::account::Account;
+use entitlement::model::attributes::AttributeLimits;
+use entitlement::model::catalog::Catalog;
+use entitlement::model::ledger::Ledger;
+use entitlement::model::mode::Mode;
+use entitlement::model::overrides::Overrides;
+use entitlement::model::profile::Profile;
+use entitlement::model::rules::{Policy, Protocol, Rules};
+use entitlement::model::user::User;
 use entitlement::status::{Carried, Status};
 use mangle::{Corpus, Damage, span};
 use serde_json::json;

@@ -2,9 +2,9 @@
 
 mod object;
 
-use entitlement::billing::{self, InvoiceReason, InvoiceStatus, Item};
-use entitlement::failure::Failure;
-use entitlement::term::bills;
+use entitlement::access::term::bills;
+use entitlement::model::billing::{self, InvoiceReason, InvoiceStatus, Item};
+use entitlement::model::failure::Failure;
 use serde::Serialize;
 use stripe_billing::invoice::{ListInvoice, RetrieveInvoice};
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};

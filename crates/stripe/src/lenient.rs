@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use chrono::DateTime;
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Text, or the `id` of an expanded object; nothing when it is null, empty or of another shape.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::billing::{Discount, Line, Period};
+use entitlement::model::billing::{Discount, Line, Period};
 use serde::Deserialize;
 
 use crate::shape::{Expandable, Price, Ref, Seconds};

@@ -1,6 +1,7 @@
 //! Where a human sees an object in Stripe's dashboard.
 
-use entitlement::names::{Account, Mode};
+use entitlement::model::account::Account;
+use entitlement::model::mode::Mode;
 
 use crate::account::connect;
 use crate::kind::Kind;

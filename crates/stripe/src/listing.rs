@@ -2,9 +2,9 @@
 //!
 //! Pages of 100 are the longest that Stripe gives (<https://docs.stripe.com/api/pagination>).
 
-use entitlement::failure::Failure;
-use entitlement::names::Account;
-use entitlement::reading::{AccountPage, Listing};
+use entitlement::model::account::Account;
+use entitlement::model::failure::Failure;
+use entitlement::model::reading::{AccountPage, Listing};
 use serde::Deserialize;
 use stripe_billing::subscription::ListSubscription;
 use stripe_checkout::CheckoutSessionStatus;

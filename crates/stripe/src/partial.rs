@@ -1,7 +1,7 @@
 //! What could be read, and what could not.
 
-use entitlement::billing::Gap;
-use entitlement::failure::Failure;
+use entitlement::model::billing::Gap;
+use entitlement::model::failure::Failure;
 
 /// What was found, beside gaps for what could not be read or understood.
 #[derive(Clone, Debug, Default)]

@@ -2,10 +2,11 @@
 
 pub(crate) mod customer_objects;
 
-use entitlement::billing::{About, Billing};
-use entitlement::failure::{Class, Failure};
-use entitlement::names::{Account, Mode};
-use entitlement::reading::{AccountReading, Scope};
+use entitlement::model::account::Account;
+use entitlement::model::billing::{About, Billing};
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::mode::Mode;
+use entitlement::model::reading::{AccountReading, Scope};
 
 use self::customer_objects::CustomerObjects;
 use crate::account;

@@ -3,9 +3,9 @@
 //! A refund leads to its charge, a charge to its payment, a payment to the session or invoice it paid. Since the version
 //! 2025-03-31 neither charge nor payment intent says which invoice it paid; the list of invoice payments does.
 
-use entitlement::failure::Failure;
-use entitlement::names::Account;
-use entitlement::reading::Resolved;
+use entitlement::model::account::Account;
+use entitlement::model::failure::Failure;
+use entitlement::model::reading::Resolved;
 use serde::Deserialize;
 use stripe_billing::invoice::RetrieveInvoice;
 use stripe_billing::invoice_payment::RetrieveInvoicePayment;

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 

@@ -2,10 +2,10 @@
 
 mod object;
 
-use entitlement::billing::{self, About, Gap, Item, Status};
-use entitlement::clock::Timestamp;
-use entitlement::failure::{Failure, brief};
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::billing::{self, About, Gap, Item, Status};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::{Failure, brief};
 use futures_util::future::try_join_all;
 use stripe_billing::subscription::{ListSubscription, ListSubscriptionStatus};
 use stripe_billing::subscription_item::ListSubscriptionItem;

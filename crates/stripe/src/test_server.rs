@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::test_server::reply::Reply;
-use entitlement::names::Mode;
-use entitlement::reading::{AccountReading, Scope};
+use entitlement::model::mode::Mode;
+use entitlement::model::reading::{AccountReading, Scope};
 use serde_json::{Value, json};
 use wire::client::Client;
 use wire::upstream::Upstream;

@@ -1,8 +1,8 @@
 //! Takes in a webhook: who signed it, and what it says.
 
-use entitlement::clock::Timestamp;
-use entitlement::event::{NoEvent, SourceEvent};
-use entitlement::names::Mode;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::event::{NoEvent, SourceEvent};
+use entitlement::model::mode::Mode;
 
 use crate::envelope;
 use crate::signature::Verifier;

@@ -1,11 +1,12 @@
 //! What a sync finds for a human, and what to do about it in a sentence.
 
-use entitlement::failure::Failure;
-use entitlement::key::StepKey;
-use entitlement::names::{Account, User};
-use entitlement::plan::{Note, Plan};
-use entitlement::reason::Reason;
-use entitlement::step::{GrantAccess, RevokeAccess, Step};
+use entitlement::model::account::Account;
+use entitlement::model::failure::Failure;
+use entitlement::model::key::StepKey;
+use entitlement::model::plan::{Note, Plan};
+use entitlement::model::reason::Reason;
+use entitlement::model::step::{GrantAccess, RevokeAccess, Step};
+use entitlement::model::user::User;
 use source::sources::Sources;
 use store::record::{Attention, AttentionKind};
 

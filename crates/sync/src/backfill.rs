@@ -2,9 +2,9 @@
 //!
 //! How far it is stands in the store, so that one that was stopped goes on where it was.
 
-use entitlement::clock::Timestamp;
-use entitlement::failure::Failure;
-use entitlement::reading::Listing;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::Failure;
+use entitlement::model::reading::Listing;
 use serde::{Deserialize, Serialize};
 use source::source::Source;
 use store::claim::Urgency;

@@ -2,17 +2,19 @@
 //!
 //! Nothing is written, leased or linked. A vendor that does not answer fails its own part alone.
 
-use entitlement::billing::Billing;
 use entitlement::case::Case;
-use entitlement::clock::Timestamp;
 use entitlement::decide::decide;
-use entitlement::failure::Failure;
-use entitlement::ledger::Ledger;
-use entitlement::names::{Account, Mode, User};
-use entitlement::overrides::Overrides;
-use entitlement::profile::Profile;
-use entitlement::reading::{Identity, Resolved};
-use entitlement::rules::Rules;
+use entitlement::model::account::Account;
+use entitlement::model::billing::Billing;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::Failure;
+use entitlement::model::ledger::Ledger;
+use entitlement::model::mode::Mode;
+use entitlement::model::overrides::Overrides;
+use entitlement::model::profile::Profile;
+use entitlement::model::reading::{Identity, Resolved};
+use entitlement::model::rules::Rules;
+use entitlement::model::user::User;
 use entitlement::status::Status;
 use futures_util::future::try_join_all;
 use store::error::StoreError;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::attributes::Fact;
-use entitlement::catalog::Catalog;
-use entitlement::clock::Clock;
-use entitlement::names::Mode;
-use entitlement::reading::Scope;
+use entitlement::model::attributes::Fact;
+use entitlement::model::catalog::Catalog;
+use entitlement::model::clock::Clock;
+use entitlement::model::mode::Mode;
+use entitlement::model::reading::Scope;
 use entitlement::status::Carried;
 use source::sources::Sources;
 use store::open::Store;

@@ -2,18 +2,18 @@
 
 use std::iter::repeat_with;
 
-use entitlement::billing::Billing;
-use entitlement::cached_profile;
+use entitlement::access::cached_profile;
+use entitlement::access::entitle::entitle;
+use entitlement::access::overridden::overridden;
 use entitlement::case::Case;
 use entitlement::decide::decide;
-use entitlement::entitle::entitle;
-use entitlement::failure::{Class, Failure};
-use entitlement::names::User;
-use entitlement::overridden::overridden;
-use entitlement::overrides::Overrides;
-use entitlement::plan::Plan;
-use entitlement::profile::Profile;
-use entitlement::rules::Rules;
+use entitlement::model::billing::Billing;
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::overrides::Overrides;
+use entitlement::model::plan::Plan;
+use entitlement::model::profile::Profile;
+use entitlement::model::rules::Rules;
+use entitlement::model::user::User;
 use entitlement::status::Status;
 use futures_util::future::{OptionFuture, join_all};
 use store::claim::Claim;

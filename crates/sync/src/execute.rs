@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use entitlement::access::level::is_visible;
 use entitlement::case::Case;
-use entitlement::clock::{Timestamp, after};
 use entitlement::decide::decide;
-use entitlement::failure::{Class, Failure};
-use entitlement::key::StepKey;
-use entitlement::ledger::{Entry, State};
-use entitlement::level::is_visible;
-use entitlement::plan::{Plan, PlannedStep};
-use entitlement::profile::Profile;
+use entitlement::model::clock::{Timestamp, after};
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::key::StepKey;
+use entitlement::model::ledger::{Entry, State};
+use entitlement::model::plan::{Plan, PlannedStep};
+use entitlement::model::profile::Profile;
+use entitlement::model::step::Step;
 use entitlement::retry::{self, Next};
-use entitlement::step::Step;
 use store::claim::Claim;
 use store::record::{Attempt, Fenced, Intent, StepOutcome, StepResult};
 use tokio::time::sleep;

@@ -1,7 +1,8 @@
 //! Former users of an account: what they have through it ends.
 
-use entitlement::billing::Billing;
-use entitlement::names::{Mode, User};
+use entitlement::model::billing::Billing;
+use entitlement::model::mode::Mode;
+use entitlement::model::user::User;
 use store::claim::{Claim, Urgency};
 
 use crate::controller::Controller;

@@ -1,11 +1,11 @@
 //! What a sync logs: one line for one thing that happened, and the counters beside it.
 
-use entitlement::clock::Timestamp;
-use entitlement::failure::{Class, Failure};
-use entitlement::names::Account;
-use entitlement::plan::{Plan, PlannedStep};
-use entitlement::reason::Reason;
-use entitlement::step::{ReportSale, SaleEvent, Step};
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::plan::{Plan, PlannedStep};
+use entitlement::model::reason::Reason;
+use entitlement::model::step::{ReportSale, SaleEvent, Step};
 use store::error::StoreError;
 use store::record::{Attention, AttentionKind};
 

@@ -1,8 +1,8 @@
 //! What a sync leaves to be written when it ends.
 
-use entitlement::clock::{Timestamp, earliest};
-use entitlement::failure::Failure;
-use entitlement::names::User;
+use entitlement::model::clock::{Timestamp, earliest};
+use entitlement::model::failure::Failure;
+use entitlement::model::user::User;
 use entitlement::status::Status;
 use store::error::StoreError;
 use store::record::{Attention, StepResult};

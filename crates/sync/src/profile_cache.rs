@@ -4,10 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::Duration;
-use entitlement::clock::{Timestamp, after};
-use entitlement::key::StepKey;
-use entitlement::names::User;
-use entitlement::profile::Profile;
+use entitlement::model::clock::{Timestamp, after};
+use entitlement::model::key::StepKey;
+use entitlement::model::profile::Profile;
+use entitlement::model::user::User;
 
 /// How many are cached; each is good for `profile_lag` alone.
 const MOST: usize = 1_024;

@@ -11,8 +11,8 @@ mod tally;
 
 use std::time::Duration;
 
-use entitlement::failure::Failure;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::failure::Failure;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use store::claim::Urgency;

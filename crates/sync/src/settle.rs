@@ -1,10 +1,11 @@
 //! The end of a sync: what it leaves is written, and its lease ends.
 
 use chrono::Duration;
-use entitlement::clock::{Timestamp, after};
-use entitlement::failure::{Class, Failure};
-use entitlement::key::StepKey;
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::clock::{Timestamp, after};
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::key::StepKey;
+use entitlement::model::user::User;
 use entitlement::retry::{self, Next};
 use entitlement::status::Status;
 use store::claim::Claim;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use destination::store_service::StoreService;
-use entitlement::clock::{Clock, Timestamp};
-use entitlement::names::User;
+use entitlement::model::clock::{Clock, Timestamp};
+use entitlement::model::user::User;
 use entitlement::status::LevelStatus;
 use store::error::StoreError;
 use store::open::Store;

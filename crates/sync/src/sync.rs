@@ -1,8 +1,9 @@
 //! One sync of one account: read, decide, execute, settle.
 
-use entitlement::billing::Billing;
-use entitlement::names::{Account, User};
-use entitlement::reading::{Identity, Resolved};
+use entitlement::model::account::Account;
+use entitlement::model::billing::Billing;
+use entitlement::model::reading::{Identity, Resolved};
+use entitlement::model::user::User;
 use store::claim::{Claim, Urgency};
 use store::link::{Link, Linked};
 use store::links::AccountContext;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use destination::destination::Destination;
-use entitlement::names::User;
-use entitlement::rules::Rules;
+use entitlement::model::rules::Rules;
+use entitlement::model::user::User;
 use store::claim::Claim;
 use tokio::sync::{Semaphore, SemaphorePermit};
 

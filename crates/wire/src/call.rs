@@ -3,8 +3,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use entitlement::clock::Timestamp;
-use entitlement::failure::{Class, Failure};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 
 /// One request, without its body.

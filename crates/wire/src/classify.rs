@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use entitlement::failure::Class;
+use entitlement::model::failure::Class;
 use serde_json::Value;
 
 use crate::client::CONNECT;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use entitlement::failure::{Class, Failure};
+use entitlement::model::failure::{Class, Failure};
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;

@@ -1,7 +1,7 @@
 //! Dates in headers of answers.
 
 use chrono::DateTime;
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use reqwest::header::{DATE, HeaderMap};
 
 /// The upstream's clock when it answered: `Date`.

@@ -1,7 +1,7 @@
 //! One HTTP client for every upstream.
 //!
 //! [`client::Client`] is the one pool of connections. An [`upstream::Upstream`] is a vendor behind it, with its key,
-//! its rate limit, its time limit and its gate. Whatever goes wrong comes back as an [`entitlement::failure::Failure`]
+//! its rate limit, its time limit and its gate. Whatever goes wrong comes back as an [`entitlement::model::failure::Failure`]
 //! that says how to go on and prints no key, no path and no body.
 //!
 //! A rate limit is a token bucket of this process, or one that all processes with the same key share ([`limit`]); the

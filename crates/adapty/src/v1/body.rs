@@ -1,10 +1,10 @@
 //! The bodies of v1's grant and revoke.
 
-use entitlement::expected::Refund;
-use entitlement::money::Money;
-use entitlement::sale::Offer;
-use entitlement::step::{GrantAccess, RevokeAccess};
-use entitlement::until::Until;
+use entitlement::model::expected::Refund;
+use entitlement::model::money::Money;
+use entitlement::model::sale::Offer;
+use entitlement::model::step::{GrantAccess, RevokeAccess};
+use entitlement::model::until::Until;
 use serde_json::{Map, Number, Value, json};
 
 use crate::date;
@@ -78,8 +78,8 @@ fn put_price(body: &mut Map<String, Value>, price: &Money) {
 
 #[cfg(test)]
 mod tests {
-    use entitlement::sale::Sale;
-    use entitlement::step::SaleEvent;
+    use entitlement::model::sale::Sale;
+    use entitlement::model::step::SaleEvent;
 
     use super::*;
     use crate::sample;

@@ -1,12 +1,12 @@
 //! What goes over the wire to v1, and what its answers mean.
 
-use entitlement::expected::Refund;
-use entitlement::failure::Class;
-use entitlement::money::Money;
-use entitlement::names::AccessLevel;
-use entitlement::profile::Profile;
-use entitlement::sale::{Offer, Sale};
-use entitlement::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::expected::Refund;
+use entitlement::model::failure::Class;
+use entitlement::model::money::Money;
+use entitlement::model::profile::Profile;
+use entitlement::model::sale::{Offer, Sale};
+use entitlement::model::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
 use serde_json::json;
 
 use crate::adapty::{Adapty, Api};

@@ -1,10 +1,10 @@
 //! What goes over the wire to v2, and what its answers mean.
 
-use entitlement::expected::Refund;
-use entitlement::failure::Class;
-use entitlement::profile::Profile;
-use entitlement::step::{GrantAccess, ReportSale, SaleEvent, Step};
-use entitlement::until::Until;
+use entitlement::model::expected::Refund;
+use entitlement::model::failure::Class;
+use entitlement::model::profile::Profile;
+use entitlement::model::step::{GrantAccess, ReportSale, SaleEvent, Step};
+use entitlement::model::until::Until;
 use serde_json::json;
 
 use crate::adapty::{Adapty, Api};

@@ -7,7 +7,7 @@ use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use entitlement::attributes::{AttributeName, AttributeValue};
+use entitlement::model::attributes::{AttributeName, AttributeValue};
 use operator::input;
 use operator::operator::Operator;
 use operator::override_input::Term;

@@ -1,6 +1,6 @@
 //! Lists, page by page.
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use operator::operator::Operator;
 use operator::time;
 use serde::{Deserialize, Serialize};

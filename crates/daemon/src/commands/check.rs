@@ -5,7 +5,7 @@ mod database;
 mod iaphub;
 mod settings;
 
-use entitlement::finding::{CheckInput, Finding, Level};
+use entitlement::model::finding::{CheckInput, Finding, Level};
 use source::kind::SourceKind;
 use source::source::Source;
 use wire::limit::LimitScope;

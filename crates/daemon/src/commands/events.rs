@@ -1,7 +1,7 @@
 //! `events`: lists, shows, fetches and replays events.
 
 use chrono::TimeDelta;
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use operator::catch_up;
 use operator::events::{Event, EventDetails, EventFilter, Replayed};
 use operator::input;

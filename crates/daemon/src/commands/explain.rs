@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use entitlement::case::Case;
-use entitlement::clock::Timestamp;
-use entitlement::profile::{ActualLevel, Profile};
+use entitlement::model::clock::Timestamp;
+use entitlement::model::profile::{ActualLevel, Profile};
 use entitlement::render::{render, render_expected};
 use operator::explain::Subject;
 use operator::explanation::{Cause, Explanation};

@@ -1,10 +1,10 @@
 //! `ledger`: lists and shows steps.
 
-use entitlement::clock::Timestamp;
-use entitlement::expected::Refund;
-use entitlement::sale::Sale;
-use entitlement::step::{SaleEvent, Step};
-use entitlement::until::Until;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::expected::Refund;
+use entitlement::model::sale::Sale;
+use entitlement::model::step::{SaleEvent, Step};
+use entitlement::model::until::Until;
 use operator::audit::AuditEntry;
 use operator::input;
 use operator::ledger::{LedgerEntry, LedgerEntryDetails, LedgerFilter};

@@ -1,7 +1,7 @@
 //! `grant`, `revoke`, `unblock`, `promotions`, `blocks`, `attributes`: makes and lists overrides.
 
-use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::names::User;
+use entitlement::model::attributes::{AttributeName, AttributeValue};
+use entitlement::model::user::User;
 use operator::input;
 use operator::operator::Operator;
 use operator::override_input::Term;

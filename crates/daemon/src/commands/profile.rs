@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use adapty::objects::{AccessLevel, Attribute, NonSubscription, Profile, Subscription};
 use destination::destination::Destination;
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use operator::input;
 use operator::time::absolute;
 use sync::target::Target;

@@ -1,6 +1,6 @@
 //! `resync`: makes accounts due, as a webhook would.
 
-use entitlement::names::Account;
+use entitlement::model::account::Account;
 use operator::error::OperatorError;
 use operator::input;
 use operator::operator::Operator;

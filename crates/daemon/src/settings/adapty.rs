@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entitlement::attributes::AttributeName;
+use entitlement::model::attributes::AttributeName;
 use stripe::facts::{FORMS, FactPlace};
 
 use super::choice::choice;

@@ -1,10 +1,10 @@
 //! Which part of a payment each sale carries, so that money is reported once.
 
-use crate::billing::{Item, Purchase, PurchaseLine, Subscription};
-use crate::catalog::{Mapped, Offering};
-use crate::money::Money;
-use crate::rules::{Protocol, Rules};
-use crate::sale::Sale;
+use crate::model::billing::{Item, Purchase, PurchaseLine, Subscription};
+use crate::model::catalog::{Mapped, Offering};
+use crate::model::money::Money;
+use crate::model::rules::{Protocol, Rules};
+use crate::model::sale::Sale;
 
 /// The other items of the product of `item` whose part of a payment is reported apart from what it gives by `offering`:
 /// under ids of their own, or, where one id stands for all, under another product of the destination.

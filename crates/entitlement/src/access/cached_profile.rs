@@ -2,14 +2,14 @@
 
 use chrono::Duration;
 
+use crate::access::other_stores::is_ours;
 use crate::case::Case;
-use crate::clock::{Timestamp, after};
-use crate::key::StepKey;
-use crate::ledger::{Entry, Ledger, State};
-use crate::other_stores::is_ours;
-use crate::plan::Plan;
-use crate::reason::Reason;
-use crate::step::Step;
+use crate::model::clock::{Timestamp, after};
+use crate::model::key::StepKey;
+use crate::model::ledger::{Entry, Ledger, State};
+use crate::model::plan::Plan;
+use crate::model::reason::Reason;
+use crate::model::step::Step;
 
 /// Whether the step under `key` was confirmed within `lag` before `now` and the `ledger` knows of nothing since, whoever
 /// sent it: then the profile that answered it is the newest picture there is. What was reported after it, or dropped within

@@ -1,12 +1,12 @@
 //! To when one item of a subscription is covered by money, whatever levels it gives.
 
-use crate::billing::{Collection, Invoice, InvoiceReason, InvoiceStatus, Item, Status, Subscription};
-use crate::clock::{Timestamp, after};
-use crate::expected::Refund;
-use crate::reason::Reason;
-use crate::refund::{Effect, Refunds};
-use crate::rules::{Choice, Policy, Unpaid};
-use crate::term::{Term, billed, term};
+use crate::access::term::{Term, billed, term};
+use crate::model::billing::{Collection, Invoice, InvoiceReason, InvoiceStatus, Item, Status, Subscription};
+use crate::model::clock::{Timestamp, after};
+use crate::model::expected::Refund;
+use crate::model::reason::Reason;
+use crate::model::rules::{Choice, Policy, Unpaid};
+use crate::sales::refund::{Effect, Refunds};
 
 /// How an item is covered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,19 +1,19 @@
 //! What is to be done about one level, by what is expected, shown and was sent.
 
-use crate::clock::{Timestamp, after};
+use crate::access::level::Level;
+use crate::access::other_stores::{self, store_of};
 use crate::equivalence::{Given, shows};
-use crate::expected::{Entitlement, Expected, Refund};
-use crate::ledger::Entry;
-use crate::level::Level;
-use crate::names::Mode;
-use crate::other_stores::{self, store_of};
-use crate::profile::BARE;
-use crate::reason::Reason;
-use crate::report::Reports;
-use crate::reported::{Reported, sale_key};
-use crate::rules::Protocol;
-use crate::sale::Sale;
-use crate::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
+use crate::model::clock::{Timestamp, after};
+use crate::model::expected::{Entitlement, Expected, Refund};
+use crate::model::ledger::Entry;
+use crate::model::mode::Mode;
+use crate::model::profile::BARE;
+use crate::model::reason::Reason;
+use crate::model::rules::Protocol;
+use crate::model::sale::Sale;
+use crate::model::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
+use crate::sales::report::Reports;
+use crate::sales::reported::{Reported, sale_key};
 
 /// What is to be done about one level.
 pub(crate) enum Desired {

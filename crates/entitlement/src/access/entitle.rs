@@ -5,22 +5,22 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::allocation;
-use crate::billing::{About, Billing, Item, Status, Subscription};
-use crate::catalog::{Mapped, Offering};
-use crate::clock::Timestamp;
-use crate::coverage::{Coverage, coverage, money_back};
-use crate::expected::{Entitlement, Expected, MayGive, Refund, Unknown, Withheld};
-use crate::names::AccessLevel;
-use crate::one_time;
-use crate::reason::Reason;
-use crate::refund::{Effect, Refunds};
-use crate::rules::{Rules, TestClocks};
-use crate::sale::{Sale, SaleStatus};
-use crate::sale_status::{self, Term};
+use crate::access::allocation;
+use crate::access::coverage::{Coverage, coverage, money_back};
+use crate::access::one_time;
+use crate::model::access_level::AccessLevel;
+use crate::model::billing::{About, Billing, Item, Status, Subscription};
+use crate::model::catalog::{Mapped, Offering};
+use crate::model::clock::Timestamp;
+use crate::model::expected::{Entitlement, Expected, MayGive, Refund, Unknown, Withheld};
+use crate::model::reason::Reason;
+use crate::model::rules::{Rules, TestClocks};
+use crate::model::sale::{Sale, SaleStatus};
+use crate::model::until::Until;
+use crate::sales::refund::{Effect, Refunds};
+use crate::sales::sale_status::{self, Term};
+use crate::sales::transaction_ids;
 use crate::sorted::{each_once, sorted};
-use crate::transaction_ids;
-use crate::until::Until;
 
 /// Everything that `billing` gives at `now`.
 #[must_use]

@@ -3,16 +3,16 @@
 use chrono::Duration;
 
 use crate::case::Case;
-use crate::clock::{Timestamp, after};
 use crate::equivalence::{By, Given, comes_from, grants_all, is_same_request, shows};
-use crate::expected::{Entitlement, Expected, Refund};
-use crate::ledger::{Entry, State};
-use crate::names::AccessLevel;
-use crate::profile::ActualLevel;
-use crate::reason::Reason;
-use crate::sale::Sale;
-use crate::step::{GrantAccess, ReportSale, SaleEvent, Step};
-use crate::until::Until;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::{Timestamp, after};
+use crate::model::expected::{Entitlement, Expected, Refund};
+use crate::model::ledger::{Entry, State};
+use crate::model::profile::ActualLevel;
+use crate::model::reason::Reason;
+use crate::model::sale::Sale;
+use crate::model::step::{GrantAccess, ReportSale, SaleEvent, Step};
+use crate::model::until::Until;
 
 /// The ledger and the profile, as far as they are about one level.
 pub(crate) struct Level<'a> {

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use crate::allocation;
-use crate::billing::{Purchase, PurchaseLine, PurchaseState};
-use crate::catalog::{self, Mapped, Offering};
-use crate::clock::{Timestamp, after};
-use crate::expected::{Entitlement, Expected, MayGive, Refund, Unknown, Withheld};
-use crate::names::AccessLevel;
-use crate::reason::Reason;
-use crate::refund::{Effect, Refunds};
-use crate::rules::{Rules, TestClocks};
-use crate::sale::Sale;
-use crate::sale_status;
+use crate::access::allocation;
+use crate::model::access_level::AccessLevel;
+use crate::model::billing::{Purchase, PurchaseLine, PurchaseState};
+use crate::model::catalog::{self, Mapped, Offering};
+use crate::model::clock::{Timestamp, after};
+use crate::model::expected::{Entitlement, Expected, MayGive, Refund, Unknown, Withheld};
+use crate::model::reason::Reason;
+use crate::model::rules::{Rules, TestClocks};
+use crate::model::sale::Sale;
+use crate::model::until::Until;
+use crate::sales::refund::{Effect, Refunds};
+use crate::sales::sale_status;
+use crate::sales::transaction_ids;
 use crate::sorted::{each_once, sorted};
-use crate::transaction_ids;
-use crate::until::Until;
 
 /// Where the spans bought of one level with one product end so far.
 type Spans = BTreeMap<(AccessLevel, String), Timestamp>;

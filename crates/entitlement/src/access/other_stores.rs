@@ -2,16 +2,16 @@
 
 use chrono::Duration;
 
+use crate::access::level::Level;
 use crate::case::Case;
-use crate::clock::{Timestamp, after};
 use crate::equivalence::{Given, comes_from};
-use crate::expected::{Entitlement, Expected};
-use crate::level::Level;
-use crate::names::Mode;
-use crate::plan::Plan;
-use crate::profile::{ActualLevel, BARE, StoreSubscription};
-use crate::reason::Reason;
-use crate::step::GrantAccess;
+use crate::model::clock::{Timestamp, after};
+use crate::model::expected::{Entitlement, Expected};
+use crate::model::mode::Mode;
+use crate::model::plan::Plan;
+use crate::model::profile::{ActualLevel, BARE, StoreSubscription};
+use crate::model::reason::Reason;
+use crate::model::step::GrantAccess;
 
 /// How long after its end a right of another store may be shown to have renewed, at the latest.
 pub const LATE: Duration = Duration::hours(6);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::clock::Timestamp;
-use crate::expected::{Entitlement, Expected, Refund, Withheld};
-use crate::names::AccessLevel;
-use crate::overrides::{Overrides, PromotionalGrant};
-use crate::reason::Reason;
-use crate::sale::Sale;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::Timestamp;
+use crate::model::expected::{Entitlement, Expected, Refund, Withheld};
+use crate::model::overrides::{Overrides, PromotionalGrant};
+use crate::model::reason::Reason;
+use crate::model::sale::Sale;
 
 /// What billing gives, with what operators set.
 ///

@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 
 use chrono::Duration;
 
+use crate::access::desired::{Desired, Revocation, desired};
+use crate::access::level::Level;
+use crate::access::other_stores;
 use crate::case::Case;
-use crate::clock::after;
-use crate::desired::{Desired, Revocation, desired};
 use crate::enqueue::{Enqueued, enqueue};
-use crate::expected::Expected;
-use crate::key::StepKey;
-use crate::ledger::{Entry, State};
-use crate::level::Level;
-use crate::names::AccessLevel;
-use crate::other_stores;
-use crate::plan::{Plan, PlannedStep};
-use crate::reason::Reason;
-use crate::report::Reports;
-use crate::reported::Reported;
-use crate::step::{GrantAccess, Step};
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::after;
+use crate::model::expected::Expected;
+use crate::model::key::StepKey;
+use crate::model::ledger::{Entry, State};
+use crate::model::plan::{Plan, PlannedStep};
+use crate::model::reason::Reason;
+use crate::model::step::{GrantAccess, Step};
+use crate::sales::report::Reports;
+use crate::sales::reported::Reported;
 
 /// The grants and revokes that bring the profile to what is expected.
 #[derive(Default)]

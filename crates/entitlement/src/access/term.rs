@@ -1,6 +1,6 @@
 //! Which invoice bills the running term of an item.
 
-use crate::billing::{Invoice, InvoiceReason, Item, Line, Period, Subscription};
+use crate::model::billing::{Invoice, InvoiceReason, Item, Line, Period, Subscription};
 
 /// What is known of the invoice of the running term.
 pub(crate) enum Term<'a> {

@@ -194,7 +194,7 @@ pub struct SetAttributes {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourcedAttribute {
     pub name: AttributeName,
-    /// The place at the source, for example `user.metadata.plan`; see [`crate::billing::Billing::facts`].
+    /// The place at the source, for example `customer.metadata.plan`; see [`crate::model::billing::Billing::facts`].
     pub from: String,
 }
 

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::Fact;
-use crate::clock::Timestamp;
-use crate::money::Money;
-use crate::names::{Account, Mode};
+use crate::model::account::Account;
+use crate::model::attributes::Fact;
+use crate::model::clock::Timestamp;
+use crate::model::mode::Mode;
+use crate::model::money::Money;
 
 /// What the source bills, of all accounts linked to one customer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Billing {
     /// What could not be read; each withholds a "no", never a "yes".
     #[serde(default)]
     pub gaps: Vec<Gap>,
-    /// What was asked for beside, by its place at the source, for example `user.metadata.plan`; an empty text: it is
+    /// What was asked for beside, by its place at the source, for example `customer.metadata.plan`; an empty text: it is
     /// not there; absent: nobody knows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, Fact>,

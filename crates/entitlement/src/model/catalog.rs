@@ -3,8 +3,8 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::billing::Billing;
-use crate::names::AccessLevel;
+use crate::model::access_level::AccessLevel;
+use crate::model::billing::Billing;
 
 /// All entries, in the order of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

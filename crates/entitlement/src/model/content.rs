@@ -1,12 +1,12 @@
 //! What a step sends, as fields: its key hashes them, and likeness compares them.
 
-use crate::attributes::{AttributeValue, SetAttributes};
-use crate::billing::Stop;
-use crate::clock::Timestamp;
-use crate::expected::Refund;
-use crate::sale::{Offer, Sale, SaleStatus};
-use crate::step::{GrantAccess, ReportSale, RevokeAccess, SaleEvent, Step};
-use crate::until::Until;
+use crate::model::attributes::{AttributeValue, SetAttributes};
+use crate::model::billing::Stop;
+use crate::model::clock::Timestamp;
+use crate::model::expected::Refund;
+use crate::model::sale::{Offer, Sale, SaleStatus};
+use crate::model::step::{GrantAccess, ReportSale, RevokeAccess, SaleEvent, Step};
+use crate::model::until::Until;
 
 /// The content of a step or a sale, field by field. When a refund or an end was learnt of is no part of it.
 ///

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::clock::Timestamp;
-use crate::names::{Account, Mode};
+use crate::model::account::Account;
+use crate::model::clock::Timestamp;
+use crate::model::mode::Mode;
 
 /// An event of a source. What it says of an object is not believed: the object is read back later.
 #[derive(Clone, Debug, PartialEq, Eq)]

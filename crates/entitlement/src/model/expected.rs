@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Timestamp, earliest};
-use crate::names::AccessLevel;
-use crate::reason::Reason;
-use crate::sale::Sale;
-use crate::until::Until;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::{Timestamp, earliest};
+use crate::model::reason::Reason;
+use crate::model::sale::Sale;
+use crate::model::until::Until;
 
 /// A right: this level, until then, because of that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::catalog::Catalog;
-use crate::clock::Clock;
+use crate::model::catalog::Catalog;
+use crate::model::clock::Clock;
 
 /// What has to be known of the settings to check a source.
 #[derive(Clone, Copy, Debug)]

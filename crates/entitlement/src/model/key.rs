@@ -5,9 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::content::Content;
-use crate::names::{Mode, User};
-use crate::step::Step;
+use crate::model::content::Content;
+use crate::model::mode::Mode;
+use crate::model::step::Step;
+use crate::model::user::User;
 
 /// Hash of destination, environment, user, subject, content, and the key of the last confirmed step on that subject.
 ///
@@ -66,9 +67,9 @@ fn hash<'a>(fields: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expected::Refund;
-    use crate::names::AccessLevel;
-    use crate::step::RevokeAccess;
+    use crate::model::access_level::AccessLevel;
+    use crate::model::expected::Refund;
+    use crate::model::step::RevokeAccess;
 
     fn revoke(level: &str) -> Step {
         Step::RevokeAccess(RevokeAccess { level: AccessLevel(level.into()), refund: Refund::No })

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-use crate::key::StepKey;
-use crate::names::AccessLevel;
-use crate::step::Step;
-use crate::stored_step::StoredStep;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::Timestamp;
+use crate::model::key::StepKey;
+use crate::model::step::Step;
+use crate::model::stored_step::StoredStep;
 
 /// All entries of one user that still matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

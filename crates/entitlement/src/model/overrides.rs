@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::AttributeOverrides;
-use crate::names::AccessLevel;
-use crate::until::Until;
+use crate::model::access_level::AccessLevel;
+use crate::model::attributes::AttributeOverrides;
+use crate::model::until::Until;
 
 /// All that is set, and not taken back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{Timestamp, earliest};
-use crate::expected::Expected;
-use crate::key::StepKey;
-use crate::names::AccessLevel;
-use crate::reason::Reason;
-use crate::step::Step;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::{Timestamp, earliest};
+use crate::model::expected::Expected;
+use crate::model::key::StepKey;
+use crate::model::reason::Reason;
+use crate::model::step::Step;
 
 /// All there is to do. It leaves nothing to choose when it is executed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

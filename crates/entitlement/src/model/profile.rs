@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-use crate::names::{AccessLevel, User};
-use crate::until::Until;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::Timestamp;
+use crate::model::until::Until;
+use crate::model::user::User;
 
 /// What the destination shows; `levels` is empty for a profile that does not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

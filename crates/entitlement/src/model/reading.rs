@@ -1,7 +1,9 @@
 //! What a source says of an account, and which accounts it has.
 
-use crate::billing::Billing;
-use crate::names::{Account, Mode, User};
+use crate::model::account::Account;
+use crate::model::billing::Billing;
+use crate::model::mode::Mode;
+use crate::model::user::User;
 
 /// One account as its source shows it now.
 #[derive(Clone, Debug, PartialEq, Eq)]

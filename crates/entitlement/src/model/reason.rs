@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-use crate::until::Until;
+use crate::model::clock::Timestamp;
+use crate::model::until::Until;
 
 /// The reason of a verdict, a step, or the absence of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::{AttributeLimits, SourcedAttribute};
-use crate::catalog::Catalog;
-use crate::names::Mode;
+use crate::model::attributes::{AttributeLimits, SourcedAttribute};
+use crate::model::catalog::Catalog;
+use crate::model::mode::Mode;
 
 /// Everything from the settings that [`crate::decide::decide`] may look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub enum Protocol {
     SalesAndAccess,
     /// The level and its end alone; the destination then shows it as a right of its own ([`ActualLevel::is_bare`]).
     ///
-    /// [`ActualLevel::is_bare`]: crate::profile::ActualLevel::is_bare
+    /// [`ActualLevel::is_bare`]: crate::model::profile::ActualLevel::is_bare
     #[serde(alias = "level_only")]
     AccessOnly,
     /// What was sold, and no level: the destination keeps books alone.

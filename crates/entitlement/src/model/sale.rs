@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::billing::{Discount, Stop};
-use crate::clock::Timestamp;
-use crate::money::Money;
-use crate::profile::BARE;
-use crate::until::Until;
+use crate::model::billing::{Discount, Stop};
+use crate::model::clock::Timestamp;
+use crate::model::money::Money;
+use crate::model::profile::BARE;
+use crate::model::until::Until;
 
 /// A sale as a destination is told of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Sale {
     /// What was charged for this product; `None` when the source did not say.
     pub price: Option<Money>,
     pub offer: Option<Offer>,
-    /// How the subscription stands; only where sales are reported ([`crate::rules::Protocol::reports_sales`]).
+    /// How the subscription stands; only where sales are reported ([`crate::model::rules::Protocol::reports_sales`]).
     #[serde(default, alias = "standing", skip_serializing_if = "Option::is_none")]
     pub status: Option<Box<SaleStatus>>,
 }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::attributes::SetAttributes;
-use crate::clock::Timestamp;
-use crate::expected::Refund;
-use crate::names::AccessLevel;
-use crate::profile::BARE;
-use crate::sale::Sale;
-use crate::until::Until;
+use crate::model::access_level::AccessLevel;
+use crate::model::attributes::SetAttributes;
+use crate::model::clock::Timestamp;
+use crate::model::expected::Refund;
+use crate::model::profile::BARE;
+use crate::model::sale::Sale;
+use crate::model::until::Until;
 
 /// One request to a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

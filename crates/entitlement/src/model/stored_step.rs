@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::attributes::SetAttributes;
-use crate::clock::Timestamp;
-use crate::expected::Refund;
-use crate::step::{GrantAccess, ReportSale, RevokeAccess, SaleEvent, Step};
+use crate::model::attributes::SetAttributes;
+use crate::model::clock::Timestamp;
+use crate::model::expected::Refund;
+use crate::model::step::{GrantAccess, ReportSale, RevokeAccess, SaleEvent, Step};
 
 /// A step as it stands in the ledger. The first edition's words are `grant`, `revoke`, `report` and `describe`; its steps
 /// could be up to three requests.

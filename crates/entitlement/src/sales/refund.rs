@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::billing::{Billing, DisputeState, Invoice, InvoiceStatus, MoneyBack, Purchase, Subscription};
-use crate::expected::{Refund, RefundedSale};
-use crate::reason::Reason;
-use crate::rules::{Choice, Policy};
-use crate::transaction_ids;
+use crate::model::billing::{Billing, DisputeState, Invoice, InvoiceStatus, MoneyBack, Purchase, Subscription};
+use crate::model::expected::{Refund, RefundedSale};
+use crate::model::reason::Reason;
+use crate::model::rules::{Choice, Policy};
+use crate::sales::transaction_ids;
 
 /// What became of the money of each payment, by chain and payment.
 #[derive(Clone, Debug, Default)]
@@ -125,7 +125,7 @@ fn unknown_status(back: &MoneyBack) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::billing::Dispute;
+    use crate::model::billing::Dispute;
 
     fn judge(total: i64, refunded: i64, states: &[DisputeState], policy: &Policy) -> Effect {
         let disputes = states.iter().map(|state| Dispute { state: state.clone(), amount: total }).collect();

@@ -6,22 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Duration;
 
+use crate::access::level::Level;
 use crate::case::Case;
-use crate::clock::{Timestamp, after};
 use crate::enqueue::{Enqueued, enqueue};
 use crate::equivalence::reports_all;
-use crate::expected::{Entitlement, Expected, Refund};
-use crate::key::StepKey;
-use crate::ledger::State;
-use crate::level::Level;
-use crate::names::{AccessLevel, Mode};
-use crate::plan::{Plan, PlannedStep};
-use crate::reason::Reason;
-use crate::reported::{LastReport, Reported, SaleKey, is_same_chain, sale_key};
-use crate::rules::Protocol;
-use crate::sale::Sale;
-use crate::sale_status::stopped;
-use crate::step::{ReportSale, SaleEvent, Step};
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::{Timestamp, after};
+use crate::model::expected::{Entitlement, Expected, Refund};
+use crate::model::key::StepKey;
+use crate::model::ledger::State;
+use crate::model::mode::Mode;
+use crate::model::plan::{Plan, PlannedStep};
+use crate::model::reason::Reason;
+use crate::model::rules::Protocol;
+use crate::model::sale::Sale;
+use crate::model::step::{ReportSale, SaleEvent, Step};
+use crate::sales::reported::{LastReport, Reported, SaleKey, is_same_chain, sale_key};
+use crate::sales::sale_status::stopped;
 
 /// What is to be reported, and what access waits for.
 #[derive(Default)]

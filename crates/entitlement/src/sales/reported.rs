@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::Case;
-use crate::clock::Timestamp;
-use crate::expected::{Entitlement, Expected, Refund};
-use crate::ledger::{Entry, State};
-use crate::names::AccessLevel;
-use crate::plan::Plan;
-use crate::sale::{ReportedIds, Sale, SaleStatus, reported_id};
-use crate::step::{GrantAccess, ReportSale, SaleEvent, Step};
-use crate::until::Until;
+use crate::model::access_level::AccessLevel;
+use crate::model::clock::Timestamp;
+use crate::model::expected::{Entitlement, Expected, Refund};
+use crate::model::ledger::{Entry, State};
+use crate::model::plan::Plan;
+use crate::model::sale::{ReportedIds, Sale, SaleStatus, reported_id};
+use crate::model::step::{GrantAccess, ReportSale, SaleEvent, Step};
+use crate::model::until::Until;
 
 /// What a destination knows a sale by: its transaction id, and its product.
 pub(crate) type SaleKey = (String, String);

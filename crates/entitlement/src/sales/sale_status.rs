@@ -1,9 +1,9 @@
 //! How the subscription or purchase behind a sale stands, for destinations that keep sales.
 
-use crate::billing::{Invoice, Item, Purchase, PurchaseLine, Subscription};
-use crate::clock::Timestamp;
-use crate::sale::{Sale, SaleStatus, reported_id};
-use crate::until::Until;
+use crate::model::billing::{Invoice, Item, Purchase, PurchaseLine, Subscription};
+use crate::model::clock::Timestamp;
+use crate::model::sale::{Sale, SaleStatus, reported_id};
+use crate::model::until::Until;
 
 /// What covers an item: to when, whether it renews, and whether that is grace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,14 +6,14 @@
 
 use chrono::Duration;
 
-use crate::allocation;
-use crate::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
-use crate::catalog::Offering;
-use crate::clock::after;
-use crate::money::Money;
-use crate::rules::Rules;
-use crate::sale::{Offer, Sale};
-use crate::term::{billed, bills};
+use crate::access::allocation;
+use crate::access::term::{billed, bills};
+use crate::model::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
+use crate::model::catalog::Offering;
+use crate::model::clock::after;
+use crate::model::money::Money;
+use crate::model::rules::Rules;
+use crate::model::sale::{Offer, Sale};
 
 /// The sale that carries what `item` gives by `offering`.
 #[must_use]

@@ -11,20 +11,21 @@ use proptest::sample::select;
 use super::make::{
     carry_out, case, day, foreign, ignored, invoice, item, level, offering, period, purchase, sub, user,
 };
-use crate::attributes::{AttributeName, AttributeValue, Fact, SourcedAttribute};
-use crate::billing::{
+use crate::case::Case;
+use crate::model::account::Account;
+use crate::model::attributes::{AttributeName, AttributeValue, Fact, SourcedAttribute};
+use crate::model::billing::{
     About, Billing, Collection, Discount, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack,
     Period, Purchase, PurchaseState, Status, Stop, Subscription,
 };
-use crate::case::Case;
-use crate::clock::Timestamp;
-use crate::ledger::State;
-use crate::names::{Account, Mode};
-use crate::overrides::{Block, Overrides, PromotionalGrant};
-use crate::plan::Plan;
-use crate::profile::Profile;
-use crate::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
-use crate::until::Until;
+use crate::model::clock::Timestamp;
+use crate::model::ledger::State;
+use crate::model::mode::Mode;
+use crate::model::overrides::{Block, Overrides, PromotionalGrant};
+use crate::model::plan::Plan;
+use crate::model::profile::Profile;
+use crate::model::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
+use crate::model::until::Until;
 
 /// Day of the tests' year, mostly; sometimes with a few seconds, so that nothing hangs on midnight.
 fn moment(from: i64, to: i64) -> impl Strategy<Value = Timestamp> {
@@ -156,7 +157,7 @@ fn subscription() -> impl Strategy<Value = Subscription> {
             sub.collection = if flags.3 { Collection::Automatic } else { Collection::SendInvoice };
             sub.items.extend(extra.map(|(price, quantity)| {
                 let other = item("si_2", price, period(start, start + 90));
-                crate::billing::Item { quantity, ..other }
+                crate::model::billing::Item { quantity, ..other }
             }));
             sub
         })

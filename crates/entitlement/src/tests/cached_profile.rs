@@ -1,11 +1,11 @@
 //! When a remembered profile will do.
 
 use super::*;
-use crate::cached_profile::{is_enough, is_newest};
-use crate::key::StepKey;
-use crate::ledger::{Entry, Ledger};
-use crate::overrides::Block;
-use crate::step::{ReportSale, SaleEvent};
+use crate::access::cached_profile::{is_enough, is_newest};
+use crate::model::key::StepKey;
+use crate::model::ledger::{Entry, Ledger};
+use crate::model::overrides::Block;
+use crate::model::step::{ReportSale, SaleEvent};
 
 /// Granted and remembered, a moment ago.
 fn granted() -> Case {

@@ -1,8 +1,8 @@
 //! Ids under which a transaction was told stay, whatever is read of the billing later, and whichever way tells.
 
 use super::*;
-use crate::billing::Line;
-use crate::rules::Protocol;
+use crate::model::billing::Line;
+use crate::model::rules::Protocol;
 
 /// A subscription to two products, both paid since day 0.
 fn two() -> Subscription {

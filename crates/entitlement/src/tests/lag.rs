@@ -68,7 +68,7 @@ fn a_right_of_another_store_that_ends_with_ours_outlasts_it() {
 fn a_right_of_ours_that_ends_with_that_of_another_store_needs_no_look() {
     let mut case = later(granted(), day(5), [paused()]);
     let other = foreign("premium", Until::At(day(30) + hours(2)));
-    case.profile.levels = vec![crate::profile::ActualLevel { will_renew: Some(false), ..other }];
+    case.profile.levels = vec![crate::model::profile::ActualLevel { will_renew: Some(false), ..other }];
     assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], None));
 }
 

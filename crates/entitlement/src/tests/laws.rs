@@ -8,11 +8,11 @@ use proptest::test_runner::RngSeed;
 
 use super::arbitrary::some_case;
 use super::*;
-use crate::billing::Billing;
-use crate::clock::Timestamp;
-use crate::key::StepKey;
-use crate::names::AccessLevel;
-use crate::step::SaleEvent;
+use crate::model::access_level::AccessLevel;
+use crate::model::billing::Billing;
+use crate::model::clock::Timestamp;
+use crate::model::key::StepKey;
+use crate::model::step::SaleEvent;
 
 /// The same thousand cases of each law at every run, so that a failure is the change's own; `GRANTSYNC_CASES` draws more,
 /// `GRANTSYNC_SEED` others.
@@ -215,7 +215,7 @@ proptest! {
 fn extreme(mut case: Case) -> Case {
     let policy = &mut case.rules.policy;
     (policy.past_due_grace, policy.renewal_slack, policy.profile_lag) = (i64::MAX, i64::MAX, i64::MAX);
-    case.profile.user = crate::names::User::new("ann@example.com").unwrap();
+    case.profile.user = crate::model::user::User::new("ann@example.com").unwrap();
     for sub in &mut case.billing.subscriptions {
         sub.items[0].period.end = Timestamp::MAX_UTC;
         (sub.created, sub.started) = (Timestamp::MAX_UTC, Some(Timestamp::MAX_UTC));

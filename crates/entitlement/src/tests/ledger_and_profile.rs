@@ -1,9 +1,9 @@
 //! What was done before, what shows, and what is ours.
 
 use super::*;
-use crate::billing::{Discount, Line, Stop};
-use crate::ledger::Entry;
-use crate::rules::Protocol;
+use crate::model::billing::{Discount, Line, Stop};
+use crate::model::ledger::Entry;
+use crate::model::rules::Protocol;
 
 fn granted() -> Case {
     later(of(day(3), [first_month()]), day(4), [first_month()])
@@ -349,7 +349,7 @@ fn a_level_without_its_transaction_does_not_confirm_the_next_transaction() {
     });
     let mut next = granted.unwrap();
     next.sale.id = "in_9".into();
-    let key = crate::key::StepKey::stored("another".into());
+    let key = crate::model::key::StepKey::stored("another".into());
     let state = State::Intended { attempts: 0, due: day(4) };
     case.ledger.entries.push(Entry { seq: 9, key, step: Step::GrantAccess(next), state });
     assert_eq!(decide(&case).settled, vec![], "nobody knows whether it arrived");

@@ -1,25 +1,28 @@
 //! Builders, so that a test says only what it is about.
 
-use crate::attributes::AttributeLimits;
-use crate::billing::{
+use crate::case::Case;
+use crate::decide::decide;
+use crate::model::access_level::AccessLevel;
+use crate::model::account::Account;
+use crate::model::attributes::AttributeLimits;
+use crate::model::billing::{
     Billing, Collection, Dispute, DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, MoneyBack, Period,
     Purchase, PurchaseLine, PurchaseState, Status, Subscription,
 };
-use crate::case::Case;
-use crate::catalog::{Catalog, Listed, Offering, Sold, Term};
-use crate::clock::Timestamp;
-use crate::decide::decide;
-use crate::expected::{Entitlement, Refund};
-use crate::key::StepKey;
-use crate::ledger::{Entry, Ledger, State};
-use crate::money::Money;
-use crate::names::{AccessLevel, Account, Mode, User};
-use crate::overrides::Overrides;
-use crate::plan::{Plan, PlannedStep};
-use crate::profile::{ActualLevel, BARE, Profile};
-use crate::rules::{Policy, Protocol, Rules};
-use crate::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
-use crate::until::Until;
+use crate::model::catalog::{Catalog, Listed, Offering, Sold, Term};
+use crate::model::clock::Timestamp;
+use crate::model::expected::{Entitlement, Refund};
+use crate::model::key::StepKey;
+use crate::model::ledger::{Entry, Ledger, State};
+use crate::model::mode::Mode;
+use crate::model::money::Money;
+use crate::model::overrides::Overrides;
+use crate::model::plan::{Plan, PlannedStep};
+use crate::model::profile::{ActualLevel, BARE, Profile};
+use crate::model::rules::{Policy, Protocol, Rules};
+use crate::model::step::{GrantAccess, RevokeAccess, SaleEvent, Step};
+use crate::model::until::Until;
+use crate::model::user::User;
 use chrono::Duration;
 
 /// Day `number` of the tests' year, at midnight.

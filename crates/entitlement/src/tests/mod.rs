@@ -25,20 +25,21 @@ mod transactions;
 mod unknown;
 mod world;
 
-use crate::billing::{
-    About, Collection, DisputeState, Gap, InvoiceReason, InvoiceStatus, MoneyBack, PurchaseState, Status, Subscription,
-};
 use crate::case::Case;
 use crate::decide::decide;
-use crate::expected::{MayGive, Refund};
-use crate::ledger::State;
-use crate::names::{Account, Mode};
-use crate::plan::Plan;
-use crate::profile::Profile;
-use crate::rules::{Choice, TestClocks, Unpaid};
-use crate::sale::Offer;
-use crate::step::Step;
-use crate::until::Until;
+use crate::model::account::Account;
+use crate::model::billing::{
+    About, Collection, DisputeState, Gap, InvoiceReason, InvoiceStatus, MoneyBack, PurchaseState, Status, Subscription,
+};
+use crate::model::expected::{MayGive, Refund};
+use crate::model::ledger::State;
+use crate::model::mode::Mode;
+use crate::model::plan::Plan;
+use crate::model::profile::Profile;
+use crate::model::rules::{Choice, TestClocks, Unpaid};
+use crate::model::sale::Offer;
+use crate::model::step::Step;
+use crate::model::until::Until;
 use make::{
     called, carry_out, case, day, dispute, execute, first_month, foreign, hours, ignored, intend, invoice, item, later,
     level, notes, of, offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until,

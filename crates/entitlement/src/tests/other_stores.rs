@@ -3,9 +3,9 @@
 use chrono::Duration;
 
 use super::*;
-use crate::clock::Timestamp;
-use crate::entitle::entitle;
-use crate::profile::{ActualLevel, BARE};
+use crate::access::entitle::entitle;
+use crate::model::clock::Timestamp;
+use crate::model::profile::{ActualLevel, BARE};
 use crate::status::{Carried, LevelStatus, Status as SaleStatus};
 
 fn renewing(until: Timestamp) -> ActualLevel {

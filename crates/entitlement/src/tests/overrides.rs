@@ -1,10 +1,10 @@
 //! What operators order: promotions, blocks, and details.
 
 use super::*;
-use crate::attributes::{AttributeLimits, AttributeName, AttributeValue, Fact, SetAttributes, SourcedAttribute};
-use crate::overrides::{Block, PromotionalGrant};
-use crate::reason::Reason;
-use crate::rules::Protocol;
+use crate::model::attributes::{AttributeLimits, AttributeName, AttributeValue, Fact, SetAttributes, SourcedAttribute};
+use crate::model::overrides::{Block, PromotionalGrant};
+use crate::model::reason::Reason;
+use crate::model::rules::Protocol;
 use crate::status::{Carried, Status as SaleStatus};
 
 /// The end of a paid first month that will renew.
@@ -206,7 +206,7 @@ fn what_is_too_long_or_too_many_is_left_out_with_an_alarm() {
 #[test]
 fn nobody_is_made_known_for_what_the_source_says_of_them_alone() {
     let mut case = sourced_attributes();
-    (case.profile, case.ledger) = (Profile::absent(case.profile.user), crate::ledger::Ledger::default());
+    (case.profile, case.ledger) = (Profile::absent(case.profile.user), crate::model::ledger::Ledger::default());
     case.billing.subscriptions.clear();
     assert_eq!(steps(&case), [""; 0]);
     order(&mut case, "colour", None);
@@ -287,9 +287,9 @@ fn a_word_told_by_a_version_that_repeated_every_deletion_counts_as_told() {
     order(&mut case, "zone", None);
     let attributes = [(name("plan"), AttributeValue::read("gold"))].into();
     let told = SetAttributes { attributes, gone: ["old", "zone"].map(name).into(), ..SetAttributes::default() };
-    let key = crate::key::StepKey::stored("k".into());
-    let state = crate::ledger::State::Confirmed { at: day(2) };
-    case.ledger.entries.push(crate::ledger::Entry { seq: 1, key, step: Step::SetAttributes(told), state });
+    let key = crate::model::key::StepKey::stored("k".into());
+    let state = crate::model::ledger::State::Confirmed { at: day(2) };
+    case.ledger.entries.push(crate::model::ledger::Entry { seq: 1, key, step: Step::SetAttributes(told), state });
     assert_eq!(steps(&case), [""; 0]);
     order(&mut case, "plan", Some("silver"));
     assert_eq!(steps(&case), ["set plan=silver"]);
@@ -362,8 +362,8 @@ fn what_may_have_arrived_is_not_forgotten_while_its_deletion_is_refused() {
     write_down(&mut case.ledger, &plan, case.now);
     order(&mut case, "plan", None);
     let deletion = decide(&case).steps.remove(0);
-    let state = crate::ledger::State::Refused { at: day(3), why: "no".into() };
-    case.ledger.entries.push(crate::ledger::Entry { seq: 9, key: deletion.key, step: deletion.step, state });
+    let state = crate::model::ledger::State::Refused { at: day(3), why: "no".into() };
+    case.ledger.entries.push(crate::model::ledger::Entry { seq: 9, key: deletion.key, step: deletion.step, state });
     let plan = decide(&case);
     assert_eq!((plan.steps.len(), plan.dropped.len(), plan.refused.len()), (0, 0, 1));
 }

@@ -1,7 +1,7 @@
 //! What is bought once.
 
 use super::*;
-use crate::billing::Purchase;
+use crate::model::billing::Purchase;
 
 fn bought(now: i64, purchases: impl IntoIterator<Item = Purchase>) -> Case {
     let mut case = case(day(now));

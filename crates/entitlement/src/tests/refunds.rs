@@ -131,7 +131,7 @@ fn a_refund_of_one_chain_says_nothing_of_another() {
 #[test]
 fn money_that_went_back_comes_before_any_other_reason_of_a_chain() {
     let mut sub = with_back(refund(999));
-    sub.items.push(crate::billing::Item { quantity: 0, ..item("si_2", "year", period(0, 365)) });
+    sub.items.push(crate::model::billing::Item { quantity: 0, ..item("si_2", "year", period(0, 365)) });
     assert_eq!(steps(&later(of(day(3), [first_month()]), day(4), [sub])), ["revoke premium as refund"]);
 }
 

@@ -1,12 +1,12 @@
 //! What the books are told beside grants and revokes.
 
 use super::*;
-use crate::key::StepKey;
-use crate::ledger::Entry;
-use crate::overrides::Block;
-use crate::rules::Protocol;
-use crate::sale::Sale;
-use crate::step::{GrantAccess, SaleEvent};
+use crate::model::key::StepKey;
+use crate::model::ledger::Entry;
+use crate::model::overrides::Block;
+use crate::model::rules::Protocol;
+use crate::model::sale::Sale;
+use crate::model::step::{GrantAccess, SaleEvent};
 
 fn status(case: Case) -> Case {
     let mut case = case;

@@ -1,7 +1,7 @@
 //! Where a customer stands.
 
 use super::*;
-use crate::profile::StoreSubscription;
+use crate::model::profile::StoreSubscription;
 use crate::status::{Carried, LevelStatus};
 
 fn of_case(case: &Case, carried: Carried) -> crate::status::Status {

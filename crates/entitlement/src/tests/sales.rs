@@ -1,10 +1,10 @@
 //! What books are told that know no levels: every sale, its refund and its end.
 
 use super::*;
-use crate::names::AccessLevel;
-use crate::overrides::{Block, PromotionalGrant};
-use crate::rules::Protocol;
-use crate::step::SaleEvent;
+use crate::model::access_level::AccessLevel;
+use crate::model::overrides::{Block, PromotionalGrant};
+use crate::model::rules::Protocol;
+use crate::model::step::SaleEvent;
 
 fn sales(case: Case) -> Case {
     let mut case = case;

@@ -5,17 +5,17 @@ use chrono::Duration;
 use super::asked;
 use super::make::{case, day, settle, show, write_down};
 use super::world::{Dice, Life};
-use crate::billing::{About, Gap};
 use crate::case::Case;
-use crate::clock::Timestamp;
 use crate::decide::decide;
-use crate::failure::{Class, Failure};
-use crate::ledger::State;
-use crate::plan::PlannedStep;
-use crate::profile::Profile;
+use crate::model::billing::{About, Gap};
+use crate::model::clock::Timestamp;
+use crate::model::failure::{Class, Failure};
+use crate::model::ledger::State;
+use crate::model::plan::PlannedStep;
+use crate::model::profile::Profile;
+use crate::model::rules::Protocol;
+use crate::model::step::Step;
 use crate::retry::{self, Next};
-use crate::rules::Protocol;
-use crate::step::Step;
 
 /// One customer, with the daemon that looks after them.
 struct World {

@@ -1,8 +1,8 @@
 //! The ids and the price that a right is told under.
 
 use super::*;
-use crate::billing::{Invoice, Line};
-use crate::rules::Protocol;
+use crate::model::billing::{Invoice, Line};
+use crate::model::rules::Protocol;
 
 fn told(sub: Subscription) -> (String, Option<i64>, Option<Offer>) {
     let sale = owed(&of(day(31), [sub])).sale;
@@ -120,7 +120,7 @@ fn prices(case: &Case) -> Vec<Option<i64>> {
 #[test]
 fn two_prices_of_one_product_are_one_sale_under_one_id_and_each_its_own_under_two() {
     let mut sub = first_month();
-    let gold = crate::billing::Item { product: "prod_month".into(), ..item("si_2", "gold", period(0, 30)) };
+    let gold = crate::model::billing::Item { product: "prod_month".into(), ..item("si_2", "gold", period(0, 30)) };
     sub.items.push(gold);
     let line = |amount, item: &str, price: &str| {
         let (item, price) = (Some(item.to_owned()), Some(price.to_owned()));
@@ -146,10 +146,10 @@ fn an_entry_that_sells_the_same_under_another_name_sells_it_for_nothing() {
 #[test]
 fn two_lines_of_one_product_bought_once_are_told_with_their_own_amounts() {
     let mut bought = purchase("pi_1", "life", day(1));
-    let other = crate::billing::PurchaseLine { price: "zoo".into(), amount: 300, ..bought.lines[0].clone() };
+    let other = crate::model::billing::PurchaseLine { price: "zoo".into(), amount: 300, ..bought.lines[0].clone() };
     bought.lines.push(other);
     let mut case = of(day(3), []);
-    case.rules.catalog.0.push(offering("zoo", "zoo", Some(crate::catalog::Term::Lifetime)));
+    case.rules.catalog.0.push(offering("zoo", "zoo", Some(crate::model::catalog::Term::Lifetime)));
     case.billing.purchases = vec![bought];
     assert_eq!(prices(&case), [Some(2300); 2]);
     case.rules.protocol = Protocol::SalesAndAccess;

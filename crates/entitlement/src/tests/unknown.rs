@@ -1,7 +1,7 @@
 //! Unknown is not no.
 
 use super::*;
-use crate::expected::Expected;
+use crate::model::expected::Expected;
 
 /// A month that was granted, and what is billed a day later.
 fn next_day(sub: Subscription) -> Case {

@@ -3,10 +3,10 @@
 use chrono::Duration;
 
 use super::make::{dispute, invoice, item, purchase, refund, sub};
-use crate::billing::{Billing, DisputeState, Invoice, InvoiceReason, InvoiceStatus, MoneyBack, Period, Status};
-use crate::billing::{Purchase, Subscription};
-use crate::clock::Timestamp;
-use crate::names::Mode;
+use crate::model::billing::{Billing, DisputeState, Invoice, InvoiceReason, InvoiceStatus, MoneyBack, Period, Status};
+use crate::model::billing::{Purchase, Subscription};
+use crate::model::clock::Timestamp;
+use crate::model::mode::Mode;
 
 /// Numbers that look like chance and are the same for the same seed (xorshift64*).
 #[derive(Clone, Debug)]

@@ -1,8 +1,8 @@
 //! Accounts, workers and statuses.
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use entitlement::status::{LevelStatus, Status};
-use entitlement::until::Until;
+use entitlement::model::until::Until;
 
 use super::make::{
     SPAN, account, at, attention, claim, done, enqueue, failed, leased, memory, pass, settle, settlement, user,
@@ -15,7 +15,7 @@ use crate::record::{AttentionKind, Fenced, Settlement, SyncEnding};
 fn status(until: i64) -> Status {
     let level = LevelStatus {
         app: None,
-        level: entitlement::names::AccessLevel("premium".into()),
+        level: entitlement::model::access_level::AccessLevel("premium".into()),
         until: Some(Until::At(at(until))),
         will_renew: Some(true),
         in_grace: false,

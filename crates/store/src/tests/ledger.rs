@@ -1,7 +1,7 @@
 //! The ledger: intended, then confirmed, refused or dropped.
 
-use entitlement::key::StepKey;
-use entitlement::ledger::State;
+use entitlement::model::key::StepKey;
+use entitlement::model::ledger::State;
 
 use super::make::{
     account, at, claimed, done, entries, intend, intent, leased, memory, pass, planned, refused, result, retry, settle,

@@ -1,9 +1,9 @@
 //! What a decision reads of the ledger, and what is listed of it.
 
-use entitlement::key::StepKey;
-use entitlement::ledger::State;
-use entitlement::names::Mode;
-use entitlement::plan::PlannedStep;
+use entitlement::model::key::StepKey;
+use entitlement::model::ledger::State;
+use entitlement::model::mode::Mode;
+use entitlement::model::plan::PlannedStep;
 
 use super::make::{
     account, at, done, entries, intent, leased, memory, now, pass, planned, refused, result, settle, settlement, sync,

@@ -1,6 +1,6 @@
 //! Links and former users: whose account it is, and whose it was.
 
-use entitlement::names::User;
+use entitlement::model::user::User;
 
 use super::make::{account, claim, claimed, done, enqueue, leased, memory, now, pass, settle, user};
 use crate::claim::Claim;

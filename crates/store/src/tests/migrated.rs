@@ -1,9 +1,9 @@
 //! Databases of former versions: everything in them is read as it was written.
 
-use entitlement::attributes::AttributeName;
-use entitlement::ledger::State;
-use entitlement::names::Mode;
-use entitlement::until::Until;
+use entitlement::model::attributes::AttributeName;
+use entitlement::model::ledger::State;
+use entitlement::model::mode::Mode;
+use entitlement::model::until::Until;
 
 use super::make::{account, at, claimed, entries, memory_of_version, now, pass, user};
 use crate::audit;

@@ -1,10 +1,10 @@
 //! Overrides: each is written once, enqueues its user, and counts for as long as it should.
 
-use entitlement::attributes::{AttributeName, AttributeValue};
-use entitlement::names::AccessLevel;
-use entitlement::plan::PlannedStep;
-use entitlement::reason::Reason;
-use entitlement::until::Until;
+use entitlement::model::attributes::{AttributeName, AttributeValue};
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::plan::PlannedStep;
+use entitlement::model::reason::Reason;
+use entitlement::model::until::Until;
 
 use super::make::{Memory, account, at, claimed, intent, leased, memory, now, pass, planned, user};
 use crate::audit::Filter;

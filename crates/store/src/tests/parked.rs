@@ -1,6 +1,6 @@
 //! Attention: found, kept, released, dropped.
 
-use entitlement::ledger::State;
+use entitlement::model::ledger::State;
 
 use super::make::{
     account, at, attention, claim, claimed, done, done_with, event, failed, intend, leased, memory, now, parked, pass,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entitlement::names::Mode;
+use entitlement::model::mode::Mode;
 use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::make::{

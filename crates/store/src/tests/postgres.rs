@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use entitlement::names::{AccessLevel, Account};
-use entitlement::until::Until;
+use entitlement::model::access_level::AccessLevel;
+use entitlement::model::account::Account;
+use entitlement::model::until::Until;
 use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use super::make::{

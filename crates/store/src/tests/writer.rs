@@ -1,6 +1,6 @@
 //! The one writer: many writes a transaction, none at another's cost.
 
-use entitlement::names::Account;
+use entitlement::model::account::Account;
 
 use super::make::{SPAN, account, claimed, event, is_pending, memory, memory_with_slots, record};
 use crate::claim::{Capacity, Lease, Urgency};

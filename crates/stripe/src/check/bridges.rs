@@ -1,6 +1,6 @@
 //! Who else turns Stripe's events into access, as far as webhook endpoints show it.
 
-use entitlement::finding::{Area, Finding};
+use entitlement::model::finding::{Area, Finding};
 
 use crate::check::endpoints::Endpoint;
 

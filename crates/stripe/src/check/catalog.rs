@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::catalog::{Catalog, Listed, Mapped, Sold};
-use entitlement::failure::Failure;
-use entitlement::finding::{Area, Finding, counted};
+use entitlement::model::catalog::{Catalog, Listed, Mapped, Sold};
+use entitlement::model::failure::Failure;
+use entitlement::model::finding::{Area, Finding, counted};
 
 use crate::check::prices::{Billed, Price};
 use crate::client::Stripe;

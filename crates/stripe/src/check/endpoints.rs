@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use entitlement::failure::Failure;
-use entitlement::names::Mode;
+use entitlement::model::failure::Failure;
+use entitlement::model::mode::Mode;
 use serde::{Deserialize, Serialize};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use url::Url;

@@ -1,10 +1,10 @@
 //! Stripe's key: that it works, what it may read, and how far our clocks are apart.
 
 use chrono::TimeDelta;
-use entitlement::clock::{Clock, Timestamp};
-use entitlement::failure::{Class, Failure};
-use entitlement::finding::{Area, Finding};
-use entitlement::names::Mode;
+use entitlement::model::clock::{Clock, Timestamp};
+use entitlement::model::failure::{Class, Failure};
+use entitlement::model::finding::{Area, Finding};
+use entitlement::model::mode::Mode;
 
 use crate::check::area;
 use crate::check::permissions::{Readable, Sample};

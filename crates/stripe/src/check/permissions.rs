@@ -1,8 +1,8 @@
 //! What a key may read: one object of each kind is requested.
 
-use entitlement::clock::Timestamp;
-use entitlement::failure::Failure;
-use entitlement::names::Mode;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::Failure;
+use entitlement::model::mode::Mode;
 use serde::Deserialize;
 use stripe_billing::invoice::ListInvoice;
 use stripe_billing::invoice_payment::ListInvoicePayment;

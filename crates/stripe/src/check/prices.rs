@@ -1,6 +1,6 @@
 //! What Stripe sells: prices and products (<https://docs.stripe.com/api/prices>).
 
-use entitlement::failure::{Class, Failure};
+use entitlement::model::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use stripe_client_core::{RequestBuilder, StripeMethod};

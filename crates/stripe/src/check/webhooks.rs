@@ -1,8 +1,8 @@
 //! The webhook endpoints at Stripe: that ours gets what is needed.
 
-use entitlement::failure::Failure;
-use entitlement::finding::{Area, Finding};
-use entitlement::names::Mode;
+use entitlement::model::failure::Failure;
+use entitlement::model::finding::{Area, Finding};
+use entitlement::model::mode::Mode;
 
 use crate::check::bridges;
 use crate::check::endpoints::Endpoint;

@@ -1,8 +1,8 @@
 //! Finds the user behind a customer or a guest.
 
-use entitlement::failure::Failure;
-use entitlement::names::User;
-use entitlement::reading::Identity;
+use entitlement::model::failure::Failure;
+use entitlement::model::reading::Identity;
+use entitlement::model::user::User;
 
 use crate::checkout::Session;
 use crate::identity::UserIdPlace;

@@ -1,7 +1,7 @@
 //! The Invoice object as Stripe writes it, in the old shape and the new.
 
-use entitlement::billing::{self, InvoiceReason, InvoiceStatus, MoneyBack};
-use entitlement::money::Money;
+use entitlement::model::billing::{self, InvoiceReason, InvoiceStatus, MoneyBack};
+use entitlement::model::money::Money;
 use serde::Deserialize;
 
 use crate::discount;

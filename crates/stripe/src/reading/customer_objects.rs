@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::attributes::Fact;
-use entitlement::billing::{self, Gap, Purchase};
-use entitlement::failure::Failure;
-use entitlement::names::Account;
-use entitlement::reading::Scope;
+use entitlement::model::account::Account;
+use entitlement::model::attributes::Fact;
+use entitlement::model::billing::{self, Gap, Purchase};
+use entitlement::model::failure::Failure;
+use entitlement::model::reading::Scope;
 
 use crate::api::Api;
 use crate::charge::{self, Payer, Payments};

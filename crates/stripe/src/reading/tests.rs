@@ -4,14 +4,14 @@ mod bought;
 mod money_back;
 mod user;
 
-use entitlement::billing::{
+use entitlement::model::billing::{
     About, Collection, Gap, Invoice, InvoiceReason, InvoiceStatus, Item, Line, MoneyBack, Period, Status, Subscription,
 };
-use entitlement::clock::Timestamp;
-use entitlement::failure::Class;
-use entitlement::money::Money;
-use entitlement::names::Mode;
-use entitlement::reading::Scope;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::failure::Class;
+use entitlement::model::mode::Mode;
+use entitlement::model::money::Money;
+use entitlement::model::reading::Scope;
 use serde_json::{Value, json};
 
 use crate::account;

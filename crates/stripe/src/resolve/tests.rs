@@ -1,6 +1,6 @@
 //! Ways from an object to whom it concerns.
 
-use entitlement::failure::Class;
+use entitlement::model::failure::Class;
 use serde_json::json;
 
 use super::*;

@@ -1,7 +1,7 @@
 //! The Subscription object as Stripe writes it, in the old shape and the new.
 
-use entitlement::billing::{self, Collection, Item, Period, Status, Stop};
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::billing::{self, Collection, Item, Period, Status, Stop};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;

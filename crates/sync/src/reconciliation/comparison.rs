@@ -4,14 +4,14 @@ use std::fmt::Display;
 
 use chrono::SecondsFormat;
 use entitlement::case::Case;
-use entitlement::clock::Timestamp;
 use entitlement::decide::decide;
-use entitlement::ledger::Entry;
-use entitlement::names::Account;
-use entitlement::plan::{Note, Plan};
-use entitlement::reason::Reason;
-use entitlement::step::Step;
-use entitlement::until::Until;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
+use entitlement::model::ledger::Entry;
+use entitlement::model::plan::{Note, Plan};
+use entitlement::model::reason::Reason;
+use entitlement::model::step::Step;
+use entitlement::model::until::Until;
 use store::worklist::AccountState;
 
 use crate::controller::Controller;

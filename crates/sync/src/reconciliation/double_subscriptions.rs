@@ -1,6 +1,7 @@
 //! Asks the reader of the app's stores who pays there for what they pay for on the web.
 
-use entitlement::names::{Account, User};
+use entitlement::model::account::Account;
+use entitlement::model::user::User;
 use entitlement::status::Status;
 use store::error::StoreError;
 

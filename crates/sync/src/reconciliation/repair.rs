@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use entitlement::decide::decide;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
 use store::claim::Urgency;
 use store::error::StoreError;
 use tokio::time::sleep;

@@ -1,6 +1,6 @@
 //! What a reconciliation found.
 
-use entitlement::clock::Timestamp;
+use entitlement::model::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One reconciliation. Reports are stored, also by earlier versions under earlier names.

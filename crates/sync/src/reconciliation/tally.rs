@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use entitlement::clock::Timestamp;
-use entitlement::names::Account;
+use entitlement::model::account::Account;
+use entitlement::model::clock::Timestamp;
 
 use crate::reconciliation::comparison::{Compared, Comparison};
 use crate::reconciliation::report::{DoubleSubscription, Drift, Progress, Reconciliation};

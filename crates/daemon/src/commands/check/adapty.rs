@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use adapty::adapty::Adapty;
-use entitlement::failure::Class;
-use entitlement::finding::{Area, Finding};
-use entitlement::names::User;
+use entitlement::model::failure::Class;
+use entitlement::model::finding::{Area, Finding};
+use entitlement::model::user::User;
 use wire::limit::LimitScope;
 
 use crate::command_error::CommandError;

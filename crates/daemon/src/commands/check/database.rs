@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entitlement::finding::{Area, Finding, counted};
+use entitlement::model::finding::{Area, Finding, counted};
 
 use crate::command_error::CommandError;
 use crate::settings::Settings;

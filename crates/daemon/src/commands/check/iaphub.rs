@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use entitlement::failure::Class;
-use entitlement::finding::{Area, Finding};
-use entitlement::names::User;
+use entitlement::model::failure::Class;
+use entitlement::model::finding::{Area, Finding};
+use entitlement::model::user::User;
 use wire::limit::LimitScope;
 
 use crate::settings::Settings;

@@ -1,6 +1,6 @@
 //! The settings: what they lack, and what is suspicious.
 
-use entitlement::finding::{Area, Finding, counted};
+use entitlement::model::finding::{Area, Finding, counted};
 
 use crate::settings::Settings;
 use crate::settings::error::SettingsError;

@@ -1,8 +1,8 @@
 //! One-time purchases of customers and guests.
 
-use entitlement::billing::{About, PurchaseLine, PurchaseState};
-use entitlement::money::Money;
-use entitlement::reading::{AccountReading, Scope};
+use entitlement::model::billing::{About, PurchaseLine, PurchaseState};
+use entitlement::model::money::Money;
+use entitlement::model::reading::{AccountReading, Scope};
 
 use serde_json::{Value, json};
 

@@ -1,8 +1,8 @@
 //! Refunds and disputes, and the invoices they belong to.
 
-use entitlement::billing::{About, Dispute, DisputeState, Gap, MoneyBack};
-use entitlement::failure::Class;
-use entitlement::reading::Scope;
+use entitlement::model::billing::{About, Dispute, DisputeState, Gap, MoneyBack};
+use entitlement::model::failure::Class;
+use entitlement::model::reading::Scope;
 
 use serde_json::{Value, json};
 

@@ -1,0 +1,13 @@
+//! Who is entitled to what, until when; and what that makes of the profile.
+
+pub(crate) mod allocation;
+pub mod cached_profile;
+pub mod coverage;
+pub(crate) mod desired;
+pub mod entitle;
+pub mod level;
+pub mod one_time;
+pub mod other_stores;
+pub mod overridden;
+pub mod reconcile;
+pub mod term;

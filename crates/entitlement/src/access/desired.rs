@@ -164,9 +164,12 @@ fn is_there(
         return true;
     }
     // a sale that was reported brings the level of its product without a grant
-    let is_reported = level.case.rules.protocol == Protocol::SalesAndAccess || reported.is_sold(sale);
     let may_lag = last.is_some_and(|entry| level.lags_until(entry).is_some());
-    is_reported && !may_lag && level.shows_right(right, sale)
+    let as_reported = match level.case.rules.protocol {
+        Protocol::SalesAndAccess => Some(sale),
+        Protocol::AccessWithSale | Protocol::AccessOnly | Protocol::SalesOnly => reported.as_reported(sale),
+    };
+    !may_lag && as_reported.is_some_and(|sale| level.shows_right(right, sale))
 }
 
 /// `grant` with the ids that `step` sent its sale under, where another protocol gave it those.

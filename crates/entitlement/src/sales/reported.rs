@@ -75,9 +75,10 @@ impl Reported {
         self.last.iter()
     }
 
-    /// Whether the destination has `sale` for certain, from a report of its own or from a grant.
-    pub(crate) fn is_sold(&self, sale: &Sale) -> bool {
-        self.last(&sale_key(sale)).is_some_and(|last| last.confirmed && last.is_sold())
+    /// `sale` as it was reported last, by itself or by a grant, where the destination has it for certain.
+    pub(crate) fn as_reported(&self, sale: &Sale) -> Option<&Sale> {
+        let known = self.last.values().filter(|last| last.confirmed && last.is_sold()).map(|last| &last.report.sale);
+        known.into_iter().find(|of| (&of.id, &of.product) == (&sale.id, &sale.product))
     }
 
     /// Whether a sale was reported under `id`, as whatever product.
@@ -108,9 +109,9 @@ impl Reported {
         if own.clone().any(|of| of.status.as_ref().is_some_and(|of| of.id == status.id)) {
             return sale.clone();
         }
+        let own = own.next().map(|of| of.reported_ids()).filter(|ids| is_own(&ids.id, right, expected));
         let next = of_chain.iter().find_map(|of| continued(sale, of));
-        let ids = own.next().map(|of| of.reported_ids()).or(next);
-        match ids.filter(|ids| is_free(&ids.id, right, expected)) {
+        match own.or(next.filter(|ids| is_free(&ids.id, right, expected))) {
             Some(ids) => sale.clone().reported_as(ids),
             None => sale.clone(),
         }
@@ -181,6 +182,12 @@ fn continued(next: &Sale, reported: &Sale) -> Option<ReportedIds> {
         rest => Some(rest.strip_prefix(':')?),
     };
     Some(ReportedIds { id: reported_id(&next.id, apart), original: original.clone() })
+}
+
+/// Whether no other right to the same product has `id`: two prices of one product are two sales.
+fn is_own(id: &str, right: &Entitlement, expected: &Expected) -> bool {
+    let others = expected.all_rights().filter(|other| *other != right && other.sale.product == right.sale.product);
+    !others.filter_map(|other| other.sale.status.as_ref()).any(|status| status.id == id)
 }
 
 /// Whether no other right has `id`.

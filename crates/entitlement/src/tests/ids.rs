@@ -77,3 +77,13 @@ fn a_refund_of_what_v1_told_is_told_by_v2_under_the_ids_of_then() {
     let case = telling(Protocol::SalesAndAccess, later(case, day(5), [refunded]));
     assert_eq!(entered(&case), [["sub_1"; 2], ["sub_1"; 2]]);
 }
+
+#[test]
+fn what_v2_told_under_a_hashed_id_is_not_told_again_by_v1() {
+    let mut long = two();
+    long.items[1].id = format!("si_{}", "2".repeat(60));
+    long.items.swap(0, 1);
+    let case = later(telling(Protocol::SalesAndAccess, of(day(3), [long.clone()])), day(4), [long]);
+    let case = telling(Protocol::AccessWithSale, case);
+    assert_eq!(steps(&case), Vec::<String>::new(), "{:#?} {:#?}", case.profile, case.ledger.entries);
+}

@@ -12,6 +12,7 @@ use crate::model::access_level::AccessLevel;
 use crate::model::billing::Billing;
 use crate::model::clock::Timestamp;
 use crate::model::key::StepKey;
+use crate::model::plan::PlannedStep;
 use crate::model::step::SaleEvent;
 
 /// The same thousand cases of each law at every run, so that a failure is the change's own; `GRANTSYNC_CASES` draws more,
@@ -202,6 +203,14 @@ proptest! {
         prop_assert_eq!(levels.len(), plan.steps.len());
         prop_assert!(plan.steps.iter().all(|planned| planned.because.sentence().len() > 10));
         prop_assert!(plan.sync_again_at.is_none_or(|at| at > case.now));
+    }
+
+    #[test]
+    fn grants_come_before_revokes(case in some_case()) {
+        let plan = decide(&case);
+        let is_revoke = |planned: &&PlannedStep| matches!(planned.step, Step::RevokeAccess(_));
+        let after = plan.steps.iter().skip_while(|planned| !is_revoke(planned));
+        prop_assert!(after.clone().all(|planned| !matches!(planned.step, Step::GrantAccess(_))), "{:?}", plan.steps);
     }
 
     #[test]

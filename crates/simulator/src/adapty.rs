@@ -162,7 +162,8 @@ impl Adapty {
         });
     }
 
-    /// Waits until a user's level is so; woken by every write. `None` stands for a level never given.
+    /// Waits until a user's level is so; looked at after every write, and when the level ends. `None` stands for a level
+    /// never given.
     pub async fn wait_for_level(
         &self,
         user: &str,
@@ -171,8 +172,20 @@ impl Adapty {
         mut is_so: impl FnMut(Option<&Level>) -> bool,
     ) -> Result<Option<Level>, TimedOut> {
         let mut changes = self.changed.subscribe();
-        let wait = changes.wait_for(|_| is_so(self.level(user, level).as_ref()));
-        let ended = tokio::time::timeout(timeout, wait).await.is_ok();
+        let until_so = async {
+            loop {
+                changes.borrow_and_update();
+                let current = self.level(user, level);
+                if is_so(current.as_ref()) {
+                    return;
+                }
+                let end = current.and_then(|level| level.expires_at);
+                let left = end.and_then(|end| (end - clock::now()).to_std().ok()).filter(|left| !left.is_zero());
+                // an end writes nothing
+                let _ = tokio::time::timeout(left.unwrap_or(timeout), changes.changed()).await;
+            }
+        };
+        let ended = tokio::time::timeout(timeout, until_so).await.is_ok();
         let last = self.level(user, level);
         let seen = format!("{user} {level}: {last:?}");
         if ended { Ok(last) } else { Err(TimedOut { after: timeout, seen }) }

@@ -128,6 +128,22 @@ async fn a_profile_is_made_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_wait_ends_when_the_level_does_though_nothing_is_written() {
+    let bench = Bench::new().await;
+    let adapty = &bench.simulator.adapty;
+    adapty.create_profile("u1");
+    let soon = clock::now() + TimeDelta::milliseconds(1_500);
+    let body = json!({ "starts_at": "2020-01-01T00:00:00Z", "expires_at": soon.to_rfc3339() });
+    bench.adapty_answer("POST", GRANT, Some(body)).await;
+    let ended = adapty.wait_for_level("u1", "premium", Duration::from_secs(60), |level| {
+        level.is_some_and(|level| level.expires_at.is_some_and(|end| end <= clock::now()))
+    });
+    let begun = std::time::Instant::now();
+    assert!(ended.await.is_ok());
+    assert!(begun.elapsed() < Duration::from_secs(30), "it waited for a write");
+}
+
+#[tokio::test]
 async fn a_revoke_ends_now_or_at_a_start_still_to_come() {
     let bench = Bench::new().await;
     let adapty = &bench.simulator.adapty;

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use simulator::stripe::moves::{NewSubscription, metadata};
 
 use crate::harness::final_checks::finish;
-use crate::harness::world::{Bought, Refund, SLACK, World};
+use crate::harness::world::{Api, Bought, Refund, SLACK, World};
 
 const GRACE: TimeDelta = TimeDelta::days(3);
 
@@ -173,7 +173,9 @@ async fn a_pause_takes_access_away_and_a_resumption_gives_it_back() {
         assert_eq!(world.revokes().len(), time);
         world.deliver(&world.simulator.stripe.resume(&bought.subscription)).await;
         until_held_through(&world, &bought).await;
-        assert_eq!(world.grants().len(), time + 1);
+        // a grant of the first API reports its sale again; the second has the sale, and is granted the level alone
+        let sales = if crate::API == Api::V1 { time + 1 } else { 1 };
+        assert_eq!(world.grants().len(), sales);
     }
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
     finish(world).await;

@@ -31,7 +31,7 @@ const WITHOUT_SLOT: [u64; 2] = [30, 600];
 /// How often a sync that waits for a slow destination asks whether its lease still stands.
 const LEASE_CHECK: Duration = Duration::from_millis(250);
 
-/// What executing a plan left.
+/// How far executing a plan has come.
 pub(crate) struct Executed {
     /// As it is known after the last answer.
     pub(crate) case: Case,
@@ -43,12 +43,16 @@ pub(crate) struct Executed {
     pub(crate) due: Option<Timestamp>,
     /// Whether anything was sent: what the profile shows then was answered, not read.
     pub(crate) has_sent: bool,
+    /// The last step, when its answer brought the profile.
+    answered: Option<StepKey>,
+    /// Whether the destination answered once that it does not know the user.
+    was_gone: bool,
 }
 
 /// Whether execution goes on after an answer.
 enum After {
     Next,
-    Stop { due: Option<Timestamp> },
+    Stop,
 }
 
 /// How a request ended.
@@ -62,80 +66,88 @@ enum Answer {
     LeaseLost,
 }
 
+impl Executed {
+    fn new(case: Case, plan: Plan) -> Self {
+        Self { case, plan, results: Vec::new(), due: None, has_sent: false, answered: None, was_gone: false }
+    }
+
+    /// What became of a step: written into the case, and later into the ledger.
+    fn add(&mut self, planned: &PlannedStep, outcome: StepOutcome, now: Timestamp) {
+        set_state(&mut self.case, &planned.key, state_of(&outcome, planned, now));
+        self.results.push(StepResult { key: planned.key.clone(), outcome });
+    }
+}
+
 impl Controller {
     /// Sends the steps of `plan` one by one, deciding anew after each answer.
-    pub(crate) async fn execute(
-        &self,
-        to: Recipient<'_>,
-        mut case: Case,
-        mut plan: Plan,
-    ) -> Result<Executed, SyncError> {
-        let (mut results, mut last, mut due) = (Vec::new(), None, None);
-        let slot = if plan.steps.is_empty() { Some(Slot::Unlimited) } else { to.target.slot().await };
-        let (mut made_again, mut has_sent) = (false, false);
-        for round in 0..=MOST {
-            let Some(planned) = plan.steps.first().cloned() else { break };
-            if round == MOST {
-                due = Some((self.clock)());
+    pub(crate) async fn execute(&self, to: Recipient<'_>, case: Case, plan: Plan) -> Result<Executed, SyncError> {
+        let mut so_far = Executed::new(case, plan);
+        let slot = if so_far.plan.steps.is_empty() { Some(Slot::Unlimited) } else { to.target.slot().await };
+        let mut requests = 0;
+        while let Some(next) = so_far.plan.steps.first().cloned() {
+            if requests == MOST {
+                so_far.due = Some((self.clock)());
                 break;
             }
-            self.intend(to, &case, &plan, Some(&planned), &mut results).await?;
-            apply_intention(&mut case, &plan, &planned, (self.clock)());
+            self.intend(to, Some(&next), &mut so_far).await?;
             if slot.is_none() {
-                due = Some(self.defer(&planned, &mut case, &mut results));
+                self.defer(&next, &mut so_far);
                 break;
             }
-            has_sent = true;
-            let answer = self.answer(to, &case.profile, &planned).await;
-            if matches!(answer, Answer::NoProfile) && std::mem::replace(&mut made_again, true) {
-                // it was made again, and is gone again
-                let failure = Failure::new(Class::Permanent, "the destination does not keep the user's profile");
-                self.record(to, &planned, Answer::Failed(failure), &mut case, &mut results);
-                plan = decide(&case);
-                continue;
+            let after = self.send(to, &next, &mut so_far).await;
+            requests += 1;
+            so_far.plan = decide(&so_far.case);
+            if matches!(after, After::Stop) {
+                break;
             }
-            last = matches!(answer, Answer::Shown(_)).then(|| planned.key.clone());
-            match self.record(to, &planned, answer, &mut case, &mut results) {
-                After::Next => {}
-                After::Stop { due: at } => {
-                    due = at;
-                    plan = decide(&case);
-                    break;
-                }
-            }
-            plan = decide(&case);
         }
-        if plan.steps.is_empty() && !(plan.settled.is_empty() && plan.dropped.is_empty()) {
-            self.intend(to, &case, &plan, None, &mut results).await?;
+        if so_far.plan.steps.is_empty() && so_far.plan.changes_ledger() {
+            self.intend(to, None, &mut so_far).await?;
         }
-        self.cache_profile(to, &case, &plan, last);
-        Ok(Executed { case, plan, results, due, has_sent })
+        self.cache_profile(to, &so_far);
+        Ok(so_far)
     }
 
     /// Writes what became of earlier steps and the intention of the next, in one transaction.
     async fn intend(
         &self,
         to: Recipient<'_>,
-        case: &Case,
-        plan: &Plan,
         next: Option<&PlannedStep>,
-        results: &mut Vec<StepResult>,
+        so_far: &mut Executed,
     ) -> Result<(), SyncError> {
         let intent = Intent {
             account: to.claim.account.clone(),
             user: to.user.clone(),
             lease: to.claim.lease.clone(),
-            destination: case.rules.destination.clone(),
-            mode: case.rules.mode,
-            results: std::mem::take(results),
+            destination: so_far.case.rules.destination.clone(),
+            mode: so_far.case.rules.mode,
+            results: std::mem::take(&mut so_far.results),
             steps: next.into_iter().cloned().collect(),
-            settled: plan.settled.clone(),
-            dropped: plan.dropped.clone(),
+            settled: so_far.plan.settled.clone(),
+            dropped: so_far.plan.dropped.clone(),
         };
         match self.store.intend(intent).await? {
-            Fenced::Written => Ok(()),
-            Fenced::LeaseLost => Err(SyncError::LeaseLost),
+            Fenced::Written => {}
+            Fenced::LeaseLost => return Err(SyncError::LeaseLost),
         }
+        if let Some(next) = next {
+            apply_intention(&mut so_far.case, &so_far.plan, next, (self.clock)());
+        }
+        Ok(())
+    }
+
+    /// Sends one step, and records its answer.
+    async fn send(&self, to: Recipient<'_>, step: &PlannedStep, so_far: &mut Executed) -> After {
+        so_far.has_sent = true;
+        let answer = match self.answer(to, &so_far.case.profile, step).await {
+            Answer::NoProfile if so_far.was_gone => {
+                // it was made again, and is gone again
+                Answer::Failed(Failure::new(Class::Permanent, "the destination does not keep the user's profile"))
+            }
+            answer => answer,
+        };
+        so_far.answered = matches!(answer, Answer::Shown(_)).then(|| step.key.clone());
+        self.record(to, step, answer, so_far)
     }
 
     /// Sends one step; makes the profile first when the destination does not know the user.
@@ -181,51 +193,47 @@ impl Controller {
     }
 
     /// Records an answer in the case and among the results.
-    fn record(
-        &self,
-        to: Recipient<'_>,
-        planned: &PlannedStep,
-        answer: Answer,
-        case: &mut Case,
-        results: &mut Vec<StepResult>,
-    ) -> After {
+    fn record(&self, to: Recipient<'_>, step: &PlannedStep, answer: Answer, so_far: &mut Executed) -> After {
         let now = (self.clock)();
-        case.now = now;
-        let (outcome, then) = match answer {
-            Answer::LeaseLost => return After::Stop { due: Some(now) },
+        so_far.case.now = now;
+        match answer {
+            Answer::LeaseLost => {
+                so_far.due = Some(now);
+                After::Stop
+            }
             Answer::NoProfile => {
-                case.profile = Profile::absent(to.user.clone());
+                so_far.was_gone = true;
+                so_far.case.profile = Profile::absent(to.user.clone());
                 let error = "the profile is gone; it is made again".to_owned();
-                (StepOutcome::Retry { due: now, error, attempt: Attempt::Free }, After::Next)
+                so_far.add(step, StepOutcome::Retry { due: now, error, attempt: Attempt::Free }, now);
+                After::Next
             }
             Answer::Shown(profile) => {
-                log::confirmed(to, planned, now);
-                case.profile = profile;
-                (StepOutcome::Confirmed, After::Next)
+                log::confirmed(to, step, now);
+                so_far.case.profile = profile;
+                so_far.add(step, StepOutcome::Confirmed, now);
+                After::Next
             }
             Answer::Failed(failure) => {
-                let is_refused_key = failure.class == Class::Credentials;
-                // the rest would be refused alike
-                let then = if is_refused_key { After::Stop { due: None } } else { After::Next };
-                (failed_step(to, planned, &failure, now), then)
+                so_far.add(step, failed_step(to, step, &failure, now), now);
+                match failure.class {
+                    // the rest would be refused alike
+                    Class::Credentials => After::Stop,
+                    Class::Transient | Class::Permanent | Class::Missing => After::Next,
+                }
             }
-        };
-        set_state(case, &planned.key, state_of(&outcome, planned, now));
-        results.push(StepResult { key: planned.key.clone(), outcome });
-        then
+        }
     }
 
     /// Leaves the step in the ledger for a later sync. Nothing failed, so nothing is counted.
-    fn defer(&self, planned: &PlannedStep, case: &mut Case, results: &mut Vec<StepResult>) -> Timestamp {
+    fn defer(&self, step: &PlannedStep, so_far: &mut Executed) {
         let [soonest, latest] = WITHOUT_SLOT;
-        let wait = soonest + planned.key.spread(planned.attempts, latest - soonest);
+        let wait = soonest + step.key.spread(step.attempts, latest - soonest);
         let now = (self.clock)();
         let due = after(now, TimeDelta::seconds(i64::try_from(wait).unwrap_or_default()));
         let error = "waits for others that write to the same destination".to_owned();
-        let outcome = StepOutcome::Retry { due, error, attempt: Attempt::Free };
-        set_state(case, &planned.key, state_of(&outcome, planned, now));
-        results.push(StepResult { key: planned.key.clone(), outcome });
-        due
+        so_far.add(step, StepOutcome::Retry { due, error, attempt: Attempt::Free }, now);
+        so_far.due = Some(due);
     }
 
     /// Comes back when the lease does not stand any more.
@@ -236,8 +244,9 @@ impl Controller {
     }
 
     /// Remembers the profile that the last request left, when nothing is left to do.
-    fn cache_profile(&self, to: Recipient<'_>, case: &Case, plan: &Plan, last: Option<StepKey>) {
-        let Some(key) = last.filter(|_| plan.steps.is_empty()) else { return };
+    fn cache_profile(&self, to: Recipient<'_>, done: &Executed) {
+        let Executed { case, plan, answered, .. } = done;
+        let Some(key) = answered.clone().filter(|_| plan.steps.is_empty()) else { return };
         let entry = case.ledger.entries.iter().find(|entry| entry.key == key);
         if entry.is_some_and(|entry| shows(&case.profile, &entry.step, case.now)) {
             let profile = CachedProfile { profile: case.profile.clone(), key, at: case.now };

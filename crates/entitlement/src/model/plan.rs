@@ -66,6 +66,12 @@ impl Plan {
         self.notes.push(Note { level: level.clone(), because });
     }
 
+    /// Whether the plan says what became of earlier steps.
+    #[must_use]
+    pub fn changes_ledger(&self) -> bool {
+        !(self.settled.is_empty() && self.dropped.is_empty())
+    }
+
     /// Whether a step of the plan takes `level`.
     #[must_use]
     pub fn revokes(&self, level: &AccessLevel) -> bool {

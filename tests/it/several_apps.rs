@@ -248,7 +248,7 @@ async fn a_user_whom_one_app_can_never_serve_is_parked_for_it_alone() {
     let parked = world.daemon.listed(&["parked"]).await;
     assert_eq!(parked.len(), 1, "{parked:?}");
     assert_eq!(parked[0]["kind"], "look_failed");
-    assert!(parked[0]["reason"].as_str().unwrap().starts_with("app `tv` could not be served: "), "{parked:?}");
+    assert!(parked[0]["reason"].as_str().unwrap().starts_with("app `tv` could not be synced: "), "{parked:?}");
     let output = world.daemon.command(&["status", "josé", "--json"]).await.stdout;
     assert_eq!(serde_json::from_str::<Value>(&output).unwrap()["paywall"], false);
     world.deliver_and_settle(&world.simulator.stripe.cancel_now(&bought.subscription)).await;

@@ -13,7 +13,7 @@ use wire::upstream::Upstream;
 #[derive(Clone, Debug)]
 pub enum Destination {
     Adapty(Adapty),
-    /// It is told of sales and knows no levels ([`entitlement::model::rules::Protocol::SalesOnly`]).
+    /// It keeps sales and knows no levels ([`entitlement::model::rules::Protocol::SalesOnly`]).
     Iaphub(Iaphub, Route),
 }
 

@@ -1,4 +1,4 @@
-//! When a failed step or look is tried again: a rule, not a mood.
+//! When a failed step or sync is tried again: a rule, not a mood.
 
 use chrono::Duration;
 

@@ -26,7 +26,7 @@ pub(crate) fn set_attributes(case: &Case, plan: &mut Plan) -> Vec<Reason> {
     if is_news(case, &step, set, &sent) && may_make_profile(case, plan) {
         let rows: Vec<&Entry> = entries.iter().map(|(entry, _)| *entry).collect();
         let step = Step::SetAttributes(one_request(case, step, set));
-        match enqueue(step, Reason::Described, &rows, last.map(|(entry, _)| *entry), case, plan) {
+        match enqueue(step, Reason::AttributesChanged, &rows, last.map(|(entry, _)| *entry), case, plan) {
             // what is open may have arrived, and is not forgotten while nothing can take its place
             Enqueued::Refused(..) => return alarms,
             Enqueued::Waits(waits, _) => key = Some(waits),
@@ -126,13 +126,13 @@ fn within_limits(attributes: Attributes, case: &Case) -> (Attributes, Vec<Reason
     let mut place = 0;
     for (name, value) in attributes {
         if let Some(write) = name.unfit(&value) {
-            alarms.push(Reason::DetailUnfit { name: name.to_string(), write: write.to_owned() });
+            alarms.push(Reason::AttributeUnfit { name: name.to_string(), write: write.to_owned() });
         } else if name.field().is_some() {
             kept.insert(name, value);
         } else if value.length() > limits.characters as usize {
-            alarms.push(Reason::DetailTooLong { name: name.to_string(), most: limits.characters });
+            alarms.push(Reason::AttributeTooLong { name: name.to_string(), most: limits.characters });
         } else if place == limits.attributes {
-            alarms.push(Reason::TooManyDetails { name: name.to_string(), most: limits.attributes });
+            alarms.push(Reason::TooManyAttributes { name: name.to_string(), most: limits.attributes });
         } else {
             place += 1;
             kept.insert(name, value);

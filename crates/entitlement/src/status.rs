@@ -17,7 +17,7 @@ use crate::model::until::Until;
 /// The stores in which apps sell.
 const IN_APPS: [&str; 2] = ["app_store", "play_store"];
 
-/// Where a customer stands, as of one look. It is kept, and read long after.
+/// Where a customer stands, as of one sync. It is kept, and read long after.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// By level.
@@ -58,7 +58,7 @@ impl Status {
     pub fn of(case: &Case, plan: &Plan, carried: Carried) -> Self {
         let mut levels: Vec<LevelStatus> = Vec::new();
         if carried == Carried::Out {
-            levels.extend(plan.expected.entitlements.iter().map(|right| owed(right, &case.rules)));
+            levels.extend(plan.expected.entitlements.iter().map(|right| entitled(right, &case.rules)));
         }
         for shown in case.profile.levels.iter().filter(|shown| shown.runs(case.now)) {
             if carried == Carried::Out && is_revoked(plan, &shown.level) {
@@ -87,15 +87,15 @@ impl Status {
         Self { levels, double_subscription: twice }
     }
 
-    /// Where a customer stands in an app that cannot be read now: what `expected` owes, and what was `seen` there before.
-    /// What was seen stays to its end; where billing is sure not to owe it, it does not renew.
+    /// Where a customer stands in an app that cannot be read now: what `expected` says, and what was `seen` there before.
+    /// What was seen stays to its end; where billing surely gives it no more, it does not renew.
     #[must_use]
     pub fn unread(expected: &Expected, rules: &Rules, seen: Self) -> Self {
-        let mut levels: Vec<LevelStatus> = expected.entitlements.iter().map(|right| owed(right, rules)).collect();
+        let mut levels: Vec<LevelStatus> = expected.entitlements.iter().map(|right| entitled(right, rules)).collect();
         for known in seen.levels {
             let is_over = expected.unknown.is_empty() && known.is_of(&[&rules.store]);
-            match levels.iter_mut().find(|owed| owed.level == known.level) {
-                Some(owed) if owed.until < known.until && !is_over => *owed = known,
+            match levels.iter_mut().find(|entitled| entitled.level == known.level) {
+                Some(entitled) if entitled.until < known.until && !is_over => *entitled = known,
                 Some(_) => {}
                 None if is_over => levels.push(LevelStatus { will_renew: Some(false), ..known }),
                 None => levels.push(known),
@@ -105,7 +105,7 @@ impl Status {
         Self { levels, ..seen }
     }
 
-    /// Whether a right that was to renew has ended by `now`, and nobody looked since, or its store may not have told yet:
+    /// Whether a right that was to renew has ended by `now`, and nobody read since, or its store may not have said so yet:
     /// then nobody knows that it is over. `as_of`: when the picture was made.
     #[must_use]
     pub fn is_in_doubt(&self, as_of: Timestamp, now: Timestamp) -> bool {
@@ -135,7 +135,7 @@ impl Status {
     }
 
     /// The same beside what a witness shows, which sees what other stores sold: the longer counts. Stores in `ours` are the
-    /// web's, whoever tells of them. `stale`: nobody could look since, as in [`LevelStatus::is_active`].
+    /// web's, whoever lists them. `stale`: nobody could read since, as in [`LevelStatus::is_active`].
     #[must_use]
     pub fn beside(mut self, witnessed: &[LevelStatus], stale: bool, ours: &[&str], now: Timestamp) -> Self {
         self.double_subscription |= !self.paid_twice(witnessed, stale, ours, now).is_empty();
@@ -169,7 +169,7 @@ impl Status {
                 .iter()
                 .any(|known| known.level == seen.level && known.is_active(now, false) && known.is_of(ours))
         };
-        // what a witness was told of the web's sales is no other sale
+        // what a reader of the stores lists of the web's sales is no other sale
         let is_elsewhere = |seen: &LevelStatus| seen.is_of(&IN_APPS) && !seen.is_of(ours);
         let elsewhere = witnessed.iter().filter(|seen| seen.is_active(now, stale) && is_elsewhere(seen));
         elsewhere.filter(|seen| on_the_web(seen)).collect()
@@ -191,7 +191,7 @@ impl LevelStatus {
 
     /// Whether the level may be used at `now`.
     ///
-    /// When the picture is `stale` (nobody could look since), a right that was to renew is taken to have renewed: an
+    /// When the picture is `stale` (nobody could read since), a right that was to renew is taken to have renewed: an
     /// upstream that does not answer must not lock out somebody who pays.
     #[must_use]
     pub fn is_active(&self, now: Timestamp, stale: bool) -> bool {
@@ -204,7 +204,7 @@ impl LevelStatus {
     }
 }
 
-fn owed(right: &Entitlement, rules: &Rules) -> LevelStatus {
+fn entitled(right: &Entitlement, rules: &Rules) -> LevelStatus {
     LevelStatus {
         level: right.level.clone(),
         app: None,

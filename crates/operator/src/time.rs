@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_time_ago_has_one_unit() {
         let now = at("2026-11-20T10:00:00Z");
-        for (text, told) in [
+        for (text, shown) in [
             ("2026-11-20T10:00:00Z", "now"),
             ("2026-11-20T09:59:15Z", "45s ago"),
             ("2026-11-20T09:00:01Z", "59m ago"),
@@ -104,7 +104,7 @@ mod tests {
             ("2026-11-18T10:00:00Z", "2d ago"),
             ("2026-11-20T12:30:00Z", "in 2h"),
         ] {
-            assert_eq!(relative(at(text), now), told, "{text}");
+            assert_eq!(relative(at(text), now), shown, "{text}");
         }
         assert_eq!(both(at("2026-11-20T07:00:00Z"), now), "2026-11-20 07:00:00Z (3h ago)");
     }

@@ -42,7 +42,7 @@ impl SourceKind {
     pub fn with_broken_settings(self, why: &str) -> Vec<Finding> {
         let [own, behind_it @ ..] = self.areas();
         let unchecked = format!("{} cannot be asked", self.title());
-        let mut findings = vec![Finding::error(own, why, format!("mend `[{}]` in the settings", self.name()))];
+        let mut findings = vec![Finding::error(own, why, format!("correct `[{}]` in the settings", self.name()))];
         findings.extend(behind_it.into_iter().map(|area| Finding::unchecked(area, &unchecked)));
         findings
     }
@@ -88,7 +88,7 @@ mod tests {
     fn a_source_with_broken_settings_is_one_error_and_nothing_behind_it_is_checked() {
         let lines: Vec<String> =
             SourceKind::Stripe.with_broken_settings("no").iter().flat_map(Finding::lines).collect();
-        assert_eq!(lines[..2], ["error    stripe    no", "    -> mend `[stripe]` in the settings"]);
+        assert_eq!(lines[..2], ["error    stripe    no", "    -> correct `[stripe]` in the settings"]);
         assert!(lines[2].contains("webhooks") && lines[2].contains("Stripe cannot be asked"), "{lines:?}");
     }
 

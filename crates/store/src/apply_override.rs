@@ -187,7 +187,7 @@ async fn enqueue_user(connection: &mut Connection, user: &User, now: Timestamp) 
     links::link(connection, &link, now).await.map(drop)
 }
 
-/// A name that does not tell whose it is, since it is logged.
+/// A name that does not say whose it is, since it is logged.
 async fn random_name(connection: &mut Connection) -> Result<String, StoreError> {
     let query = differing(
         "SELECT lower(hex(randomblob(12))) AS name",

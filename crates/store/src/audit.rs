@@ -64,7 +64,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn audit_entry_of(&self, row: &LedgerRow) -> Result<Option<AuditEntry>, StoreError> {
         let Some(is_of_kind) = condition_of_kind(&row.reason) else { return Ok(None) };
-        let level = Some(row.subject.as_str()).filter(|_| row.reason != Reason::Described);
+        let level = Some(row.subject.as_str()).filter(|_| row.reason != Reason::AttributesChanged);
         let query = Listing::of(SELECT)
             .only("user_id = ?", Some(&row.user))
             .only("destination = ?", Some(&row.destination))
@@ -89,7 +89,7 @@ fn condition_of_kind(reason: &Reason) -> Option<&'static str> {
         Some("kind IN ('revoke', 'block')")
     } else if matches!(reason, Reason::Blocked) {
         Some("kind = 'block'")
-    } else if matches!(reason, Reason::Described) {
+    } else if matches!(reason, Reason::AttributesChanged) {
         Some("kind IN ('set_attributes', 'forget_attributes')")
     } else {
         None

@@ -24,7 +24,7 @@ impl Store {
         query.await.map(drop).map_err(StoreError::on("asking whether the database answers"))
     }
 
-    /// Whether a power cut loses nothing that is committed, as far as the database's settings tell: PostgreSQL may run
+    /// Whether a power cut loses nothing that is committed, as far as the database's settings say: PostgreSQL may run
     /// with `fsync = off`.
     ///
     /// # Errors

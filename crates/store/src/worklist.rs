@@ -96,7 +96,7 @@ impl Store {
     ) -> Result<Claimed, StoreError> {
         let mut claim = pin!(self.write(Write::ClaimWhenDue(lease, capacity, span, sweep)));
         tokio::select! {
-            // in order: the claim is sent before it is told to stop waiting
+            // in order: the claim is sent before it is asked to stop waiting
             biased;
             claimed = &mut claim => claimed?.try_into(),
             () = stop.cancelled() => {

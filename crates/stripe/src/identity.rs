@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn a_place_that_does_not_exist_is_answered_with_those_that_do() {
         for text in ["", "customer", "customer.metadata.", "invoice.metadata.x", "customer.name"] {
-            let told = text.parse::<UserIdPlace>().unwrap_err().to_string();
-            assert!(told.starts_with(&format!("`{text}` names no place")) && told.contains("`customer.id`"));
+            let error = text.parse::<UserIdPlace>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{text}` names no place")) && error.contains("`customer.id`"));
         }
     }
 }

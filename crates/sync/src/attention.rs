@@ -45,7 +45,7 @@ fn not_shown(user: &User, note: &Note) -> Option<Attention> {
             user: Some(user.clone()),
             subject: note.level.0.clone(),
             reason: format!("`{}`: {}", note.level, note.because),
-            hint: "look at the profile in the destination's dashboard; another integration may write the same level"
+            hint: "check the profile in the destination's dashboard; another integration may write the same level"
                 .into(),
         }),
         _ => None,
@@ -96,7 +96,7 @@ fn refused_step(user: &User, key: &StepKey, step: &Step, why: &str) -> Attention
             Step::GrantAccess(GrantAccess { level, .. }) | Step::RevokeAccess(RevokeAccess { level, .. }) => {
                 format!("make the access level `{level}` known to the destination, then `grantsync parked release`")
             }
-            Step::SetAttributes(_) => "correct what is told of the customer (`grantsync attributes`, or its source), then \
+            Step::SetAttributes(_) => "correct the user's attributes (`grantsync attributes`, or their source), then \
                                   `grantsync parked release`"
                 .to_owned(),
             Step::ReportSale(_) => {
@@ -108,19 +108,19 @@ fn refused_step(user: &User, key: &StepKey, step: &Step, why: &str) -> Attention
     }
 }
 
-/// One of several that cannot be served as things are, while the others were.
+/// One of several that cannot be synced as things are, while the others were.
 pub(crate) fn not_synced(account: &Account, whom: &str, failure: &Failure) -> Attention {
-    let hint = format!("mend the cause, then `grantsync resync {account}`; what was granted stays to its end");
-    let (subject, reason) = (whom.to_owned(), format!("{whom} could not be served: {failure}"));
+    let hint = format!("remove the cause, then `grantsync resync {account}`; what was granted stays to its end");
+    let (subject, reason) = (whom.to_owned(), format!("{whom} could not be synced: {failure}"));
     Attention { kind: AttentionKind::SyncFailed, user: None, subject, reason, hint }
 }
 
-/// A look that cannot succeed as things are.
+/// A sync that cannot succeed as things are.
 pub(crate) fn sync_failed(account: &Account, why: String, gone: bool) -> Attention {
     let hint = if gone {
         "the source does not know it: wrong key or mode, or deleted; what was granted stays to its end".to_owned()
     } else {
-        format!("mend the cause, then `grantsync resync {account}`; what was granted stays to its end")
+        format!("remove the cause, then `grantsync resync {account}`; what was granted stays to its end")
     };
     let subject = account.as_str().to_owned();
     Attention { kind: AttentionKind::SyncFailed, user: None, subject, reason: why, hint }

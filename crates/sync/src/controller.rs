@@ -23,7 +23,7 @@ pub struct Controller {
     pub apps: Vec<Target>,
     /// A destination that knows sales alone, if there is one.
     pub sales: Option<Target>,
-    /// The mode of the source's key; `None` when it does not tell: then that of what is billed.
+    /// The mode of the source's key; `None` when it does not say: then that of what is billed.
     pub mode: Option<Mode>,
     pub policy_mode: PolicyMode,
     /// What our last requests left, which need not be read again at once.

@@ -232,7 +232,7 @@ impl Controller {
         if self.apps.len() > 1 { status.of_app(app.name()) } else { status }
     }
 
-    /// The rules for `target`, in the mode of the key, or of what is billed when the key does not tell.
+    /// The rules for `target`, in the mode of the key, or of what is billed when the key does not say.
     pub(crate) fn rules_for(&self, target: &Target, billing: &Billing) -> Rules {
         Rules { mode: self.mode.unwrap_or(billing.mode), ..target.rules.clone() }
     }

@@ -177,7 +177,7 @@ impl Controller {
         let mut merged = billings.next().unwrap_or_else(|| Billing::empty(Mode::Live));
         billings.for_each(|billing| merged.merge(billing));
         if !gaps.is_empty() {
-            // what stands nowhere may stand where nobody could look
+            // what was found nowhere may be where nothing could be read
             merged.facts.retain(|_, fact| !fact.0.is_empty());
         }
         if is_of_no_source {

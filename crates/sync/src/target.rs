@@ -17,7 +17,7 @@ const BULK: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Target {
     pub destination: Destination,
-    /// All but the mode, when the key does not tell it. `destination` is the name in keys and the ledger.
+    /// All but the mode, when the key does not say it. `destination` is the name in keys and the ledger.
     pub rules: Rules,
     slots: Slots,
 }

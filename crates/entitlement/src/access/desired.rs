@@ -72,7 +72,7 @@ fn wanted(
     if reports.is_pending(&sale) {
         return Desired::AfterReport;
     }
-    if let Some(revoke) = refund_to_tell(level, right, expected, last) {
+    if let Some(revoke) = refund_to_report(level, right, expected, last) {
         return revoke;
     }
     let grant = grant_of(level, right, &sale);
@@ -110,20 +110,20 @@ fn stays_refunded(
         Some(SaleEvent::Sold | SaleEvent::Changed | SaleEvent::Ended(_)) | None => false,
     };
     let was_taken = level.was_taken_as_refund(sale, last);
-    (was_reported || was_taken).then(|| Reason::Unsure { because: Box::new(because.clone()) })
+    (was_reported || was_taken).then(|| Reason::Unknown { because: Box::new(because.clone()) })
 }
 
-/// The revoke that tells of a refund, where a promotional grant takes the place of what was paid back: nothing else would
-/// tell it. The grant follows at once, also when the revoke was refused.
-fn refund_to_tell(
+/// The revoke that reports a refund, where a promotional grant takes the place of what was paid back: nothing else would
+/// report it. The grant follows at once, also when the revoke was refused.
+fn refund_to_report(
     level: &Level<'_>,
     right: &Entitlement,
     expected: &Expected,
     last: Option<&Entry>,
 ) -> Option<Desired> {
     let Step::GrantAccess(paid) = &last?.step else { return None };
-    let is_told_by_revoke = level.case.rules.protocol == Protocol::AccessWithSale;
-    if !is_told_by_revoke || !right.sale.is_promotion() || paid.sale.is_promotion() || level.refuses_revoke() {
+    let is_reported_by_revoke = level.case.rules.protocol == Protocol::AccessWithSale;
+    if !is_reported_by_revoke || !right.sale.is_promotion() || paid.sale.is_promotion() || level.refuses_revoke() {
         return None;
     }
     let no = expected.withheld(level.name, &paid.sale.original).filter(|no| no.refund == Refund::Yes)?;

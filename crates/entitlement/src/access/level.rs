@@ -85,7 +85,7 @@ impl<'a> Level<'a> {
     }
 
     /// The last step that is known to have arrived: confirmed, or one of the `visible` intentions. Each is intended after
-    /// the one before it arrived, so the place in the ledger tells, whatever the clock did.
+    /// the one before it arrived, so the place in the ledger decides, whatever the clock did.
     pub(crate) fn last_arrived(&self, visible: &[&'a Entry]) -> Option<&'a Entry> {
         let arrived = |entry: &&&Entry| entry.is_confirmed() || visible.iter().any(|other| other.key == entry.key);
         self.entries.iter().rev().find(arrived).copied()

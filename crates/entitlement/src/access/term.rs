@@ -40,7 +40,7 @@ fn begins_term(invoice: &Invoice, item: &Item) -> bool {
     }
 }
 
-/// Whether `invoice` bills `item`; one whose lines are not told bills everything.
+/// Whether `invoice` bills `item`; one whose lines are not known bills everything.
 fn concerns(invoice: &Invoice, item: &Item) -> bool {
     invoice.lines.is_empty() || invoice.lines.iter().any(|line| bills(line, item))
 }

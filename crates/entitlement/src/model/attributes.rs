@@ -1,4 +1,4 @@
-//! What a destination is told about a customer beside their levels: custom attributes and fields of the profile.
+//! What a destination knows of a user beside their levels: custom attributes and fields of the profile.
 //!
 //! Source: Adapty's page "API objects" (`custom_attributes`) and its `PATCH` of a profile.
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct AttributeName(String);
 
-/// Fields of a profile that may be told.
+/// Fields of a profile that may be set.
 pub const FIELDS: [&str; 7] = ["birthday", "email", "first_name", "gender", "ip_country", "last_name", "phone_number"];
 
 /// What stands before the name of a field; no attribute's name holds a colon.

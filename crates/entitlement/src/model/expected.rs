@@ -152,14 +152,14 @@ impl Expected {
     #[must_use]
     pub fn all_unknown(&self) -> Option<Reason> {
         let of_all = self.unknown.iter().find(|unknown| unknown.chain.is_none())?;
-        Some(Reason::Unsure { because: Box::new(of_all.because.clone()) })
+        Some(Reason::Unknown { because: Box::new(of_all.because.clone()) })
     }
 
     /// Why nobody can say whether `chain` gives `level`.
     #[must_use]
     pub fn unknown(&self, level: &AccessLevel, chain: &str) -> Option<Reason> {
         let found = self.unknown.iter().find(|unknown| unknown.concerns(level, chain))?;
-        Some(Reason::Unsure { because: Box::new(found.because.clone()) })
+        Some(Reason::Unknown { because: Box::new(found.because.clone()) })
     }
 
     /// The refund of `sale`, where that carries no right any more: what still does stays sold.

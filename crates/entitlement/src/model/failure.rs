@@ -33,7 +33,7 @@ pub enum Class {
 }
 
 impl Failure {
-    /// A failure without an answer, told in [`brief`].
+    /// A failure without an answer, shortened by [`brief`].
     #[must_use]
     pub fn new(class: Class, what: impl Into<String>) -> Self {
         Self { class, what: brief(what.into()), status: None, code: None, retry_after: None }

@@ -12,12 +12,12 @@ use crate::model::clock::Clock;
 pub struct CheckInput<'a> {
     /// What is sold, for whichever app.
     pub catalog: &'a Catalog,
-    /// Some app is told what was sold and not only who has access, so that a second teller would count revenue twice.
+    /// Sales are reported to some app, and not access alone, so that a second reporter would count revenue twice.
     pub reports_sales: bool,
     pub clock: Clock,
 }
 
-/// One thing that was looked at.
+/// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub level: Level,
@@ -38,7 +38,7 @@ pub enum Level {
     Ok,
 }
 
-/// What was looked at, in the order in which findings are shown.
+/// What was checked, in the order in which findings are shown.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Area {
     Settings,
@@ -71,7 +71,7 @@ impl Finding {
         Self { level: Level::Error, area, message: message.into(), remedy: Some(remedy.into()) }
     }
 
-    /// It could not be looked at.
+    /// It could not be checked.
     #[must_use]
     pub fn unchecked(area: Area, why: &str) -> Self {
         let remedy = "fix that, then run `grantsync check` again";

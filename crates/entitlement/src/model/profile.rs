@@ -47,7 +47,7 @@ pub struct ActualLevel {
     pub transaction_id: Option<String>,
     #[serde(alias = "original")]
     pub original_transaction_id: Option<String>,
-    /// Whether it will renew, where that is said. Like the two below it decides nothing, and is told alone.
+    /// Whether it will renew, where that is said. Like the two below it decides nothing, and is only shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub will_renew: Option<bool>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -1,4 +1,4 @@
-//! Why: every verdict and every step says it in a sentence.
+//! Why: every entitlement and every step says it in a sentence.
 
 use std::fmt;
 
@@ -7,61 +7,171 @@ use serde::{Deserialize, Serialize};
 use crate::model::clock::Timestamp;
 use crate::model::until::Until;
 
-/// The reason of a verdict, a step, or the absence of one.
+/// The reason of an entitlement, a step, or the absence of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
-    // owed
-    Paid { chain: String, end: Timestamp },
-    PaidAndEnds { chain: String, end: Timestamp },
-    Trial { chain: String, end: Timestamp },
-    AwaitingPayment { chain: String, invoice: String, paid_end: Timestamp },
-    NotBilledYet { chain: String, paid_end: Timestamp },
-    Grace { chain: String, unpaid_since: Timestamp },
-    CollectionPaused { chain: String, end: Timestamp },
-    SentInvoiceTrusted { chain: String, invoice: String },
-    BoughtOnce { payment: String, until: Until },
-    Promotion { promotion: String, until: Until },
-    Described,
+    // entitled
+    Paid {
+        chain: String,
+        end: Timestamp,
+    },
+    PaidAndEnds {
+        chain: String,
+        end: Timestamp,
+    },
+    Trial {
+        chain: String,
+        end: Timestamp,
+    },
+    AwaitingPayment {
+        chain: String,
+        invoice: String,
+        paid_end: Timestamp,
+    },
+    NotBilledYet {
+        chain: String,
+        paid_end: Timestamp,
+    },
+    Grace {
+        chain: String,
+        unpaid_since: Timestamp,
+    },
+    CollectionPaused {
+        chain: String,
+        end: Timestamp,
+    },
+    SentInvoiceTrusted {
+        chain: String,
+        invoice: String,
+    },
+    BoughtOnce {
+        payment: String,
+        until: Until,
+    },
+    Promotion {
+        promotion: String,
+        until: Until,
+    },
+    #[serde(alias = "described")]
+    AttributesChanged,
     // withheld
-    NotPaidYet { chain: String, status: String },
-    PaymentFailedForGood { chain: String },
-    Paused { chain: String },
-    CollectionPausedWithholds { chain: String },
-    Ended { chain: String, at: Timestamp },
-    PaidTimeOver { chain: String, at: Timestamp },
-    InvoiceNotPaid { chain: String, invoice: String },
-    Refunded { payment: String },
-    RefundedPartly { payment: String },
-    DisputeLost { payment: String },
-    DisputeOpen { payment: String },
-    NothingOrdered { chain: String },
-    SimulatedTime { chain: String },
+    NotPaidYet {
+        chain: String,
+        status: String,
+    },
+    PaymentFailedForGood {
+        chain: String,
+    },
+    Paused {
+        chain: String,
+    },
+    CollectionPausedWithholds {
+        chain: String,
+    },
+    Ended {
+        chain: String,
+        at: Timestamp,
+    },
+    PaidTimeOver {
+        chain: String,
+        at: Timestamp,
+    },
+    InvoiceNotPaid {
+        chain: String,
+        invoice: String,
+    },
+    Refunded {
+        payment: String,
+    },
+    RefundedPartly {
+        payment: String,
+    },
+    DisputeLost {
+        payment: String,
+    },
+    DisputeOpen {
+        payment: String,
+    },
+    NothingOrdered {
+        chain: String,
+    },
+    SimulatedTime {
+        chain: String,
+    },
     OtherMode,
     NothingGivesIt,
-    PromotionEnded { promotion: String },
+    PromotionEnded {
+        promotion: String,
+    },
     Blocked,
-    // details
-    DetailTooLong { name: String, most: u32 },
-    TooManyDetails { name: String, most: u32 },
-    DetailUnfit { name: String, write: String },
-    // unsure
-    UnknownStatus { chain: String, status: String },
-    UnknownDispute { payment: String, status: String },
-    UnmappedPrice { chain: String, price: String, product: String },
-    NoDuration { payment: String, price: String },
-    NotRead { what: String },
+    // left out
+    #[serde(alias = "detail_too_long")]
+    AttributeTooLong {
+        name: String,
+        most: u32,
+    },
+    #[serde(alias = "too_many_details")]
+    TooManyAttributes {
+        name: String,
+        most: u32,
+    },
+    #[serde(alias = "detail_unfit")]
+    AttributeUnfit {
+        name: String,
+        write: String,
+    },
+    // unknown
+    UnknownStatus {
+        chain: String,
+        status: String,
+    },
+    UnknownDispute {
+        payment: String,
+        status: String,
+    },
+    UnmappedPrice {
+        chain: String,
+        price: String,
+        product: String,
+    },
+    NoDuration {
+        payment: String,
+        price: String,
+    },
+    NotRead {
+        what: String,
+    },
     // why no step is needed, or none can be made
     AlreadyThere,
-    PaidTwice { store: String, chain: String },
-    OtherStoreLasts { store: String, until: Until },
-    OtherStoreKeeps { store: String },
-    Unsure { because: Box<Reason> },
+    PaidTwice {
+        store: String,
+        chain: String,
+    },
+    OtherStoreLasts {
+        store: String,
+        until: Until,
+    },
+    OtherStoreKeeps {
+        store: String,
+    },
+    #[serde(alias = "unsure")]
+    Unknown {
+        because: Box<Reason>,
+    },
     WaitsForProfile,
-    AcceptedButNotShown { times: u32 },
-    WaitsForRetry { due: Timestamp },
-    Refusal { why: String },
-    WaitsForReplacement { level: String },
+    AcceptedButNotShown {
+        times: u32,
+    },
+    WaitsForRetry {
+        due: Timestamp,
+    },
+    Refusal {
+        why: String,
+    },
+    WaitsForReplacement {
+        level: String,
+    },
 }
 
 impl fmt::Display for Reason {
@@ -74,10 +184,10 @@ impl Reason {
     /// The reason as a sentence without its full stop.
     #[must_use]
     pub fn sentence(&self) -> String {
-        self.owed().or_else(|| self.withheld()).or_else(|| self.unsure()).unwrap_or_else(|| self.idle())
+        self.entitled().or_else(|| self.withheld()).or_else(|| self.unknown()).unwrap_or_else(|| self.idle())
     }
 
-    fn owed(&self) -> Option<String> {
+    fn entitled(&self) -> Option<String> {
         Some(match self {
             Self::Paid { chain, end } => format!("`{chain}` is paid to {} and renews", day(end)),
             Self::PaidAndEnds { chain, end } => format!("`{chain}` is paid to {} and ends then", day(end)),
@@ -98,7 +208,7 @@ impl Reason {
                 format!("invoice `{invoice}` of `{chain}` was sent and is trusted to be paid")
             }
             Self::Promotion { promotion, until } => format!("promotion `{promotion}`, lasting {}", span(*until)),
-            Self::Described => "what is to be told about the customer has changed".into(),
+            Self::AttributesChanged => "the attributes of the user have changed".into(),
             Self::BoughtOnce { payment, until } => format!("bought once with `{payment}`, lasting {}", span(*until)),
             _ => return None,
         })
@@ -124,19 +234,19 @@ impl Reason {
             Self::NothingOrdered { chain } => format!("the quantity of `{chain}` is 0"),
             Self::PromotionEnded { promotion } => format!("promotion `{promotion}` was ended"),
             Self::Blocked => "an operator blocked it; `unblock` ends that".into(),
-            Self::DetailTooLong { name, most } => {
-                format!("`{name}` is not told, since it is longer than {most} characters")
+            Self::AttributeTooLong { name, most } => {
+                format!("`{name}` is left out, since it is longer than {most} characters")
             }
-            Self::TooManyDetails { name, most } => {
-                format!("`{name}` is not told, since there are more than {most} attributes")
+            Self::TooManyAttributes { name, most } => {
+                format!("`{name}` is left out, since there are more than {most} attributes")
             }
-            Self::DetailUnfit { name, write } => format!("`{name}` is not told, since it is not {write}"),
+            Self::AttributeUnfit { name, write } => format!("`{name}` is left out, since it is not {write}"),
             Self::NothingGivesIt => "nothing that is billed gives this level any more".into(),
             _ => return None,
         })
     }
 
-    fn unsure(&self) -> Option<String> {
+    fn unknown(&self) -> Option<String> {
         Some(match self {
             Self::SimulatedTime { chain } => {
                 format!("`{chain}` lives on a test clock; allow it with `policy.test_clocks = \"allow\"`")
@@ -169,7 +279,7 @@ impl Reason {
                 format!("double subscription: `{store}` and `{chain}` are both paid for this level")
             }
             Self::OtherStoreKeeps { store } => format!("the right shown comes from `{store}` and is not ours to take"),
-            Self::Unsure { because } => format!("kept as it is, since {because}"),
+            Self::Unknown { because } => format!("kept as it is, since {because}"),
             Self::WaitsForProfile => "just written; the profile may lag".into(),
             Self::AcceptedButNotShown { times } => {
                 format!("the destination accepted it {times} times and does not show it")

@@ -7,16 +7,16 @@ use crate::model::attributes::{AttributeLimits, SourcedAttribute};
 use crate::model::catalog::Catalog;
 use crate::model::mode::Mode;
 
-/// Everything from the settings that [`crate::decide::decide`] may look at.
+/// Everything from the settings that [`crate::decide::decide`] may read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// Name of the destination in keys and logs, for example `adapty`.
     pub destination: String,
     /// The mode of the source's key; rights of the other mode are never granted.
     pub mode: Mode,
-    /// The store that the destination is told, for example `stripe`.
+    /// The store that is reported to the destination, for example `stripe`.
     pub store: String,
-    /// What the destination is told of a right.
+    /// What is sent to the destination of a right.
     #[serde(default, alias = "told")]
     pub protocol: Protocol,
     pub catalog: Catalog,
@@ -28,7 +28,7 @@ pub struct Rules {
     pub policy: Policy,
 }
 
-/// What the destination is told of a right.
+/// What is sent to the destination of a right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
@@ -44,7 +44,7 @@ pub enum Protocol {
     /// [`ActualLevel::is_bare`]: crate::model::profile::ActualLevel::is_bare
     #[serde(alias = "level_only")]
     AccessOnly,
-    /// What was sold, and no level: the destination keeps books alone.
+    /// What was sold, and no level: the destination keeps sales alone.
     #[serde(alias = "sales")]
     SalesOnly,
 }

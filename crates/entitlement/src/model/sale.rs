@@ -9,7 +9,7 @@ use crate::model::money::Money;
 use crate::model::profile::BARE;
 use crate::model::until::Until;
 
-/// A sale as a destination is told of it.
+/// A sale as it is reported to a destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sale {
     /// Id of the chain: `sub_…`, or the purchase's own id.

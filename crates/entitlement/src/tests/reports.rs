@@ -173,7 +173,7 @@ fn a_refund_of_a_former_term_is_reported_and_takes_nothing() {
     let case = later(case, day(31), [back]);
     assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned()], true));
     let restored = later(case, day(32), [second_month(InvoiceStatus::Paid)]);
-    assert_eq!(steps(&restored), Vec::<String>::new(), "what is over is not told as sold again");
+    assert_eq!(steps(&restored), Vec::<String>::new(), "what is over is not reported as sold again");
 }
 
 #[test]

@@ -75,7 +75,7 @@ async fn a_status_is_overdue_at_once_after_a_sync_was_given_up_or_incomplete_unt
     assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
     enqueue(&store, "1").await;
     assert_eq!(overdue().await, Some(at(10)), "since the trigger");
-    let error = Some("an app could not be served".to_owned());
+    let error = Some("an app could not be synced".to_owned());
     sync(SyncEnding::Incomplete { due: Some(at(5000)), attention: Vec::new(), error }).await;
     assert_eq!(overdue().await, Some(Timestamp::UNIX_EPOCH));
     sync(SyncEnding::Incomplete { due: None, attention: Vec::new(), error: None }).await;

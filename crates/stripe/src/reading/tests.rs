@@ -184,12 +184,12 @@ async fn lists_are_read_to_their_end() {
 #[tokio::test]
 async fn an_answer_that_is_no_list_is_not_an_empty_one() {
     let server = TestServer::new().with("/v1/subscriptions", json!({}));
-    let look = server.stripe(UID).await;
-    let failure = look.read(&account::of(None, "cus_1"), Scope { one_time: false }).await.unwrap_err();
+    let stripe = server.stripe(UID).await;
+    let failure = stripe.read(&account::of(None, "cus_1"), Scope { one_time: false }).await.unwrap_err();
     assert_eq!(failure.class, Class::Transient);
     let endless = TestServer::new().with("/v1/subscriptions", page(&[]));
-    let look = endless.stripe(UID).await;
-    assert!(look.read(&account::of(None, "cus_1"), Scope { one_time: false }).await.is_err());
+    let stripe = endless.stripe(UID).await;
+    assert!(stripe.read(&account::of(None, "cus_1"), Scope { one_time: false }).await.is_err());
 }
 
 #[tokio::test]

@@ -27,14 +27,15 @@ fn missing(settings: &Settings) -> Vec<Finding> {
         [settings.stripe.secret_key.require().err(), settings.stripe.webhook_secrets.require().err()];
     let apps = settings.adapty.iter().map(|app| app.secret_key.require().err());
     let iaphub = settings.iaphub.as_ref().and_then(|iaphub| iaphub.api_key.require().err());
-    let told = needed.into_iter().chain(apps).chain([iaphub]).flatten().flat_map(|fault| fault.errors);
-    told.map(|fault| {
-        let text = fault.to_string();
-        // what to write follows the last colon
-        let (what, write) = text.rsplit_once(": ").unwrap_or((&text, "see README.md, Settings"));
-        Finding::error(Area::Settings, what, write)
-    })
-    .collect()
+    let errors = needed.into_iter().chain(apps).chain([iaphub]).flatten().flat_map(|fault| fault.errors);
+    errors
+        .map(|fault| {
+            let text = fault.to_string();
+            // what to write follows the last colon
+            let (what, write) = text.rsplit_once(": ").unwrap_or((&text, "see README.md, Settings"));
+            Finding::error(Area::Settings, what, write)
+        })
+        .collect()
 }
 
 fn mode(settings: &Settings) -> Option<Finding> {

@@ -91,7 +91,7 @@ async fn databases_are_made_on_the_server_of_database_url() {
 }
 
 #[tokio::test]
-async fn a_user_who_may_not_make_databases_is_told_so() {
+async fn a_user_who_may_not_make_databases_gets_an_error_that_says_so() {
     let server = Server::start().await.unwrap();
     tell(&server.url_of("postgres"), "CREATE ROLE poor LOGIN PASSWORD 'secret'").await;
     let url = format!("postgres://poor:secret@127.0.0.1:{}/postgres", server.port());

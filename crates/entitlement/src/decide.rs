@@ -14,7 +14,7 @@ use crate::set_attributes::set_attributes;
 
 /// What is expected, and the steps that bring the destination there.
 ///
-/// Sales come before the grants that their products may make needless, grants before whatever takes, and attributes last.
+/// In this order: sales, whose answer may already show the level; grants; ends and refunds of sales; revokes; attributes.
 #[must_use]
 pub fn decide(case: &Case) -> Plan {
     let mut expected = expected(case);
@@ -24,19 +24,20 @@ pub fn decide(case: &Case) -> Plan {
     let reports = report(case, &expected, &reported, &mut plan);
     if case.rules.protocol == Protocol::SalesOnly {
         // no level and no attribute is known there
-        plan.steps = reports.sold.into_iter().chain(reports.over).collect();
+        plan.steps = reports.sales.into_iter().chain(reports.closings).collect();
         return Plan { expected, ..plan };
     }
     let access = reconcile(case, &expected, &reported, &reports, &mut plan);
-    let gives = reports.sold.into_iter().chain(access.grants);
-    let takes = reports.over.into_iter().chain(access.revokes);
+    let gives = reports.sales.into_iter().chain(access.grants);
+    let takes = reports.closings.into_iter().chain(access.revokes);
     plan.steps = gives.chain(takes).collect();
     expected.alarms.extend(set_attributes(case, &mut plan));
     other_stores::watch(case, &mut plan);
     Plan { expected, ..plan }
 }
 
-/// What billing gives, with what operators set; where sales alone are known, an operator's grant is no sale.
+/// What billing gives, with what operators set. A destination that keeps sales alone knows no promotional grant and no block:
+/// neither is a sale.
 fn expected(case: &Case) -> Expected {
     let expected = entitle(&case.billing, &case.rules, case.now);
     match case.rules.protocol {

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_account_of_a_source_that_is_not_set_up_is_a_failure_that_no_second_try_mends() {
+    async fn an_account_of_a_source_that_is_not_set_up_fails_for_good() {
         let sources = Sources::new(Vec::new());
         let account = Account::new("paddle", "ctm_1");
         let failure = sources.resolve(&account).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 mod object;
 
-use entitlement::access::term::bills;
+use entitlement::access::running_invoice::bills;
 use entitlement::model::billing::{self, InvoiceReason, InvoiceStatus, Item};
 use entitlement::model::failure::Failure;
 use serde::Serialize;

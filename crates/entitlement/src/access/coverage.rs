@@ -1,25 +1,26 @@
 //! To when one item of a subscription is covered by money, whatever levels it gives.
 
-use crate::access::term::{Term, billed, term};
+use crate::access::running_invoice::{RunningInvoice, billed, running_invoice};
 use crate::model::billing::{Collection, Invoice, InvoiceReason, InvoiceStatus, Item, Status, Subscription};
 use crate::model::clock::{Timestamp, after};
 use crate::model::expected::Refund;
 use crate::model::reason::Reason;
 use crate::model::rules::{Choice, Policy, Unpaid};
 use crate::sales::refund::{Effect, Refunds};
+use crate::sales::sale_status::Covered;
 
 /// How an item is covered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Coverage {
-    /// Access to a moment.
-    Until {
-        at: Timestamp,
-        renews: bool,
-        grace: bool,
-        because: Reason,
-    },
+    Until(Covered, Reason),
     Nothing(Refund, Reason),
     Unknown(Reason),
+}
+
+impl Coverage {
+    fn to(until: Timestamp, renews: bool, because: Reason) -> Self {
+        Self::Until(Covered { until, renews, in_grace: false }, because)
+    }
 }
 
 /// How `item` is covered at `now`, by what is paid.
@@ -50,36 +51,36 @@ pub fn coverage(
         Status::PastDue => past_due(subscription, item, policy),
     };
     let limited = limited(running, subscription.cancel_at);
-    refunded(limited, subscription, item, refunds)
+    without_refunded(limited, subscription, item, refunds)
 }
 
 /// Access ends when the subscription did, not with the period it was canceled in.
 fn canceled(subscription: &Subscription, item: &Item, now: Timestamp) -> Coverage {
     let at = subscription.ended_at.unwrap_or_else(|| now.min(item.period.end));
-    Coverage::Until { at, renews: false, grace: false, because: Reason::Ended { chain: subscription.id.clone(), at } }
+    Coverage::to(at, false, Reason::Ended { chain: subscription.id.clone(), at })
 }
 
 fn trialing(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
     let end = subscription.trial.map_or(item.period.end, |trial| trial.end);
     let renews = renews(subscription, end);
     let because = Reason::Trial { chain: subscription.id.clone(), end };
-    Coverage::Until { at: held(end, renews, policy), renews, grace: false, because }
+    Coverage::to(held(end, renews, policy), renews, because)
 }
 
 fn active(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
     if subscription.collection_paused {
         return collection_paused(subscription, item, policy);
     }
-    let term = match term(subscription, item) {
-        Term::Unknown => return paid(subscription, item, policy),
-        Term::NotBilledYet => return not_billed_yet(subscription, item, policy),
-        Term::Billed(term) => term,
+    let invoice = match running_invoice(subscription, item) {
+        RunningInvoice::Unknown => return paid(subscription, item, policy),
+        RunningInvoice::NotBilledYet => return not_billed_yet(subscription, item, policy),
+        RunningInvoice::Billed(invoice) => invoice,
     };
-    match &term.status {
+    match &invoice.status {
         InvoiceStatus::Paid => paid(subscription, item, policy),
-        InvoiceStatus::Draft | InvoiceStatus::Open => awaiting(subscription, item, term, policy),
-        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, term),
-        InvoiceStatus::Unknown(status) => unknown_invoice(term, status),
+        InvoiceStatus::Draft | InvoiceStatus::Open => awaiting(subscription, item, invoice, policy),
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, invoice),
+        InvoiceStatus::Unknown(status) => unknown_invoice(invoice, status),
     }
 }
 
@@ -88,29 +89,30 @@ fn paid(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
     let renews = renews(subscription, period_end);
     let end = subscription.cancel_at.map_or(period_end, |cancel_at| cancel_at.min(period_end));
     let because = if renews { Reason::Paid { chain, end } } else { Reason::PaidAndEnds { chain, end } };
-    Coverage::Until { at: held(end, renews, policy), renews, grace: false, because }
+    Coverage::to(held(end, renews, policy), renews, because)
 }
 
 /// The period moved, the money did not: the former period was paid to where this one begins.
-fn awaiting(subscription: &Subscription, item: &Item, term: &Invoice, policy: &Policy) -> Coverage {
-    let (chain, invoice) = (subscription.id.clone(), term.id.clone());
+fn awaiting(subscription: &Subscription, item: &Item, invoice: &Invoice, policy: &Policy) -> Coverage {
+    let (chain, first) = (subscription.id.clone(), invoice.reason == InvoiceReason::SubscriptionCreate);
+    let invoice = invoice.id.clone();
     if subscription.collection == Collection::SendInvoice && policy.unpaid_invoice == Unpaid::Grant {
         let (end, renews) = (item.period.end, renews(subscription, item.period.end));
         let because = Reason::SentInvoiceTrusted { chain, invoice };
-        return Coverage::Until { at: held(end, renews, policy), renews, grace: false, because };
+        return Coverage::to(held(end, renews, policy), renews, because);
     }
-    if term.reason == InvoiceReason::SubscriptionCreate {
+    if first {
         return Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice });
     }
     let paid_end = item.period.start;
     let because = Reason::AwaitingPayment { chain, invoice, paid_end };
-    Coverage::Until { at: after(paid_end, policy.slack()), renews: true, grace: false, because }
+    Coverage::to(after(paid_end, policy.slack()), true, because)
 }
 
 fn not_billed_yet(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
     let paid_end = item.period.start;
     let because = Reason::NotBilledYet { chain: subscription.id.clone(), paid_end };
-    Coverage::Until { at: after(paid_end, policy.slack()), renews: true, grace: false, because }
+    Coverage::to(after(paid_end, policy.slack()), true, because)
 }
 
 fn collection_paused(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
@@ -120,42 +122,47 @@ fn collection_paused(subscription: &Subscription, item: &Item, policy: &Policy) 
         Choice::Keep => {
             let renews = renews(subscription, end);
             let because = Reason::CollectionPaused { chain, end };
-            Coverage::Until { at: held(end, renews, policy), renews, grace: false, because }
+            Coverage::to(held(end, renews, policy), renews, because)
         }
     }
 }
 
 /// The payment of the running period failed: access from its start for as long as grace lasts.
 fn past_due(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
-    let (chain, unpaid_since) = (subscription.id.clone(), item.period.start);
-    let renews = renews(subscription, item.period.end);
-    let at = after(unpaid_since, policy.grace());
-    let grace = Reason::Grace { chain: chain.clone(), unpaid_since };
-    let in_grace = Coverage::Until { at, renews, grace: true, because: grace };
-    let Term::Billed(term) = term(subscription, item) else { return in_grace };
-    match &term.status {
+    let RunningInvoice::Billed(invoice) = running_invoice(subscription, item) else {
+        return grace(subscription, item, policy);
+    };
+    let chain = subscription.id.clone();
+    match &invoice.status {
         // the running term is paid; some other invoice is overdue
         InvoiceStatus::Paid => {
-            let because = Reason::PaidAndEnds { chain, end: item.period.end };
-            Coverage::Until { at: at.max(item.period.end), renews: false, grace: false, because }
+            let (end, graced) = (item.period.end, after(item.period.start, policy.grace()));
+            Coverage::to(end.max(graced), false, Reason::PaidAndEnds { chain, end })
         }
-        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, term),
-        InvoiceStatus::Draft | InvoiceStatus::Open if term.reason == InvoiceReason::SubscriptionCreate => {
-            Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice: term.id.clone() })
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, invoice),
+        InvoiceStatus::Draft | InvoiceStatus::Open if invoice.reason == InvoiceReason::SubscriptionCreate => {
+            Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice: invoice.id.clone() })
         }
-        InvoiceStatus::Draft | InvoiceStatus::Open => in_grace,
-        InvoiceStatus::Unknown(status) => unknown_invoice(term, status),
+        InvoiceStatus::Draft | InvoiceStatus::Open => grace(subscription, item, policy),
+        InvoiceStatus::Unknown(status) => unknown_invoice(invoice, status),
     }
 }
 
-/// The running term will not be paid: access ends where it began.
-fn never_paid(subscription: &Subscription, item: &Item, term: &Invoice) -> Coverage {
-    let because = Reason::InvoiceNotPaid { chain: subscription.id.clone(), invoice: term.id.clone() };
-    Coverage::Until { at: item.period.start, renews: false, grace: false, because }
+fn grace(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
+    let unpaid_since = item.period.start;
+    let renews = renews(subscription, item.period.end);
+    let covered = Covered { until: after(unpaid_since, policy.grace()), renews, in_grace: true };
+    Coverage::Until(covered, Reason::Grace { chain: subscription.id.clone(), unpaid_since })
 }
 
-fn unknown_invoice(term: &Invoice, status: &str) -> Coverage {
-    Coverage::Unknown(Reason::UnknownStatus { chain: term.id.clone(), status: status.to_owned() })
+/// The running term will not be paid: access ends where it began.
+fn never_paid(subscription: &Subscription, item: &Item, invoice: &Invoice) -> Coverage {
+    let because = Reason::InvoiceNotPaid { chain: subscription.id.clone(), invoice: invoice.id.clone() };
+    Coverage::to(item.period.start, false, because)
+}
+
+fn unknown_invoice(invoice: &Invoice, status: &str) -> Coverage {
+    Coverage::Unknown(Reason::UnknownStatus { chain: invoice.id.clone(), status: status.to_owned() })
 }
 
 /// Whether another period follows the one that ends at `end`.
@@ -170,16 +177,16 @@ fn held(end: Timestamp, renews: bool, policy: &Policy) -> Timestamp {
 
 fn limited(coverage: Coverage, cancel_at: Option<Timestamp>) -> Coverage {
     match (coverage, cancel_at) {
-        (Coverage::Until { at, renews, grace, because }, Some(limit)) => {
-            Coverage::Until { at: at.min(limit), renews, grace, because }
+        (Coverage::Until(covered, because), Some(limit)) => {
+            Coverage::Until(Covered { until: covered.until.min(limit), ..covered }, because)
         }
         (coverage, _) => coverage,
     }
 }
 
 /// Takes back what a payment that went back had paid for.
-fn refunded(coverage: Coverage, subscription: &Subscription, item: &Item, refunds: &Refunds) -> Coverage {
-    let Coverage::Until { .. } = coverage else { return coverage };
+fn without_refunded(coverage: Coverage, subscription: &Subscription, item: &Item, refunds: &Refunds) -> Coverage {
+    let Coverage::Until(..) = coverage else { return coverage };
     match money_back(subscription, item, refunds) {
         Effect::Stands | Effect::StandsBut(_) => coverage,
         Effect::Withheld(refund, because) => Coverage::Nothing(*refund, because.clone()),
@@ -189,5 +196,5 @@ fn refunded(coverage: Coverage, subscription: &Subscription, item: &Item, refund
 /// What became of the money of the running term of `item`.
 #[must_use]
 pub fn money_back<'a>(subscription: &Subscription, item: &Item, refunds: &'a Refunds) -> &'a Effect {
-    billed(subscription, item).map_or(&Effect::Stands, |term| refunds.of_invoice(subscription, term))
+    billed(subscription, item).map_or(&Effect::Stands, |invoice| refunds.of_invoice(subscription, invoice))
 }

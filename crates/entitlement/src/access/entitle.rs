@@ -5,7 +5,6 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::access::allocation;
 use crate::access::coverage::{Coverage, coverage, money_back};
 use crate::access::one_time;
 use crate::model::access_level::AccessLevel;
@@ -17,9 +16,10 @@ use crate::model::reason::Reason;
 use crate::model::rules::{Rules, TestClocks};
 use crate::model::sale::{Sale, SaleStatus};
 use crate::model::until::Until;
+use crate::sales::allocation;
 use crate::sales::refund::{Effect, Refunds};
-use crate::sales::sale_status::{self, Term};
-use crate::sales::transaction_ids;
+use crate::sales::sale_of;
+use crate::sales::sale_status::{self, Covered};
 use crate::sorted::{each_once, sorted};
 
 /// Everything that `billing` gives at `now`.
@@ -31,9 +31,9 @@ pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Expected {
         return expected;
     }
     let refunds = Refunds::of(billing, &rules.policy);
-    gaps(billing, &mut expected);
+    add_gaps(billing, &mut expected);
     for subscription in each_once(&billing.subscriptions, |subscription| &subscription.id) {
-        subscribed(subscription, rules, &refunds, now, &mut expected);
+        add_subscription(subscription, rules, &refunds, now, &mut expected);
     }
     one_time::bought(&billing.purchases, rules, &refunds, &mut expected);
     if rules.protocol.reports_sales() {
@@ -43,7 +43,7 @@ pub fn entitle(billing: &Billing, rules: &Rules, now: Timestamp) -> Expected {
     expected
 }
 
-fn gaps(billing: &Billing, expected: &mut Expected) {
+fn add_gaps(billing: &Billing, expected: &mut Expected) {
     let mut gaps: Vec<_> = billing.gaps.iter().collect();
     gaps.sort_by_key(|gap| (&gap.what, &gap.about));
     gaps.dedup();
@@ -62,7 +62,13 @@ fn gaps(billing: &Billing, expected: &mut Expected) {
     }
 }
 
-fn subscribed(subscription: &Subscription, rules: &Rules, refunds: &Refunds, now: Timestamp, expected: &mut Expected) {
+fn add_subscription(
+    subscription: &Subscription,
+    rules: &Rules,
+    refunds: &Refunds,
+    now: Timestamp,
+    expected: &mut Expected,
+) {
     if subscription.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
         let because = Reason::SimulatedTime { chain: subscription.id.clone() };
         expected.unknown.push(Unknown { chain: Some(subscription.id.clone()), may_give: MayGive::Nothing, because });
@@ -70,92 +76,99 @@ fn subscribed(subscription: &Subscription, rules: &Rules, refunds: &Refunds, now
     }
     for item in sorted(&subscription.items, |item| &item.id) {
         match rules.catalog.of(&item.price, &item.product) {
-            Mapped::Gives(offerings) => sold(subscription, item, &offerings, rules, refunds, now, expected),
+            Mapped::Gives(offerings) => {
+                let covered = coverage(subscription, item, &rules.policy, refunds, now);
+                if let Some(alarm) = alarm(&covered, subscription, item, refunds) {
+                    expected.alarms.push(alarm);
+                }
+                Sold { subscription, item, offerings: &offerings, rules }.add(&covered, expected);
+            }
             Mapped::Ignored => {}
-            Mapped::Unmapped => unmapped(subscription, item, expected),
+            Mapped::Unmapped => add_unmapped(subscription, item, expected),
         }
     }
 }
 
-fn sold(
-    subscription: &Subscription,
-    item: &Item,
-    offerings: &[&Offering],
-    rules: &Rules,
-    refunds: &Refunds,
-    now: Timestamp,
-    expected: &mut Expected,
-) {
-    let covered = coverage(subscription, item, &rules.policy, refunds, now);
-    if let (Coverage::Until { .. }, Effect::StandsBut(because)) = (&covered, money_back(subscription, item, refunds)) {
-        expected.alarms.push(because.clone());
+/// What an operator should know of the money behind an item that is covered.
+fn alarm(covered: &Coverage, subscription: &Subscription, item: &Item, refunds: &Refunds) -> Option<Reason> {
+    match (covered, money_back(subscription, item, refunds)) {
+        (Coverage::Until(..), Effect::StandsBut(because)) => Some(because.clone()),
+        _ => None,
     }
-    for offering in offerings {
-        match &covered {
-            Coverage::Until { at, renews, grace, because } => {
-                let term = Term { until: *at, renews: *renews, in_grace: *grace };
-                let sale = sale(subscription, item, offering, offerings, rules, term);
-                let right = right(subscription, offering, sale, term, because);
-                expected.entitlements.push(right);
+}
+
+/// An item whose price gives levels.
+struct Sold<'a> {
+    subscription: &'a Subscription,
+    item: &'a Item,
+    /// What its price gives.
+    offerings: &'a [&'a Offering],
+    rules: &'a Rules,
+}
+
+impl Sold<'_> {
+    /// Adds what each of the offerings gives, or why it gives nothing.
+    fn add(&self, coverage: &Coverage, expected: &mut Expected) {
+        for offering in self.offerings {
+            match coverage {
+                Coverage::Until(covered, because) => {
+                    expected.entitlements.push(self.entitlement(offering, *covered, because));
+                }
+                Coverage::Nothing(refund, because) => {
+                    expected.withheld.push(self.withheld(offering, *refund, because));
+                }
+                Coverage::Unknown(because) => expected.unknown.push(Unknown {
+                    chain: Some(self.subscription.id.clone()),
+                    may_give: MayGive::Level(offering.level.clone()),
+                    because: because.clone(),
+                }),
             }
-            Coverage::Nothing(refund, because) => {
-                let no = Withheld::new(&offering.level, &subscription.id, *refund, because.clone());
-                let is_reported = *refund == Refund::Yes && rules.protocol.reports_sales();
-                let sale = is_reported.then(|| refunded(subscription, item, offering, offerings, rules));
-                expected.withheld.push(Withheld { sale: sale.map(Box::new), ..no });
-            }
-            Coverage::Unknown(because) => expected.unknown.push(Unknown {
-                chain: Some(subscription.id.clone()),
-                may_give: MayGive::Level(offering.level.clone()),
-                because: because.clone(),
-            }),
         }
     }
-}
 
-fn sale(
-    subscription: &Subscription,
-    item: &Item,
-    offering: &Offering,
-    offerings: &[&Offering],
-    rules: &Rules,
-    term: Term,
-) -> Sale {
-    let sale = transaction_ids::of_item(subscription, item, offering, rules);
-    let sale = allocation::charged_once(sale, offering, offerings, &item.product, rules.protocol);
-    match rules.protocol.reports_sales() {
-        true => sale_status::of_item(sale, subscription, item, term),
-        false => sale,
+    fn entitlement(&self, offering: &Offering, covered: Covered, because: &Reason) -> Entitlement {
+        Entitlement {
+            level: offering.level.clone(),
+            until: Until::At(covered.until),
+            starts_at: Some(self.subscription.started.unwrap_or(self.subscription.created)),
+            sale: self.sale(offering, covered),
+            will_renew: covered.renews,
+            in_grace: covered.in_grace,
+            because: because.clone(),
+        }
     }
-}
 
-/// The sale of the running term, whose money went back.
-fn refunded(
-    subscription: &Subscription,
-    item: &Item,
-    offering: &Offering,
-    offerings: &[&Offering],
-    rules: &Rules,
-) -> Sale {
-    let sale = transaction_ids::of_term(subscription, item, offering, rules);
-    let sale = allocation::charged_once(sale, offering, offerings, &item.product, rules.protocol);
-    sale_status::of_item(sale, subscription, item, Term { until: item.period.end, renews: false, in_grace: false })
-}
+    fn sale(&self, offering: &Offering, covered: Covered) -> Sale {
+        let sale = sale_of::item(self.subscription, self.item, offering, self.rules);
+        let sale = self.charged_once(sale, offering);
+        match self.rules.protocol.reports_sales() {
+            true => sale_status::of_item(sale, self.subscription, self.item, covered),
+            false => sale,
+        }
+    }
 
-fn right(subscription: &Subscription, offering: &Offering, sale: Sale, term: Term, because: &Reason) -> Entitlement {
-    Entitlement {
-        level: offering.level.clone(),
-        until: Until::At(term.until),
-        starts_at: Some(subscription.started.unwrap_or(subscription.created)),
-        sale,
-        will_renew: term.renews,
-        in_grace: term.in_grace,
-        because: because.clone(),
+    fn withheld(&self, offering: &Offering, refund: Refund, because: &Reason) -> Withheld {
+        let is_reported = refund == Refund::Yes && self.rules.protocol.reports_sales();
+        let running_sale = is_reported.then(|| Box::new(self.refunded_sale(offering)));
+        let no = Withheld::new(&offering.level, &self.subscription.id, refund, because.clone());
+        Withheld { running_sale, ..no }
+    }
+
+    /// The sale of the running term, whose money went back.
+    fn refunded_sale(&self, offering: &Offering) -> Sale {
+        let sale = sale_of::running_term(self.subscription, self.item, offering, self.rules);
+        let sale = self.charged_once(sale, offering);
+        let covered = Covered { until: self.item.period.end, renews: false, in_grace: false };
+        sale_status::of_item(sale, self.subscription, self.item, covered)
+    }
+
+    fn charged_once(&self, sale: Sale, offering: &Offering) -> Sale {
+        allocation::charged_once(sale, offering, self.offerings, &self.item.product, self.rules.protocol)
     }
 }
 
 /// An unmapped price may give any level, so it holds what was granted. One that is over concerns nobody.
-fn unmapped(subscription: &Subscription, item: &Item, expected: &mut Expected) {
+fn add_unmapped(subscription: &Subscription, item: &Item, expected: &mut Expected) {
     if matches!(subscription.status, Status::Canceled | Status::IncompleteExpired | Status::Incomplete) {
         return;
     }
@@ -170,7 +183,7 @@ fn keep_longest(expected: &mut Expected, now: Timestamp) {
     let mut longest: BTreeMap<AccessLevel, Entitlement> = BTreeMap::new();
     for right in std::mem::take(&mut expected.entitlements) {
         if !right.until.is_after(now) {
-            expected.withheld.push(over(right));
+            expected.withheld.push(withheld_from(right));
             continue;
         }
         if let Some(at) = right.until.at() {
@@ -189,17 +202,18 @@ fn rank(right: &Entitlement) -> (Until, Reverse<(&str, &str)>) {
     (right.until, Reverse((&right.sale.original, &right.sale.base_plan)))
 }
 
-fn over(right: Entitlement) -> Withheld {
+/// A right that is over, as something that is not given.
+fn withheld_from(right: Entitlement) -> Withheld {
     let because = match (&right.because, right.until) {
         (Reason::Ended { .. } | Reason::InvoiceNotPaid { .. }, _) | (_, Until::Lifetime) => right.because.clone(),
         (_, Until::At(at)) => Reason::PaidTimeOver { chain: right.sale.original.clone(), at },
     };
-    let sale = ended(&right).map(Box::new);
-    Withheld { level: right.level, chain: right.sale.original, refund: Refund::No, sale, because }
+    let running_sale = ended_sale(&right).map(Box::new);
+    Withheld { level: right.level, chain: right.sale.original, refund: Refund::No, running_sale, because }
 }
 
 /// The sale of what is over and was a subscription that renews no more; only where sales are reported.
-fn ended(right: &Entitlement) -> Option<Sale> {
+fn ended_sale(right: &Entitlement) -> Option<Sale> {
     let status = right.sale.status.as_ref().filter(|status| !status.renews)?;
     let stopped_at = match right.because {
         Reason::BoughtOnce { .. } => return None,

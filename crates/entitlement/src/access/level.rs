@@ -137,7 +137,7 @@ impl<'a> Level<'a> {
         since.any(|(_, report)| matches!(report.event, SaleEvent::Refunded(_)))
     }
 
-    /// Why nothing of the level may be changed although a right to it ends at `until`: nobody can say enough.
+    /// Why the level is left alone although a right to it ends at `until`: something unknown may give it for longer.
     pub(crate) fn kept(&self, expected: &Expected, until: Until, last: Option<&'a Entry>) -> Option<Reason> {
         if let Some(because) = expected.all_unknown() {
             return Some(because);

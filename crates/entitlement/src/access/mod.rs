@@ -1,6 +1,5 @@
 //! Who is entitled to what, until when; and what that makes of the profile.
 
-pub(crate) mod allocation;
 pub mod cached_profile;
 pub mod coverage;
 pub(crate) mod desired;
@@ -10,4 +9,4 @@ pub mod one_time;
 pub mod other_stores;
 pub mod overridden;
 pub mod reconcile;
-pub mod term;
+pub mod running_invoice;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::access::allocation;
 use crate::model::access_level::AccessLevel;
 use crate::model::billing::{Purchase, PurchaseLine, PurchaseState};
 use crate::model::catalog::{self, Mapped, Offering};
@@ -12,9 +11,10 @@ use crate::model::reason::Reason;
 use crate::model::rules::{Rules, TestClocks};
 use crate::model::sale::Sale;
 use crate::model::until::Until;
+use crate::sales::allocation;
 use crate::sales::refund::{Effect, Refunds};
+use crate::sales::sale_of;
 use crate::sales::sale_status;
-use crate::sales::transaction_ids;
 use crate::sorted::{each_once, sorted};
 
 /// Where the spans bought of one level with one product end so far.
@@ -87,7 +87,7 @@ fn paid_term(
             let no = Withheld::new(&offering.level, &purchase.id, refund, because);
             let is_reported = refund == Refund::Yes && rules.protocol.reports_sales();
             let sale = is_reported.then(|| refunded(purchase, line, offering, rules)).flatten();
-            expected.withheld.push(Withheld { sale: sale.map(Box::new), ..no });
+            expected.withheld.push(Withheld { running_sale: sale.map(Box::new), ..no });
             None
         }
         Line::Unknown(because) => {
@@ -154,7 +154,7 @@ fn sale(
     rules: &Rules,
     (paid_at, until): (Timestamp, Until),
 ) -> Sale {
-    let sale = transaction_ids::of_purchase(purchase, line, offering, rules);
+    let sale = sale_of::purchase(purchase, line, offering, rules);
     let sale = allocation::charged_once(sale, offering, offerings, &line.product, rules.protocol);
     match rules.protocol.reports_sales() {
         true => sale_status::of_purchase(sale, purchase, line, paid_at, until),

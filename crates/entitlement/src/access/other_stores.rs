@@ -45,17 +45,17 @@ fn paid_twice(level: &Level<'_>, right: &Entitlement) -> Option<Reason> {
     let actual = level.actual.filter(|_| !right.sale.is_promotion())?;
     let store = match level.is_ours(actual) {
         true => paid_behind_ours(level)?,
-        false => actual.store.as_ref().filter(|store| is_paid_elsewhere(store, level.case))?,
+        false => actual.store.as_ref().filter(|store| is_another_paid_store(store, level.case))?,
     };
     Some(Reason::PaidTwice { store: store.clone(), chain: right.sale.original.clone() })
 }
 
-fn is_paid_elsewhere(store: &str, case: &Case) -> bool {
+fn is_another_paid_store(store: &str, case: &Case) -> bool {
     store != case.rules.store && !GIVES_FREE.contains(&store)
 }
 
-/// The store of a subscription that runs and that no level shows: a longer right stands before it. Which level it opens is
-/// not said; of several that may hide it, the first is taken.
+/// The store of a subscription that runs and that no level shows, since a longer right of ours stands in front of it. The
+/// profile does not say which level it opens: of several that may hide it, the first counts.
 fn paid_behind_ours<'a>(level: &Level<'a>) -> Option<&'a String> {
     let case = level.case;
     let hidden = case.profile.sold.iter().find(|sold| is_hidden(sold, case))?;
@@ -69,11 +69,11 @@ fn is_hidden(sold: &StoreSubscription, case: &Case) -> bool {
     let mut running = case.profile.levels.iter().filter(|actual| actual.runs(case.now));
     let is_shown = running
         .any(|actual| (actual.store.as_ref(), actual.product.as_ref()) == (Some(&sold.store), Some(&sold.product)));
-    is_paid && is_paid_elsewhere(&sold.store, case) && !is_shown
+    is_paid && is_another_paid_store(&sold.store, case) && !is_shown
 }
 
 fn may_hide(actual: &ActualLevel, hidden: &StoreSubscription, case: &Case) -> bool {
-    let is_elsewhere = actual.store.as_ref().is_some_and(|store| is_paid_elsewhere(store, case));
+    let is_elsewhere = actual.store.as_ref().is_some_and(|store| is_another_paid_store(store, case));
     !is_elsewhere && actual.until >= hidden.until
 }
 

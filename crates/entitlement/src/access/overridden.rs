@@ -62,5 +62,6 @@ fn ended(grant: &PromotionalGrant) -> Withheld {
 
 fn block(level: &AccessLevel, expected: &mut Expected) {
     expected.entitlements.retain(|right| right.level != *level);
+    // in front, since it applies to every chain and is said first
     expected.withheld.insert(0, Withheld::new(level, "", Refund::No, Reason::Blocked));
 }

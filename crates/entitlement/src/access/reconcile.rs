@@ -54,15 +54,15 @@ pub(crate) fn reconcile(
     plan: &mut Plan,
 ) -> Access {
     let names = levels(case, expected);
-    let decided: Vec<_> = names.iter().map(|name| decide_level(name, case, expected, reported, reports)).collect();
+    let all: Vec<_> = names.iter().map(|name| decide_level(name, case, expected, reported, reports)).collect();
     let mut access = Access::default();
     let mut unconfirmed = BTreeSet::new();
-    for of in &decided {
-        unconfirmed.extend(plan_grant(of, plan, &mut access));
+    for decided in &all {
+        unconfirmed.extend(plan_grant(decided, plan, &mut access));
     }
-    for of in &decided {
-        plan_revoke(of, expected, &unconfirmed, plan, &mut access);
-        other_stores::note_double_subscription(&of.level, expected, plan);
+    for decided in &all {
+        plan_revoke(decided, expected, &unconfirmed, plan, &mut access);
+        other_stores::note_double_subscription(&decided.level, expected, plan);
     }
     access
 }
@@ -86,14 +86,15 @@ fn decide_level<'a>(
     Decided { level, visible, last, desired }
 }
 
-/// Plans the grant of a level, where that is desired. Answers the level when it will not be there after this plan.
-fn plan_grant(of: &Decided<'_>, plan: &mut Plan, access: &mut Access) -> Option<AccessLevel> {
-    let name = of.level.name;
-    match &of.desired {
+/// Plans the grant of a level, where that is desired. Returns the level while its grant is outstanding, so that nothing that
+/// it replaces is revoked yet.
+fn plan_grant(decided: &Decided<'_>, plan: &mut Plan, access: &mut Access) -> Option<AccessLevel> {
+    let name = decided.level.name;
+    match &decided.desired {
         Desired::Revoke(..) => return None,
-        Desired::Grant(grant, because) => return add_grant(of, grant, because, plan, access),
+        Desired::Grant(grant, because) => return add_grant(decided, grant, because, plan, access),
         Desired::AfterReport => {
-            finish(of, None, plan);
+            finish(decided, None, plan);
             return Some(name.clone());
         }
         Desired::Nothing(because) => because.iter().for_each(|because| plan.note(name, because.clone())),
@@ -102,19 +103,19 @@ fn plan_grant(of: &Decided<'_>, plan: &mut Plan, access: &mut Access) -> Option<
             plan.sync_again_by(*at);
         }
     }
-    finish(of, None, plan);
+    finish(decided, None, plan);
     None
 }
 
 fn add_grant(
-    of: &Decided<'_>,
+    decided: &Decided<'_>,
     grant: &GrantAccess,
     because: &Reason,
     plan: &mut Plan,
     access: &mut Access,
 ) -> Option<AccessLevel> {
-    let enqueued = add(of, Step::GrantAccess(grant.clone()), because, plan);
-    finish(of, Some(enqueued.key()), plan);
+    let enqueued = add(decided, Step::GrantAccess(grant.clone()), because, plan);
+    finish(decided, Some(enqueued.key()), plan);
     match enqueued {
         Enqueued::Due(planned) => {
             access.grants.push(*planned);
@@ -127,21 +128,21 @@ fn add_grant(
 /// Plans the revoke of a level, where that is desired, unless its chain gives another level now that is `unconfirmed`:
 /// nothing is taken before what replaces it is there.
 fn plan_revoke(
-    of: &Decided<'_>,
+    decided: &Decided<'_>,
     expected: &Expected,
     unconfirmed: &BTreeSet<AccessLevel>,
     plan: &mut Plan,
     access: &mut Access,
 ) {
-    let Desired::Revoke(revocation, because) = &of.desired else { return };
+    let Desired::Revoke(revocation, because) = &decided.desired else { return };
     if let Some(level) = replacement(revocation, expected, unconfirmed) {
-        plan.note(of.level.name, Reason::WaitsForReplacement { level: level.0.clone() });
-        return finish(of, None, plan);
+        plan.note(decided.level.name, Reason::WaitsForReplacement { level: level.0.clone() });
+        return finish(decided, None, plan);
     }
-    let enqueued = add(of, Step::RevokeAccess(revocation.step.clone()), because, plan);
-    finish(of, Some(enqueued.key()), plan);
+    let enqueued = add(decided, Step::RevokeAccess(revocation.step.clone()), because, plan);
+    finish(decided, Some(enqueued.key()), plan);
     if let Enqueued::Due(planned) = enqueued {
-        sync_when_it_runs_out(of, plan);
+        sync_when_it_runs_out(decided, plan);
         access.revokes.push(*planned);
     }
 }
@@ -158,28 +159,28 @@ fn replacement<'e>(
     given.map(|right| &right.level).find(|level| unconfirmed.contains(*level))
 }
 
-fn add(of: &Decided<'_>, step: Step, because: &Reason, plan: &mut Plan) -> Enqueued {
-    let Level { name, case, entries, .. } = &of.level;
-    let enqueued = enqueue(step, because.clone(), entries, of.last, case, plan);
+fn add(decided: &Decided<'_>, step: Step, because: &Reason, plan: &mut Plan) -> Enqueued {
+    let Level { name, case, entries, .. } = &decided.level;
+    let enqueued = enqueue(step, because.clone(), entries, decided.last, case, plan);
     enqueued.why_not().into_iter().for_each(|because| plan.note(name, because.clone()));
     enqueued
 }
 
 /// Syncs again when the pictures change by themselves, and drops what was intended and is not wanted any more.
-fn finish(of: &Decided<'_>, wanted: Option<&StepKey>, plan: &mut Plan) {
-    sync_when_the_profile_caught_up(of, plan);
-    if of.level.intended().next().is_some() {
-        sync_when_it_runs_out(of, plan);
+fn finish(decided: &Decided<'_>, wanted: Option<&StepKey>, plan: &mut Plan) {
+    sync_when_the_profile_caught_up(decided, plan);
+    if decided.level.intended().next().is_some() {
+        sync_when_it_runs_out(decided, plan);
     }
-    drop_unwanted(of, wanted, plan);
+    drop_unwanted(decided, wanted, plan);
 }
 
-fn sync_when_the_profile_caught_up(of: &Decided<'_>, plan: &mut Plan) {
-    let level = &of.level;
+fn sync_when_the_profile_caught_up(decided: &Decided<'_>, plan: &mut Plan) {
+    let level = &decided.level;
     let shown = level.intended().filter(|entry| level.shows_step(&entry.step)).count();
-    let is_doubted = shown > of.visible.len();
+    let is_doubted = shown > decided.visible.len();
     for entry in &level.entries {
-        let is_hidden = of.last.is_some_and(|last| last.key == entry.key) && !level.shows_step(&entry.step);
+        let is_hidden = decided.last.is_some_and(|last| last.key == entry.key) && !level.shows_step(&entry.step);
         if is_doubted || is_hidden || matches!(entry.state, State::Dropped { .. }) {
             level.lags_until(entry).into_iter().for_each(|at| plan.sync_again_by(at));
         }
@@ -187,24 +188,24 @@ fn sync_when_the_profile_caught_up(of: &Decided<'_>, plan: &mut Plan) {
 }
 
 /// What is shown, or was granted a moment ago, may run out before the step arrives.
-fn sync_when_it_runs_out(of: &Decided<'_>, plan: &mut Plan) {
-    let shown = of.level.actual.and_then(|actual| actual.until.at());
-    let granted = of.last.and_then(|entry| of.level.recent(entry)).and_then(|given| given.until.at());
+fn sync_when_it_runs_out(decided: &Decided<'_>, plan: &mut Plan) {
+    let shown = decided.level.actual.and_then(|actual| actual.until.at());
+    let granted = decided.last.and_then(|entry| decided.level.recent(entry)).and_then(|given| given.until.at());
     shown.into_iter().chain(granted).for_each(|at| plan.sync_again_by(at));
 }
 
 /// What was intended, has not shown up, and is no longer wanted may still arrive: sync again after the lag.
-fn drop_unwanted(of: &Decided<'_>, wanted: Option<&StepKey>, plan: &mut Plan) {
+fn drop_unwanted(decided: &Decided<'_>, wanted: Option<&StepKey>, plan: &mut Plan) {
     let mut dropped = Vec::new();
-    for entry in of.level.intended() {
-        let is_visible = of.visible.iter().any(|other| other.key == entry.key);
+    for entry in decided.level.intended() {
+        let is_visible = decided.visible.iter().any(|other| other.key == entry.key);
         if Some(&entry.key) != wanted && !is_visible {
             dropped.push(entry.key.clone());
         }
     }
     if !dropped.is_empty() {
-        let lag = of.level.case.rules.policy.lag().max(Duration::seconds(1));
-        plan.sync_again_by(after(of.level.case.now, lag));
+        let lag = decided.level.case.rules.policy.lag().max(Duration::seconds(1));
+        plan.sync_again_by(after(decided.level.case.now, lag));
     }
     plan.dropped.extend(dropped);
 }

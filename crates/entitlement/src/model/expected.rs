@@ -50,16 +50,17 @@ pub struct Withheld {
     /// Original transaction id of the chain it would come from.
     pub chain: String,
     pub refund: Refund,
-    /// The sale that gave it, as it stands now: ended or refunded. Only where sales are reported.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sale: Option<Box<Sale>>,
+    /// The sale of the running term: ended, or refunded. Another sale of the chain has other ids and another price. Only
+    /// where sales are reported.
+    #[serde(default, rename = "sale", skip_serializing_if = "Option::is_none")]
+    pub running_sale: Option<Box<Sale>>,
     pub because: Reason,
 }
 
 impl Withheld {
     #[must_use]
     pub fn new(level: &AccessLevel, chain: &str, refund: Refund, because: Reason) -> Self {
-        Self { level: level.clone(), chain: chain.to_owned(), refund, sale: None, because }
+        Self { level: level.clone(), chain: chain.to_owned(), refund, running_sale: None, because }
     }
 }
 
@@ -136,9 +137,9 @@ impl Expected {
         refunded.or_else(|| self.withheld.iter().find(concerns))
     }
 
-    /// Why `chain` alone does not give `level`.
+    /// Why `chain` does not give `level`, blocks left aside.
     #[must_use]
-    pub fn withheld_by(&self, level: &AccessLevel, chain: &str) -> Option<&Withheld> {
+    pub fn withheld_on_chain(&self, level: &AccessLevel, chain: &str) -> Option<&Withheld> {
         self.withheld.iter().find(|no| (&no.level, no.chain.as_str()) == (level, chain))
     }
 

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_one_line_of_bounded_length_that_names_nobody() {
+    fn a_failure_is_one_line_of_bounded_length_that_names_nobody() {
         assert_eq!(brief("in_1\r\nin_2".to_owned()), "in_1  in_2");
         assert_eq!(brief("invoice `ann@example.com`: no ann@example.com".to_owned()), "invoice `…`: no …");
         assert_eq!(brief("é".repeat(501)), "é".repeat(500) + "…");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_tells_what_was_done_and_what_came_back() {
+    fn a_failure_says_what_was_done_and_what_came_back() {
         let bare = Failure::new(Class::Transient, "reading the profile: timed out");
         assert_eq!(bare.to_string(), "reading the profile: timed out");
         let answered = Failure { status: Some(400), code: Some("enum".into()), ..bare };

@@ -6,7 +6,7 @@ use crate::model::billing::{Billing, DisputeState, Invoice, InvoiceStatus, Money
 use crate::model::expected::{Refund, RefundedSale};
 use crate::model::reason::Reason;
 use crate::model::rules::{Choice, Policy};
-use crate::sales::transaction_ids;
+use crate::sales::sale_of;
 
 /// What became of the money of each payment, by chain and payment.
 #[derive(Clone, Debug, Default)]
@@ -62,7 +62,7 @@ impl Refunds {
         let mut sales = Vec::new();
         for subscription in &billing.subscriptions {
             for invoice in subscription.invoices.iter().filter(|invoice| invoice.status == InvoiceStatus::Paid) {
-                let id = transaction_ids::of_invoice(subscription, invoice);
+                let id = sale_of::transaction_id(subscription, invoice);
                 sales.extend(refunded_sale(&subscription.id, &id, self.of_invoice(subscription, invoice)));
             }
         }

@@ -28,15 +28,15 @@ use crate::sales::sale_status::stopped;
 #[derive(Default)]
 pub(crate) struct Reports {
     /// Sales of rights: reported before the level is granted, since their product may bring it.
-    pub(crate) sold: Vec<PlannedStep>,
+    pub(crate) sales: Vec<PlannedStep>,
     /// What became of sales that give nothing any more: reported before the level is taken.
-    pub(crate) over: Vec<PlannedStep>,
+    pub(crate) closings: Vec<PlannedStep>,
     /// Sales whose report is sent now, or waits for its retry. A refused one holds up nothing.
     pending: BTreeSet<SaleKey>,
-    /// Levels whose sale is being reported as over.
-    ending: BTreeSet<AccessLevel>,
+    /// Levels whose sale is being closed.
+    closing: BTreeSet<AccessLevel>,
     /// Those of them whose report is sent now.
-    ending_now: BTreeSet<AccessLevel>,
+    closing_now: BTreeSet<AccessLevel>,
 }
 
 impl Reports {
@@ -47,12 +47,12 @@ impl Reports {
 
     /// Whether the answer to a report is to come, which may take `level`.
     pub(crate) fn may_take(&self, level: &AccessLevel) -> bool {
-        self.ending.contains(level)
+        self.closing.contains(level)
     }
 
     /// Whether a report is sent now that may take `level`: a grant that went before it would go with it.
     pub(crate) fn takes_now(&self, level: &AccessLevel) -> bool {
-        self.ending_now.contains(level)
+        self.closing_now.contains(level)
     }
 }
 
@@ -67,11 +67,11 @@ pub(crate) fn report(case: &Case, expected: &Expected, reported: &Reported, plan
     let mut reports = Reports::default();
     let mut wanted = BTreeSet::new();
     if case.rules.protocol.reports_sales() && expected.all_unknown().is_none() {
-        for (sale, of) in sold(case, expected, reported) {
-            wanted.insert(add_sold(sale, of, case, plan, &mut reports));
+        for (sale, of) in sales(case, expected, reported) {
+            wanted.insert(add_sale(sale, of, case, plan, &mut reports));
         }
-        for (sale, of) in over(case, expected, reported) {
-            wanted.insert(add_over(sale, of, case, plan, &mut reports));
+        for (sale, of) in closings(case, expected, reported) {
+            wanted.insert(add_closing(sale, of, case, plan, &mut reports));
         }
         sync_after_lag(case, expected, plan);
     }
@@ -79,13 +79,13 @@ pub(crate) fn report(case: &Case, expected: &Expected, reported: &Reported, plan
     reports
 }
 
-fn add_sold(sale: SaleKey, wanted: Wanted, case: &Case, plan: &mut Plan, reports: &mut Reports) -> StepKey {
+fn add_sale(sale: SaleKey, wanted: Wanted, case: &Case, plan: &mut Plan, reports: &mut Reports) -> StepKey {
     let enqueued = enqueue_report(wanted, case, plan);
     let key = enqueued.key().clone();
     match enqueued {
         Enqueued::Due(planned) => {
             reports.pending.insert(sale);
-            reports.sold.push(*planned);
+            reports.sales.push(*planned);
         }
         Enqueued::Waits(..) => drop(reports.pending.insert(sale)),
         Enqueued::Refused(..) => {}
@@ -93,20 +93,20 @@ fn add_sold(sale: SaleKey, wanted: Wanted, case: &Case, plan: &mut Plan, reports
     key
 }
 
-fn add_over(sale: SaleKey, wanted: Wanted, case: &Case, plan: &mut Plan, reports: &mut Reports) -> StepKey {
+fn add_closing(sale: SaleKey, wanted: Wanted, case: &Case, plan: &mut Plan, reports: &mut Reports) -> StepKey {
     let level = wanted.report.level.clone();
     let enqueued = enqueue_report(wanted, case, plan);
     let key = enqueued.key().clone();
     match enqueued {
         Enqueued::Due(planned) => {
             reports.pending.insert(sale);
-            reports.ending.insert(level.clone());
-            reports.ending_now.insert(level);
-            reports.over.push(*planned);
+            reports.closing.insert(level.clone());
+            reports.closing_now.insert(level);
+            reports.closings.push(*planned);
         }
         Enqueued::Waits(..) => {
             reports.pending.insert(sale);
-            reports.ending.insert(level);
+            reports.closing.insert(level);
         }
         Enqueued::Refused(..) => {}
     }
@@ -126,7 +126,7 @@ fn enqueue_report(wanted: Wanted, case: &Case, plan: &mut Plan) -> Enqueued {
 }
 
 /// Rights whose sale is not reported as it is, each sale once.
-fn sold(case: &Case, expected: &Expected, reported: &Reported) -> BTreeMap<SaleKey, Wanted> {
+fn sales(case: &Case, expected: &Expected, reported: &Reported) -> BTreeMap<SaleKey, Wanted> {
     let mut wanted = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for right in expected.all_rights() {
@@ -160,15 +160,15 @@ fn is_news(case: &Case, expected: &Expected, reported: &Reported, right: &Entitl
         return false;
     }
     match reported.last(&sale_key(sale)).filter(|last| last.confirmed) {
-        // what was reported as refunded may be so still while nobody can say
-        Some(last) if last.is_refunded() => expected.refunds_unread.is_none() && !is_kept(case, expected, right),
+        // while refunds cannot be read, what was reported as refunded stays so
+        Some(last) if last.is_refunded() => expected.refunds_unread.is_none() && !is_held_back(case, expected, right),
         Some(last) if last.is_sold() && reports_all(&last.report.sale, sale) => false,
-        Some(_) | None => !is_kept(case, expected, right),
+        Some(_) | None => !is_held_back(case, expected, right),
     }
 }
 
-/// Whether billing is too unknown to report the right that is to open its level.
-fn is_kept(case: &Case, expected: &Expected, right: &Entitlement) -> bool {
+/// Whether the level that the right is to open waits, since billing is not known well enough: then so does its report.
+fn is_held_back(case: &Case, expected: &Expected, right: &Entitlement) -> bool {
     if case.rules.protocol == Protocol::SalesOnly || expected.entitlement(&right.level) != Some(right) {
         return false;
     }
@@ -178,27 +178,27 @@ fn is_kept(case: &Case, expected: &Expected, right: &Entitlement) -> bool {
 }
 
 /// What became of reported sales that carry no right any more.
-fn over(case: &Case, expected: &Expected, reported: &Reported) -> BTreeMap<SaleKey, Wanted> {
+fn closings(case: &Case, expected: &Expected, reported: &Reported) -> BTreeMap<SaleKey, Wanted> {
     let mut wanted = BTreeMap::new();
     for (key, last) in reported.all() {
-        let news = refunded(case, expected, last)
-            .or_else(|| ended(case, expected, reported, key, last))
-            .or_else(|| stopped_early(case, expected, reported, key, last));
+        let news = refund(case, expected, last)
+            .or_else(|| end(case, expected, reported, key, last))
+            .or_else(|| early_stop(case, expected, reported, key, last));
         wanted.extend(news.map(|news| (key.clone(), news)));
     }
     wanted
 }
 
 /// The refund of what was reported, where that is not reported yet.
-fn refunded(case: &Case, expected: &Expected, last: &LastReport) -> Option<Wanted> {
-    let reported = &last.report.sale;
-    let refund = expected.refund_of(reported)?;
+fn refund(case: &Case, expected: &Expected, last: &LastReport) -> Option<Wanted> {
+    let sold = &last.report.sale;
+    let refund = expected.refund_of(sold)?;
     // what may give a right stays as it is
-    let is_unknown = expected.unknown(&last.report.level, &reported.original).is_some();
+    let is_unknown = expected.unknown(&last.report.level, &sold.original).is_some();
     if last.is_refunded() || !last.confirmed || is_unknown {
         return None;
     }
-    let sale = with_status(reported, &last.report.level, expected).filter(|sale| sale.price.is_some())?;
+    let sale = with_status(sold, &last.report.level, expected).filter(|sale| sale.price.is_some())?;
     let report = ReportSale {
         sale,
         store: case.rules.store.clone(),
@@ -209,28 +209,31 @@ fn refunded(case: &Case, expected: &Expected, last: &LastReport) -> Option<Wante
 }
 
 /// What was reported, with its status: where another protocol reported it, that of the sale as it stands now.
-fn with_status(reported: &Sale, level: &AccessLevel, expected: &Expected) -> Option<Sale> {
-    if reported.status.is_some() {
-        return Some(reported.clone());
+fn with_status(sold: &Sale, level: &AccessLevel, expected: &Expected) -> Option<Sale> {
+    if sold.status.is_some() {
+        return Some(sold.clone());
     }
-    let current = expected.withheld_by(level, &reported.original)?.sale.as_deref()?.clone();
-    let current = current.reported_as(reported.reported_ids());
-    let price = reported.price.clone().or(current.price.clone());
-    Some(Sale { product: reported.product.clone(), base_plan: reported.base_plan.clone(), price, ..current })
+    let current = expected.withheld_on_chain(level, &sold.original)?.running_sale.as_deref()?.clone();
+    // the running term may be another than the one that was sold: that has another price
+    let current_price = current.price.clone().filter(|_| current.id == sold.id);
+    let price = sold.price.clone().or(current_price);
+    let current = current.reported_as(sold.reported_ids());
+    Some(Sale { product: sold.product.clone(), base_plan: sold.base_plan.clone(), price, ..current })
 }
 
 /// The end of the last sale of its chain, where a destination knows sales alone, and so does not see it.
-fn ended(case: &Case, expected: &Expected, reported: &Reported, key: &SaleKey, last: &LastReport) -> Option<Wanted> {
+fn end(case: &Case, expected: &Expected, reported: &Reported, key: &SaleKey, last: &LastReport) -> Option<Wanted> {
     let LastReport { report, .. } = last;
     let is_last = last.is_sold() && reported.is_last_of_chain(&report.sale);
     if case.rules.protocol != Protocol::SalesOnly || !is_last || may_go_on(expected, reported, key, last) {
         return None;
     }
-    let no = expected.withheld_by(&report.level, &report.sale.original);
+    let no = expected.withheld_on_chain(&report.level, &report.sale.original);
     let status = report.sale.status.as_ref()?;
     let was_to_end = status.grace_until.or(status.paid_until.at());
-    let did_end =
-        no.filter(|no| no.refund == Refund::No).and_then(|no| no.sale.as_ref()?.status.as_ref()?.paid_until.at());
+    let did_end = no
+        .filter(|no| no.refund == Refund::No)
+        .and_then(|no| no.running_sale.as_ref()?.status.as_ref()?.paid_until.at());
     let end = [was_to_end, did_end].into_iter().flatten().fold(case.now, Timestamp::min);
     Some(Wanted {
         report: ReportSale { event: SaleEvent::Ended(end), ..report.clone() },
@@ -239,7 +242,7 @@ fn ended(case: &Case, expected: &Expected, reported: &Reported, key: &SaleKey, l
 }
 
 /// What was reported to renew, as it renews no more: its subscription ended before its time.
-fn stopped_early(
+fn early_stop(
     case: &Case,
     expected: &Expected,
     reported: &Reported,
@@ -252,8 +255,8 @@ fn stopped_early(
     if case.rules.protocol != Protocol::SalesAndAccess || !is_last || may_go_on(expected, reported, key, last) {
         return None;
     }
-    let no = expected.withheld_by(&report.level, &report.sale.original).filter(|no| no.refund == Refund::No)?;
-    let ended = no.sale.as_ref()?.status.as_ref()?;
+    let no = expected.withheld_on_chain(&report.level, &report.sale.original).filter(|no| no.refund == Refund::No)?;
+    let ended = no.running_sale.as_ref()?.status.as_ref()?;
     let sale = Sale { status: Some(Box::new(stopped(status, ended))), ..report.sale.clone() };
     Some(Wanted {
         report: ReportSale { sale, event: SaleEvent::Changed, ..report.clone() },
@@ -272,7 +275,7 @@ fn may_go_on(expected: &Expected, reported: &Reported, key: &SaleKey, last: &Las
     is_unknown || expected.all_rights().any(follows)
 }
 
-/// A report of what opens no level by a grant of ours may show in the levels, and the profile may lag behind it.
+/// A report may change a level that its sale does not open by a grant of ours: syncs again once the profile cannot lag.
 fn sync_after_lag(case: &Case, expected: &Expected, plan: &mut Plan) {
     if case.rules.protocol != Protocol::SalesAndAccess {
         return;

@@ -105,16 +105,15 @@ impl Reported {
         let Some(status) = &sale.status else { return sale.clone() };
         let is_of_chain = |of: &&Sale| (&of.original, &of.product) == (&sale.original, &sale.product);
         let of_chain: Vec<&Sale> = self.sales.iter().rev().filter(is_of_chain).collect();
-        let mut own = of_chain.iter().filter(|of| of.id == sale.id);
-        if own.clone().any(|of| of.status.as_ref().is_some_and(|of| of.id == status.id)) {
+        let under_ids = of_chain.iter().filter(|of| of.id == sale.id).map(|of| (of.reported_ids(), &of.status));
+        let mut reported = under_ids.clone();
+        if reported.any(|(ids, status_then)| status_then.is_some() && ids.id == status.id) {
             return sale.clone();
         }
-        let own = own.next().map(|of| of.reported_ids()).filter(|ids| is_own(&ids.id, right, expected));
-        let next = of_chain.iter().find_map(|of| continued(sale, of));
-        match own.or(next.filter(|ids| is_free(&ids.id, right, expected))) {
-            Some(ids) => sale.clone().reported_as(ids),
-            None => sale.clone(),
-        }
+        let mut kept = under_ids.map(|(ids, _)| ids).take(1).filter(|ids| is_own(&ids.id, right, expected));
+        let mut continued = of_chain.iter().filter_map(|of| continued(sale, of)).take(1);
+        let ids = kept.next().or_else(|| continued.find(|ids| is_free(&ids.id, right, expected)));
+        ids.map_or_else(|| sale.clone(), |ids| sale.clone().reported_as(ids))
     }
 
     fn add(&mut self, entry: &Entry, plan: &Plan) {
@@ -125,7 +124,7 @@ impl Reported {
             State::Dropped { .. } => false,
         };
         match &entry.step {
-            Step::GrantAccess(grant) if may_have_arrived && self.is_report(grant) => {
+            Step::GrantAccess(grant) if may_have_arrived && self.counts_as_report(grant) => {
                 self.insert(ReportSale::of(grant.clone(), SaleEvent::Sold), is_known);
             }
             Step::RevokeAccess(revoke) if may_have_arrived && revoke.refund == Refund::Yes => {
@@ -142,9 +141,9 @@ impl Reported {
         }
     }
 
-    /// A grant reports the sale that it carries. One of the level alone leaves its sale to somebody else, unless we tried to
-    /// report that before.
-    fn is_report(&self, grant: &GrantAccess) -> bool {
+    /// A grant reports the sale that it carries. A bare one counts as well, for then somebody else reports the sale; not where
+    /// we tried to report that ourselves.
+    fn counts_as_report(&self, grant: &GrantAccess) -> bool {
         !grant.sale.is_promotion() && (!grant.is_bare() || !self.tried.contains(&grant.sale.id))
     }
 

@@ -5,30 +5,31 @@ use crate::model::clock::Timestamp;
 use crate::model::sale::{Sale, SaleStatus, reported_id};
 use crate::model::until::Until;
 
-/// What covers an item: to when, whether it renews, and whether that is grace.
+/// To when an item is covered, whether it renews, and whether that is grace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Term {
+pub struct Covered {
+    /// Final: slack, grace and the end of a cancellation are in it.
     pub until: Timestamp,
     pub renews: bool,
     pub in_grace: bool,
 }
 
-/// The sale of `item` with its status while it gives access for `term`.
+/// The sale of `item` with its status while it gives access as it is `covered`.
 ///
 /// In grace the running period is not paid: what was paid for ended where it began, and that is when the payment failed.
 #[must_use]
-pub fn of_item(sale: Sale, subscription: &Subscription, item: &Item, term: Term) -> Sale {
+pub fn of_item(sale: Sale, subscription: &Subscription, item: &Item, covered: Covered) -> Sale {
     let began = subscription.started.unwrap_or(subscription.created);
     let invoice = subscription.invoices.iter().find(|invoice| invoice.id == sale.id);
     let bought_at = invoice.map_or(began, paid_at);
-    let stopped_at = subscription.canceled_at.or(subscription.ended_at).filter(|_| !term.renews);
+    let stopped_at = subscription.canceled_at.or(subscription.ended_at).filter(|_| !covered.renews);
     let status = SaleStatus {
-        paid_until: Until::At(if term.in_grace { item.period.start } else { term.until }),
-        renews: term.renews,
+        paid_until: Until::At(if covered.in_grace { item.period.start } else { covered.until }),
+        renews: covered.renews,
         stopped_at,
         stop: subscription.stop.filter(|_| stopped_at.is_some()),
-        payment_failed_at: term.in_grace.then_some(item.period.start),
-        grace_until: term.in_grace.then_some(term.until),
+        payment_failed_at: covered.in_grace.then_some(item.period.start),
+        grace_until: covered.in_grace.then_some(covered.until),
         country: subscription.country.clone(),
         variation: subscription.variation.clone(),
         ..bought(&sale, apart(subscription, item), began, bought_at)

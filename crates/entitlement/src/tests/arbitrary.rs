@@ -124,13 +124,13 @@ fn invoices(price: &'static str, running: Period) -> impl Strategy<Value = Vec<I
     let discount = proptest::option::weighted(0.2, code.prop_map(|code| Discount { coupon: "SUMMER".into(), code }));
     let shape = (any::<bool>(), any::<bool>(), 0..4_i64, discount);
     let one = (select(reasons), select(states), shape, money_back());
-    let one = one.prop_map(move |(reason, status, (is_former, told, hour, discount), back)| {
+    let one = one.prop_map(move |(reason, status, (is_former, has_lines, hour, discount), back)| {
         let period = if is_former { former } else { running };
         let mut invoice = invoice("in", reason, status, price, period);
         invoice.created += Duration::hours(hour);
         invoice.money_back = back;
         invoice.lines.iter_mut().for_each(|line| line.discount.clone_from(&discount));
-        if !told {
+        if !has_lines {
             invoice.lines.clear();
         }
         invoice
@@ -282,24 +282,28 @@ fn overrides() -> impl Strategy<Value = Overrides> {
         ended,
     });
     let block = level().prop_map(|level| Block { level, by: "ops".into(), why: String::new() });
-    let detail = option::of(select(vec!["blue", "1.5"]).prop_map(AttributeValue::read));
+    let attribute = option::of(select(vec!["blue", "1.5"]).prop_map(AttributeValue::read));
     let promotions = prop_oneof![Just(vec![]), vec(promotion, 0..3)];
     let blocks = prop_oneof![Just(vec![]), Just(vec![]), vec(block, 0..2)];
-    (promotions, blocks, option::weighted(0.3, detail)).prop_map(|(mut promotions, blocks, detail)| {
+    (promotions, blocks, option::weighted(0.3, attribute)).prop_map(|(mut promotions, blocks, attribute)| {
         promotions.dedup_by(|one, other| one.id == other.id);
         let name = || AttributeName::parse("colour").unwrap();
-        Overrides { promotions, blocks, attributes: detail.map(|detail| (name(), detail)).into_iter().collect() }
+        Overrides {
+            promotions,
+            blocks,
+            attributes: attribute.map(|attribute| (name(), attribute)).into_iter().collect(),
+        }
     })
 }
 
-/// A case with a past: up to four earlier looks at other billing, each with an end of its own.
+/// A case with a past: up to four earlier syncs of other billing, each with an end of its own.
 pub(super) fn some_case() -> impl Strategy<Value = Case> {
-    let looks = vec((pictures(), past(), select(vec![1_i64, 20, 40, 3000, 400_000])), 0..4);
-    (rules(), looks, pictures(), moment(0, 80), 0..20_u8).prop_map(|(rules, looks, (billing, overrides), now, how)| {
+    let syncs = vec((pictures(), past(), select(vec![1_i64, 20, 40, 3000, 400_000])), 0..4);
+    (rules(), syncs, pictures(), moment(0, 80), 0..20_u8).prop_map(|(rules, syncs, (billing, overrides), now, how)| {
         let mut case = Case { rules, ..case(now) };
-        let length: i64 = looks.iter().map(|(_, _, wait)| wait).sum();
+        let length: i64 = syncs.iter().map(|(_, _, wait)| wait).sum();
         case.now = now - Duration::seconds(length);
-        for ((before, ordered), past, wait) in looks {
+        for ((before, ordered), past, wait) in syncs {
             (case.billing, case.overrides) = (ended_by(before, case.now), ordered);
             live_through(&mut case, past);
             case.now += Duration::seconds(wait);

@@ -37,9 +37,9 @@ fn what_our_last_write_left_holds_while_nothing_new_is_billed() {
     {
         assert!(!holds(&changed), "what is to be written is decided on what is read");
     }
-    let mut unsure = case;
-    unsure.billing.gaps.push(Gap { about: About::Everything, what: "invoices".into() });
-    assert!(!holds(&unsure));
+    let mut unknown = case;
+    unknown.billing.gaps.push(Gap { about: About::Everything, what: "invoices".into() });
+    assert!(!holds(&unknown));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Ids under which a transaction was told stay, whatever is read of the billing later, and whichever way tells.
+//! Ids under which a transaction was reported stay, whatever is read of the billing later, and by whichever protocol.
 
 use super::*;
 use crate::model::billing::Line;
@@ -14,9 +14,9 @@ fn two() -> Subscription {
     two
 }
 
-fn telling(told: Protocol, case: Case) -> Case {
+fn by(protocol: Protocol, case: Case) -> Case {
     let mut case = case;
-    case.rules.protocol = told;
+    case.rules.protocol = protocol;
     case
 }
 
@@ -41,7 +41,7 @@ fn entered(case: &Case) -> Vec<[String; 2]> {
 
 #[test]
 fn a_payment_keeps_its_ids_when_more_invoices_are_read() {
-    let case = telling(Protocol::SalesAndAccess, of(day(31), [replaced(&["in_2"])]));
+    let case = by(Protocol::SalesAndAccess, of(day(31), [replaced(&["in_2"])]));
     assert_eq!(entered(&case), [["in_2", "sub_1"]]);
     let case = later(case, day(32), [replaced(&["in_1", "in_2"])]);
     assert_eq!(steps(&case), Vec::<String>::new());
@@ -55,35 +55,35 @@ fn a_payment_keeps_its_ids_when_more_invoices_are_read() {
 
 #[test]
 fn a_payment_keeps_its_ids_when_fewer_invoices_are_read() {
-    let case = telling(Protocol::SalesAndAccess, of(day(31), [replaced(&["in_1", "in_2"])]));
+    let case = by(Protocol::SalesAndAccess, of(day(31), [replaced(&["in_1", "in_2"])]));
     assert_eq!(entered(&case), [["in_2:si_2", "sub_1:si_2"]]);
     assert_eq!(steps(&later(case, day(32), [replaced(&["in_2"])])), Vec::<String>::new());
 }
 
 #[test]
-fn what_v2_told_of_each_product_is_not_told_again_by_v1() {
-    let case = later(telling(Protocol::SalesAndAccess, of(day(3), [two()])), day(4), [two()]);
-    let mut case = telling(Protocol::AccessWithSale, case);
+fn what_v2_reported_of_each_product_is_not_reported_again_by_v1() {
+    let case = later(by(Protocol::SalesAndAccess, of(day(3), [two()])), day(4), [two()]);
+    let mut case = by(Protocol::AccessWithSale, case);
     assert_eq!(steps(&case), Vec::<String>::new());
     case.profile.levels.clear();
     assert_eq!(entered(&case), [["sub_1:si_2"; 2], ["sub_1"; 2]], "and again, if need be, under the ids of then");
 }
 
 #[test]
-fn a_refund_of_what_v1_told_is_told_by_v2_under_the_ids_of_then() {
-    let case = later(telling(Protocol::AccessWithSale, of(day(3), [two()])), day(4), [two()]);
+fn a_refund_of_what_v1_reported_is_reported_by_v2_under_the_ids_of_then() {
+    let case = later(by(Protocol::AccessWithSale, of(day(3), [two()])), day(4), [two()]);
     let mut refunded = two();
     refunded.invoices[0].money_back = refund(999);
-    let case = telling(Protocol::SalesAndAccess, later(case, day(5), [refunded]));
+    let case = by(Protocol::SalesAndAccess, later(case, day(5), [refunded]));
     assert_eq!(entered(&case), [["sub_1"; 2], ["sub_1"; 2]]);
 }
 
 #[test]
-fn what_v2_told_under_a_hashed_id_is_not_told_again_by_v1() {
+fn what_v2_reported_under_a_hashed_id_is_not_reported_again_by_v1() {
     let mut long = two();
     long.items[1].id = format!("si_{}", "2".repeat(60));
     long.items.swap(0, 1);
-    let case = later(telling(Protocol::SalesAndAccess, of(day(3), [long.clone()])), day(4), [long]);
-    let case = telling(Protocol::AccessWithSale, case);
+    let case = later(by(Protocol::SalesAndAccess, of(day(3), [long.clone()])), day(4), [long]);
+    let case = by(Protocol::AccessWithSale, case);
     assert_eq!(steps(&case), Vec::<String>::new(), "{:#?} {:#?}", case.profile, case.ledger.entries);
 }

@@ -1,4 +1,4 @@
-//! What shows, what may still come to show, and when to look.
+//! What shows, what may still come to show, and when to sync.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn a_grant_that_nothing_older_can_have_made_is_settled_within_the_lag() {
 }
 
 #[test]
-fn a_grant_that_something_older_may_have_made_is_looked_at_after_the_lag() {
+fn a_grant_that_something_older_may_have_made_is_read_after_the_lag() {
     let mut case = later(granted(), day(3) + seconds(5), [first_month()]);
     case.rules.catalog.0[0] = called(offering("month", "premium", None), "com.app.month");
     let plan = decide(&unanswered(case));
@@ -42,7 +42,7 @@ fn a_grant_that_something_older_may_have_made_is_looked_at_after_the_lag() {
 }
 
 #[test]
-fn a_grant_that_shows_needs_no_look_after_the_lag() {
+fn a_grant_that_shows_needs_no_sync_after_the_lag() {
     let case = later(granted(), day(3) + seconds(5), [first_month()]);
     assert_eq!(decide(&case).sync_again_at, Some(day(30) + hours(2)));
 }
@@ -65,7 +65,7 @@ fn a_right_of_another_store_that_ends_with_ours_outlasts_it() {
 }
 
 #[test]
-fn a_right_of_ours_that_ends_with_that_of_another_store_needs_no_look() {
+fn a_right_of_ours_that_ends_with_that_of_another_store_needs_no_sync() {
     let mut case = later(granted(), day(5), [paused()]);
     let other = foreign("premium", Until::At(day(30) + hours(2)));
     case.profile.levels = vec![crate::model::profile::ActualLevel { will_renew: Some(false), ..other }];

@@ -187,7 +187,7 @@ proptest! {
     }
 
     #[test]
-    fn until_the_next_look_the_answer_stays(case in some_case()) {
+    fn until_the_next_sync_the_answer_stays(case in some_case()) {
         let plan = decide(&case);
         for now in between(&case, plan.sync_again_at) {
             let then = decide(&Case { now, ..case.clone() });

@@ -27,7 +27,7 @@ fn state(case: &mut Case) -> &mut State {
 }
 
 #[test]
-fn what_was_told_and_shows_needs_nothing() {
+fn what_was_granted_and_shows_needs_nothing() {
     assert_eq!((steps(&granted()), notes(&granted())), (vec![], vec!["the destination shows just that".to_owned()]));
 }
 
@@ -70,14 +70,14 @@ fn a_refused_step_is_not_sent_again_but_another_is() {
 }
 
 #[test]
-fn an_intended_step_that_is_no_longer_wanted_is_dropped_and_looked_after() {
+fn an_intended_step_that_is_no_longer_wanted_is_dropped_and_synced_after_the_lag() {
     let mut case = intended(5);
     case.billing.subscriptions = vec![paused()];
     let plan = decide(&case);
     assert_eq!((plan.dropped.len(), plan.steps.len(), plan.sync_again_at), (1, 0, Some(case.now + seconds(30))));
     write_down(&mut case.ledger, &plan, case.now);
     case.now += seconds(10);
-    assert_eq!(decide(&case).sync_again_at, Some(case.now + seconds(20)), "also when the first look was cut off");
+    assert_eq!(decide(&case).sync_again_at, Some(case.now + seconds(20)), "also when the first sync was cut off");
     show(&mut case.profile, &case.ledger.entries[0].step.clone(), day(3));
     assert_eq!(steps(&case), ["revoke premium"], "it arrived after all");
 }
@@ -132,7 +132,7 @@ fn a_profile_that_lags_does_not_prove_a_revoke() {
 }
 
 #[test]
-fn a_profile_that_lags_does_not_prove_a_grant_told_before() {
+fn a_profile_that_lags_does_not_prove_a_grant_sent_before() {
     let mut case = later(granted(), day(4), [paused()]);
     let shown = case.profile.clone();
     carry_out(&mut case);
@@ -170,7 +170,7 @@ fn a_right_that_vanished_is_written_again_at_once() {
 }
 
 #[test]
-fn a_right_that_was_changed_by_hand_is_mended() {
+fn a_right_that_was_changed_by_hand_is_corrected() {
     let mut case = granted();
     case.profile.levels[0].until = Until::At(day(300));
     assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
@@ -206,7 +206,7 @@ fn a_promotion_of_the_destination_is_not_paid_twice() {
 }
 
 #[test]
-fn our_right_behind_that_of_another_store_is_looked_for_when_that_one_ends() {
+fn our_right_behind_that_of_another_store_is_read_when_that_one_ends() {
     let mut case = later(granted(), day(5), [paused()]);
     case.profile.levels = vec![foreign("premium", Until::At(day(10)))];
     assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], Some(day(10))));
@@ -266,12 +266,12 @@ fn a_profile_that_names_no_transaction_is_ours_by_its_store() {
 }
 
 #[test]
-fn a_right_that_was_told_without_its_transaction_is_ours_by_the_destination_s_own_words() {
+fn a_right_that_is_shown_without_its_transaction_is_ours_by_the_destinations_own_words() {
     let mut case = of(day(3), [first_month()]);
     case.rules.protocol = Protocol::AccessOnly;
     let case = later(case, day(4), [first_month()]);
     assert!(case.profile.levels[0].is_bare(), "{:?}", case.profile);
-    assert_eq!(decide(&case).steps, vec![], "what is shown is what was told");
+    assert_eq!(decide(&case).steps, vec![], "what is shown is what was sent");
     let mut ended = later(case, day(5), [paused()]);
     assert_eq!(steps(&ended), ["revoke premium"]);
     // a gift from the dashboard is not the API's
@@ -280,32 +280,32 @@ fn a_right_that_was_told_without_its_transaction_is_ours_by_the_destination_s_ow
 }
 
 #[test]
-fn another_way_of_telling_sends_nothing_again() {
-    for (told, then) in
+fn another_protocol_sends_nothing_again() {
+    for (protocol, then) in
         [(Protocol::AccessWithSale, Protocol::AccessOnly), (Protocol::AccessOnly, Protocol::AccessWithSale)]
     {
         let mut case = of(day(3), [first_month()]);
-        case.rules.protocol = told;
+        case.rules.protocol = protocol;
         let mut case = later(case, day(4), [first_month()]);
         case.rules.protocol = then;
         for now in [day(4), day(5)] {
             case.now = now;
-            assert_eq!(decide(&case).steps, vec![], "{told:?} to {then:?}");
+            assert_eq!(decide(&case).steps, vec![], "{protocol:?} to {then:?}");
         }
         let ended = later(case, day(6), [paused()]);
-        assert_eq!(steps(&ended), ["revoke premium"], "{told:?} to {then:?}");
+        assert_eq!(steps(&ended), ["revoke premium"], "{protocol:?} to {then:?}");
     }
 }
 
 #[test]
-fn what_vanished_is_told_again_in_the_way_of_today_and_can_be_taken_back() {
-    for (told, then) in [
+fn what_vanished_is_sent_again_by_the_protocol_of_today_and_can_be_taken_back() {
+    for (protocol, then) in [
         (Protocol::AccessWithSale, Protocol::AccessOnly),
         (Protocol::AccessOnly, Protocol::AccessWithSale),
         (Protocol::AccessWithSale, Protocol::SalesAndAccess),
     ] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.protocol = told;
+        case.rules.protocol = protocol;
         let mut case = later(case, day(4), [first_month()]);
         (case.rules.protocol, case.now) = (then, day(5));
         case.profile.levels.clear();
@@ -313,24 +313,24 @@ fn what_vanished_is_told_again_in_the_way_of_today_and_can_be_taken_back() {
         let Step::GrantAccess(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
         assert_eq!(grant.is_bare(), then != Protocol::AccessWithSale);
         let ended = later(case, day(6), [paused()]);
-        assert_eq!(steps(&ended), ["revoke premium"], "{told:?} to {then:?}");
+        assert_eq!(steps(&ended), ["revoke premium"], "{protocol:?} to {then:?}");
     }
 }
 
 #[test]
 fn a_gift_of_another_s_api_that_lasts_longer_is_neither_shortened_nor_taken() {
-    for told in [Protocol::SalesAndAccess, Protocol::AccessOnly] {
+    for protocol in [Protocol::SalesAndAccess, Protocol::AccessOnly] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.protocol = told;
+        case.rules.protocol = protocol;
         let mut case = later(case, day(4), [first_month()]);
         let gift = &mut case.profile.levels[0];
         (gift.until, gift.store, gift.product) =
             (Until::Lifetime, Some("adapty".into()), Some("adapty_server_side_product".into()));
         case.now = day(5);
-        assert_eq!(decide(&case).steps, vec![], "{told:?}");
+        assert_eq!(decide(&case).steps, vec![], "{protocol:?}");
         let mut ended = case.clone();
         ended.billing.subscriptions = vec![paused()];
-        assert_eq!(decide(&ended).steps, vec![], "{told:?}");
+        assert_eq!(decide(&ended).steps, vec![], "{protocol:?}");
     }
 }
 
@@ -369,7 +369,7 @@ fn each_product_of_a_subscription_has_a_transaction_of_its_own() {
 }
 
 #[test]
-fn a_country_that_is_not_known_any_more_tells_nothing_anew() {
+fn a_country_that_is_not_known_any_more_is_no_news() {
     let at_home = || Subscription { country: Some("DE".into()), ..first_month() };
     let mut case = of(day(3), [at_home()]);
     case.rules.protocol = Protocol::SalesAndAccess;
@@ -380,7 +380,7 @@ fn a_country_that_is_not_known_any_more_tells_nothing_anew() {
 }
 
 #[test]
-fn what_is_learnt_of_a_sale_after_its_first_word_tells_nothing_anew() {
+fn what_is_learnt_of_a_sale_after_its_first_report_is_no_news() {
     let mut case = of(day(3), [first_month()]);
     case.rules.protocol = Protocol::SalesAndAccess;
     let mut known = first_month();
@@ -395,7 +395,7 @@ fn what_is_learnt_of_a_sale_after_its_first_word_tells_nothing_anew() {
     let stops = Subscription { stops_at_period_end: true, canceled_at: Some(day(4)), stop: None, ..known.clone() };
     let case = later(case, day(5), [stops.clone()]);
     let case = later(case, day(6), [Subscription { stop: Some(Stop::Asked), ..stops.clone() }]);
-    assert_eq!(decide(&case).steps, vec![], "why it was stopped is told with the stop");
+    assert_eq!(decide(&case).steps, vec![], "why it was stopped is reported with the stop");
     let renewed = second_month(InvoiceStatus::Paid);
     let again = Subscription { stop: Some(Stop::Asked), variation: known.variation, ..renewed };
     let Step::ReportSale(report) = &decide(&later(case, day(31), [again])).steps[0].step else { panic!("no report") };
@@ -403,7 +403,7 @@ fn what_is_learnt_of_a_sale_after_its_first_word_tells_nothing_anew() {
 }
 
 #[test]
-fn a_stop_is_told_with_its_reason_and_a_coupon_with_the_sale() {
+fn a_stop_is_reported_with_its_reason_and_a_coupon_with_the_sale() {
     let mut sub = first_month();
     let discount = Discount { coupon: "SUMMER".into(), code: Some("promo_1".into()) };
     sub.invoices[0].lines[0].discount = Some(discount);
@@ -454,7 +454,7 @@ fn what_concerns_a_subscription_concerns_each_of_its_products() {
 }
 
 #[test]
-fn an_id_that_books_cannot_hold_is_known_again_when_they_show_it() {
+fn an_id_that_is_too_long_is_known_again_when_it_shows() {
     let session = format!("cs_live_{}", "a".repeat(58));
     let mut case = of(day(3), []);
     case.rules.protocol = Protocol::SalesAndAccess;
@@ -488,11 +488,11 @@ fn a_refund_names_what_was_refunded() {
 }
 
 #[test]
-fn an_end_before_its_time_is_told_of_the_transaction_that_was_paid_for() {
+fn an_end_before_its_time_is_reported_of_the_transaction_that_was_paid_for() {
     let ended = || Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
-    for told in [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly] {
+    for protocol in [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.protocol = told;
+        case.rules.protocol = protocol;
         let sent = execute(&mut later(case, day(5), [ended()]));
         let report = sent.iter().find_map(|planned| match &planned.step {
             Step::ReportSale(report) => Some(report),
@@ -501,13 +501,13 @@ fn an_end_before_its_time_is_told_of_the_transaction_that_was_paid_for() {
         let status = report.and_then(|report| report.sale.status.as_ref());
         let reported = status.map(|status| (status.renews, status.stopped_at, status.paid_until));
         let expected = (false, Some(day(4)), Until::At(day(30) + hours(2)));
-        assert_eq!(reported, (told == Protocol::SalesAndAccess).then_some(expected), "{told:?}");
-        assert!(matches!(sent.last().unwrap().step, Step::RevokeAccess(_)), "{told:?}");
+        assert_eq!(reported, (protocol == Protocol::SalesAndAccess).then_some(expected), "{protocol:?}");
+        assert!(matches!(sent.last().unwrap().step, Step::RevokeAccess(_)), "{protocol:?}");
     }
 }
 
 #[test]
-fn a_pause_is_no_end_that_is_told() {
+fn a_pause_is_reported_as_no_end() {
     let mut case = of(day(3), [first_month()]);
     case.rules.protocol = Protocol::SalesAndAccess;
     let paused = Subscription { status: Status::Paused, ..first_month() };
@@ -515,7 +515,7 @@ fn a_pause_is_no_end_that_is_told() {
 }
 
 #[test]
-fn a_refund_that_is_accepted_and_still_shown_is_told_ever_more_rarely() {
+fn a_refund_that_is_accepted_and_still_shown_is_reported_ever_more_rarely() {
     let mut case = of(day(3), [first_month()]);
     case.rules.protocol = Protocol::SalesAndAccess;
     let mut refunded = first_month();

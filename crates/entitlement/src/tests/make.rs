@@ -326,20 +326,20 @@ pub(super) fn foreign(name: &str, until: Until) -> ActualLevel {
     }
 }
 
-/// The one right that is owed.
-pub(super) fn owed(case: &Case) -> Entitlement {
-    let mut owed = decide(case).expected.entitlements;
-    assert_eq!(owed.len(), 1, "{owed:?}");
-    owed.remove(0)
+/// The one right that is expected.
+pub(super) fn entitled(case: &Case) -> Entitlement {
+    let mut expected = decide(case).expected.entitlements;
+    assert_eq!(expected.len(), 1, "{expected:?}");
+    expected.remove(0)
 }
 
-/// Until when the only right is owed, with its reason as a sentence.
+/// Until when the only right is expected, with its reason as a sentence.
 pub(super) fn until(case: &Case) -> (Timestamp, String) {
-    let right = owed(case);
+    let right = entitled(case);
     (right.until.at().unwrap(), right.because.to_string())
 }
 
-/// Nothing is owed, for these reasons.
+/// Nothing is expected, for these reasons.
 pub(super) fn withheld(case: &Case) -> Vec<String> {
     let expected = decide(case).expected;
     assert_eq!(expected.entitlements, vec![]);

@@ -42,9 +42,9 @@ use crate::model::sale::Offer;
 use crate::model::step::Step;
 use crate::model::until::Until;
 use make::{
-    called, carry_out, case, day, dispute, execute, first_month, foreign, hours, ignored, intend, invoice, item, later,
-    level, notes, of, offering, owed, period, purchase, refund, second_month, seconds, show, steps, sub, trial, until,
-    withheld, write_down,
+    called, carry_out, case, day, dispute, entitled, execute, first_month, foreign, hours, ignored, intend, invoice,
+    item, later, level, notes, of, offering, period, purchase, refund, second_month, seconds, show, steps, sub, trial,
+    until, withheld, write_down,
 };
 
 /// A number that a longer run asks for by the variable `name`.

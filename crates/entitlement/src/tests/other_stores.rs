@@ -23,21 +23,21 @@ fn status(case: &Case) -> SaleStatus {
 }
 
 #[test]
-fn a_right_of_another_store_is_looked_at_when_it_ends_and_ever_more_rarely_after() {
+fn a_right_of_another_store_is_read_when_it_ends_and_ever_more_rarely_after() {
     let mut case = showing(day(3), renewing(day(5)));
     let plan = decide(&case);
     assert_eq!((plan.sync_again_at, plan.waits_for_other_stores_only), (Some(day(5)), true));
     case.now = day(5);
-    let mut looks = Vec::new();
+    let mut syncs = Vec::new();
     while let Some(at) = decide(&case).sync_again_at {
-        looks.push((at - day(5)).num_seconds());
+        syncs.push((at - day(5)).num_seconds());
         case.now = at;
     }
-    assert_eq!(looks, [30, 60, 120, 240, 480, 960, 1920, 3840, 7680, 15360]);
+    assert_eq!(syncs, [30, 60, 120, 240, 480, 960, 1920, 3840, 7680, 15360]);
 }
 
 #[test]
-fn what_ends_for_certain_or_never_or_is_nobodys_sale_wants_no_look() {
+fn what_ends_for_certain_or_never_or_is_nobodys_sale_needs_no_sync() {
     let ends = ActualLevel { will_renew: Some(false), ..renewing(day(5)) };
     let gift = ActualLevel { store: Some(BARE.0.into()), ..renewing(day(5)) };
     let for_life = foreign("gold", Until::Lifetime);
@@ -49,7 +49,7 @@ fn what_ends_for_certain_or_never_or_is_nobodys_sale_wants_no_look() {
 }
 
 #[test]
-fn a_look_of_ours_that_comes_first_is_not_for_others_alone() {
+fn a_sync_of_ours_that_comes_first_is_not_for_others_alone() {
     let mut case = of(day(3), [first_month()]);
     case.profile.levels = vec![renewing(day(50))];
     let plan = decide(&case);
@@ -61,8 +61,8 @@ fn a_right_that_another_store_may_have_renewed_is_in_doubt_for_some_hours_and_lo
     let end = day(5);
     let before = status(&showing(day(3), renewing(end)));
     assert!(!before.is_in_doubt(day(3), day(4)));
-    assert!(before.is_in_doubt(day(3), end) && before.is_in_doubt(day(3), day(500)), "nobody looked since");
-    // somebody looked, and the store does not show it yet
+    assert!(before.is_in_doubt(day(3), end) && before.is_in_doubt(day(3), day(500)), "nobody read since");
+    // it was read, and the store does not show it yet
     let late = status(&showing(end + seconds(1), renewing(end)));
     assert!(late.is_in_doubt(end + seconds(1), end + hours(5)) && !late.paywall(end + hours(5), true));
     let over = status(&showing(end + hours(6), renewing(end)));
@@ -107,25 +107,25 @@ fn in_an_app_that_cannot_be_read_what_is_billed_counts_and_what_was_seen_there_s
         (Some(false), Some(Until::At(day(90)))),
         "still shown, as far as anybody knows"
     );
-    let mut unsure = nothing.clone();
-    unsure.billing.gaps.push(Gap { about: About::Everything, what: "everything".into() });
-    assert_eq!(unread(&unsure, seen("stripe", day(90))).will_renew, Some(true));
+    let mut unknown = nothing.clone();
+    unknown.billing.gaps.push(Gap { about: About::Everything, what: "everything".into() });
+    assert_eq!(unread(&unknown, seen("stripe", day(90))).will_renew, Some(true));
 }
 
 #[test]
-fn an_active_right_that_a_witness_shows_counts_before_one_that_is_over() {
+fn an_active_right_that_the_stores_list_counts_before_one_that_is_over() {
     let over = SaleStatus { levels: vec![seen("stripe", day(5))], double_subscription: false };
     let witnessed = LevelStatus { until: Some(Until::At(day(4))), ..seen("app_store", day(4)) };
-    // the witness did not answer: what was to renew is taken to have renewed
-    let told = over.beside(&[witnessed], true, &["stripe"], day(6));
-    assert!(!told.paywall(day(6), true) && told.levels[0].store.as_deref() == Some("app_store"), "{told:?}");
+    // the reader of the stores did not answer: what was to renew is taken to have renewed
+    let status = over.beside(&[witnessed], true, &["stripe"], day(6));
+    assert!(!status.paywall(day(6), true) && status.levels[0].store.as_deref() == Some("app_store"), "{status:?}");
 }
 
 #[test]
 fn only_what_a_store_of_apps_sold_is_a_second_sale() {
     let web = SaleStatus { levels: vec![seen("stripe", day(5))], double_subscription: false };
     for (store, twice) in [("app_store", true), ("play_store", true), ("web", false), ("stripe", false)] {
-        let told = web.clone().beside(&[seen(store, day(5))], false, &["stripe"], day(3));
-        assert_eq!(told.double_subscription, twice, "{store}");
+        let status = web.clone().beside(&[seen(store, day(5))], false, &["stripe"], day(3));
+        assert_eq!(status.double_subscription, twice, "{store}");
     }
 }

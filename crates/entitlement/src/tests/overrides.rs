@@ -1,4 +1,4 @@
-//! What operators order: promotions, blocks, and details.
+//! What operators override: promotions, blocks, and attributes.
 
 use super::*;
 use crate::model::attributes::{AttributeLimits, AttributeName, AttributeValue, Fact, SetAttributes, SourcedAttribute};
@@ -30,12 +30,12 @@ fn block(name: &str) -> Block {
 
 #[test]
 fn a_promotion_gives_the_level_without_a_transaction_and_ends_by_itself() {
-    for told in [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly] {
+    for protocol in [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly] {
         let mut case = given();
-        case.rules.protocol = told;
+        case.rules.protocol = protocol;
         let plan = decide(&case);
         let Step::GrantAccess(grant) = &plan.steps[0].step else { panic!("{plan:?}") };
-        assert!(grant.is_bare() && grant.sale.price.is_none(), "{told:?}");
+        assert!(grant.is_bare() && grant.sale.price.is_none(), "{protocol:?}");
         assert_eq!((grant.until, plan.sync_again_at), (Until::At(day(10)), Some(day(10))));
         let status = SaleStatus::of(&case, &plan, Carried::Out);
         assert_eq!(status.levels[0].store.as_deref(), Some("adapty"));
@@ -53,7 +53,7 @@ fn a_promotion_never_shortens_what_was_paid_and_is_never_shortened_by_it() {
     assert_eq!(decide(&case).expected.entitlements[0].until, month_end());
     case.overrides.promotions[0].until = Until::At(day(60));
     let right = &decide(&case).expected.entitlements[0];
-    assert_eq!((right.until, right.sale.id.as_str()), (Until::At(day(60)), "sub_1"), "and its money is told");
+    assert_eq!((right.until, right.sale.id.as_str()), (Until::At(day(60)), "sub_1"), "and its money is reported");
     let cancelled = Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..first_month() };
     let case = later(case, day(4), [cancelled]);
     let plan = decide(&case);
@@ -62,7 +62,7 @@ fn a_promotion_never_shortens_what_was_paid_and_is_never_shortened_by_it() {
 }
 
 #[test]
-fn whoever_pays_after_a_promotion_is_told_as_a_payer() {
+fn whoever_pays_after_a_promotion_is_reported_as_a_payer() {
     let case = later(given(), day(4), [first_month()]);
     assert_eq!(steps(&case), [format!("grant premium until {} by sub_1", month_end())]);
     // the same end does not hide the money
@@ -106,9 +106,9 @@ fn a_block_withholds_what_is_paid_until_it_is_lifted_whatever_is_known() {
     let status = SaleStatus::of(&case, &plan, Carried::Out);
     assert!(!status.levels[0].is_active(case.now, true), "{status:?}");
     assert!(status.levels[0].because.contains("blocked"));
-    let mut unsure = case.clone();
-    unsure.billing.subscriptions[0].status = Status::Unknown("dormant".into());
-    assert_eq!(steps(&unsure), ["revoke premium"]);
+    let mut unknown = case.clone();
+    unknown.billing.subscriptions[0].status = Status::Unknown("dormant".into());
+    assert_eq!(steps(&unknown), ["revoke premium"]);
     carry_out(&mut case);
     (case.now, case.overrides.blocks) = (day(5), vec![]);
     assert_eq!(steps(&case), [format!("grant premium until {} by sub_1", month_end())]);
@@ -137,7 +137,7 @@ fn order(case: &mut Case, name: &str, value: Option<&str>) {
 }
 
 #[test]
-fn a_detail_is_told_once_and_again_when_it_changes_or_is_gone() {
+fn an_attribute_is_set_once_and_again_when_it_changes_or_is_gone() {
     let mut case = sourced_attributes();
     assert_eq!(steps(&case), [""; 0]);
     case.now = day(4);
@@ -153,7 +153,7 @@ fn a_detail_is_told_once_and_again_when_it_changes_or_is_gone() {
 }
 
 #[test]
-fn an_operators_word_on_a_detail_wins_and_stays_when_the_source_speaks_again() {
+fn an_operators_attribute_wins_and_stays_when_the_source_has_another() {
     let mut case = sourced_attributes();
     order(&mut case, "plan", Some("staff"));
     order(&mut case, "profile:email", Some("ann@example.com"));
@@ -162,7 +162,7 @@ fn an_operators_word_on_a_detail_wins_and_stays_when_the_source_speaks_again() {
     order(&mut case, "plan", None);
     assert_eq!(steps(&case), ["set profile:email=ann@example.com no plan"]);
     let text = format!("{:?}", decide(&case));
-    assert!(!text.contains("ann@"), "what is told about a customer never prints");
+    assert!(!text.contains("ann@"), "what is set of a user never prints");
     assert!(!crate::render::render(&case, &decide(&case)).contains("ann@"));
     assert!(!serde_json::to_string(&case.anonymous()).unwrap().contains("ann@"));
 }
@@ -179,7 +179,7 @@ fn what_was_sent_and_never_answered_is_taken_back_too() {
     order(&mut case, "colour", None);
     case.billing.facts.insert("customer.metadata.plan".into(), Fact("gold".into()));
     let plan = decide(&case);
-    assert_eq!(steps(&case), ["set plan=gold no colour"], "though that was told before");
+    assert_eq!(steps(&case), ["set plan=gold no colour"], "though that was sent before");
     assert_eq!(plan.dropped.len(), 1);
 }
 
@@ -244,7 +244,7 @@ fn a_deletion_that_was_never_answered_is_made_again() {
 }
 
 #[test]
-fn what_another_wrote_is_deleted_when_it_is_ordered_and_a_new_profile_is_told_all() {
+fn what_another_wrote_is_deleted_on_an_operators_word_and_a_new_profile_gets_all() {
     let mut case = of(day(3), []);
     order(&mut case, "colour", None);
     assert_eq!(steps(&case), ["set no colour"]);
@@ -255,7 +255,7 @@ fn what_another_wrote_is_deleted_when_it_is_ordered_and_a_new_profile_is_told_al
     carry_out(&mut case);
     order(&mut case, "size", Some("10"));
     carry_out(&mut case);
-    assert_eq!(steps(&case), [""; 0], "it is remembered, however much is told after it");
+    assert_eq!(steps(&case), [""; 0], "it is remembered, however much is sent after it");
     order(&mut case, "size", Some("9"));
     carry_out(&mut case);
     case.profile = Profile::absent(case.profile.user);
@@ -280,23 +280,23 @@ fn what_was_deleted_once_is_not_deleted_with_every_later_word() {
 }
 
 #[test]
-fn a_word_told_by_a_version_that_repeated_every_deletion_counts_as_told() {
+fn a_deletion_sent_by_a_version_that_repeated_each_counts_as_sent() {
     let mut case = of(day(3), []);
     let name = |text: &str| AttributeName::parse(text).unwrap();
     order(&mut case, "plan", Some("gold"));
     order(&mut case, "zone", None);
     let attributes = [(name("plan"), AttributeValue::read("gold"))].into();
-    let told = SetAttributes { attributes, gone: ["old", "zone"].map(name).into(), ..SetAttributes::default() };
+    let sent = SetAttributes { attributes, gone: ["old", "zone"].map(name).into(), ..SetAttributes::default() };
     let key = crate::model::key::StepKey::stored("k".into());
     let state = crate::model::ledger::State::Confirmed { at: day(2) };
-    case.ledger.entries.push(crate::model::ledger::Entry { seq: 1, key, step: Step::SetAttributes(told), state });
+    case.ledger.entries.push(crate::model::ledger::Entry { seq: 1, key, step: Step::SetAttributes(sent), state });
     assert_eq!(steps(&case), [""; 0]);
     order(&mut case, "plan", Some("silver"));
     assert_eq!(steps(&case), ["set plan=silver"]);
 }
 
 #[test]
-fn a_field_is_told_only_what_it_takes() {
+fn a_field_is_sent_only_what_it_takes() {
     let name = |text: &str| AttributeName::parse(text).unwrap();
     let fits = |of: &str, text: &str| name(of).unfit(&AttributeValue::read(text)).is_none();
     for (of, sound, odd) in [
@@ -321,15 +321,15 @@ fn a_field_is_told_only_what_it_takes() {
 }
 
 #[test]
-fn a_refund_with_a_promotion_is_told_before_the_promotion() {
-    for told in [Protocol::AccessWithSale, Protocol::SalesAndAccess] {
+fn a_refund_with_a_promotion_is_reported_before_the_promotion() {
+    for protocol in [Protocol::AccessWithSale, Protocol::SalesAndAccess] {
         let mut case = of(day(3), [first_month()]);
-        case.rules.protocol = told;
+        case.rules.protocol = protocol;
         let mut case = later(case, day(4), [first_month()]);
         case.billing.subscriptions[0].invoices[0].money_back = refund(999);
         case.overrides.promotions.push(promotion("promo_1", Until::At(day(11))));
-        // what tells the refund would take the promotion too
-        let first = match told {
+        // what reports the refund would take the promotion too
+        let first = match protocol {
             Protocol::SalesAndAccess => "report sub_1 as refund",
             _ => "revoke premium as refund",
         };
@@ -341,7 +341,7 @@ fn a_refund_with_a_promotion_is_told_before_the_promotion() {
 }
 
 #[test]
-fn the_names_of_details_are_those_that_adapty_takes() {
+fn the_names_of_attributes_are_those_that_adapty_takes() {
     for name in ["plan", "a.b-c_D9", "profile:email", "profile:birthday", &"x".repeat(30)] {
         assert_eq!(AttributeName::parse(name).unwrap().as_str(), name);
     }

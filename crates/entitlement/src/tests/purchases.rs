@@ -12,7 +12,7 @@ fn bought(now: i64, purchases: impl IntoIterator<Item = Purchase>) -> Case {
 #[test]
 fn a_purchase_for_life_never_ends() {
     let case = bought(1, [purchase("pi_1", "life", day(0))]);
-    let right = owed(&case);
+    let right = entitled(&case);
     assert_eq!((right.until, right.will_renew), (Until::Lifetime, false));
     assert_eq!(right.because.to_string(), "bought once with `pi_1`, lasting for life");
     assert_eq!((right.sale.id.as_str(), right.sale.original.as_str()), ("pi_1", "pi_1"));
@@ -79,16 +79,16 @@ fn a_purchase_without_a_duration_is_for_a_human() {
 fn a_purchase_for_life_outlasts_the_subscription_beside_it() {
     let mut case = bought(1, [purchase("pi_1", "life", day(0))]);
     case.billing.subscriptions.push(first_month());
-    assert_eq!(owed(&case).until, Until::Lifetime);
+    assert_eq!(entitled(&case).until, Until::Lifetime);
     case.billing.purchases[0].money_back = refund(2000);
     assert_eq!(until(&case).0, day(30) + hours(2));
 }
 
 #[test]
-fn the_price_told_is_the_sum_of_the_lines_of_the_product() {
+fn the_price_reported_is_the_sum_of_the_lines_of_the_product() {
     let mut two = purchase("pi_1", "pass", day(0));
     two.lines.push(two.lines[0].clone());
-    assert_eq!(owed(&bought(1, [two])).sale.price.unwrap().minor, 4000);
+    assert_eq!(entitled(&bought(1, [two])).sale.price.unwrap().minor, 4000);
 }
 
 #[test]

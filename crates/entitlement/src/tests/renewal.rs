@@ -12,7 +12,7 @@ fn a_period_that_moved_unpaid_is_held_to_the_paid_end_and_the_slack() {
         let case = later(of(day(3), [first_month()]), day(30), [second_month(status)]);
         let sentence = "`sub_1` was paid to 2026-01-31T00:00:00Z; the next invoice `in_2` is not paid yet";
         assert_eq!(until(&case), (day(30) + hours(2), sentence.into()));
-        assert_eq!(steps(&case), Vec::<String>::new(), "the same right was told before");
+        assert_eq!(steps(&case), Vec::<String>::new(), "the same right was granted before");
     }
 }
 
@@ -27,7 +27,7 @@ fn a_draft_older_than_the_slack_holds_nothing() {
 fn a_paid_renewal_is_a_transaction_of_its_own() {
     let case = later(of(day(3), [first_month()]), day(30) + hours(1), [second_month(InvoiceStatus::Paid)]);
     assert_eq!(steps(&case), ["grant premium until 2026-03-02T02:00:00Z by in_2"]);
-    assert_eq!(owed(&case).sale.original, "sub_1");
+    assert_eq!(entitled(&case).sale.original, "sub_1");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_period_that_moved_before_its_invoice_is_made_waits_for_it() {
 #[test]
 fn a_failed_renewal_has_grace_from_the_start_of_the_unpaid_period() {
     let case = later(of(day(3), [first_month()]), day(30) + hours(1), [past_due(InvoiceStatus::Open)]);
-    let right = owed(&case);
+    let right = entitled(&case);
     let sentence = "the payment of `sub_1` failed; grace since the unpaid period began at 2026-01-31T00:00:00Z";
     assert_eq!(until(&case), (day(33), sentence.into()));
     assert_eq!((right.in_grace, right.will_renew, right.sale.id.as_str()), (true, true, "sub_1"));
@@ -83,7 +83,7 @@ fn a_cycle_invoice_that_will_never_be_paid_ends_an_active_term_too() {
 fn a_recovered_payment_grants_the_whole_period() {
     let case = later(of(day(31), [past_due(InvoiceStatus::Open)]), day(32), [second_month(InvoiceStatus::Paid)]);
     assert_eq!(steps(&case), ["grant premium until 2026-03-02T02:00:00Z by in_2"]);
-    assert!(!owed(&case).in_grace);
+    assert!(!entitled(&case).in_grace);
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn grace_never_outlasts_the_cancel_date() {
     let sub = Subscription { cancel_at: Some(day(31)), ..past_due(InvoiceStatus::Open) };
     let case = of(day(30), [sub]);
     assert_eq!(until(&case).0, day(31));
-    assert!(!owed(&case).will_renew);
+    assert!(!entitled(&case).will_renew);
 }
 
 #[test]
@@ -112,13 +112,13 @@ fn a_trial_becomes_paid_as_a_renewal() {
     (paid.status, paid.items[0].period) = (Status::Active, period(7, 37));
     paid.invoices.push(invoice("in_2", InvoiceReason::SubscriptionCycle, InvoiceStatus::Paid, "month", period(7, 37)));
     let case = later(of(day(1), [trial()]), day(7) + hours(1), [paid]);
-    let sale = owed(&case).sale;
+    let sale = entitled(&case).sale;
     assert_eq!(steps(&case), ["grant premium until 2026-02-07T02:00:00Z by in_2"]);
     assert_eq!((sale.price.unwrap().minor, sale.offer), (999, None));
 }
 
 #[test]
-fn a_trial_whose_first_invoice_is_a_draft_is_told_nothing_new() {
+fn a_trial_whose_first_invoice_is_a_draft_is_reported_nothing_new() {
     let mut waiting = trial();
     (waiting.status, waiting.items[0].period) = (Status::Active, period(7, 37));
     let draft = invoice("in_2", InvoiceReason::SubscriptionCycle, InvoiceStatus::Draft, "month", period(7, 37));
@@ -140,7 +140,7 @@ fn a_year_that_replaces_a_month_is_not_held_before_it_is_paid() {
     let failed = Subscription { status: Status::PastDue, ..upgrade(InvoiceStatus::Open) };
     assert_eq!(until(&of(day(10), [failed])).0, day(13));
     let paid = of(day(10), [upgrade(InvoiceStatus::Paid)]);
-    assert_eq!((until(&paid).0, owed(&paid).sale.id.as_str()), (day(375) + hours(2), "in_2"));
+    assert_eq!((until(&paid).0, entitled(&paid).sale.id.as_str()), (day(375) + hours(2), "in_2"));
 }
 
 #[test]

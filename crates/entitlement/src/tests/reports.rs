@@ -1,4 +1,4 @@
-//! What the books are told beside grants and revokes.
+//! What is reported beside grants and revokes.
 
 use super::*;
 use crate::model::key::StepKey;
@@ -84,13 +84,13 @@ fn a_report_makes_nothing_ours() {
     let Step::ReportSale(report) = &decide(&case).steps[0].step else { panic!("a report") };
     let status = report.sale.status.as_ref().unwrap();
     assert_eq!((status.renews, status.stopped_at), (false, Some(day(4))));
-    // and told back where it was a mistake
+    // and taken back where it was a mistake
     let back = later(case, day(6), [first_month()]);
     assert_eq!(done(&back), (vec!["report sub_1".to_owned()], true));
 }
 
 #[test]
-fn an_end_that_nobody_dates_is_the_same_news_at_every_look() {
+fn an_end_that_nobody_dates_is_the_same_news_at_every_sync() {
     let mut case = status(of(day(3), [first_month()]));
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     let undated = Subscription { status: Status::Canceled, ..first_month() };
@@ -101,7 +101,7 @@ fn an_end_that_nobody_dates_is_the_same_news_at_every_look() {
 }
 
 #[test]
-fn of_a_chain_that_is_over_the_former_terms_stay_as_they_were_told() {
+fn of_a_chain_that_is_over_the_former_terms_stay_as_they_were_reported() {
     let case = status(of(day(3), [first_month()]));
     let renewed = || second_month(InvoiceStatus::Paid);
     let case = later(case, day(30) + hours(1), [renewed()]);
@@ -137,7 +137,7 @@ fn a_refund_after_the_end_is_reported() {
 }
 
 #[test]
-fn what_still_carries_one_level_is_not_told_as_refunded_when_another_is_blocked() {
+fn what_still_carries_one_level_is_not_reported_as_refunded_when_another_is_blocked() {
     let mut sub = first_month();
     let mut more = invoice("in_more", InvoiceReason::Manual, InvoiceStatus::Paid, "month", period(0, 30));
     more.money_back = refund(999);
@@ -177,7 +177,7 @@ fn a_refund_of_a_former_term_is_reported_and_takes_nothing() {
 }
 
 #[test]
-fn what_was_refunded_and_is_owed_after_all_is_reported_as_sold() {
+fn what_was_refunded_and_is_expected_after_all_is_reported_as_sold() {
     let both = || vec![first_month(), other(first_month())];
     let case = later(status(of(day(3), both())), day(4), [refunded(first_month()), other(first_month())]);
     let mut case = later(case, day(5), both());
@@ -187,7 +187,7 @@ fn what_was_refunded_and_is_owed_after_all_is_reported_as_sold() {
 }
 
 #[test]
-fn a_refund_that_policy_keeps_and_what_nobody_was_told_of_are_not_reported() {
+fn a_refund_that_policy_keeps_and_what_was_never_reported_are_not_reported() {
     let never = status(of(day(3), [refunded(first_month())]));
     assert_eq!(steps(&never), Vec::<String>::new());
     let mut kept = later(status(of(day(3), [first_month()])), day(4), [refunded(first_month())]);
@@ -209,7 +209,7 @@ fn a_report_that_failed_waits_and_one_that_is_not_wanted_any_more_is_dropped() {
 }
 
 #[test]
-fn what_is_unsure_is_not_reported() {
+fn what_is_unknown_is_not_reported() {
     let mut case = status(of(day(3), [first_month()]));
     case.profile.levels = vec![foreign("premium", Until::Lifetime)];
     case.billing.gaps.push(Gap { about: About::Everything, what: "half of it".into() });
@@ -217,7 +217,7 @@ fn what_is_unsure_is_not_reported() {
 }
 
 #[test]
-fn a_refund_is_told_of_the_product_that_was_told_whatever_the_catalog_says_today() {
+fn a_refund_names_the_product_that_was_reported_whatever_the_catalog_says_today() {
     let mut case = later(status(of(day(3), [first_month()])), day(5), [refunded(first_month())]);
     for entry in &mut case.ledger.entries {
         let Step::ReportSale(report) = &mut entry.step else { continue };
@@ -226,4 +226,28 @@ fn a_refund_is_told_of_the_product_that_was_told_whatever_the_catalog_says_today
     let Step::ReportSale(report) = decide(&case).steps.remove(0).step else { panic!("a report") };
     assert_eq!(report.sale.product, "prod_before");
     assert_eq!(done(&case), (vec!["report sub_1 as refund".to_owned(), "revoke premium".to_owned()], true));
+}
+
+#[test]
+fn two_refunds_of_one_chain_are_reported_with_the_amount_of_each() {
+    let dearer = |money_back: [i64; 2]| {
+        let mut sub = second_month(InvoiceStatus::Paid);
+        sub.invoices[1].total.minor = 1999;
+        sub.invoices[1].lines.iter_mut().for_each(|line| line.amount = 1999);
+        for (invoice, back) in sub.invoices.iter_mut().zip(money_back) {
+            invoice.money_back = refund(back);
+        }
+        sub
+    };
+    let first = status(of(day(3), [first_month()]));
+    let renewed = later(first, day(31), [dearer([0, 0])]);
+    let mut case = later(renewed, day(32), [dearer([999, 1999])]);
+    carry_out(&mut case);
+    let reported = case.ledger.entries.iter().filter_map(|entry| match &entry.step {
+        Step::ReportSale(report) if matches!(report.event, SaleEvent::Refunded(_)) => {
+            Some((report.sale.id.as_str(), report.sale.price.as_ref()?.minor))
+        }
+        _ => None,
+    });
+    assert_eq!(reported.collect::<Vec<_>>(), [("in_2", 1999), ("sub_1", 999)]);
 }

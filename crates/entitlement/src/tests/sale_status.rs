@@ -15,7 +15,7 @@ fn only(case: &Case) -> LevelStatus {
 }
 
 #[test]
-fn what_is_owed_is_active_to_its_end_and_says_whether_it_renews() {
+fn what_is_expected_is_active_to_its_end_and_says_whether_it_renews() {
     let case = of(day(3), [first_month()]);
     let right = only(&case);
     assert_eq!((right.store.as_deref(), right.will_renew, right.in_grace), (Some("stripe"), Some(true), false));
@@ -24,7 +24,7 @@ fn what_is_owed_is_active_to_its_end_and_says_whether_it_renews() {
 }
 
 #[test]
-fn a_right_that_was_to_renew_is_taken_to_have_renewed_when_nobody_could_look() {
+fn a_right_that_was_to_renew_is_taken_to_have_renewed_when_nobody_could_read() {
     let case = of(day(3), [first_month()]);
     let (right, late) = (only(&case), day(60));
     assert!(right.is_active(late, true) && !right.is_active(late, false));
@@ -44,7 +44,7 @@ fn what_is_withheld_shows_the_paywall_and_why() {
 }
 
 #[test]
-fn the_longer_right_of_another_store_counts_and_both_are_told_of() {
+fn the_longer_right_of_another_store_counts_and_both_are_shown() {
     let mut case = of(day(3), [first_month()]);
     case.profile.levels = vec![foreign("premium", Until::At(day(300)))];
     let status = of_case(&case, Carried::Out);
@@ -56,7 +56,7 @@ fn the_longer_right_of_another_store_counts_and_both_are_told_of() {
 }
 
 #[test]
-fn a_store_that_is_paid_behind_our_longer_right_is_told_of() {
+fn a_store_that_is_paid_behind_our_longer_right_is_shown() {
     let granted = later(of(day(3), [first_month()]), day(4), [first_month()]);
     let sold = |until, sandbox| StoreSubscription {
         store: "app_store".into(),

@@ -6,7 +6,7 @@ fn granted() -> Case {
     of(day(3), [first_month()])
 }
 
-/// States in which nothing, or something else, is owed.
+/// States in which nothing, or something else, is expected.
 pub(super) fn states() -> Vec<(&'static str, Case)> {
     let with = |status| Subscription { status, ..first_month() };
     let open = Subscription { status: Status::Incomplete, invoices: vec![], ..first_month() };

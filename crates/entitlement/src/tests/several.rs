@@ -84,7 +84,7 @@ fn the_same_subscription_read_through_two_accounts_counts_once() {
 fn of_equal_rights_the_choice_is_stable() {
     let other = Subscription { id: "sub_0".into(), ..first_month() };
     let case = of(day(3), [first_month(), other.clone()]);
-    assert_eq!(owed(&case).sale.original, "sub_0");
+    assert_eq!(entitled(&case).sale.original, "sub_0");
     assert_eq!(decide(&case), decide(&of(day(3), [other, first_month()])));
 }
 
@@ -109,7 +109,7 @@ fn merged_billing_is_what_both_accounts_are_billed() {
 fn of_two_entries_for_one_price_and_level_the_first_counts() {
     let mut case = of(day(3), [first_month()]);
     case.rules.catalog.0.push(called(offering("month", "premium", None), "com.app.month"));
-    assert_eq!(owed(&case).sale.product, "prod_month");
+    assert_eq!(entitled(&case).sale.product, "prod_month");
 }
 
 #[test]

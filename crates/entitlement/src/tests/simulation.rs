@@ -1,4 +1,4 @@
-//! A small world: lost bells, stale profiles, lost answers, crashes.
+//! A small world: lost triggers, stale profiles, lost answers, crashes.
 
 use chrono::Duration;
 
@@ -17,7 +17,7 @@ use crate::model::rules::Protocol;
 use crate::model::step::Step;
 use crate::retry::{self, Next};
 
-/// One customer, with the daemon that looks after them.
+/// One customer, with the daemon that syncs after them.
 struct World {
     seed: u64,
     dice: Dice,
@@ -26,10 +26,10 @@ struct World {
     /// What the destination showed since when, oldest first.
     history: Vec<(Timestamp, Profile)>,
     /// The ledger, and the rules.
-    book: Case,
+    case: Case,
     due: Option<Timestamp>,
     /// Bells under way.
-    bells: Vec<Timestamp>,
+    triggers: Vec<Timestamp>,
     chaos: bool,
     sent: u32,
 }
@@ -42,13 +42,13 @@ enum Answer {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut book = case(day(0));
+        let mut case = case(day(0));
         if seed % 2 == 1 {
-            book.rules.protocol = Protocol::SalesAndAccess;
+            case.rules.protocol = Protocol::SalesAndAccess;
         }
-        let history = vec![(day(-1), book.profile.clone())];
+        let history = vec![(day(-1), case.profile.clone())];
         let (dice, life) = (Dice::new(seed), Life::new());
-        Self { seed, dice, now: day(0), life, history, book, due: None, bells: vec![], chaos: true, sent: 0 }
+        Self { seed, dice, now: day(0), life, history, case, due: None, triggers: vec![], chaos: true, sent: 0 }
     }
 
     fn lives(&mut self) {
@@ -56,23 +56,23 @@ impl World {
             self.life.goes_on(self.now, &mut self.dice);
             for _ in 0..self.dice.pick(&[0, 1, 1, 1, 2]) {
                 let late = i64::try_from(self.dice.roll(40)).unwrap();
-                self.bells.push(self.now + Duration::seconds(late));
+                self.triggers.push(self.now + Duration::seconds(late));
             }
             let span = self.dice.pick(&[1, 2, 10, 35, 3600, 90_000, 600_000, 1_500_000]);
             self.passes(Duration::seconds(span));
         }
     }
 
-    /// Time goes by, and the daemon looks whenever a bell rings or its worklist says so.
+    /// Time goes by, and the daemon syncs whenever a trigger comes or its worklist says so.
     fn passes(&mut self, span: Duration) {
         let end = self.now + span;
-        let mut looks = 0;
-        while let Some(at) = self.bells.iter().copied().chain(self.due).min().filter(|at| *at <= end) {
+        let mut syncs = 0;
+        while let Some(at) = self.triggers.iter().copied().chain(self.due).min().filter(|at| *at <= end) {
             self.now = self.now.max(at);
-            self.bells.retain(|bell| *bell > at);
-            self.look();
-            looks += 1;
-            assert!(looks < 10_000, "seed {}: looks without an end", self.seed);
+            self.triggers.retain(|bell| *bell > at);
+            self.sync();
+            syncs += 1;
+            assert!(syncs < 10_000, "seed {}: syncs without an end", self.seed);
         }
         self.now = end;
     }
@@ -84,10 +84,10 @@ impl World {
     }
 
     fn gathered(&mut self) -> Case {
-        let lag = self.book.rules.policy.profile_lag;
+        let lag = self.case.rules.policy.profile_lag;
         let ago = i64::try_from(self.dice.roll(lag.unsigned_abs())).unwrap();
         let (billing, profile) = (self.life.billing.clone(), self.profile(ago));
-        let mut case = Case { billing, profile, now: self.now, ..self.book.clone() };
+        let mut case = Case { billing, profile, now: self.now, ..self.case.clone() };
         if self.trouble(10) {
             case.billing.gaps.push(Gap { about: About::Everything, what: "half of it".into() });
             case.billing.subscriptions.truncate(1);
@@ -100,13 +100,13 @@ impl World {
     }
 
     /// One sync: decide, intend, send one request, record its answer, and decide again. A crash cuts it off anywhere.
-    fn look(&mut self) {
+    fn sync(&mut self) {
         let mut case = self.gathered();
         // a lease that is not settled runs out in seconds
         self.due = Some(self.now + Duration::seconds(5));
         for _ in 0..16 {
             let plan = decide(&case);
-            write_down(&mut self.book.ledger, &plan, self.now);
+            write_down(&mut self.case.ledger, &plan, self.now);
             if self.trouble(16) {
                 return;
             }
@@ -119,13 +119,13 @@ impl World {
                 return;
             }
             self.record(planned, answer, &mut case);
-            case.ledger.entries.clone_from(&self.book.ledger.entries);
+            case.ledger.entries.clone_from(&self.case.ledger.entries);
         }
         panic!("seed {}: a sync without an end", self.seed);
     }
 
     fn send(&mut self, planned: &PlannedStep) -> Answer {
-        let entry = self.book.ledger.entries.iter().find(|entry| entry.key == planned.key);
+        let entry = self.case.ledger.entries.iter().find(|entry| entry.key == planned.key);
         let intended = entry.is_some_and(|entry| matches!(entry.state, State::Intended { .. }));
         assert!(intended, "seed {}: sent without being intended: {planned:?}", self.seed);
         self.sent += 1;
@@ -152,62 +152,62 @@ impl World {
                 State::Intended { attempts, due }
             }
         };
-        settle(&mut self.book.ledger, &planned.key, state);
+        settle(&mut self.case.ledger, &planned.key, state);
     }
 
-    /// No more trouble: every account is looked at once, and the daemon does the rest.
+    /// No more trouble: every account is synced once, and the daemon does the rest.
     fn calms_down(&mut self) {
         self.chaos = false;
-        self.bells.push(self.now);
+        self.triggers.push(self.now);
         self.passes(Duration::hours(3));
     }
 
-    /// What is shown is what is owed, and nothing is open.
+    /// The profile shows what is expected, and nothing is open.
     fn is_settled(&self) {
         let seed = self.seed;
         let case =
-            Case { billing: self.life.billing.clone(), profile: self.profile(0), now: self.now, ..self.book.clone() };
+            Case { billing: self.life.billing.clone(), profile: self.profile(0), now: self.now, ..self.case.clone() };
         let plan = decide(&case);
         assert!(plan.steps.is_empty() && plan.settled.is_empty() && plan.dropped.is_empty(), "seed {seed}: {plan:#?}");
         let open = case.ledger.entries.iter().any(|entry| matches!(entry.state, State::Intended { .. }));
         assert!(!open && self.due.is_none_or(|due| due > self.now), "seed {seed}: work is left");
         let woken = plan.sync_again_at.is_none_or(|at| self.due.is_some_and(|due| due <= at));
-        assert!(woken, "seed {seed}: nobody looks at {:?}", plan.sync_again_at);
+        assert!(woken, "seed {seed}: nobody syncs at {:?}", plan.sync_again_at);
         let mut shown: Vec<_> = case.profile.levels.iter().filter(|of| of.runs(self.now)).collect();
         shown.sort_by(|a, b| a.level.cmp(&b.level));
         let shown: Vec<_> = shown.iter().map(|of| (&of.level, of.until)).collect();
-        let owed: Vec<_> = plan.expected.entitlements.iter().map(|right| (&right.level, right.until)).collect();
-        assert_eq!(shown, owed, "seed {seed}");
+        let expected: Vec<_> = plan.expected.entitlements.iter().map(|right| (&right.level, right.until)).collect();
+        assert_eq!(shown, expected, "seed {seed}");
     }
 }
 
-/// Lives one life, and answers with how many reports stand in its book.
+/// Lives one life, and answers with how many reports stand in its ledger.
 fn live(seed: u64) -> usize {
     let mut world = World::new(seed);
     world.lives();
     world.calms_down();
     world.is_settled();
     let (sent, spans) = (world.sent, [1, 40, 7200]);
-    // what time alone changes meanwhile may be told
+    // what time alone changes meanwhile may be reported
     let end = world.now + Duration::seconds(spans.iter().sum());
     let rests = world.due.is_none_or(|due| due > end);
     for span in spans {
-        world.bells.push(world.now);
+        world.triggers.push(world.now);
         world.passes(Duration::seconds(span));
     }
     let still = rests && world.life.billing.subscriptions.iter().all(|sub| sub.cancel_at.is_none());
-    assert!(sent == world.sent || !still, "seed {seed}: bells alone made it write");
+    assert!(sent == world.sent || !still, "seed {seed}: triggers alone made it write");
     for _ in 0..6 {
         world.passes(Duration::days(11));
         world.is_settled();
     }
-    let reports = world.book.ledger.entries.iter().filter(|entry| matches!(entry.step, Step::ReportSale(_)));
+    let reports = world.case.ledger.entries.iter().filter(|entry| matches!(entry.step, Step::ReportSale(_)));
     reports.count()
 }
 
 /// `GRANTSYNC_SEEDS=1000000 cargo test -p entitlement --release` lives a million worlds.
 #[test]
-fn in_the_end_what_is_shown_is_what_is_owed() {
+fn in_the_end_the_profile_shows_what_is_expected() {
     let seeds: u64 = asked("GRANTSYNC_SEEDS", 1_000);
     let threads = std::thread::available_parallelism().map_or(2, |count| count.get() as u64);
     let reports: usize = std::thread::scope(|scope| {

@@ -9,7 +9,7 @@ fn with(status: Status) -> Subscription {
 #[test]
 fn a_paid_month_is_held_to_its_end_and_the_slack() {
     let case = of(day(3), [first_month()]);
-    let right = owed(&case);
+    let right = entitled(&case);
     assert_eq!(until(&case), (day(30) + hours(2), "`sub_1` is paid to 2026-01-31T00:00:00Z and renews".into()));
     assert_eq!((right.will_renew, right.in_grace, right.starts_at), (true, false, Some(day(0))));
     assert_eq!(steps(&case), ["grant premium until 2026-01-31T02:00:00Z by sub_1"]);
@@ -64,7 +64,7 @@ fn a_cancel_at_period_end_ends_exactly_without_slack() {
     let stopping = Subscription { stops_at_period_end: true, ..first_month() };
     let case = later(of(day(3), [first_month()]), day(4), [stopping]);
     assert_eq!(until(&case), (day(30), "`sub_1` is paid to 2026-01-31T00:00:00Z and ends then".into()));
-    assert!(!owed(&case).will_renew);
+    assert!(!entitled(&case).will_renew);
     assert_eq!(steps(&case), ["grant premium until 2026-01-31T00:00:00Z by sub_1"]);
 }
 
@@ -89,7 +89,7 @@ fn a_cancel_date_is_the_end_wherever_it_lies() {
 #[test]
 fn a_cancel_date_at_the_end_of_the_period_leaves_nothing_to_renew() {
     let sub = Subscription { cancel_at: Some(day(30)), ..first_month() };
-    assert!(!owed(&of(day(3), [sub])).will_renew);
+    assert!(!entitled(&of(day(3), [sub])).will_renew);
 }
 
 #[test]

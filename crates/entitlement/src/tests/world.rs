@@ -8,7 +8,7 @@ use crate::model::billing::{Purchase, Subscription};
 use crate::model::clock::Timestamp;
 use crate::model::mode::Mode;
 
-/// Numbers that look like chance and are the same for the same seed (xorshift64*).
+/// Numbers as if by chance and are the same for the same seed (xorshift64*).
 #[derive(Clone, Debug)]
 pub(super) struct Dice(u64);
 

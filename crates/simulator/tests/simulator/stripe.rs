@@ -57,7 +57,7 @@ async fn a_cursor_that_has_left_the_filter_still_holds_its_place() {
 }
 
 #[tokio::test]
-async fn errors_look_like_those_of_stripe() {
+async fn errors_have_the_form_of_stripes() {
     let bench = Bench::new().await;
     let (status, body) = bench.stripe("/subscriptions/sub_none").await;
     assert_eq!((status, &body["error"]["code"]), (404, &json!("resource_missing")));

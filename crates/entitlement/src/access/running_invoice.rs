@@ -2,8 +2,8 @@
 
 use crate::model::billing::{Invoice, InvoiceReason, Item, Line, Period, Subscription};
 
-/// What is known of the invoice of the running term.
-pub(crate) enum Term<'a> {
+/// What is known of the invoice that bills the running term.
+pub(crate) enum RunningInvoice<'a> {
     /// No invoice is known that bills it.
     Unknown,
     /// The newest is of a former period: the running one is not billed yet.
@@ -14,19 +14,19 @@ pub(crate) enum Term<'a> {
 /// The invoice that bills the running term of `item`, where one is known.
 #[must_use]
 pub fn billed<'a>(subscription: &'a Subscription, item: &Item) -> Option<&'a Invoice> {
-    match term(subscription, item) {
-        Term::Billed(invoice) => Some(invoice),
-        Term::Unknown | Term::NotBilledYet => None,
+    match running_invoice(subscription, item) {
+        RunningInvoice::Billed(invoice) => Some(invoice),
+        RunningInvoice::Unknown | RunningInvoice::NotBilledYet => None,
     }
 }
 
 /// The newest invoice that begins a term of `item`.
-pub(crate) fn term<'a>(subscription: &'a Subscription, item: &Item) -> Term<'a> {
+pub(crate) fn running_invoice<'a>(subscription: &'a Subscription, item: &Item) -> RunningInvoice<'a> {
     let terms = subscription.invoices.iter().filter(|invoice| begins_term(invoice, item));
     match terms.max_by_key(|invoice| (invoice.created, &invoice.id)) {
-        None => Term::Unknown,
-        Some(newest) if is_former(newest, item) => Term::NotBilledYet,
-        Some(newest) => Term::Billed(newest),
+        None => RunningInvoice::Unknown,
+        Some(newest) if is_former(newest, item) => RunningInvoice::NotBilledYet,
+        Some(newest) => RunningInvoice::Billed(newest),
     }
 }
 

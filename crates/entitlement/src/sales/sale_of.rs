@@ -1,4 +1,4 @@
-//! Which transaction ids and which price a sale has.
+//! The sale behind a right: its transaction ids, its price, and its offer.
 //!
 //! The original id of a subscription's chain is the subscription's. Its first term carries that same id (equal ids mean
 //! "first purchase" to Adapty); each later paid invoice that bills the item is a transaction of its own. A one-time
@@ -6,43 +6,43 @@
 
 use chrono::Duration;
 
-use crate::access::allocation;
-use crate::access::term::{billed, bills};
+use crate::access::running_invoice::{billed, bills};
 use crate::model::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Purchase, PurchaseLine, Subscription};
 use crate::model::catalog::Offering;
 use crate::model::clock::after;
 use crate::model::money::Money;
 use crate::model::rules::Rules;
 use crate::model::sale::{Offer, Sale};
+use crate::sales::allocation;
 
-/// The sale that carries what `item` gives by `offering`.
+/// The sale that carries what `item` gives by `offering`: that of the latest term that is paid.
 #[must_use]
-pub fn of_item(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Sale {
-    let later = latest_paid(subscription, item);
-    sold(subscription, item, offering, rules, later, later.or_else(|| first_paid(subscription)))
+pub fn item(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Sale {
+    let renewal = latest_paid(subscription, item);
+    sold(subscription, item, offering, rules, renewal, renewal.or_else(|| first_paid(subscription)))
 }
 
 /// That of the invoice that bills the running term: the one whose money went back, when a refund ends the term.
 #[must_use]
-pub fn of_term(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Sale {
+pub fn running_term(subscription: &Subscription, item: &Item, offering: &Offering, rules: &Rules) -> Sale {
     let paid = billed(subscription, item);
-    let later = paid.filter(|invoice| invoice.reason != InvoiceReason::SubscriptionCreate);
-    sold(subscription, item, offering, rules, later, paid)
+    let renewal = paid.filter(|invoice| invoice.reason != InvoiceReason::SubscriptionCreate);
+    sold(subscription, item, offering, rules, renewal, paid)
 }
 
-/// `later`: the invoice after the first whose term it is, if it is not the first; `paid`: the invoice that charged for it.
+/// `renewal`: the invoice that gives the sale its id, none for the first term; `paid`: the invoice that charged for it.
 fn sold(
     subscription: &Subscription,
     item: &Item,
     offering: &Offering,
     rules: &Rules,
-    later: Option<&Invoice>,
+    renewal: Option<&Invoice>,
     paid: Option<&Invoice>,
 ) -> Sale {
-    let is_trial = later.is_none() && began_with_trial(subscription);
+    let is_trial = renewal.is_none() && began_with_trial(subscription);
     Sale {
         original: subscription.id.clone(),
-        id: later.map_or_else(|| subscription.id.clone(), |invoice| invoice.id.clone()),
+        id: renewal.map_or_else(|| subscription.id.clone(), |invoice| invoice.id.clone()),
         product: allocation::product_name(offering, &item.product).to_owned(),
         base_plan: item.price.clone(),
         price: match paid {
@@ -57,7 +57,7 @@ fn sold(
 
 /// The sale of one line of a one-time purchase.
 #[must_use]
-pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering, rules: &Rules) -> Sale {
+pub fn purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering, rules: &Rules) -> Sale {
     let apart = allocation::lines_apart(purchase, line, offering, rules);
     let same_product = purchase.lines.iter().filter(|other| other.product == line.product && !apart.contains(other));
     let minor = same_product.map(|other| other.amount).fold(0_i64, i64::saturating_add);
@@ -74,7 +74,7 @@ pub fn of_purchase(purchase: &Purchase, line: &PurchaseLine, offering: &Offering
 
 /// The transaction id of the term that `invoice` of `subscription` pays for.
 #[must_use]
-pub fn of_invoice(subscription: &Subscription, invoice: &Invoice) -> String {
+pub fn transaction_id(subscription: &Subscription, invoice: &Invoice) -> String {
     match invoice.reason {
         InvoiceReason::SubscriptionCreate => subscription.id.clone(),
         InvoiceReason::SubscriptionCycle
@@ -116,14 +116,15 @@ fn began_with_trial(subscription: &Subscription) -> bool {
     subscription.trial.is_some_and(|trial| trial.start <= after(begin, Duration::days(1)) && trial.end > begin)
 }
 
-/// What `invoice` charged for the product of `item` without the items that are reported `apart`; what bills none of them
-/// goes with the first. An invoice without lines does not say.
+/// What `invoice` charged for the product of `item` without the items that are reported `apart`. An invoice without lines
+/// does not say.
 fn charged(invoice: &Invoice, item: &Item, apart: &[&Item]) -> Option<Money> {
     if invoice.lines.is_empty() {
         return None;
     }
-    let lines = invoice.lines.iter().filter(|line| is_for_product(line, item) && is_for_item(line, item, apart));
-    let minor = lines.map(|line| line.amount).fold(0_i64, i64::saturating_add);
+    let of_product = invoice.lines.iter().filter(|line| is_for_product(line, item));
+    let own = of_product.filter(|line| bills(line, item) || goes_with_first(line, item, apart));
+    let minor = own.map(|line| line.amount).fold(0_i64, i64::saturating_add);
     Some(Money { minor: minor.max(0), currency: invoice.total.currency.clone() })
 }
 
@@ -134,8 +135,8 @@ fn is_for_product(line: &Line, item: &Item) -> bool {
     }
 }
 
-fn is_for_item(line: &Line, item: &Item, apart: &[&Item]) -> bool {
+/// A line of the product that bills none of its items, such as one that was removed, goes with the first of them.
+fn goes_with_first(line: &Line, item: &Item, apart: &[&Item]) -> bool {
     let is_first = apart.iter().all(|other| item.id <= other.id);
-    let bills_none_apart = !apart.iter().any(|other| bills(line, other));
-    bills(line, item) || (is_first && bills_none_apart)
+    is_first && !apart.iter().any(|other| bills(line, other))
 }

@@ -6,8 +6,9 @@ use crate::model::money::Money;
 use crate::model::rules::{Protocol, Rules};
 use crate::model::sale::Sale;
 
-/// The other items of the product of `item` whose part of a payment is reported apart from what it gives by `offering`:
-/// under ids of their own, or, where one id stands for all, under another product of the destination.
+/// The other items of the product of `item` whose part of a payment is not reported with what it gives by `offering`. With
+/// two prices of one product in a subscription, each is a sale with its own ids where sales are reported; else one id
+/// stands for both, and a price that the catalog gives another product's name is reported under that.
 #[must_use]
 pub(crate) fn items_apart<'a>(
     subscription: &'a Subscription,
@@ -20,10 +21,11 @@ pub(crate) fn items_apart<'a>(
 }
 
 fn is_item_apart(other: &Item, name: &str, rules: &Rules) -> bool {
-    match (rules.catalog.of(&other.price, &other.product), rules.protocol.reports_sales()) {
-        (Mapped::Ignored, _) | (Mapped::Unmapped, false) => false,
-        (Mapped::Unmapped | Mapped::Gives(_), true) => true,
-        (Mapped::Gives(offerings), false) => first_name(&offerings, &other.product) != name,
+    let has_own_ids = rules.protocol.reports_sales();
+    match rules.catalog.of(&other.price, &other.product) {
+        Mapped::Ignored => false,
+        Mapped::Unmapped => has_own_ids,
+        Mapped::Gives(offerings) => has_own_ids || first_name(&offerings, &other.product) != name,
     }
 }
 

@@ -160,7 +160,11 @@ fn country(charges: &[ChargeObject]) -> Option<String> {
 async fn returned(api: Api<'_>, charge: &ChargeObject) -> Result<Returned, ChargeError> {
     let (refunded, disputes, invoice) =
         tokio::try_join!(refunded(api, &charge.id), disputes(api, &charge.id), invoice(api, charge))?;
-    Ok(Returned { invoice, intent: charge.payment_intent.owned(), back: MoneyBack { refunded, disputes } })
+    Ok(Returned {
+        invoice,
+        intent: charge.payment_intent.owned(),
+        back: MoneyBack { refunded, disputes, received: None },
+    })
 }
 
 /// The sum of the refunds that succeeded; others are not money back, or not yet

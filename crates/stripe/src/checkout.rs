@@ -185,6 +185,7 @@ impl Session {
             lines: lines.iter().map(line).collect::<Result<_, _>>()?,
             money_back: MoneyBack::default(),
             on_test_clock: false,
+            catalog_alone: false,
         };
         payments.attach_to_purchase(&mut purchase);
         Ok(purchase)

@@ -159,6 +159,12 @@ pub struct Invoice {
     pub created: Timestamp,
     pub paid_at: Option<Timestamp>,
     pub total: Money,
+    /// A payment of it is on its way, such as a bank debit of some days.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_processing: bool,
+    /// Nobody tries to collect it: closed, or left as a draft, before any attempt, as a pause of the collection does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_uncollected: bool,
     #[serde(default)]
     pub lines: Vec<Line>,
     #[serde(default)]
@@ -234,6 +240,9 @@ pub struct Purchase {
     pub money_back: MoneyBack,
     #[serde(default)]
     pub on_test_clock: bool,
+    /// Sold on an invoice, where fees and corrections stand as well: a price that the catalog does not list gives nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub catalog_alone: bool,
     /// As of a subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
@@ -269,6 +278,10 @@ pub struct MoneyBack {
     /// Sum of refunds that succeeded, smallest unit.
     #[serde(default)]
     pub refunded: i64,
+    /// Sum of the charges that succeeded, smallest unit: credit, balance and notes before the payment are no money that can
+    /// go back. `None`: not known, so the total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received: Option<i64>,
     #[serde(default)]
     pub disputes: Vec<Dispute>,
 }

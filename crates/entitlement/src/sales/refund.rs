@@ -129,7 +129,7 @@ mod tests {
 
     fn judge(total: i64, refunded: i64, states: &[DisputeState], policy: &Policy) -> Effect {
         let disputes = states.iter().map(|state| Dispute { state: state.clone(), amount: total }).collect();
-        effect("in_1", total, &MoneyBack { refunded, disputes }, policy)
+        effect("in_1", total, &MoneyBack { refunded, disputes, received: None }, policy)
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn money_back() -> impl Strategy<Value = MoneyBack> {
     let some = (select(vec![0, 500, 999]), vec(dispute, 0..2));
     prop_oneof![
         3 => Just(MoneyBack::default()),
-        1 => some.prop_map(|(refunded, disputes)| MoneyBack { refunded, disputes }),
+        1 => some.prop_map(|(refunded, disputes)| MoneyBack { refunded, disputes, received: None }),
     ]
 }
 

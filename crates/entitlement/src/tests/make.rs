@@ -149,6 +149,8 @@ pub(super) fn invoice(id: &str, reason: InvoiceReason, status: InvoiceStatus, pr
         created: period.start,
         total: Money { minor: 999, currency: "usd".into() },
         lines: vec![line],
+        is_processing: false,
+        is_uncollected: false,
         money_back: MoneyBack::default(),
     }
 }
@@ -193,16 +195,17 @@ pub(super) fn purchase(id: &str, price: &str, paid: Timestamp) -> Purchase {
         total: Money { minor: 2000, currency: "usd".into() },
         lines: vec![line],
         money_back: MoneyBack::default(),
+        catalog_alone: false,
         on_test_clock: false,
     }
 }
 
 pub(super) fn refund(minor: i64) -> MoneyBack {
-    MoneyBack { refunded: minor, disputes: vec![] }
+    MoneyBack { refunded: minor, ..MoneyBack::default() }
 }
 
 pub(super) fn dispute(state: DisputeState) -> MoneyBack {
-    MoneyBack { refunded: 0, disputes: vec![Dispute { state, amount: 999 }] }
+    MoneyBack { disputes: vec![Dispute { state, amount: 999 }], ..MoneyBack::default() }
 }
 
 /// What the destination shows once `step` arrived; a revoked right is over at `now`.

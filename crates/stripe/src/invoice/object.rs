@@ -68,6 +68,8 @@ impl InvoiceObject {
             paid_at: self.status_transitions.as_ref().and_then(|transitions| transitions.paid_at).map(|at| at.0),
             total: Money { minor: self.total, currency: self.currency.to_ascii_lowercase() },
             lines: self.billed_lines()?,
+            is_processing: false,
+            is_uncollected: false,
             money_back: MoneyBack::default(),
             id: self.id,
         })

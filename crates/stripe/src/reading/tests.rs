@@ -64,6 +64,8 @@ fn expected() -> Subscription {
         paid_at: Some(at(START + 5)),
         total: Money { minor: 999, currency: "eur".into() },
         lines: vec![line],
+        is_processing: false,
+        is_uncollected: false,
         money_back: MoneyBack::default(),
     };
     let item = Item { id: "si_1".into(), price: "price_1".into(), product: "prod_1".into(), quantity: 1, period };

@@ -35,7 +35,7 @@ async fn refunds_that_succeeded_are_summed_over_all_charges_of_the_invoice() {
         .with("/v1/refunds?charge=ch_2&limit=100", list(&[refund(30, "succeeded"), refund(20, "succeeded")]))
         .with("/v1/disputes", list(&[]))
         .with("/v1/invoice_payments", list(&[json!({"id": "inpay_1", "invoice": "in_1"})]));
-    assert_eq!(money_back(&server).await, MoneyBack { refunded: 150, disputes: Vec::new() });
+    assert_eq!(money_back(&server).await, MoneyBack { refunded: 150, ..MoneyBack::default() });
     assert!(!server.requests().iter().any(|path| path.contains("ch_3") || path.contains("pi_3")));
 }
 
@@ -58,7 +58,7 @@ async fn the_invoice_on_an_old_charge_is_taken_as_it_stands() {
         DisputeState::Unknown("appeal_under_review".into()),
     ];
     let disputes: Vec<_> = expected.map(|state| Dispute { state, amount: 999 }).into();
-    assert_eq!(money_back(&server).await, MoneyBack { refunded: 0, disputes });
+    assert_eq!(money_back(&server).await, MoneyBack { disputes, ..MoneyBack::default() });
     assert!(!server.requests().iter().any(|path| path.starts_with("/v1/invoice_payments")));
 }
 

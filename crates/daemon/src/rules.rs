@@ -106,6 +106,7 @@ fn policy_of(policy: &policy::Policy) -> Policy {
     let choice = |revoke| if revoke { Choice::Revoke } else { Choice::Keep };
     Policy {
         past_due_grace: seconds(policy.past_due_grace),
+        processing_grace: seconds(policy.processing_grace),
         renewal_slack: seconds(policy.renewal_slack),
         profile_lag: seconds(policy.profile_lag),
         pause_collection: choice(policy.pause_collection == PauseCollection::Revoke),

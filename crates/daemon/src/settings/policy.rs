@@ -11,6 +11,9 @@ use super::reader::Reader;
 pub(crate) struct Policy {
     /// How long access outlives a failed payment, from the start of the unpaid period; default 3 days.
     pub(crate) past_due_grace: Duration,
+    /// How long access outlives a paid period while the payment of the next is on its way, from the start of the unpaid
+    /// period; default 7 days.
+    pub(crate) processing_grace: Duration,
     /// How long access outlives a paid period that will renew; default 2 hours.
     pub(crate) renewal_slack: Duration,
     /// Default `keep`.
@@ -105,6 +108,7 @@ impl Policy {
     pub(super) fn read(reader: &mut Reader<'_>) -> Policy {
         Policy {
             past_due_grace: reader.span("policy.past_due_grace", 3 * DAY),
+            processing_grace: reader.span("policy.processing_grace", 7 * DAY),
             renewal_slack: reader.span("policy.renewal_slack", 2 * HOUR),
             pause_collection: reader.choice("policy.pause_collection"),
             partial_refund: reader.choice("policy.partial_refund"),

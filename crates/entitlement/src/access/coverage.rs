@@ -1,11 +1,11 @@
 //! To when one item of a subscription is covered by money, whatever levels it gives.
 
-use crate::access::running_invoice::{RunningInvoice, billed, running_invoice};
-use crate::model::billing::{Collection, Invoice, InvoiceReason, InvoiceStatus, Item, Status, Subscription};
+use crate::access::running_invoice::{RunningInvoice, billed, is_trusted, is_waived, paid_through, running_invoice};
+use crate::model::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Status, Subscription};
 use crate::model::clock::{Timestamp, after};
 use crate::model::expected::Refund;
 use crate::model::reason::Reason;
-use crate::model::rules::{Choice, Policy, Unpaid};
+use crate::model::rules::{Choice, Policy};
 use crate::sales::refund::{Effect, Refunds};
 use crate::sales::sale_status::Covered;
 
@@ -18,8 +18,8 @@ pub enum Coverage {
 }
 
 impl Coverage {
-    fn to(until: Timestamp, renews: bool, because: Reason) -> Self {
-        Self::Until(Covered { until, renews, in_grace: false }, because)
+    pub(crate) fn to(until: Timestamp, renews: bool, because: Reason) -> Self {
+        Self::Until(Covered { until, renews, unpaid_since: None }, because)
     }
 }
 
@@ -78,39 +78,60 @@ fn active(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage
     };
     match &invoice.status {
         InvoiceStatus::Paid => paid(subscription, item, policy),
-        InvoiceStatus::Draft | InvoiceStatus::Open => awaiting(subscription, item, invoice, policy),
-        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, invoice),
         InvoiceStatus::Unknown(status) => unknown_invoice(invoice, status),
+        _ if is_waived(invoice, policy) => waived(subscription, item, invoice, policy),
+        InvoiceStatus::Draft | InvoiceStatus::Open => awaiting(subscription, item, invoice, policy),
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, invoice, policy),
     }
 }
 
 fn paid(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
-    let (chain, period_end) = (subscription.id.clone(), item.period.end);
+    let period_end = item.period.end;
     let renews = renews(subscription, period_end);
     let end = subscription.cancel_at.map_or(period_end, |cancel_at| cancel_at.min(period_end));
-    let because = if renews { Reason::Paid { chain, end } } else { Reason::PaidAndEnds { chain, end } };
-    Coverage::to(held(end, renews, policy), renews, because)
+    Coverage::to(held(end, renews, policy), renews, paid_to(subscription, end, renews))
 }
 
-/// The period moved, the money did not: the former period was paid to where this one begins.
+fn paid_to(subscription: &Subscription, end: Timestamp, renews: bool) -> Reason {
+    let chain = subscription.id.clone();
+    if renews { Reason::Paid { chain, end } } else { Reason::PaidAndEnds { chain, end } }
+}
+
+/// The period moved, the money did not: only what is before it may be paid.
 fn awaiting(subscription: &Subscription, item: &Item, invoice: &Invoice, policy: &Policy) -> Coverage {
-    let (chain, first) = (subscription.id.clone(), invoice.reason == InvoiceReason::SubscriptionCreate);
-    let invoice = invoice.id.clone();
-    if subscription.collection == Collection::SendInvoice && policy.unpaid_invoice == Unpaid::Grant {
+    let chain = subscription.id.clone();
+    if is_trusted(subscription, policy) {
         let (end, renews) = (item.period.end, renews(subscription, item.period.end));
-        let because = Reason::SentInvoiceTrusted { chain, invoice };
+        let because = Reason::SentInvoiceTrusted { chain, invoice: invoice.id.clone() };
         return Coverage::to(held(end, renews, policy), renews, because);
     }
-    if first {
-        return Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice });
+    if invoice.reason == InvoiceReason::SubscriptionCreate {
+        return Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice: invoice.id.clone() });
     }
-    let paid_end = item.period.start;
-    let because = Reason::AwaitingPayment { chain, invoice, paid_end };
+    if invoice.is_processing {
+        return processing(subscription, item, invoice, policy);
+    }
+    let paid_end = paid_through(subscription, item, policy);
+    let because = Reason::AwaitingPayment { chain, invoice: invoice.id.clone(), paid_end };
     Coverage::to(after(paid_end, policy.slack()), true, because)
 }
 
+/// The payment of a renewal is on its way: a bank debit takes days. It covers no more than the period it pays for.
+fn processing(subscription: &Subscription, item: &Item, invoice: &Invoice, policy: &Policy) -> Coverage {
+    let until = after(paid_through(subscription, item, policy), policy.processing()).min(item.period.end);
+    let (chain, invoice) = (subscription.id.clone(), invoice.id.clone());
+    Coverage::to(until, renews(subscription, item.period.end), Reason::Processing { chain, invoice, until })
+}
+
+/// A pause of the collection closed the invoice of the running term, or left it as a draft: nobody is to pay it.
+fn waived(subscription: &Subscription, item: &Item, invoice: &Invoice, policy: &Policy) -> Coverage {
+    let (end, renews) = (item.period.end, renews(subscription, item.period.end));
+    let because = Reason::Waived { chain: subscription.id.clone(), invoice: invoice.id.clone(), end };
+    Coverage::to(held(end, renews, policy), renews, because)
+}
+
 fn not_billed_yet(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
-    let paid_end = item.period.start;
+    let paid_end = paid_through(subscription, item, policy);
     let because = Reason::NotBilledYet { chain: subscription.id.clone(), paid_end };
     Coverage::to(after(paid_end, policy.slack()), true, because)
 }
@@ -127,38 +148,45 @@ fn collection_paused(subscription: &Subscription, item: &Item, policy: &Policy) 
     }
 }
 
-/// The payment of the running period failed: access from its start for as long as grace lasts.
 fn past_due(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
     let RunningInvoice::Billed(invoice) = running_invoice(subscription, item) else {
-        return grace(subscription, item, policy);
+        return grace(subscription, paid_through(subscription, item, policy), item, policy);
     };
-    let chain = subscription.id.clone();
     match &invoice.status {
-        // the running term is paid; some other invoice is overdue
+        // the running term is paid; some other invoice is overdue. A grace that is longer than the period stays
         InvoiceStatus::Paid => {
-            let (end, graced) = (item.period.end, after(item.period.start, policy.grace()));
-            Coverage::to(end.max(graced), false, Reason::PaidAndEnds { chain, end })
+            let (end, renews) = (item.period.end, renews(subscription, item.period.end));
+            let graced = after(item.period.start, policy.grace());
+            Coverage::to(end.max(graced), renews, paid_to(subscription, end, renews))
         }
-        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, invoice),
-        InvoiceStatus::Draft | InvoiceStatus::Open if invoice.reason == InvoiceReason::SubscriptionCreate => {
-            Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice: invoice.id.clone() })
-        }
-        InvoiceStatus::Draft | InvoiceStatus::Open => grace(subscription, item, policy),
         InvoiceStatus::Unknown(status) => unknown_invoice(invoice, status),
+        _ if is_waived(invoice, policy) => waived(subscription, item, invoice, policy),
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => never_paid(subscription, item, invoice, policy),
+        InvoiceStatus::Draft | InvoiceStatus::Open if invoice.reason == InvoiceReason::SubscriptionCreate => {
+            let (chain, invoice) = (subscription.id.clone(), invoice.id.clone());
+            Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice })
+        }
+        InvoiceStatus::Draft | InvoiceStatus::Open if invoice.is_processing => {
+            processing(subscription, item, invoice, policy)
+        }
+        InvoiceStatus::Draft | InvoiceStatus::Open => {
+            grace(subscription, paid_through(subscription, item, policy), item, policy)
+        }
     }
 }
 
-fn grace(subscription: &Subscription, item: &Item, policy: &Policy) -> Coverage {
-    let unpaid_since = item.period.start;
+/// A payment failed: access for the grace from where the unpaid time began.
+pub(crate) fn grace(subscription: &Subscription, since: Timestamp, item: &Item, policy: &Policy) -> Coverage {
     let renews = renews(subscription, item.period.end);
-    let covered = Covered { until: after(unpaid_since, policy.grace()), renews, in_grace: true };
-    Coverage::Until(covered, Reason::Grace { chain: subscription.id.clone(), unpaid_since })
+    let covered = Covered { until: after(since, policy.grace()), renews, unpaid_since: Some(since) };
+    let because = Reason::Grace { chain: subscription.id.clone(), unpaid_since: since };
+    limited(Coverage::Until(covered, because), subscription.cancel_at)
 }
 
-/// The running term will not be paid: access ends where it began.
-fn never_paid(subscription: &Subscription, item: &Item, invoice: &Invoice) -> Coverage {
+/// The running term will not be paid: access ends where the paid time did.
+fn never_paid(subscription: &Subscription, item: &Item, invoice: &Invoice, policy: &Policy) -> Coverage {
     let because = Reason::InvoiceNotPaid { chain: subscription.id.clone(), invoice: invoice.id.clone() };
-    Coverage::to(item.period.start, false, because)
+    Coverage::to(paid_through(subscription, item, policy), false, because)
 }
 
 fn unknown_invoice(invoice: &Invoice, status: &str) -> Coverage {
@@ -175,7 +203,7 @@ fn held(end: Timestamp, renews: bool, policy: &Policy) -> Timestamp {
     if renews { after(end, policy.slack()) } else { end }
 }
 
-fn limited(coverage: Coverage, cancel_at: Option<Timestamp>) -> Coverage {
+pub(crate) fn limited(coverage: Coverage, cancel_at: Option<Timestamp>) -> Coverage {
     match (coverage, cancel_at) {
         (Coverage::Until(covered, because), Some(limit)) => {
             Coverage::Until(Covered { until: covered.until.min(limit), ..covered }, because)

@@ -7,7 +7,7 @@ use crate::model::clock::{Timestamp, after};
 use crate::model::expected::{Entitlement, Expected, Refund};
 use crate::model::ledger::Entry;
 use crate::model::mode::Mode;
-use crate::model::profile::BARE;
+use crate::model::profile::{BARE, StoreSubscription};
 use crate::model::reason::Reason;
 use crate::model::rules::Protocol;
 use crate::model::sale::Sale;
@@ -212,6 +212,9 @@ fn unwanted(level: &Level<'_>, expected: &Expected, reports: &Reports, last: Opt
     let no = expected.withheld(level.name, &held.sale.original);
     let refund = no.map_or(Refund::No, |no| no.refund);
     let because = no.map_or(Reason::NothingGivesIt, |no| no.because.clone());
+    if let Some(sold) = other_stores::behind_ours(level).filter(|_| shown.is_some()) {
+        return left_to_store(level, sold, refund, because, last);
+    }
     let revoke = revocation(level, refund, because, &held.sale.original);
     match last {
         Some(entry) if matches!(entry.step, Step::RevokeAccess(_)) => once_more(level, entry, revoke),
@@ -220,6 +223,39 @@ fn unwanted(level: &Level<'_>, expected: &Expected, reports: &Reports, last: Opt
             Desired::Wait(level.lags_until(entry).unwrap_or(level.case.now), Reason::WaitsForProfile)
         }
         _ => revoke,
+    }
+}
+
+/// Ours ends, and another store pays for the level to an end of its own: it is set to that end instead of revoked, so that
+/// whoever pays there is not locked out.
+fn left_to_store(
+    level: &Level<'_>,
+    sold: &StoreSubscription,
+    refund: Refund,
+    because: Reason,
+    last: Option<&Entry>,
+) -> Desired {
+    let (store, until) = (sold.store.clone(), sold.until);
+    if level.actual.is_some_and(|actual| actual.until.is_same_second(until)) {
+        let keeps = Reason::OtherStoreKeeps { store };
+        // its store may renew it then
+        return until.at().map_or(Desired::Nothing(Some(keeps.clone())), |end| Desired::Wait(end, keeps));
+    }
+    let grant = GrantAccess {
+        level: level.name.clone(),
+        until,
+        starts_at: None,
+        store: BARE.0.to_owned(),
+        sale: Sale::of_promotion(&store),
+        sandbox: level.case.rules.mode == Mode::Test,
+    };
+    let refund_unreported = refund == Refund::Yes && !level.case.rules.protocol.reports_sales();
+    let because = Reason::LeftToStore { store, until, because: Box::new(because), refund_unreported };
+    let granted = level.granted(last, &grant);
+    let desired = Desired::Grant(grant, because);
+    match granted {
+        Some(entry) => once_more(level, entry, desired),
+        None => desired,
     }
 }
 

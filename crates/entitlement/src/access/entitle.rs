@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::access::coverage::{Coverage, coverage, money_back};
 use crate::access::one_time;
+use crate::access::price_change;
 use crate::model::access_level::AccessLevel;
-use crate::model::billing::{About, Billing, Item, Status, Subscription};
+use crate::model::billing::{About, Billing, Item, Subscription};
 use crate::model::catalog::{Mapped, Offering};
 use crate::model::clock::Timestamp;
 use crate::model::expected::{Entitlement, Expected, MayGive, Refund, Unknown, Withheld};
@@ -75,16 +76,19 @@ fn add_subscription(
         return;
     }
     for item in sorted(&subscription.items, |item| &item.id) {
+        let coverage = coverage(subscription, item, &rules.policy, refunds, now);
         match rules.catalog.of(&item.price, &item.product) {
             Mapped::Gives(offerings) => {
-                let covered = coverage(subscription, item, &rules.policy, refunds, now);
-                if let Some(alarm) = alarm(&covered, subscription, item, refunds) {
-                    expected.alarms.push(alarm);
-                }
-                Sold { subscription, item, offerings: &offerings, rules }.add(&covered, expected);
+                expected.alarms.extend(alarm(&coverage, subscription, item, refunds));
+                Sold { subscription, item, offerings: &offerings, rules }.add(&coverage, expected);
             }
             Mapped::Ignored => {}
-            Mapped::Unmapped => add_unmapped(subscription, item, expected),
+            Mapped::Unmapped => add_unmapped(subscription, item, &coverage, now, expected),
+        }
+    }
+    for (item, coverage) in price_change::kept(subscription, rules, refunds) {
+        if let Mapped::Gives(offerings) = rules.catalog.of(&item.price, &item.product) {
+            Sold { subscription, item: &item, offerings: &offerings, rules }.add(&coverage, expected);
         }
     }
 }
@@ -110,7 +114,10 @@ impl Sold<'_> {
     /// Adds what each of the offerings gives, or why it gives nothing.
     fn add(&self, coverage: &Coverage, expected: &mut Expected) {
         for offering in self.offerings {
-            match coverage {
+            let coverage = price_change::unpaid_change(self.subscription, self.item, &offering.level, self.rules)
+                .filter(|_| matches!(coverage, Coverage::Until(..)))
+                .unwrap_or_else(|| coverage.clone());
+            match &coverage {
                 Coverage::Until(covered, because) => {
                     expected.entitlements.push(self.entitlement(offering, *covered, because));
                 }
@@ -133,7 +140,7 @@ impl Sold<'_> {
             starts_at: Some(self.subscription.started.unwrap_or(self.subscription.created)),
             sale: self.sale(offering, covered),
             will_renew: covered.renews,
-            in_grace: covered.in_grace,
+            in_grace: covered.unpaid_since.is_some(),
             because: because.clone(),
         }
     }
@@ -141,10 +148,13 @@ impl Sold<'_> {
     fn sale(&self, offering: &Offering, covered: Covered) -> Sale {
         let sale = sale_of::item(self.subscription, self.item, offering, self.rules);
         let sale = self.charged_once(sale, offering);
-        match self.rules.protocol.reports_sales() {
-            true => sale_status::of_item(sale, self.subscription, self.item, covered),
-            false => sale,
+        if !self.rules.protocol.reports_sales() {
+            return sale;
         }
+        // of a change of price that is not paid there is no sale yet
+        let is_unpaid_change = covered.unpaid_since.is_some_and(|since| since > self.item.period.start);
+        let price = sale.price.clone().filter(|_| !is_unpaid_change);
+        sale_status::of_item(Sale { price, ..sale }, self.subscription, self.item, covered)
     }
 
     fn withheld(&self, offering: &Offering, refund: Refund, because: &Reason) -> Withheld {
@@ -158,7 +168,7 @@ impl Sold<'_> {
     fn refunded_sale(&self, offering: &Offering) -> Sale {
         let sale = sale_of::running_term(self.subscription, self.item, offering, self.rules);
         let sale = self.charged_once(sale, offering);
-        let covered = Covered { until: self.item.period.end, renews: false, in_grace: false };
+        let covered = Covered { until: self.item.period.end, renews: false, unpaid_since: None };
         sale_status::of_item(sale, self.subscription, self.item, covered)
     }
 
@@ -167,9 +177,26 @@ impl Sold<'_> {
     }
 }
 
-/// An unmapped price may give any level, so it holds what was granted. One that is over concerns nobody.
-fn add_unmapped(subscription: &Subscription, item: &Item, expected: &mut Expected) {
-    if matches!(subscription.status, Status::Canceled | Status::IncompleteExpired | Status::Incomplete) {
+/// An unmapped price may give any level, so it holds what was granted, also against a refund. One that can give nothing,
+/// since it is over, paused or not paid, holds nothing.
+fn add_unmapped(
+    subscription: &Subscription,
+    item: &Item,
+    coverage: &Coverage,
+    now: Timestamp,
+    expected: &mut Expected,
+) {
+    if let Coverage::Until(covered, _) = coverage
+        && covered.until > now
+    {
+        expected.changes_by(covered.until);
+    }
+    let may_give = match coverage {
+        Coverage::Until(covered, _) => covered.until > now,
+        Coverage::Nothing(refund, _) => *refund == Refund::Yes,
+        Coverage::Unknown(_) => true,
+    };
+    if !may_give {
         return;
     }
     let chain = subscription.id.clone();

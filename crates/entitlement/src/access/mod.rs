@@ -8,5 +8,6 @@ pub mod level;
 pub mod one_time;
 pub mod other_stores;
 pub mod overridden;
+pub(crate) mod price_change;
 pub mod reconcile;
 pub mod running_invoice;

@@ -4,7 +4,7 @@ use chrono::Duration;
 
 use crate::access::level::Level;
 use crate::case::Case;
-use crate::equivalence::{Given, comes_from};
+use crate::equivalence::Given;
 use crate::model::clock::{Timestamp, after};
 use crate::model::expected::{Entitlement, Expected};
 use crate::model::mode::Mode;
@@ -27,7 +27,7 @@ pub(crate) fn store_of(actual: &ActualLevel) -> String {
 /// A right that is not ours and lasts at least as long as `grant` needs nothing from us.
 pub(crate) fn lasts_longer(level: &Level<'_>, grant: &GrantAccess) -> Option<Reason> {
     let actual = level.actual?;
-    let is_ours = comes_from(actual, Given::by_grant(grant)) || level.is_ours(actual);
+    let is_ours = level.comes_from(actual, Given::by_grant(grant)) || level.is_ours(actual);
     if is_ours || actual.until < grant.until {
         return None;
     }
@@ -65,16 +65,30 @@ fn paid_behind_ours<'a>(level: &Level<'a>) -> Option<&'a String> {
 }
 
 fn is_hidden(sold: &StoreSubscription, case: &Case) -> bool {
-    let is_paid = sold.until.is_after(case.now) && sold.sandbox == (case.rules.mode == Mode::Test);
     let mut running = case.profile.levels.iter().filter(|actual| actual.runs(case.now));
-    let is_shown = running
-        .any(|actual| (actual.store.as_ref(), actual.product.as_ref()) == (Some(&sold.store), Some(&sold.product)));
-    is_paid && is_another_paid_store(&sold.store, case) && !is_shown
+    is_paid(sold, case) && !running.any(|actual| sold.is_shown_by(actual))
+}
+
+/// Whether another store's subscription runs, and somebody pays for it.
+fn is_paid(sold: &StoreSubscription, case: &Case) -> bool {
+    let is_of_mode = sold.sandbox == (case.rules.mode == Mode::Test);
+    sold.until.is_after(case.now) && is_of_mode && is_another_paid_store(&sold.store, case)
 }
 
 fn may_hide(actual: &ActualLevel, hidden: &StoreSubscription, case: &Case) -> bool {
     let is_elsewhere = actual.store.as_ref().is_some_and(|store| is_another_paid_store(store, case));
     !is_elsewhere && actual.until >= hidden.until
+}
+
+/// The subscription of another store that pays for a level of ours as well, and that taking ours would destroy: one that no
+/// level shows, since ours stands in front of it, or one whose ids the level shows with the end of ours. The profile does
+/// not say which level a hidden one opens: each that may hide it is left to it.
+pub(crate) fn behind_ours<'a>(level: &Level<'a>) -> Option<&'a StoreSubscription> {
+    let (case, actual) = (level.case, level.actual?);
+    let is_behind = |sold: &&StoreSubscription| {
+        is_paid(sold, case) && sold.until <= actual.until && (sold.is_shown_by(actual) || is_hidden(sold, case))
+    };
+    case.profile.sold.iter().filter(is_behind).max_by_key(|sold| sold.until)
 }
 
 /// Adds to `plan` a sync at the end of each right that another store may renew, since it renews without a trigger here.

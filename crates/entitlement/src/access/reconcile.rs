@@ -9,6 +9,7 @@ use crate::access::level::Level;
 use crate::access::other_stores;
 use crate::case::Case;
 use crate::enqueue::{Enqueued, enqueue};
+use crate::equivalence::{Given, shows};
 use crate::model::access_level::AccessLevel;
 use crate::model::clock::after;
 use crate::model::expected::Expected;
@@ -119,9 +120,18 @@ fn add_grant(
     match enqueued {
         Enqueued::Due(planned) => {
             access.grants.push(*planned);
+            sync_when_it_is_proved(decided, grant, plan);
             None
         }
         Enqueued::Waits(..) | Enqueued::Refused(..) => Some(grant.level.clone()),
+    }
+}
+
+/// What is granted because the profile may lag, though it shows just that, is not needed once it cannot.
+fn sync_when_it_is_proved(decided: &Decided<'_>, grant: &GrantAccess, plan: &mut Plan) {
+    let level = &decided.level;
+    if level.actual.is_some_and(|actual| shows(actual, Given::by_grant(grant))) {
+        decided.last.and_then(|entry| level.lags_until(entry)).into_iter().for_each(|at| plan.sync_again_by(at));
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Profile {
     pub exists: bool,
     /// One entry a level.
     pub levels: Vec<ActualLevel>,
-    /// What stores sold, whether a level shows it or a longer right stands before it. It decides nothing.
+    /// What stores sold, whether a level shows it or a longer right stands before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sold: Vec<StoreSubscription>,
 }
@@ -31,6 +31,14 @@ pub struct StoreSubscription {
     pub until: Until,
     /// It was bought in the store's sandbox, where nobody pays.
     pub sandbox: bool,
+}
+
+impl StoreSubscription {
+    /// Whether `actual` is shown under its store and product.
+    #[must_use]
+    pub fn is_shown_by(&self, actual: &ActualLevel) -> bool {
+        (Some(&self.store), Some(&self.product)) == (actual.store.as_ref(), actual.product.as_ref())
+    }
 }
 
 /// One right as the destination shows it, running or over.

@@ -41,6 +41,16 @@ pub enum Reason {
         chain: String,
         end: Timestamp,
     },
+    Waived {
+        chain: String,
+        invoice: String,
+        end: Timestamp,
+    },
+    Processing {
+        chain: String,
+        invoice: String,
+        until: Timestamp,
+    },
     SentInvoiceTrusted {
         chain: String,
         invoice: String,
@@ -155,6 +165,14 @@ pub enum Reason {
     OtherStoreKeeps {
         store: String,
     },
+    LeftToStore {
+        store: String,
+        until: Until,
+        because: Box<Reason>,
+        /// The refund travels on a revoke alone, so nobody reports it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        refund_unreported: bool,
+    },
     #[serde(alias = "unsure")]
     Unknown {
         because: Box<Reason>,
@@ -204,6 +222,15 @@ impl Reason {
             Self::CollectionPaused { chain, end } => {
                 format!("collection of `{chain}` is paused and access kept; its period ends at {}", day(end))
             }
+            Self::Waived { chain, invoice, end } => format!(
+                "invoice `{invoice}` of `{chain}` was closed by a pause before anybody tried to collect it; access stays to {}",
+                day(end)
+            ),
+            Self::Processing { chain, invoice, until } => format!(
+                "the payment of invoice `{invoice}` of `{chain}` is on its way; access stays to {} at most \
+                 (`policy.processing_grace`)",
+                day(until)
+            ),
             Self::SentInvoiceTrusted { chain, invoice } => {
                 format!("invoice `{invoice}` of `{chain}` was sent and is trusted to be paid")
             }
@@ -277,6 +304,13 @@ impl Reason {
             }
             Self::PaidTwice { store, chain } => {
                 format!("double subscription: `{store}` and `{chain}` are both paid for this level")
+            }
+            Self::LeftToStore { store, until, because, refund_unreported } => {
+                let refund = if *refund_unreported { "; the refund is not reported" } else { "" };
+                format!(
+                    "{because}; `{store}` is paid for this level {}, so it ends then and is not revoked{refund}",
+                    span(*until)
+                )
             }
             Self::OtherStoreKeeps { store } => format!("the right shown comes from `{store}` and is not ours to take"),
             Self::Unknown { because } => format!("kept as it is, since {because}"),

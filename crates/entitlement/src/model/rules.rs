@@ -65,6 +65,9 @@ impl Protocol {
 pub struct Policy {
     /// Seconds of access after the start of an unpaid period.
     pub past_due_grace: i64,
+    /// Seconds of access after the start of a period whose payment is on its way, such as a bank debit.
+    #[serde(default = "processing_grace")]
+    pub processing_grace: i64,
     /// Seconds of access after a paid period while the next invoice is a draft.
     pub renewal_slack: i64,
     /// Seconds within which a profile may lag behind a confirmed write.
@@ -102,10 +105,11 @@ pub enum TestClocks {
 }
 
 impl Default for Policy {
-    /// The defaults of the settings: 3 days, 2 hours, 30 seconds; keep, keep, revoke, keep, wait, refuse.
+    /// The defaults of the settings: 3 days, 7 days, 2 hours, 30 seconds; keep, keep, revoke, keep, wait, refuse.
     fn default() -> Self {
         Self {
             past_due_grace: 3 * 24 * 3600,
+            processing_grace: processing_grace(),
             renewal_slack: 2 * 3600,
             profile_lag: 30,
             pause_collection: Choice::Keep,
@@ -125,6 +129,12 @@ impl Policy {
         span(self.past_due_grace)
     }
 
+    /// [`Policy::processing_grace`] as a span.
+    #[must_use]
+    pub fn processing(&self) -> Duration {
+        span(self.processing_grace)
+    }
+
     /// [`Policy::renewal_slack`] as a span.
     #[must_use]
     pub fn slack(&self) -> Duration {
@@ -136,6 +146,11 @@ impl Policy {
     pub fn lag(&self) -> Duration {
         span(self.profile_lag)
     }
+}
+
+/// The default, also of cases that were saved before there was the setting.
+fn processing_grace() -> i64 {
+    7 * 24 * 3600
 }
 
 fn span(seconds: i64) -> Duration {

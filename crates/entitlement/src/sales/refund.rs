@@ -69,8 +69,9 @@ impl Refunds {
         for purchase in &billing.purchases {
             sales.extend(refunded_sale(&purchase.id, &purchase.id, self.of_purchase(purchase)));
         }
-        sales.sort_by(|one, other| (&one.chain, &one.id).cmp(&(&other.chain, &other.id)));
-        sales.dedup();
+        // two payments of one id: that of the smaller reason, so that the order of what is read does not matter
+        sales.sort_by_cached_key(|sale| (sale.chain.clone(), sale.id.clone(), sale.because.sentence()));
+        sales.dedup_by(|one, other| (&one.chain, &one.id) == (&other.chain, &other.id));
         sales
     }
 }
@@ -86,14 +87,15 @@ fn refunded_sale(chain: &str, id: &str, effect: &Effect) -> Option<RefundedSale>
 
 /// Judges a payment of `total` (smallest unit) of which `back` went back.
 ///
-/// Refunds and lost disputes add up; together they are full when they reach the total. A lost dispute is a full refund
-/// whatever its amount, since the payer took the payment back.
+/// Refunds add up; they are full when they reach the money that was received, which credit and balance make less than the
+/// total. A lost dispute is a full refund whatever its amount, since the payer took the payment back.
 fn effect(id: &str, total: i64, back: &MoneyBack, policy: &Policy) -> Effect {
     let has_dispute = |state: &DisputeState| back.disputes.iter().any(|dispute| &dispute.state == state);
     if has_dispute(&DisputeState::Lost) {
         return withheld(policy.full_refund, Refund::Yes, Reason::DisputeLost { payment: id.into() });
     }
-    if total > 0 && back.refunded >= total {
+    let received = back.received.unwrap_or(total);
+    if received > 0 && back.refunded >= received {
         return withheld(policy.full_refund, Refund::Yes, Reason::Refunded { payment: id.into() });
     }
     if back.refunded > 0 && policy.partial_refund == Choice::Revoke {

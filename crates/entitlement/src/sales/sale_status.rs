@@ -5,18 +5,19 @@ use crate::model::clock::Timestamp;
 use crate::model::sale::{Sale, SaleStatus, reported_id};
 use crate::model::until::Until;
 
-/// To when an item is covered, whether it renews, and whether that is grace.
+/// To when an item is covered, whether it renews, and since when it is not paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Covered {
     /// Final: slack, grace and the end of a cancellation are in it.
     pub until: Timestamp,
     pub renews: bool,
-    pub in_grace: bool,
+    /// The start of what is not paid, while it is covered by grace.
+    pub unpaid_since: Option<Timestamp>,
 }
 
 /// The sale of `item` with its status while it gives access as it is `covered`.
 ///
-/// In grace the running period is not paid: what was paid for ended where it began, and that is when the payment failed.
+/// In grace, what was paid for ended where the first unpaid period began, and that is when the payment failed.
 #[must_use]
 pub fn of_item(sale: Sale, subscription: &Subscription, item: &Item, covered: Covered) -> Sale {
     let began = subscription.started.unwrap_or(subscription.created);
@@ -24,12 +25,12 @@ pub fn of_item(sale: Sale, subscription: &Subscription, item: &Item, covered: Co
     let bought_at = invoice.map_or(began, paid_at);
     let stopped_at = subscription.canceled_at.or(subscription.ended_at).filter(|_| !covered.renews);
     let status = SaleStatus {
-        paid_until: Until::At(if covered.in_grace { item.period.start } else { covered.until }),
+        paid_until: Until::At(covered.unpaid_since.unwrap_or(covered.until)),
         renews: covered.renews,
         stopped_at,
         stop: subscription.stop.filter(|_| stopped_at.is_some()),
-        payment_failed_at: covered.in_grace.then_some(item.period.start),
-        grace_until: covered.in_grace.then_some(covered.until),
+        payment_failed_at: covered.unpaid_since,
+        grace_until: covered.unpaid_since.map(|_| covered.until),
         country: subscription.country.clone(),
         variation: subscription.variation.clone(),
         ..bought(&sale, apart(subscription, item), began, bought_at)

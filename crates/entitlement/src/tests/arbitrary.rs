@@ -15,8 +15,8 @@ use crate::case::Case;
 use crate::model::account::Account;
 use crate::model::attributes::{AttributeName, AttributeValue, Fact, SourcedAttribute};
 use crate::model::billing::{
-    About, Billing, Collection, Discount, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, MoneyBack,
-    Period, Purchase, PurchaseState, Status, Stop, Subscription,
+    About, Billing, Collection, Discount, Dispute, DisputeState, Gap, Invoice, InvoiceReason, InvoiceStatus, Line,
+    MoneyBack, Period, Purchase, PurchaseState, Status, Stop, Subscription,
 };
 use crate::model::clock::Timestamp;
 use crate::model::ledger::State;
@@ -47,6 +47,7 @@ fn policy() -> impl Strategy<Value = Policy> {
     let choices = (choice(), choice(), choice(), choice());
     (spans, choices, unpaid, clocks).prop_map(|(spans, choices, unpaid_invoice, test_clocks)| Policy {
         past_due_grace: spans.0,
+        processing_grace: 2 * spans.0,
         renewal_slack: spans.1,
         profile_lag: spans.2,
         pause_collection: choices.0,
@@ -95,10 +96,11 @@ fn money_back() -> impl Strategy<Value = MoneyBack> {
         DisputeState::Unknown("appeal".into()),
     ];
     let dispute = select(states).prop_map(|state| Dispute { state, amount: 999 });
-    let some = (select(vec![0, 500, 999]), vec(dispute, 0..2));
+    let received = proptest::option::of(select(vec![500, 999]));
+    let some = (select(vec![0, 500, 999]), vec(dispute, 0..2), received);
     prop_oneof![
         3 => Just(MoneyBack::default()),
-        1 => some.prop_map(|(refunded, disputes)| MoneyBack { refunded, disputes, received: None }),
+        1 => some.prop_map(|(refunded, disputes, received)| MoneyBack { refunded, received, disputes }),
     ]
 }
 
@@ -123,12 +125,17 @@ fn invoices(price: &'static str, running: Period) -> impl Strategy<Value = Vec<I
     let code = proptest::option::of(Just("promo_1".to_owned()));
     let discount = proptest::option::weighted(0.2, code.prop_map(|code| Discount { coupon: "SUMMER".into(), code }));
     let shape = (any::<bool>(), any::<bool>(), 0..4_i64, discount);
-    let one = (select(reasons), select(states), shape, money_back());
-    let one = one.prop_map(move |(reason, status, (is_former, has_lines, hour, discount), back)| {
+    let waits = (proptest::bool::weighted(0.1), proptest::bool::weighted(0.1), self::price());
+    let one = (select(reasons), select(states), shape, money_back(), waits);
+    let one = one.prop_map(move |(reason, status, (is_former, has_lines, hour, discount), back, waits)| {
         let period = if is_former { former } else { running };
         let mut invoice = invoice("in", reason, status, price, period);
         invoice.created += Duration::hours(hour);
         invoice.money_back = back;
+        (invoice.is_processing, invoice.is_uncollected) = (waits.0, waits.1);
+        if invoice.reason == InvoiceReason::SubscriptionUpdate {
+            changes_price(&mut invoice, waits.2);
+        }
         invoice.lines.iter_mut().for_each(|line| line.discount.clone_from(&discount));
         if !has_lines {
             invoice.lines.clear();
@@ -136,6 +143,13 @@ fn invoices(price: &'static str, running: Period) -> impl Strategy<Value = Vec<I
         invoice
     });
     vec(one, 0..4)
+}
+
+/// The lines of a change from another price to that of the invoice.
+fn changes_price(invoice: &mut Invoice, former: &str) {
+    for line in invoice.lines.clone() {
+        invoice.lines.push(Line { price: Some(former.into()), amount: -line.amount, proration: true, ..line });
+    }
 }
 
 fn subscription() -> impl Strategy<Value = Subscription> {

@@ -8,6 +8,7 @@ mod lag;
 mod laws;
 mod ledger_and_profile;
 mod make;
+mod money_covers;
 mod order_of_steps;
 mod other_stores;
 mod overrides;

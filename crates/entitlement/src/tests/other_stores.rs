@@ -1,11 +1,12 @@
-//! What other stores sold, and may renew without anybody ringing.
+//! What other stores sold, and may renew without a trigger.
 
 use chrono::Duration;
 
 use super::*;
 use crate::access::entitle::entitle;
 use crate::model::clock::Timestamp;
-use crate::model::profile::{ActualLevel, BARE};
+use crate::model::profile::{ActualLevel, BARE, StoreSubscription};
+use crate::model::rules::Protocol;
 use crate::status::{Carried, LevelStatus, Status as SaleStatus};
 
 fn renewing(until: Timestamp) -> ActualLevel {
@@ -128,4 +129,85 @@ fn only_what_a_store_of_apps_sold_is_a_second_sale() {
         let status = web.clone().beside(&[seen(store, day(5))], false, &["stripe"], day(3));
         assert_eq!(status.double_subscription, twice, "{store}");
     }
+}
+
+/// A web month is granted over a right of the App Store to day 20, which the profile lists; `shown` is how it shows then.
+fn granted_over(protocol: Protocol, shown: fn(&mut ActualLevel)) -> Case {
+    let mut case = of(day(3), [first_month()]);
+    case.rules.protocol = protocol;
+    case.profile.levels = vec![foreign("premium", Until::At(day(20)))];
+    case.profile.sold = vec![StoreSubscription {
+        store: "app_store".into(),
+        product: "ios".into(),
+        until: Until::At(day(20)),
+        sandbox: false,
+    }];
+    carry_out(&mut case);
+    case.profile.levels.iter_mut().for_each(shown);
+    case.now = day(4);
+    case
+}
+
+fn under_the_stores_ids(level: &mut ActualLevel) {
+    let store = foreign("premium", level.until);
+    *level = ActualLevel { until: level.until, ..store };
+}
+
+const PROTOCOLS: [Protocol; 3] = [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly];
+
+fn take(mut case: Case, subscriptions: impl IntoIterator<Item = Subscription>) -> Case {
+    case.billing.subscriptions = subscriptions.into_iter().collect();
+    case
+}
+
+fn refunded_month() -> Subscription {
+    let mut sub = first_month();
+    sub.invoices[0].money_back = refund(999);
+    sub
+}
+
+#[test]
+fn what_another_store_pays_for_behind_ours_stays_to_its_end_when_ours_ends() {
+    for protocol in PROTOCOLS {
+        // refunded; canceled; handed over to another user
+        for subscriptions in [vec![refunded_month()], vec![ended(first_month())], vec![]] {
+            let mut case = take(granted_over(protocol, |_| {}), subscriptions);
+            let sent = steps(&case);
+            assert!(!sent.iter().any(|step| step.starts_with("revoke")), "{protocol:?}: {sent:?}");
+            carry_out(&mut case);
+            let premium = case.profile.level(&level("premium")).unwrap();
+            assert_eq!(premium.until, Until::At(day(20)), "{protocol:?}");
+            assert_eq!(steps(&case), [""; 0], "{protocol:?}");
+            case.now = day(5);
+            assert_eq!(steps(&case), [""; 0], "{protocol:?}");
+        }
+    }
+}
+
+#[test]
+fn ours_is_known_by_its_end_where_the_stores_transaction_hides_it() {
+    for protocol in [Protocol::SalesAndAccess, Protocol::AccessOnly] {
+        let mut case = take(granted_over(protocol, under_the_stores_ids), [refunded_month()]);
+        carry_out(&mut case);
+        let premium = case.profile.level(&level("premium")).unwrap();
+        assert_eq!(premium.until, Until::At(day(20)), "{protocol:?}: {:?}", steps(&case));
+    }
+}
+
+#[test]
+fn a_refund_that_cannot_be_reported_since_another_store_pays_is_said() {
+    let case = take(granted_over(Protocol::AccessWithSale, |_| {}), [refunded_month()]);
+    let because = decide(&case).steps.remove(0).because.to_string();
+    assert!(because.contains("`app_store`") && because.ends_with("the refund is not reported"), "{because}");
+}
+
+#[test]
+fn a_store_that_is_not_paid_any_more_keeps_nothing() {
+    let mut case = take(granted_over(Protocol::AccessWithSale, |_| {}), [refunded_month()]);
+    case.profile.sold[0].until = Until::At(day(2));
+    assert_eq!(steps(&case), ["revoke premium as refund"]);
+}
+
+fn ended(sub: Subscription) -> Subscription {
+    Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..sub }
 }

@@ -125,9 +125,9 @@ impl CatchUp {
         Ok(caught.missed)
     }
 
-    /// How far back all sources list their events, those that do.
+    /// How far back the source lists its events that lists them longest; `None` where none does.
     #[must_use]
-    pub fn reaches_back(&self) -> Option<Duration> {
+    pub fn longest_reach(&self) -> Option<Duration> {
         self.feeds().map(|(_, feed)| feed.reaches_back()).max()
     }
 

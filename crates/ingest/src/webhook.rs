@@ -49,7 +49,7 @@ pub fn routes(ingest: Ingest) -> Router {
     let Ingest { store, receivers, bodies, clock } = ingest;
     receivers.into_iter().fold(Router::new(), |router, receiver| {
         let path = receiver.path().to_owned();
-        let route = Route { store: store.clone(), receiver, bodies, clock, last_complaint: Mutex::new(None) };
+        let route = Route { store: store.clone(), receiver, bodies, clock, last_logged: Mutex::new(None) };
         router.merge(Router::new().route(&path, post(take_in)).with_state(Arc::new(route)))
     })
 }
@@ -58,7 +58,7 @@ async fn take_in(State(route): State<Arc<Route>>, request: Request) -> Response 
     match route.take(request).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(refusal) => {
-            route.complain(&refusal);
+            route.log_bad_signature(&refusal);
             refusal.into_response()
         }
     }
@@ -71,7 +71,7 @@ struct Route {
     bodies: Bodies,
     clock: Clock,
     /// When a bad signature was last logged.
-    last_complaint: Mutex<Option<Instant>>,
+    last_logged: Mutex<Option<Instant>>,
 }
 
 impl Route {
@@ -85,7 +85,7 @@ impl Route {
         let body = body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
         let slot = self.store.slot().ok_or(Refusal::Busy)?;
         let event = self.event(&head.headers, &body)?;
-        // they hold the connection's buffers, which thousands that wait would hold with them
+        // the rest waits for the database: thousands of requests that wait must not hold their buffers meanwhile
         drop((head, body));
         let record = Received::of(&event);
         let kept = slot.record(event).await.map_err(|_| Refusal::Database)?;
@@ -112,8 +112,8 @@ impl Route {
         }
     }
 
-    /// What was signed and cannot be read is kept whole. It has no id of its own, so that it is named by its content: the
-    /// same thing sent again is kept once.
+    /// An event whose signature is right and that cannot be read, kept whole. Without an id that can be read it is named
+    /// after its content, so that it is recorded once however often it is sent.
     fn unreadable(&self, body: &[u8], now: Timestamp, reason: String) -> Event {
         let digest = hex::encode(&Sha256::digest(body)[..12]);
         let id = Account::new(self.receiver.name(), &format!("unreadable_{digest}"));
@@ -127,10 +127,10 @@ impl Route {
         }
     }
 
-    /// A wrong secret must show in the log; a stranger who knocks must not fill it.
-    fn complain(&self, refusal: &Refusal) {
+    /// Logged, since the secret in the settings may be wrong; once a minute at most, since anybody can send a bad signature.
+    fn log_bad_signature(&self, refusal: &Refusal) {
         let Refusal::Signature(what) = refusal else { return };
-        let mut last = self.last_complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last_logged.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_some_and(|last| last.elapsed() < BAD_SIGNATURE_EVERY) {
             return;
         }

@@ -24,9 +24,9 @@ pub fn from(catch_up: &CatchUp, since: Since) -> Result<CatchUpFrom, OperatorErr
     if at > now {
         return Err(OperatorError::Invalid(format!("`since` lies in the future: {}", absolute(at))));
     }
-    let reaches_back = catch_up.reaches_back().unwrap_or_default();
-    let oldest = now - reaches_back;
-    Ok(CatchUpFrom { at: at.max(oldest), most_days: (at < oldest).then(|| reaches_back.num_days()) })
+    let longest_reach = catch_up.longest_reach().unwrap_or_default();
+    let oldest = now - longest_reach;
+    Ok(CatchUpFrom { at: at.max(oldest), most_days: (at < oldest).then(|| longest_reach.num_days()) })
 }
 
 /// Fetches all events since `from`, and records those that the inbox does not hold.

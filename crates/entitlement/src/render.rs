@@ -17,12 +17,12 @@ use crate::model::until::Until;
 pub fn render(case: &Case, plan: &Plan) -> String {
     let mut text = Text(String::new());
     let Case { rules, now, .. } = case;
-    text.line(0, format_args!("at {}: {}, {} mode", day(*now), rules.destination, rules.mode.as_str()));
+    text.line(0, format_args!("at {}: {}, {} mode", time(*now), rules.destination, rules.mode.as_str()));
     expected(&plan.expected, &mut text);
     steps(plan, &mut text);
-    text.list("notes", &plan.notes, |note| format!("{}: {}", note.level, note.because));
-    let next = plan.sync_again_at.map_or_else(|| "when triggered".to_owned(), day);
-    text.line(0, format_args!("sync again: {next}"));
+    text.list("why nothing is sent", &plan.notes, |note| format!("{}: {}", note.level, note.because));
+    let next = plan.sync_again_at.map_or_else(|| "on the next event, or `grantsync resync`".to_owned(), time);
+    text.line(0, format_args!("next sync: {next}"));
     text.0
 }
 
@@ -40,7 +40,7 @@ fn expected(expected: &Expected, text: &mut Text) {
     expected.entitlements.iter().for_each(|right| entitlement(right, text));
     text.list("withheld", &expected.withheld, withheld);
     text.list("unknown", &expected.unknown, |unknown| unknown.because.to_string());
-    text.list("alarms", &expected.alarms, ToString::to_string);
+    text.list("warnings", &expected.alarms, ToString::to_string);
 }
 
 fn entitlement(right: &Entitlement, text: &mut Text) {
@@ -59,7 +59,7 @@ fn withheld(no: &Withheld) -> String {
 
 fn sale(of: &Sale) -> String {
     let Sale { original, id, product, base_plan, price, offer, status: _ } = of;
-    let place = if id == original { "first of its chain".to_owned() } else { format!("in the chain of {original}") };
+    let place = if id == original { "first payment".to_owned() } else { format!("a later payment of {original}") };
     let price = match price {
         Some(price) => format!("{} {}", price.major(), price.code()),
         None => "price unknown".to_owned(),
@@ -74,10 +74,10 @@ fn sale(of: &Sale) -> String {
 }
 
 fn steps(plan: &Plan, text: &mut Text) {
-    text.list("confirmed by the profile", &plan.settled, short);
-    text.list("dropped", &plan.dropped, short);
+    text.list("already there (the profile shows it)", &plan.settled, short);
+    text.list("no longer wanted (dropped)", &plan.dropped, short);
     if plan.steps.is_empty() {
-        text.line(0, format_args!("steps: none"));
+        text.line(0, format_args!("steps: nothing to send"));
     }
     text.list("steps", &plan.steps, step);
     text.list("refused", &plan.refused, refused);
@@ -126,7 +126,7 @@ fn short(key: &StepKey) -> String {
     key.as_str().chars().take(12).collect()
 }
 
-fn day(at: Timestamp) -> String {
+fn time(at: Timestamp) -> String {
     Until::At(at).to_string()
 }
 

@@ -39,6 +39,21 @@ pub fn after(failure: &Failure, attempts: u32, key: &StepKey, now: Timestamp) ->
     }
 }
 
+/// What stands before the last error of a step that was tried for as long as steps are tried.
+const GIVEN_UP: &str = "given up after three days of tries: ";
+
+/// Why a step is not sent again that failed every time, though not for good; `error` is the last one.
+#[must_use]
+pub fn given_up(error: &str) -> String {
+    format!("{GIVEN_UP}{error}")
+}
+
+/// Whether `why` says that a step was given up, and not that it was refused.
+#[must_use]
+pub fn is_given_up(why: &str) -> bool {
+    why.starts_with(GIVEN_UP)
+}
+
 fn wait(failure: &Failure, attempts: u32, key: &StepKey) -> Duration {
     let doublings = attempts.saturating_sub(1).min(12);
     let seconds = (FIRST << doublings).min(LONGEST);

@@ -49,16 +49,18 @@ fn add_gaps(billing: &Billing, expected: &mut Expected) {
     gaps.sort_by_key(|gap| (&gap.what, &gap.about));
     gaps.dedup();
     for gap in gaps {
-        let because = Reason::NotRead { what: gap.what.clone() };
+        let what = gap.what.clone();
         let chain = match &gap.about {
             About::Everything => None,
             About::Chain(chain) => Some(chain.clone()),
             About::MoneyBack => {
+                let because = Reason::MoneyBackNotRead { what };
                 expected.alarms.push(because.clone());
                 expected.refunds_unread = Some(because);
                 continue;
             }
         };
+        let because = Reason::NotRead { what };
         expected.unknown.push(Unknown { chain, may_give: MayGive::Anything, because });
     }
 }

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod profile;
 pub mod reading;
 pub mod reason;
+mod reason_sentence;
 pub mod rules;
 pub mod sale;
 pub mod step;

@@ -1,6 +1,4 @@
-//! Why: every entitlement and every step says it in a sentence.
-
-use std::fmt;
+//! Why: every entitlement and every step has a reason; `reason_sentence.rs` says each in words.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +9,7 @@ use crate::model::until::Until;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
-    // entitled
+    // why a level is given, or a step is sent
     Paid {
         chain: String,
         end: Timestamp,
@@ -65,7 +63,7 @@ pub enum Reason {
     },
     #[serde(alias = "described")]
     AttributesChanged,
-    // withheld
+    // why a level is withheld
     NotPaidYet {
         chain: String,
         status: String,
@@ -106,16 +104,12 @@ pub enum Reason {
     NothingOrdered {
         chain: String,
     },
-    SimulatedTime {
-        chain: String,
-    },
-    OtherMode,
     NothingGivesIt,
     PromotionEnded {
         promotion: String,
     },
     Blocked,
-    // left out
+    // why an attribute is left out
     #[serde(alias = "detail_too_long")]
     AttributeTooLong {
         name: String,
@@ -131,7 +125,11 @@ pub enum Reason {
         name: String,
         write: String,
     },
-    // unknown
+    // why nobody can say what is given
+    OtherMode,
+    SimulatedTime {
+        chain: String,
+    },
     UnknownStatus {
         chain: String,
         status: String,
@@ -152,7 +150,11 @@ pub enum Reason {
     NotRead {
         what: String,
     },
-    // why no step is needed, or none can be made
+    /// Refunds and disputes: access goes on as if none had come.
+    MoneyBackNotRead {
+        what: String,
+    },
+    // why nothing is sent, or not now
     AlreadyThere,
     PaidTwice {
         store: String,
@@ -190,151 +192,4 @@ pub enum Reason {
     WaitsForReplacement {
         level: String,
     },
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sentence())
-    }
-}
-
-impl Reason {
-    /// The reason as a sentence without its full stop.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        self.entitled().or_else(|| self.withheld()).or_else(|| self.unknown()).unwrap_or_else(|| self.idle())
-    }
-
-    fn entitled(&self) -> Option<String> {
-        Some(match self {
-            Self::Paid { chain, end } => format!("`{chain}` is paid to {} and renews", day(end)),
-            Self::PaidAndEnds { chain, end } => format!("`{chain}` is paid to {} and ends then", day(end)),
-            Self::Trial { chain, end } => format!("`{chain}` is on trial to {}", day(end)),
-            Self::AwaitingPayment { chain, invoice, paid_end } => {
-                format!("`{chain}` was paid to {}; the next invoice `{invoice}` is not paid yet", day(paid_end))
-            }
-            Self::NotBilledYet { chain, paid_end } => {
-                format!("`{chain}` was paid to {}; the next invoice is not made yet", day(paid_end))
-            }
-            Self::Grace { chain, unpaid_since } => {
-                format!("the payment of `{chain}` failed; grace since the unpaid period began at {}", day(unpaid_since))
-            }
-            Self::CollectionPaused { chain, end } => {
-                format!("collection of `{chain}` is paused and access kept; its period ends at {}", day(end))
-            }
-            Self::Waived { chain, invoice, end } => format!(
-                "invoice `{invoice}` of `{chain}` was closed by a pause before anybody tried to collect it; access stays to {}",
-                day(end)
-            ),
-            Self::Processing { chain, invoice, until } => format!(
-                "the payment of invoice `{invoice}` of `{chain}` is on its way; access stays to {} at most \
-                 (`policy.processing_grace`)",
-                day(until)
-            ),
-            Self::SentInvoiceTrusted { chain, invoice } => {
-                format!("invoice `{invoice}` of `{chain}` was sent and is trusted to be paid")
-            }
-            Self::Promotion { promotion, until } => format!("promotion `{promotion}`, lasting {}", span(*until)),
-            Self::AttributesChanged => "the attributes of the user have changed".into(),
-            Self::BoughtOnce { payment, until } => format!("bought once with `{payment}`, lasting {}", span(*until)),
-            _ => return None,
-        })
-    }
-
-    fn withheld(&self) -> Option<String> {
-        Some(match self {
-            Self::NotPaidYet { chain, status } => format!("the first payment of `{chain}` is not made (`{status}`)"),
-            Self::PaymentFailedForGood { chain } => format!("all tries to collect `{chain}` failed"),
-            Self::Paused { chain } => format!("`{chain}` is paused"),
-            Self::CollectionPausedWithholds { chain } => {
-                format!("collection of `{chain}` is paused and `policy.pause_collection` revokes")
-            }
-            Self::Ended { chain, at } => format!("`{chain}` ended at {}", day(at)),
-            Self::PaidTimeOver { chain, at } => format!("what `{chain}` covers was over at {}", day(at)),
-            Self::InvoiceNotPaid { chain, invoice } => format!("invoice `{invoice}` of `{chain}` is not paid"),
-            Self::Refunded { payment } => format!("`{payment}` was refunded in full"),
-            Self::RefundedPartly { payment } => {
-                format!("`{payment}` was refunded in part and `policy.partial_refund` revokes")
-            }
-            Self::DisputeLost { payment } => format!("the dispute of `{payment}` was lost"),
-            Self::DisputeOpen { payment } => format!("`{payment}` is disputed and `policy.dispute_opened` revokes"),
-            Self::NothingOrdered { chain } => format!("the quantity of `{chain}` is 0"),
-            Self::PromotionEnded { promotion } => format!("promotion `{promotion}` was ended"),
-            Self::Blocked => "an operator blocked it; `unblock` ends that".into(),
-            Self::AttributeTooLong { name, most } => {
-                format!("`{name}` is left out, since it is longer than {most} characters")
-            }
-            Self::TooManyAttributes { name, most } => {
-                format!("`{name}` is left out, since there are more than {most} attributes")
-            }
-            Self::AttributeUnfit { name, write } => format!("`{name}` is left out, since it is not {write}"),
-            Self::NothingGivesIt => "nothing that is billed gives this level any more".into(),
-            _ => return None,
-        })
-    }
-
-    fn unknown(&self) -> Option<String> {
-        Some(match self {
-            Self::SimulatedTime { chain } => {
-                format!("`{chain}` lives on a test clock; allow it with `policy.test_clocks = \"allow\"`")
-            }
-            Self::OtherMode => "what is billed is of the other mode (test or live) than the key".into(),
-            Self::UnknownStatus { chain, status } => {
-                format!("`{chain}` has the status `{status}`, which this version does not know")
-            }
-            Self::UnknownDispute { payment, status } => {
-                format!("the dispute of `{payment}` has the status `{status}`, which this version does not know")
-            }
-            Self::UnmappedPrice { chain, price, product } => {
-                format!("`{chain}` sells price `{price}` of product `{product}`, which no [[catalog]] entry maps")
-            }
-            Self::NoDuration { payment, price } => {
-                format!("`{payment}` sold price `{price}` once; its [[catalog]] entry needs `duration`")
-            }
-            Self::NotRead { what } => format!("not everything could be read: {what}"),
-            _ => return None,
-        })
-    }
-
-    /// Why there is no step, or none yet.
-    fn idle(&self) -> String {
-        match self {
-            Self::OtherStoreLasts { store, until } => {
-                format!("the right from `{store}` lasts at least as long ({})", span(*until))
-            }
-            Self::PaidTwice { store, chain } => {
-                format!("double subscription: `{store}` and `{chain}` are both paid for this level")
-            }
-            Self::LeftToStore { store, until, because, refund_unreported } => {
-                let refund = if *refund_unreported { "; the refund is not reported" } else { "" };
-                format!(
-                    "{because}; `{store}` is paid for this level {}, so it ends then and is not revoked{refund}",
-                    span(*until)
-                )
-            }
-            Self::OtherStoreKeeps { store } => format!("the right shown comes from `{store}` and is not ours to take"),
-            Self::Unknown { because } => format!("kept as it is, since {because}"),
-            Self::WaitsForProfile => "just written; the profile may lag".into(),
-            Self::AcceptedButNotShown { times } => {
-                format!("the destination accepted it {times} times and does not show it")
-            }
-            Self::WaitsForRetry { due } => format!("failed before; tried again at {}", day(due)),
-            Self::Refusal { why } => format!("the destination refused it: {why}"),
-            Self::WaitsForReplacement { level } => {
-                format!("kept until `{level}`, which the same subscription gives now, is confirmed")
-            }
-            _ => "the destination shows just that".into(),
-        }
-    }
-}
-
-fn day(at: &Timestamp) -> impl fmt::Display {
-    at.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-fn span(until: Until) -> String {
-    match until {
-        Until::At(_) => format!("until {until}"),
-        Until::Lifetime => until.to_string(),
-    }
 }

@@ -68,7 +68,7 @@ fn what_is_rendered_names_no_user() {
     for (name, case) in saved() {
         let text = render(&case, &decide(&case));
         assert!(!text.contains(case.profile.user.as_str()), "{name}");
-        assert!(text.ends_with('\n') && text.contains("sync again: "), "{name}");
+        assert!(text.ends_with('\n') && text.contains("next sync: "), "{name}");
     }
 }
 

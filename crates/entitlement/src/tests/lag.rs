@@ -54,7 +54,9 @@ fn what_was_accepted_again_and_does_not_show_is_said_to_be() {
     carry_out(&mut case);
     case.profile.levels.clear();
     case.now += seconds(5);
-    assert_eq!(notes(&case), ["the destination accepted it 2 times and does not show it"]);
+    let sentence = "the destination accepted it 2 times and does not show it; check whether another integration writes \
+                    this level";
+    assert_eq!(notes(&case), [sentence]);
 }
 
 #[test]

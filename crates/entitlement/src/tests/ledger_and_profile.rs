@@ -28,7 +28,10 @@ fn state(case: &mut Case) -> &mut State {
 
 #[test]
 fn what_was_granted_and_shows_needs_nothing() {
-    assert_eq!((steps(&granted()), notes(&granted())), (vec![], vec!["the destination shows just that".to_owned()]));
+    assert_eq!(
+        (steps(&granted()), notes(&granted())),
+        (vec![], vec!["the destination already shows this; nothing to send".to_owned()])
+    );
 }
 
 #[test]
@@ -53,7 +56,7 @@ fn a_step_that_failed_waits_for_its_time() {
     *state(&mut case) = State::Intended { attempts: 2, due: day(4) };
     let plan = decide(&case);
     assert_eq!((plan.steps, plan.sync_again_at), (vec![], Some(day(4))));
-    assert_eq!(notes(&case), ["failed before; tried again at 2026-01-05T00:00:00Z"]);
+    assert_eq!(notes(&case), ["the last request failed; it is tried again at 2026-01-05T00:00:00Z"]);
     case.now = day(4);
     assert_eq!(decide(&case).steps[0].attempts, 2);
 }
@@ -94,7 +97,9 @@ fn a_profile_that_lags_is_waited_for_and_then_believed() {
     let mut case = granted();
     case.profile.levels.clear();
     case.now = day(3) + seconds(29);
-    assert_eq!((steps(&case), notes(&case)), (vec![], vec!["just written; the profile may lag".to_owned()]));
+    let sentence = "the destination accepted the last request moments ago, and its profile may take up to \
+                    `policy.profile_lag` to show it; there is nothing to do";
+    assert_eq!((steps(&case), notes(&case)), (vec![], vec![sentence.to_owned()]));
     assert_eq!(decide(&case).sync_again_at, Some(day(3) + seconds(30)));
     case.now = day(3) + seconds(30);
     let plan = decide(&case);
@@ -189,11 +194,12 @@ fn the_clock_may_go_back_without_a_key_being_sent_twice() {
 fn a_right_of_another_store_is_never_taken_or_shortened() {
     let mut case = later(granted(), day(5), [paused()]);
     case.profile.levels = vec![foreign("premium", Until::At(day(300)))];
-    let keeps = "the right shown comes from `app_store` and is not ours to take";
+    let keeps = "this access comes from `app_store`; grantsync did not give it and does not remove it";
     assert_eq!((steps(&case), notes(&case)), (vec![], vec![keeps.to_owned()]));
     case.billing.subscriptions = vec![first_month()];
-    let lasts = "the right from `app_store` lasts at least as long (until 2026-10-28T00:00:00Z)";
-    let twice = "double subscription: `app_store` and `sub_1` are both paid for this level";
+    let lasts = "already unlocked through `app_store` until 2026-10-28T00:00:00Z, so nothing is sent";
+    let twice =
+        "double subscription: `app_store` and `sub_1` are both paid for this level; one of the two should be cancelled";
     assert_eq!((steps(&case), notes(&case)), (vec![], vec![lasts.to_owned(), twice.to_owned()]));
 }
 

@@ -197,8 +197,8 @@ fn what_is_too_long_or_too_many_is_left_out_with_an_alarm() {
     assert_eq!(
         alarms,
         [
-            "`aside` is left out, since it is longer than 5 characters",
-            "`zone` is left out, since there are more than 2 attributes"
+            "attribute `aside` is left out, since its value is longer than 5 characters",
+            "attribute `zone` is left out, since there are more than 2 attributes"
         ]
     );
 }
@@ -317,7 +317,7 @@ fn a_field_is_sent_only_what_it_takes() {
     let plan = decide(&case);
     assert!(steps(&case).contains(&"set profile:email=ann@example.com".to_owned()), "{plan:?}");
     let alarms: Vec<String> = plan.expected.alarms.iter().map(ToString::to_string).collect();
-    assert_eq!(alarms, ["`profile:gender` is left out, since it is not f, m or o"]);
+    assert_eq!(alarms, ["attribute `profile:gender` is left out, since its value is not f, m or o"]);
 }
 
 #[test]

@@ -57,21 +57,24 @@ fn a_refunded_pass_takes_its_span_out() {
 #[test]
 fn a_purchase_that_is_not_settled_waits() {
     let waiting = Purchase { state: PurchaseState::Waiting, ..purchase("cs_1", "life", day(0)) };
-    assert_eq!(withheld(&bought(1, [waiting])), ["the first payment of `cs_1` is not made (`unpaid`)"]);
+    assert_eq!(
+        withheld(&bought(1, [waiting])),
+        ["the first payment of `cs_1` is not made (status `unpaid`), so it gives nothing"]
+    );
 }
 
 #[test]
 fn a_purchase_of_none_gives_nothing() {
     let mut none = purchase("pi_1", "life", day(0));
     none.lines[0].quantity = 0;
-    assert_eq!(withheld(&bought(1, [none])), ["the quantity of `pi_1` is 0"]);
+    assert_eq!(withheld(&bought(1, [none])), ["the quantity of `pi_1` is 0, so it gives nothing"]);
 }
 
 #[test]
 fn a_purchase_without_a_duration_is_for_a_human() {
     let plan = decide(&bought(1, [purchase("pi_1", "gold", day(0))]));
     assert_eq!(plan.steps, vec![]);
-    assert!(plan.expected.unknown[0].because.to_string().contains("needs `duration`"));
+    assert!(plan.expected.unknown[0].because.to_string().contains("has no `duration`"));
     assert_eq!(plan.expected.unknown[0].may_give, MayGive::Level(level("gold")));
 }
 

@@ -44,7 +44,7 @@ fn a_partial_refund_is_policy() {
     let mut case = after(refund(500));
     assert_eq!((until(&case).0, steps(&case)), (day(30) + hours(2), vec![]));
     case.rules.policy.partial_refund = Choice::Revoke;
-    assert_eq!(withheld(&case), ["`in_1` was refunded in part and `policy.partial_refund` revokes"]);
+    assert_eq!(withheld(&case), ["`in_1` was refunded in part, and `policy.partial_refund = \"revoke\"`"]);
     assert_eq!(steps(&case), ["revoke premium as refund"]);
 }
 
@@ -75,14 +75,17 @@ fn an_open_dispute_is_policy_and_no_refund() {
     let mut case = after(dispute(DisputeState::Open));
     assert_eq!(steps(&case), Vec::<String>::new());
     case.rules.policy.dispute_opened = Choice::Revoke;
-    assert_eq!(withheld(&case), ["`in_1` is disputed and `policy.dispute_opened` revokes"]);
+    assert_eq!(withheld(&case), ["`in_1` is disputed, and `policy.dispute_opened = \"revoke\"`"]);
     assert_eq!(steps(&case), ["revoke premium"]);
 }
 
 #[test]
 fn warnings_and_states_newer_than_us_take_nothing() {
     let unknown = DisputeState::Unknown("appeal".into());
-    let alarm = "the dispute of `in_1` has the status `appeal`, which this version does not know".to_owned();
+    let alarm =
+        "the dispute of `in_1` has the status `appeal`, which this version does not know; access is left as it \
+                 is; update grantsync"
+            .to_owned();
     for (state, alarms) in [(DisputeState::Warning, vec![]), (unknown, vec![alarm])] {
         let plan = decide(&after(dispute(state)));
         let said: Vec<_> = plan.expected.alarms.iter().map(ToString::to_string).collect();
@@ -139,7 +142,8 @@ fn money_that_went_back_comes_before_any_other_reason_of_a_chain() {
 fn what_was_refunded_is_not_given_back_while_refunds_cannot_be_read_but_a_new_term_is_given() {
     let mut case = later(after(refund(999)), day(5), [first_month()]);
     case.billing.gaps.push(Gap { about: About::MoneyBack, what: "refunds".into() });
-    let kept = "kept as it is, since not everything could be read: refunds";
+    let kept = "the user keeps exactly what they have, because grantsync could not read refunds; until it can, \
+                access goes on as if nothing had been refunded, and what was taken back is not given again";
     assert_eq!((steps(&case), notes(&case)), (vec![], vec![kept.to_owned()]));
     (case.now, case.billing.subscriptions) = (day(31), vec![second_month(InvoiceStatus::Paid)]);
     assert_eq!(steps(&case), ["grant premium until 2026-03-02T02:00:00Z by in_2"]);

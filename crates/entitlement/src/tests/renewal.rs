@@ -10,7 +10,8 @@ fn past_due(status: InvoiceStatus) -> Subscription {
 fn a_period_that_moved_unpaid_is_held_to_the_paid_end_and_the_slack() {
     for status in [InvoiceStatus::Draft, InvoiceStatus::Open] {
         let case = later(of(day(3), [first_month()]), day(30), [second_month(status)]);
-        let sentence = "`sub_1` was paid to 2026-01-31T00:00:00Z; the next invoice `in_2` is not paid yet";
+        let sentence = "`sub_1` was paid to 2026-01-31T00:00:00Z; the next invoice `in_2` is not paid yet, and access is \
+                        held for `policy.renewal_slack` meanwhile";
         assert_eq!(until(&case), (day(30) + hours(2), sentence.into()));
         assert_eq!(steps(&case), Vec::<String>::new(), "the same right was granted before");
     }
@@ -19,7 +20,7 @@ fn a_period_that_moved_unpaid_is_held_to_the_paid_end_and_the_slack() {
 #[test]
 fn a_draft_older_than_the_slack_holds_nothing() {
     let case = later(of(day(3), [first_month()]), day(30) + hours(2), [second_month(InvoiceStatus::Draft)]);
-    assert_eq!(withheld(&case), ["what `sub_1` covers was over at 2026-01-31T02:00:00Z"]);
+    assert_eq!(withheld(&case), ["access from `sub_1` ended at 2026-01-31T02:00:00Z (paid time, with slack or grace)"]);
     assert_eq!(steps(&case), Vec::<String>::new(), "it ran out by itself");
 }
 
@@ -34,7 +35,8 @@ fn a_paid_renewal_is_a_transaction_of_its_own() {
 fn a_period_that_moved_before_its_invoice_is_made_waits_for_it() {
     let mut sub = first_month();
     sub.items[0].period = period(30, 60);
-    let sentence = "`sub_1` was paid to 2026-01-31T00:00:00Z; the next invoice is not made yet";
+    let sentence = "`sub_1` was paid to 2026-01-31T00:00:00Z; the next invoice is not made yet, and access is held \
+                    for `policy.renewal_slack` meanwhile";
     assert_eq!(until(&of(day(30), [sub])), (day(30) + hours(2), sentence.into()));
 }
 
@@ -42,7 +44,8 @@ fn a_period_that_moved_before_its_invoice_is_made_waits_for_it() {
 fn a_failed_renewal_has_grace_from_the_start_of_the_unpaid_period() {
     let case = later(of(day(3), [first_month()]), day(30) + hours(1), [past_due(InvoiceStatus::Open)]);
     let right = entitled(&case);
-    let sentence = "the payment of `sub_1` failed; grace since the unpaid period began at 2026-01-31T00:00:00Z";
+    let sentence = "the payment of `sub_1` failed; access continues for `policy.past_due_grace` from 2026-01-31T00:00:00Z, \
+                    when the unpaid period began";
     assert_eq!(until(&case), (day(33), sentence.into()));
     assert_eq!((right.in_grace, right.will_renew, right.sale.id.as_str()), (true, true, "sub_1"));
     assert_eq!(steps(&case), ["grant premium until 2026-02-03T00:00:00Z by sub_1"]);
@@ -52,7 +55,7 @@ fn a_failed_renewal_has_grace_from_the_start_of_the_unpaid_period() {
 #[test]
 fn grace_ends_by_itself() {
     let case = later(of(day(31), [past_due(InvoiceStatus::Open)]), day(33), [past_due(InvoiceStatus::Open)]);
-    assert_eq!(withheld(&case), ["what `sub_1` covers was over at 2026-02-03T00:00:00Z"]);
+    assert_eq!(withheld(&case), ["access from `sub_1` ended at 2026-02-03T00:00:00Z (paid time, with slack or grace)"]);
     assert_eq!((steps(&case), decide(&case).sync_again_at), (vec![], None));
 }
 
@@ -67,7 +70,7 @@ fn no_grace_means_the_paid_end() {
 fn a_cycle_invoice_that_will_never_be_paid_ends_grace() {
     for status in [InvoiceStatus::Void, InvoiceStatus::Uncollectible] {
         let case = later(of(day(31), [past_due(InvoiceStatus::Open)]), day(32), [past_due(status)]);
-        assert_eq!(withheld(&case), ["invoice `in_2` of `sub_1` is not paid"]);
+        assert_eq!(withheld(&case), ["invoice `in_2` of `sub_1` is not paid, so its period gives nothing"]);
         assert_eq!(steps(&case), ["revoke premium"]);
     }
 }
@@ -75,7 +78,7 @@ fn a_cycle_invoice_that_will_never_be_paid_ends_grace() {
 #[test]
 fn a_cycle_invoice_that_will_never_be_paid_ends_an_active_term_too() {
     let case = later(of(day(3), [first_month()]), day(30) + hours(1), [second_month(InvoiceStatus::Void)]);
-    assert_eq!(withheld(&case), ["invoice `in_2` of `sub_1` is not paid"]);
+    assert_eq!(withheld(&case), ["invoice `in_2` of `sub_1` is not paid, so its period gives nothing"]);
     assert_eq!(steps(&case), ["revoke premium"]);
 }
 
@@ -95,7 +98,7 @@ fn past_due_with_the_running_term_paid_is_held_to_its_end() {
 fn a_first_payment_that_is_past_due_gives_nothing() {
     let mut sub = Subscription { status: Status::PastDue, ..first_month() };
     sub.invoices[0].status = InvoiceStatus::Open;
-    assert_eq!(withheld(&of(day(1), [sub])), ["invoice `in_1` of `sub_1` is not paid"]);
+    assert_eq!(withheld(&of(day(1), [sub])), ["invoice `in_1` of `sub_1` is not paid, so its period gives nothing"]);
 }
 
 #[test]

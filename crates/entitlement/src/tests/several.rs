@@ -64,7 +64,7 @@ fn an_upgrade_keeps_the_chain_and_ends_the_old_level() {
     assert_eq!(steps(&case), ["grant gold until 2026-01-31T02:00:00Z by in_2", "revoke premium"]);
     let plan = decide(&case);
     assert_eq!(plan.expected.entitlements[0].sale.original, "sub_1");
-    assert_eq!(plan.steps[1].because.to_string(), "nothing that is billed gives this level any more");
+    assert_eq!(plan.steps[1].because.to_string(), "no subscription or purchase of this user gives this level now");
 }
 
 #[test]

@@ -19,10 +19,13 @@ fn a_paid_month_is_held_to_its_end_and_the_slack() {
 #[test]
 fn what_is_not_paid_or_not_running_gives_nothing_and_ends_what_was_granted() {
     let sentences = [
-        (Status::Incomplete, "the first payment of `sub_1` is not made (`incomplete`)"),
-        (Status::IncompleteExpired, "the first payment of `sub_1` is not made (`incomplete_expired`)"),
-        (Status::Unpaid, "all tries to collect `sub_1` failed"),
-        (Status::Paused, "`sub_1` is paused"),
+        (Status::Incomplete, "the first payment of `sub_1` is not made (status `incomplete`), so it gives nothing"),
+        (
+            Status::IncompleteExpired,
+            "the first payment of `sub_1` is not made (status `incomplete_expired`), so it gives nothing",
+        ),
+        (Status::Unpaid, "the source gave up charging for `sub_1`"),
+        (Status::Paused, "`sub_1` is paused, so it gives nothing until it is resumed"),
     ];
     for (status, sentence) in sentences {
         let never = of(day(3), [with(status.clone())]);
@@ -124,11 +127,12 @@ fn a_right_that_ran_out_by_itself_needs_no_revoke() {
 fn paused_collection_is_policy() {
     let paused = Subscription { collection_paused: true, ..first_month() };
     let mut case = later(of(day(3), [first_month()]), day(4), [paused]);
-    let sentence = "collection of `sub_1` is paused and access kept; its period ends at 2026-01-31T00:00:00Z";
+    let sentence = "payments of `sub_1` are paused; access stays until its period ends at 2026-01-31T00:00:00Z \
+                    (`policy.pause_collection = \"keep\"`)";
     assert_eq!(until(&case), (day(30) + hours(2), sentence.into()));
     assert_eq!(steps(&case), Vec::<String>::new());
     case.rules.policy.pause_collection = Choice::Revoke;
-    assert_eq!(withheld(&case), ["collection of `sub_1` is paused and `policy.pause_collection` revokes"]);
+    assert_eq!(withheld(&case), ["payments of `sub_1` are paused, and `policy.pause_collection = \"revoke\"`"]);
     assert_eq!(steps(&case), ["revoke premium"]);
 }
 
@@ -148,7 +152,7 @@ fn a_quantity_of_zero_gives_nothing() {
     let mut none = first_month();
     none.items[0].quantity = 0;
     let case = later(of(day(3), [first_month()]), day(4), [none]);
-    assert_eq!(withheld(&case), ["the quantity of `sub_1` is 0"]);
+    assert_eq!(withheld(&case), ["the quantity of `sub_1` is 0, so it gives nothing"]);
     assert_eq!(steps(&case), ["revoke premium"]);
 }
 
@@ -157,8 +161,9 @@ fn a_sent_invoice_gives_access_when_it_is_paid_or_trusted() {
     let mut sent = Subscription { collection: Collection::SendInvoice, ..first_month() };
     sent.invoices[0].status = InvoiceStatus::Open;
     let mut case = of(day(3), [sent]);
-    assert_eq!(withheld(&case), ["invoice `in_1` of `sub_1` is not paid"]);
+    assert_eq!(withheld(&case), ["invoice `in_1` of `sub_1` is not paid, so its period gives nothing"]);
     case.rules.policy.unpaid_invoice = Unpaid::Grant;
-    let sentence = "invoice `in_1` of `sub_1` was sent and is trusted to be paid";
+    let sentence = "invoice `in_1` of `sub_1` was sent and is not paid yet; access is given meanwhile \
+                    (`policy.unpaid_invoice_subscription = \"grant\"`)";
     assert_eq!(until(&case), (day(30) + hours(2), sentence.into()));
 }

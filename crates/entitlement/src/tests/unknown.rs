@@ -8,10 +8,15 @@ fn next_day(sub: Subscription) -> Case {
     later(of(day(3), [first_month()]), day(4), [sub])
 }
 
+/// What is said of a level while subscriptions cannot be read.
+const NOT_READ: &str = "the user keeps exactly what they have, because grantsync could not read subscriptions; access is \
+                        neither taken nor extended until it can be read";
+
 #[test]
 fn a_status_newer_than_us_keeps_what_was_granted() {
     let case = next_day(Subscription { status: Status::Unknown("dormant".into()), ..first_month() });
-    let sentence = "kept as it is, since `sub_1` has the status `dormant`, which this version does not know";
+    let sentence = "the user keeps exactly what they have, because `sub_1` has the status `dormant`, which this version \
+                    does not know; access is left as it is; update grantsync";
     assert_eq!((steps(&case), notes(&case)), (vec![], vec![sentence.to_owned()]));
     let fresh = of(day(3), case.billing.subscriptions);
     assert_eq!(steps(&fresh), Vec::<String>::new(), "nor does it grant");
@@ -23,7 +28,7 @@ fn a_price_without_a_catalog_entry_keeps_what_was_granted() {
     sub.items[0] = item("si_1", "other", period(0, 30));
     let case = next_day(sub);
     assert_eq!(steps(&case), Vec::<String>::new());
-    assert!(notes(&case)[0].contains("which no [[catalog]] entry maps"));
+    assert!(notes(&case)[0].contains("is not listed under [[catalog]], so it is not known which level it gives"));
 }
 
 #[test]
@@ -90,7 +95,7 @@ fn a_gap_keeps_what_was_granted() {
         let mut case = later(of(day(3), [first_month()]), day(4), []);
         case.billing.gaps.push(Gap { about, what: "subscriptions".into() });
         assert_eq!(steps(&case), Vec::<String>::new());
-        assert_eq!(notes(&case), ["kept as it is, since not everything could be read: subscriptions"]);
+        assert_eq!(notes(&case), [NOT_READ]);
     }
 }
 
@@ -99,7 +104,7 @@ fn a_gap_of_everything_extends_nothing_either() {
     let mut case = later(of(day(3), [first_month()]), day(30), [second_month(InvoiceStatus::Paid)]);
     case.billing.gaps.push(Gap { about: About::Everything, what: "subscriptions".into() });
     assert_eq!(steps(&case), Vec::<String>::new());
-    assert_eq!(notes(&case), ["kept as it is, since not everything could be read: subscriptions"]);
+    assert_eq!(notes(&case), [NOT_READ]);
 }
 
 #[test]
@@ -145,7 +150,8 @@ fn an_unknown_chain_shortens_nothing_but_another_may_extend() {
 #[test]
 fn simulated_time_counts_only_when_allowed() {
     let mut case = of(day(3), [Subscription { on_test_clock: true, ..first_month() }]);
-    let sentence = "`sub_1` lives on a test clock; allow it with `policy.test_clocks = \"allow\"`";
+    let sentence = "`sub_1` is on a test clock of the source, so it gives nothing new and what it gave before stays; count \
+                    it with `policy.test_clocks = \"allow\"`";
     assert_eq!((steps(&case), decide(&case).expected.unknown[0].because.to_string()), (vec![], sentence.to_owned()));
     case.rules.policy.test_clocks = TestClocks::Allow;
     assert_eq!(steps(&case).len(), 1);
@@ -156,7 +162,9 @@ fn the_other_mode_changes_nothing() {
     let mut case = next_day(first_month());
     case.billing.mode = Mode::Test;
     assert_eq!((steps(&case), decide(&case).expected.entitlements), (vec![], vec![]));
-    assert_eq!(notes(&case), ["kept as it is, since what is billed is of the other mode (test or live) than the key"]);
+    let sentence = "the user keeps exactly what they have, because this account is of the other mode (test or live) \
+                    than the key of its source, so its access is left as it is";
+    assert_eq!(notes(&case), [sentence]);
 }
 
 #[test]

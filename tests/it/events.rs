@@ -72,7 +72,7 @@ async fn an_event_of_the_other_mode_is_listed_with_the_reason_in_words() {
     let event = world.buys("u-1", "price_premium").events.remove(0);
     world.deliver_and_settle(std::slice::from_ref(&event)).await;
     let table = says(&world, &["events", "list", "--outcome", "other_mode"]).await;
-    assert!(table.contains(&event.id) && table.contains("ignored: it is of the other mode"), "{table}");
+    assert!(table.contains(&event.id) && table.contains("ignored: it is a test event"), "{table}");
     let listed = json_of(&world, &["events", "list", "--json"]).await;
     assert!(listed[0]["why"].as_str().unwrap().contains("other mode"), "{listed}");
     let text = says(&world, &["events", "show", &event.id]).await;

@@ -35,8 +35,8 @@ async fn it_says_who_what_is_expected_and_actual_what_happened_and_what_happens_
             format!("account {account}, linked by `subscription.metadata.customer_user_id`\n"),
             format!("  premium until {}\n", end.format("%Y-%m-%dT%H:%M:%SZ")),
             format!("because `{}` is paid to", bought.subscription),
-            "steps: none".to_owned(),
-            "sync again: ".to_owned(),
+            "steps: nothing to send".to_owned(),
+            "next sync: ".to_owned(),
             format!("actual:\n  premium until {}, from stripe, transaction ", end.format("%Y-%m-%d %H:%M:%SZ")),
             format!("\nwhat happens next\n  `{account}` is synced again at 20"),
         ];
@@ -179,7 +179,7 @@ async fn while_adapty_is_away_it_says_what_is_expected() {
     {
         assert!(text.contains(piece), "{piece}: {text}");
     }
-    assert!(!text.contains("steps: none") && !text.contains("actual:"), "it is unknown: {text}");
+    assert!(!text.contains("steps: nothing to send") && !text.contains("actual:"), "it is unknown: {text}");
     let output = json_of(&world, &["explain", "--user", "u-1", "--json"]).await;
     assert_eq!((&output["expected"]["entitlements"][0]["level"], &output["actual"]), (&json!("premium"), &Value::Null));
     world.simulator.adapty.faults.clear();
@@ -200,6 +200,27 @@ async fn a_sync_that_failed_is_shown_with_its_error() {
     assert!(text.contains(&format!("the last sync of `{}` failed: ", account(&bought))), "{text}");
     world.simulator.stripe.faults.clear();
     says(&world, &["resync", "--user", "u-1", "--wait"]).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_refund_beside_a_running_subscription_is_no_cause_and_what_takes_the_level_is_one_with_its_remedy() {
+    let world = World::start().await;
+    let refunded = world.granted("u-1", "price_premium", "premium").await;
+    let running = world.granted("u-1", "price_premium", "premium").await;
+    world.deliver_and_settle(&world.simulator.stripe.refund(&refunded.invoice, None, "succeeded").events).await;
+    let output = json_of(&world, &["explain", "--user", "u-1", "--json"]).await;
+    assert_eq!(output["expected"]["withheld"][0]["because"]["reason"], "refunded", "{output}");
+    assert_eq!((&output["cause"], &output["remedy"]), (&Value::Null, &Value::Null));
+    world.deliver(&world.simulator.stripe.set_status(&running.subscription, "unpaid")).await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.until_idle().await;
+    let text = says(&world, &["explain", "--user", "u-1"]).await;
+    let cause = format!(
+        "cause: `premium` is withheld: the source gave up charging for `{}`\n  -> the customer must pay or update the card",
+        running.subscription
+    );
+    assert!(text.starts_with(&cause), "{text}");
     finish(world).await;
 }
 
@@ -300,6 +321,6 @@ async fn a_saved_case_names_no_user_and_is_decided_alike() {
     assert!(!saved.to_lowercase().contains("unmistakable") && !saved.contains('@'), "{saved}");
     let decided = says(&world, &["decide", "case.json"]).await;
     assert!(explained.contains(decided.trim_end()), "{decided}\n---\n{explained}");
-    assert!(decided.contains("withheld:") && decided.contains("steps: none"), "{decided}");
+    assert!(decided.contains("withheld:") && decided.contains("steps: nothing to send"), "{decided}");
     finish(world).await;
 }

@@ -109,10 +109,10 @@ impl EventOutcome {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Enqueued => "It triggered a sync of an account",
-            Self::NoAccount => "It concerns no account",
-            Self::OtherMode => "It is of the other mode (test or live) than the key: ignored",
-            Self::Unreadable => "It cannot be read: parked",
+            Self::Enqueued => "It made an account due for a sync",
+            Self::NoAccount => "It concerns no account, so nothing was done",
+            Self::OtherMode => "Ignored: a test event, where the source's key is a live one, or the reverse",
+            Self::Unreadable => "It cannot be read: parked, with its body kept",
         }
     }
 
@@ -125,7 +125,7 @@ impl EventOutcome {
         match self {
             Self::Enqueued => None,
             Self::NoAccount => Some("it concerns no account"),
-            Self::OtherMode => Some("ignored: it is of the other mode (test or live) than the source's key"),
+            Self::OtherMode => Some("ignored: it is a test event and the source's key is a live one, or the reverse"),
             Self::Unreadable => Some("it cannot be read: parked, with its body kept"),
         }
     }

@@ -47,11 +47,11 @@ pub struct LedgerEntry {
     pub why: Option<String>,
 }
 
-/// A step, and its place in the chain.
+/// A step, and the steps before and after it for the same user and level.
 #[derive(Clone, Debug)]
 pub struct LedgerEntryDetails {
     pub entry: LedgerEntry,
-    /// The steps behind it in its chain.
+    /// The steps after it for the same user and level.
     pub next: Vec<LedgerEntry>,
     /// The override that it was intended for, where its reason names one; of attributes the last one before it.
     pub audit: Option<AuditEntry>,
@@ -62,7 +62,7 @@ pub struct LedgerEntryDetails {
 pub struct LedgerEntryDocument {
     #[serde(flatten)]
     pub entry: LedgerEntry,
-    /// The keys of the steps behind it in its chain.
+    /// The keys of the steps after it for the same user and level.
     pub next: Vec<String>,
     /// The override that it was intended for, where its reason names one; of attributes the last one before it.
     pub audit: Option<AuditEntry>,
@@ -110,10 +110,12 @@ impl StepState {
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Intended => "Written, and not yet answered",
-            Self::Confirmed => "Accepted, or seen in the profile",
-            Self::Refused => "Refused for good: parked",
-            Self::Dropped => "No longer wanted",
+            Self::Intended => "Saved here; the destination has not answered yet",
+            Self::Confirmed => "Accepted by the destination, or seen in its profile",
+            Self::Refused => {
+                "Refused by the destination, or given up after three days: parked, and not sent again by itself"
+            }
+            Self::Dropped => "Cancelled before it was confirmed; it may still have arrived",
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod override_input;
 pub mod overrides;
 pub mod parked;
 pub mod reconcile;
+mod remedy;
 pub mod resync;
 pub mod sentence;
 pub mod status;

@@ -51,7 +51,8 @@ pub fn worklist(entry: &WorklistEntry, now: Timestamp) -> Vec<String> {
     let account = &entry.account;
     if !entry.is_held() {
         return vec![format!(
-            "`{account}` is not in the worklist: no event named it, or it only led to another account"
+            "`{account}` has no syncs of its own: grantsync never synced it, or synced the account that it belongs to; \
+             `grantsync resync {account}` syncs it"
         )];
     }
     let next = match entry.due_at {

@@ -7,6 +7,7 @@ use entitlement::model::plan::{Note, Plan};
 use entitlement::model::reason::Reason;
 use entitlement::model::step::{GrantAccess, RevokeAccess, Step};
 use entitlement::model::user::User;
+use entitlement::retry;
 use source::sources::Sources;
 use store::record::{Attention, AttentionKind};
 
@@ -69,42 +70,52 @@ fn of_unknown(user: &User, chain: Option<&str>, because: &Reason) -> Attention {
         Reason::OtherMode => (
             AttentionKind::UnknownState,
             whole(),
-            "check that the key of the source is of the mode that is sold in".to_owned(),
+            "set the source's key to one of the mode (test or live) that this account is in".to_owned(),
         ),
         Reason::SimulatedTime { .. } => (
             AttentionKind::UnknownState,
             whole(),
             "set `policy.test_clocks = \"allow\"` if it is meant to count".to_owned(),
         ),
+        Reason::NotRead { .. } => (
+            AttentionKind::UnknownState,
+            whole(),
+            "let the key read this: see `grantsync check`; where it may, update grantsync or report it".to_owned(),
+        ),
         _ => (
             AttentionKind::UnknownState,
             whole(),
-            "nothing is taken away meanwhile; update grantsync or report it".to_owned(),
+            "nothing is taken away meanwhile; update grantsync, or report it where that does not help".to_owned(),
         ),
     };
     Attention { kind, user: Some(user.clone()), subject, reason: because.sentence(), hint }
 }
 
-/// A step that the destination will not take.
+/// A step that the destination will not take, or did not in three days.
 fn refused_step(user: &User, key: &StepKey, step: &Step, why: &str) -> Attention {
+    let (what, hint) = match retry::is_given_up(why) {
+        true => ("", "make sure that the destination answers (see `grantsync check`)".to_owned()),
+        false => ("refused: ", remedy_of_refusal(step)),
+    };
     Attention {
         kind: AttentionKind::RefusedStep,
         user: Some(user.clone()),
         subject: key.as_str().to_owned(),
-        reason: format!("the {} of `{}` was refused: {why}", step.kind(), step.subject()),
-        hint: match step {
-            Step::GrantAccess(GrantAccess { level, .. }) | Step::RevokeAccess(RevokeAccess { level, .. }) => {
-                format!("make the access level `{level}` known to the destination, then `grantsync parked release`")
-            }
-            Step::SetAttributes(_) => "correct the user's attributes (`grantsync attributes`, or their source), then \
-                                  `grantsync parked release`"
-                .to_owned(),
-            Step::ReportSale(_) => {
-                "make store and product known to the destination (at IAPHUB, see that `iaphub.create_path` is right), then \
-                 `grantsync parked release`"
-                    .to_owned()
-            }
-        },
+        reason: format!("the {} of `{}` was {what}{why}", step.kind(), step.subject()),
+        hint: format!("{hint}, then `grantsync parked release`"),
+    }
+}
+
+fn remedy_of_refusal(step: &Step) -> String {
+    match step {
+        Step::GrantAccess(GrantAccess { level, .. }) | Step::RevokeAccess(RevokeAccess { level, .. }) => {
+            format!("make the access level `{level}` known to the destination")
+        }
+        Step::SetAttributes(_) => "correct the user's attributes (`grantsync attributes`, or their source)".to_owned(),
+        Step::ReportSale(_) => {
+            "make store and product known to the destination (at IAPHUB, see that `iaphub.create_path` is right)"
+                .to_owned()
+        }
     }
 }
 
@@ -124,4 +135,45 @@ pub(crate) fn sync_failed(account: &Account, why: String, gone: bool) -> Attenti
     };
     let subject = account.as_str().to_owned();
     Attention { kind: AttentionKind::SyncFailed, user: None, subject, reason: why, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use entitlement::model::access_level::AccessLevel;
+    use entitlement::model::expected::Refund;
+
+    use super::*;
+
+    fn user() -> User {
+        User::new("u-1").unwrap()
+    }
+
+    fn hint_for_revoke(why: &str) -> Attention {
+        let step = Step::RevokeAccess(RevokeAccess { level: AccessLevel("premium".into()), refund: Refund::No });
+        refused_step(&user(), &StepKey::stored("k".into()), &step, why)
+    }
+
+    #[test]
+    fn what_the_key_may_not_read_asks_for_its_permission_and_not_for_an_update() {
+        let because = Reason::NotRead { what: "subscriptions (status 403)".into() };
+        let attention = of_unknown(&user(), None, &because);
+        assert!(attention.reason.starts_with("grantsync could not read subscriptions (status 403); "), "{attention:?}");
+        assert!(attention.hint.starts_with("let the key read this: see `grantsync check`"), "{attention:?}");
+    }
+
+    #[test]
+    fn a_refused_step_asks_for_its_level_and_one_that_was_given_up_for_an_answer() {
+        let refused = hint_for_revoke("revoking (status 400)");
+        assert_eq!(refused.reason, "the revoke of `premium` was refused: revoking (status 400)");
+        assert!(refused.hint.starts_with("make the access level `premium` known"), "{refused:?}");
+        let given_up = hint_for_revoke(&retry::given_up("revoking (status 503)"));
+        assert_eq!(
+            given_up.reason,
+            "the revoke of `premium` was given up after three days of tries: revoking (status 503)"
+        );
+        assert_eq!(
+            given_up.hint,
+            "make sure that the destination answers (see `grantsync check`), then `grantsync parked release`"
+        );
+    }
 }

@@ -310,6 +310,10 @@ fn failed_step(to: Recipient<'_>, planned: &PlannedStep, failure: &Failure, now:
         }
         Next::Never => {
             log::step_refused(to, planned, failure);
+            let error = match failure.class {
+                Class::Transient | Class::Credentials => retry::given_up(&error),
+                Class::Permanent | Class::Missing => error,
+            };
             StepOutcome::Refused { error }
         }
     }

@@ -48,7 +48,8 @@ fn print(report: &ReconciliationReport) {
         output::say(&format!("what {users} users bought in the app's stores could not be read from IAPHUB"));
     }
     if report.store_reads_skipped > 0 {
-        output::say(&format!("that of {} more users was not read after that", report.store_reads_skipped));
+        let users = report.store_reads_skipped;
+        output::say(&format!("after so many failures IAPHUB was not asked about {users} more users"));
     }
     for failure in &report.failures {
         output::say(&format!("could not be compared: {failure}"));

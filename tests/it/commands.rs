@@ -133,7 +133,7 @@ async fn one_step_is_shown_by_the_beginning_of_its_key_with_its_chain() {
         format!("transaction  {}\n", bought.subscription),
         "state        confirmed, sent 1 time\n".into(),
         "settled      20".into(),
-        "previous     none: the first of its chain\n".into(),
+        "previous     none: the first for this user and level\n".into(),
         format!("next         {revoke} (revoke `premium`, confirmed)\n"),
     ] {
         assert!(text.contains(&piece), "{piece}: {text}");
@@ -265,10 +265,10 @@ async fn every_command_has_help_and_some_an_example() {
         (&["demo"], "--keep"),
         (&["migrate"], "--config"),
         (&["resync"], "grantsync resync stripe:cus_9s6XKzkNRiz8i3 --wait"),
-        (&["link"], "For example stripe:cus_9s6XKzkNRiz8i3"),
+        (&["link"], "for example stripe:cus_9s6XKzkNRiz8i3"),
         (&["parked"], "release"),
         (&["parked", "list"], "--json"),
-        (&["parked", "release"], "for example unmapped_price"),
+        (&["parked", "release"], "- unmapped_price:"),
         (&["parked", "drop"], "--reason"),
         (&["ledger"], "list"),
         (&["ledger", "list"], "--user"),

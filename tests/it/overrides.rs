@@ -55,7 +55,8 @@ async fn seven_days_for_a_user_who_never_bought_have_an_end_and_no_revenue() {
     let status: Value = serde_json::from_str(&command(&world, &["status", "u-1", "--json"]).await).unwrap();
     assert_eq!((&status["paywall"], &status["levels"][0]["store"]), (&json!(false), &json!("adapty")));
     let ledger = world.daemon.listed(&["ledger"]).await;
-    assert!(ledger[0]["because"].as_str().unwrap().starts_with("promotion `promo_1`, lasting until "), "{ledger:?}");
+    let because = ledger[0]["because"].as_str().unwrap();
+    assert!(because.starts_with("given without a payment as promotion `promo_1`, lasting until "), "{ledger:?}");
     let given: Value = serde_json::from_str(&command(&world, &["promotions", "u-1", "--json"]).await).unwrap();
     assert_eq!((&given[0]["by"], &given[0]["why"]), (&json!("anna"), &json!("campaign")));
     let explained = command(&world, &["explain", "--user", "u-1"]).await;

@@ -49,9 +49,11 @@ const EVERYWHERE: &str = "For every command";
 const EXAMPLES: &str = "Examples:
   grantsync demo                                 see it work, nothing to sign up for
   grantsync serve                                run the daemon
-  grantsync parked list                          list what needs a human
+  grantsync parked list                          list the problems that need a person
   grantsync link stripe:cus_9s6XKzkNRiz8i3 u-42  say whose account it is
   grantsync resync stripe:cus_9s6XKzkNRiz8i3     sync one account again
+
+An account is a customer as the source knows it, such as `stripe:cus_9s6XKzkNRiz8i3`; a user is the app's own user id.
 
 Exit status: 0 done; 1 failed, or what was asked for is not known; 2 wrong usage or settings.
 The reason is printed on standard error.";
@@ -68,7 +70,7 @@ pub(crate) enum Command {
     Migrate(Migrate),
     /// Sync accounts again, as a webhook would: one, all of a user, or everybody (the backfill).
     Resync(Resync),
-    /// Compare all accounts now: what users should have with what Adapty shows; repair drift.
+    /// Compare what all users should have with what Adapty shows now, and fix differences.
     Reconcile(Reconcile),
     /// Show what a user may use: each level, until when, from which store, and whether to show the paywall.
     Status(Status),
@@ -76,7 +78,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   grantsync link stripe:cus_9s6XKzkNRiz8i3 u-42")]
     Link {
-        /// For example stripe:cus_9s6XKzkNRiz8i3.
+        /// The account, for example stripe:cus_9s6XKzkNRiz8i3.
         account: String,
         /// The app's own user id.
         user: String,
@@ -85,9 +87,9 @@ pub(crate) enum Command {
     Profile(Profile),
     /// Grant a level without a payment.
     Grant(Grant),
-    /// End promotional grants of a level; with --block also withhold what is paid for.
+    /// End promotional grants of a level; with --block also remove paid access.
     Revoke(Revoke),
-    /// End a block.
+    /// End a block: what is paid for counts again.
     Unblock(Unblock),
     /// List the promotional grants of a user, who made them, and why.
     Promotions(Promotions),
@@ -97,7 +99,7 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Set attributes and profile fields of a user.
     Attributes(Attributes),
-    /// List, release or drop what needs a human.
+    /// Problems that need a person: list them, retry (release) or dismiss (drop) them.
     #[command(subcommand)]
     Parked(Parked),
     /// Show the steps that were sent to Adapty, and what became of them.
@@ -108,11 +110,11 @@ pub(crate) enum Command {
     Events(Events),
     /// Explain why a user has what they have: cause and remedy, expected and actual access, timeline, next sync.
     Explain(Explain),
-    /// Decide a saved case offline: expected access, steps, and why.
+    /// Replay a file written by `explain --save`, offline: expected access, steps, and why.
     #[command(after_help = "Example:
   grantsync explain --user u-42 --save case.json && grantsync decide case.json")]
     Decide {
-        /// A case as JSON, for example tests/cases/renewed.json.
+        /// The file, for example tests/cases/renewed.json.
         case: PathBuf,
     },
     /// Print the completions for a shell.

@@ -35,7 +35,7 @@ It works with or without a running daemon, and running it twice does no harm.")]
         #[arg(long, value_name = "T", value_parser = time::since)]
         since: Since,
     },
-    /// Trigger the accounts of these events again, as fresh webhooks would.
+    /// Sync the accounts of these events again (the events' content is not used).
     #[command(after_help = "Example:
   grantsync events replay evt_1MqqbKLt4dXK03v5qaIbiNCC")]
     Replay {
@@ -51,7 +51,7 @@ It works with or without a running daemon, and running it twice does no harm.")]
   grantsync events list --type 'invoice.*' --since 2h
   grantsync events list --outcome other_mode --json")]
 pub(crate) struct EventsList {
-    /// Only those that triggered this account.
+    /// Only events of this account.
     #[arg(long)]
     pub(crate) account: Option<String>,
 

@@ -12,7 +12,8 @@ use clap::Args;
 
 When Stripe or Adapty does not answer, it shows what the last sync saw, and says so.")]
 pub(crate) struct Explain {
-    /// The account, for example stripe:cus_9s6XKzkNRiz8i3, or what leads to one: stripe:sub_…, stripe:in_….
+    /// The account, for example stripe:cus_9s6XKzkNRiz8i3, or one of its subscriptions, invoices or payments as
+    /// stripe:sub_…, stripe:in_…, stripe:pi_….
     #[arg(required_unless_present = "user", conflicts_with = "user")]
     pub(crate) account: Option<String>,
 
@@ -28,7 +29,7 @@ pub(crate) struct Explain {
     #[arg(long)]
     pub(crate) all: bool,
 
-    /// Save the case, without personal data, for `decide` or a bug report.
+    /// Save all that the decision is made from, without personal data, for `decide` or a bug report.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
 

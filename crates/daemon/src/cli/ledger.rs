@@ -13,7 +13,7 @@ use operator::time::{self, Since};
 pub(crate) enum Ledger {
     /// List the newest steps.
     List(LedgerList),
-    /// Show everything about one step, and its place in the chain.
+    /// Show everything about one step, and the steps before and after it for the same user and level.
     #[command(after_help = "Example:
   grantsync ledger show 3f9c2a")]
     Show {
@@ -31,11 +31,11 @@ pub(crate) enum Ledger {
   grantsync ledger list --user u-42
   grantsync ledger list --state refused --since 7d --json")]
 pub(crate) struct LedgerList {
-    /// Only of this app user.
+    /// Only steps for this app user.
     #[arg(long, value_name = "ID")]
     pub(crate) user: Option<String>,
 
-    /// Only what syncs of this account intended.
+    /// Only steps caused by this account.
     #[arg(long)]
     pub(crate) account: Option<String>,
 
@@ -43,7 +43,7 @@ pub(crate) struct LedgerList {
     #[arg(long, value_parser = step_state())]
     pub(crate) state: Option<StepState>,
 
-    /// Only what was intended since then: a time such as 2026-11-20T10:00:00Z, or 2h or 3d ago.
+    /// Only steps made since then: a time such as 2026-11-20T10:00:00Z, or 2h or 3d ago.
     #[arg(long, value_name = "T", value_parser = time::since)]
     pub(crate) since: Option<Since>,
 

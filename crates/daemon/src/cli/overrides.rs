@@ -31,7 +31,7 @@ pub(crate) struct Grant {
     #[arg(long)]
     pub(crate) lifetime: bool,
 
-    /// Requests with the same id grant once.
+    /// Repeat-safe: a second call with this id does nothing.
     #[arg(long, value_name = "ID")]
     pub(crate) request_id: Option<String>,
 
@@ -51,7 +51,7 @@ pub(crate) struct Revoke {
     /// The access level.
     pub(crate) level: String,
 
-    /// Withhold what is paid for too.
+    /// Also remove paid access until `unblock`; rights of other stores stay.
     #[arg(long)]
     pub(crate) block: bool,
 

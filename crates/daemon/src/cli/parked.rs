@@ -1,17 +1,19 @@
 //! Arguments of `parked`.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use operator::input::attention_kind;
 use store::record::AttentionKind;
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   grantsync parked list
-  grantsync parked release --kind unmapped_price")]
+  grantsync parked release --kind unmapped_price
+
+An entry leaves the list by itself when a sync does not find its problem any more.")]
 pub(crate) enum Parked {
-    /// List what is parked: what, since when, and what to do.
+    /// List the problems: what is wrong, since when, and what to do.
     List(ParkedList),
-    /// Show everything about one parked thing, and when its account is synced next.
+    /// Show everything about one problem, and when its account is synced next.
     #[command(after_help = "Example:
   grantsync parked show 7")]
     Show {
@@ -21,18 +23,19 @@ pub(crate) enum Parked {
         #[arg(long)]
         json: bool,
     },
-    /// Sync the accounts again; refused steps are sent again.
+    /// After the cause is removed: try again now. Accounts are synced again, refused steps are sent again.
     #[command(after_help = "Examples:
   grantsync parked release 7 8
   grantsync parked release --kind refused_step")]
     Release(Chosen),
-    /// Take off the list for good.
+    /// Dismiss: take it off the list, and nothing else. Its account is synced with each event as before, and users keep
+    /// what they have; it is listed again only if the problem goes away and comes back.
     #[command(after_help = "Example:
   grantsync parked drop 7 --reason \"a customer of the old shop\"")]
     Drop {
         #[command(flatten)]
         chosen: Chosen,
-        /// Kept with it.
+        /// Reason, stored with the entry.
         #[arg(long, default_value = "dropped by an operator")]
         reason: String,
     },
@@ -43,8 +46,8 @@ pub(crate) enum Parked {
   grantsync parked list
   grantsync parked list --kind unknown_customer --json")]
 pub(crate) struct ParkedList {
-    /// Only of one kind, for example unmapped_price.
-    #[arg(long, value_parser = attention_kind)]
+    /// Only of this kind.
+    #[arg(long, value_parser = kind())]
     pub(crate) kind: Option<AttentionKind>,
 
     /// Only of this account.
@@ -61,10 +64,29 @@ pub(crate) struct ParkedList {
 pub(crate) struct Chosen {
     /// Numbers, as listed.
     pub(crate) ids: Vec<i64>,
-    /// All of one kind, for example unmapped_price.
-    #[arg(long, value_parser = attention_kind)]
+    /// All of this kind.
+    #[arg(long, value_parser = kind())]
     pub(crate) kind: Option<AttentionKind>,
     /// Everything.
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+fn kind() -> impl TypedValueParser<Value = AttentionKind> {
+    let values = AttentionKind::ALL.map(|kind| PossibleValue::new(kind.as_str()).help(meaning(kind)));
+    PossibleValuesParser::new(values).try_map(|name| {
+        AttentionKind::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or("it is none of the kinds")
+    })
+}
+
+fn meaning(kind: AttentionKind) -> &'static str {
+    match kind {
+        AttentionKind::UnknownUser => "Nobody says which app user the account belongs to",
+        AttentionKind::UnmappedPrice => "A price is not listed under [[catalog]], or has no `duration` there",
+        AttentionKind::RefusedStep => "The destination refused a step, or it failed for three days",
+        AttentionKind::UnreadableEvent => "A signed event cannot be read",
+        AttentionKind::UnknownState => "What is billed cannot be read or understood, so access is left as it is",
+        AttentionKind::NotShown => "The destination accepts a step and does not show it",
+        AttentionKind::SyncFailed => "An account could not be synced",
+    }
 }

@@ -65,7 +65,8 @@ async fn show(settings: &Settings, key: &str, json: bool) -> Result<(), CommandE
     fields.extend(outcome(entry, now));
     fields.extend(place(entry));
     fields.extend(audit.iter().map(|audit| ("override", override_of(audit, now))));
-    fields.push(("previous", entry.previous.clone().unwrap_or_else(|| "none: the first of its chain".into())));
+    fields
+        .push(("previous", entry.previous.clone().unwrap_or_else(|| "none: the first for this user and level".into())));
     fields.extend(next.iter().map(|next| ("next", follower(next))));
     if next.is_empty() {
         fields.push(("next", "none so far".into()));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::access_level::AccessLevel;
 use crate::model::billing::{Purchase, PurchaseLine, PurchaseState};
-use crate::model::catalog::{self, Mapped, Offering};
+use crate::model::catalog::{self, Catalog, Mapped, Offering};
 use crate::model::clock::{Timestamp, after};
 use crate::model::expected::{Entitlement, Expected, MayGive, Refund, Unknown, Withheld};
 use crate::model::reason::Reason;
@@ -24,6 +24,7 @@ type Spans = BTreeMap<(AccessLevel, String), Timestamp>;
 pub fn bought(purchases: &[Purchase], rules: &Rules, refunds: &Refunds, expected: &mut Expected) {
     let mut spans = Spans::new();
     let mut purchases = each_once(purchases, |purchase| &purchase.id);
+    purchases.retain(|purchase| concerns_us(purchase, &rules.catalog));
     purchases.sort_by_key(|purchase| paid_at(purchase));
     for purchase in purchases {
         if purchase.on_test_clock && rules.policy.test_clocks == TestClocks::Refuse {
@@ -33,6 +34,12 @@ pub fn bought(purchases: &[Purchase], rules: &Rules, refunds: &Refunds, expected
         }
         purchased(purchase, rules, refunds, &mut spans, expected);
     }
+}
+
+/// On an invoice fees and corrections stand as well, so one of which the catalog lists nothing is no purchase.
+fn concerns_us(purchase: &Purchase, catalog: &Catalog) -> bool {
+    let is_listed = |line: &PurchaseLine| catalog.of(&line.price, &line.product) != Mapped::Unmapped;
+    !purchase.catalog_alone || purchase.lines.iter().any(is_listed)
 }
 
 fn paid_at(purchase: &Purchase) -> Timestamp {
@@ -47,6 +54,7 @@ fn purchased(purchase: &Purchase, rules: &Rules, refunds: &Refunds, spans: &mut 
         let offerings = match rules.catalog.of(&line.price, &line.product) {
             Mapped::Gives(offerings) => offerings,
             Mapped::Ignored => continue,
+            Mapped::Unmapped if purchase.catalog_alone => continue,
             Mapped::Unmapped => {
                 expected.unknown.push(unmapped(purchase, line));
                 continue;

@@ -4,7 +4,7 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::access_level::AccessLevel;
-use crate::model::billing::Billing;
+use crate::model::billing::{Billing, Purchase};
 
 /// All entries, in the order of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,14 +116,20 @@ impl Catalog {
         self.0.iter().any(|entry| matches!(entry, Listed::Offering(offering) if offering.term.is_some()))
     }
 
-    /// Whether all that is billed was read, and is meant to give nothing.
+    /// Whether all that is billed was read, and gives nothing by what is said of it.
     #[must_use]
     pub fn ignores_all(&self, billing: &Billing) -> bool {
-        let items = billing.subscriptions.iter().flat_map(|subscription| &subscription.items);
-        let lines = billing.purchases.iter().flat_map(|purchase| &purchase.lines);
-        let items = items.map(|item| (&item.price, &item.product));
-        let mut sold = items.chain(lines.map(|line| (&line.price, &line.product)));
-        billing.gaps.is_empty() && sold.all(|(price, product)| self.of(price, product) == Mapped::Ignored)
+        let mut items = billing.subscriptions.iter().flat_map(|subscription| &subscription.items);
+        let ignores_items = items.all(|item| self.of(&item.price, &item.product) == Mapped::Ignored);
+        billing.gaps.is_empty() && ignores_items && billing.purchases.iter().all(|purchase| self.ignores(purchase))
+    }
+
+    fn ignores(&self, purchase: &Purchase) -> bool {
+        purchase.lines.iter().all(|line| match self.of(&line.price, &line.product) {
+            Mapped::Gives(_) => false,
+            Mapped::Ignored => true,
+            Mapped::Unmapped => purchase.catalog_alone,
+        })
     }
 
     /// An entry that gives something wins over one that says it gives nothing: what was paid for is not taken.

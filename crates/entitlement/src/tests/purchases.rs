@@ -101,6 +101,30 @@ fn passes_follow_one_another_in_the_order_of_payment() {
 }
 
 #[test]
+fn on_an_invoice_a_price_that_the_catalog_does_not_list_gives_holds_and_parks_nothing() {
+    let fee = Purchase { catalog_alone: true, ..purchase("in_1", "setup_fee", day(0)) };
+    let mut case = bought(1, [purchase("pi_1", "life", day(0)), fee]);
+    carry_out(&mut case);
+    case.billing.purchases[0].money_back = refund(2000);
+    assert_eq!(steps(&case), ["revoke premium as refund"]);
+    assert_eq!(decide(&case).expected.unknown, vec![]);
+    case.billing.purchases[1].on_test_clock = true;
+    assert_eq!(decide(&case).expected.unknown, vec![]);
+    let fee = &mut case.billing.purchases[1];
+    (fee.on_test_clock, fee.catalog_alone) = (false, false);
+    assert_eq!(steps(&case), Vec::<String>::new(), "in a checkout of its own it could give anything");
+}
+
+#[test]
+fn on_an_invoice_a_listed_price_gives_its_level_beside_one_that_is_not_listed() {
+    let mut sold = Purchase { catalog_alone: true, ..purchase("in_1", "pass", day(0)) };
+    sold.lines.push(purchase("in_1", "setup_fee", day(0)).lines.remove(0));
+    let case = bought(1, [sold]);
+    assert_eq!(until(&case), (day(30), "bought once with `in_1`, lasting until 2026-01-31T00:00:00Z".into()));
+    assert_eq!(decide(&case).expected.unknown, vec![]);
+}
+
+#[test]
 fn a_purchase_on_simulated_time_counts_only_when_allowed() {
     let mut case = bought(1, [Purchase { on_test_clock: true, ..purchase("pi_1", "life", day(0)) }]);
     assert_eq!((withheld(&case), steps(&case)), (vec![], vec![]));

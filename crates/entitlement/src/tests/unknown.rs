@@ -1,6 +1,7 @@
 //! Unknown is not no.
 
 use super::*;
+use crate::model::billing::Purchase;
 use crate::model::expected::Expected;
 
 /// A month that was granted, and what is billed a day later.
@@ -87,6 +88,11 @@ fn nobody_need_be_known_for_what_is_all_ignored() {
         billing.subscriptions[0].items.push(item("si_2", price, period(0, 30)));
         assert!(!catalog.ignores_all(&billing), "{price}");
     }
+    let mut fee = case.billing.clone();
+    fee.purchases.push(Purchase { catalog_alone: true, ..purchase("in_1", "setup_fee", day(0)) });
+    assert!(catalog.ignores_all(&fee), "a fee on an invoice");
+    fee.purchases[1].catalog_alone = false;
+    assert!(!catalog.ignores_all(&fee), "bought in a checkout of its own");
 }
 
 #[test]

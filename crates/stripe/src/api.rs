@@ -106,6 +106,15 @@ fn endless(what: &str) -> Failure {
     Failure::new(Class::Transient, format!("{what}: the pages of the list do not end"))
 }
 
+/// The status with which Stripe refuses this request alone. 401 is about the key, and a failure without an answer about
+/// nothing: to take them for a "no" would give back what a refund took.
+pub(crate) fn refusal(failure: &Failure) -> Option<u16> {
+    match failure.class {
+        Class::Transient => None,
+        Class::Permanent | Class::Credentials | Class::Missing => failure.status.filter(|status| *status != 401),
+    }
+}
+
 /// A list of an id that does not exist is answered 400 with this code, an object by its path 404
 /// (<https://docs.stripe.com/error-codes>, `resource_missing`).
 fn missing(failure: Failure) -> Failure {

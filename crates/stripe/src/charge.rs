@@ -1,21 +1,21 @@
-//! Payments: when they were made, and what of them went back.
+//! Payments: when they were made, what is on its way, and what went back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entitlement::model::billing::{About, Dispute, DisputeState, Gap, Invoice, MoneyBack, Purchase};
 use entitlement::model::clock::Timestamp;
-use entitlement::model::failure::{Class, Failure};
+use entitlement::model::failure::Failure;
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::Value;
-use stripe_billing::invoice_payment::{ListInvoicePayment, ListInvoicePaymentPayment, ListInvoicePaymentPaymentType};
 use stripe_client_core::StripeRequest;
 use stripe_core::charge::ListCharge;
 use stripe_core::dispute::ListDispute;
 use stripe_core::refund::ListRefund;
 
-use crate::api::Api;
+use crate::api::{Api, refusal};
 use crate::customer;
+use crate::invoice_payment;
 use crate::partial::Partial;
 use crate::shape::{Ref, Seconds, read};
 
@@ -30,11 +30,23 @@ pub(crate) enum Payer<'a> {
 /// What is known of the payments.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Payments {
-    /// When each payment intent was paid.
-    paid_at: BTreeMap<String, Timestamp>,
+    /// By payment intent.
+    paid: BTreeMap<String, Paid>,
     /// That of the card that paid last.
     country: Option<String>,
     returned: Vec<Returned>,
+    /// The sum of the charges that succeeded, by invoice of which something went back; not there where it is not known.
+    received: BTreeMap<String, i64>,
+    /// Invoices with a charge that is on its way.
+    pending: BTreeSet<String>,
+}
+
+/// The charges of a payment intent that succeeded.
+#[derive(Clone, Copy, Debug)]
+struct Paid {
+    at: Timestamp,
+    /// Their sum, smallest unit.
+    received: i64,
 }
 
 /// A payment of which something went back, or may.
@@ -54,6 +66,11 @@ struct ChargeObject {
     status: Option<String>,
     #[serde(default, rename = "payment_method_details")]
     details: Value,
+    #[serde(default)]
+    amount: i64,
+    /// Less than the amount where only a part was captured; not there in old versions.
+    #[serde(default)]
+    amount_captured: Option<i64>,
     #[serde(default)]
     amount_refunded: Option<i64>,
     #[serde(default)]
@@ -85,12 +102,6 @@ struct DisputeObject {
     amount: i64,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-struct InvoicePaymentObject {
-    #[serde(default)]
-    invoice: Ref,
-}
-
 /// The payments of `payer`; when the key may not read them, a gap that says so.
 ///
 /// # Errors
@@ -103,15 +114,6 @@ pub(crate) async fn payments(api: Api<'_>, payer: Payer<'_>) -> Result<Partial<P
             Some(status) => Ok(unseen(&format!("{list} list answered {status}"))),
             None => Err(failure),
         },
-    }
-}
-
-/// The status with which Stripe refuses this list alone. 401 is about the key, and a failure without an answer about
-/// nothing: to take them for "no refunds seen" would give back what a refund took.
-fn refusal(failure: &Failure) -> Option<u16> {
-    match failure.class {
-        Class::Transient => None,
-        Class::Permanent | Class::Credentials | Class::Missing => failure.status.filter(|status| *status != 401),
     }
 }
 
@@ -141,18 +143,25 @@ async fn read_all(api: Api<'_>, payer: Payer<'_>) -> Result<Payments, ChargeErro
     let charges: Result<Vec<ChargeObject>, String> = list.data.iter().map(read).collect();
     let charges = charges.map_err(|why| ChargeError::Unreadable(format!("a charge: {why}")))?;
     let touched = charges.iter().filter(|charge| charge.is_touched());
-    let returned = try_join_all(touched.map(|charge| returned(api, charge))).await?;
-    Ok(Payments { paid_at: paid_at(&charges), country: country(&charges), returned })
+    let touched = try_join_all(touched.map(|charge| returned(api, charge)));
+    let (returned, pending) = tokio::try_join!(touched, pending(api, &charges))?;
+    let received = received(api, &charges, &returned).await?;
+    Ok(Payments { paid: paid(&charges), country: country(&charges), returned, received, pending })
 }
 
-fn paid_at(charges: &[ChargeObject]) -> BTreeMap<String, Timestamp> {
-    let paid = charges.iter().filter(|charge| charge.status.as_deref() == Some("succeeded"));
-    paid.filter_map(|charge| Some((charge.payment_intent.owned()?, charge.created.0))).collect()
+fn paid(charges: &[ChargeObject]) -> BTreeMap<String, Paid> {
+    let mut paid = BTreeMap::new();
+    for charge in charges.iter().filter(|charge| charge.succeeded()) {
+        let Some(intent) = charge.payment_intent.owned() else { continue };
+        let sum = paid.entry(intent).or_insert(Paid { at: charge.created.0, received: 0 });
+        *sum = Paid { at: charge.created.0, received: sum.received.saturating_add(charge.captured()) };
+    }
+    paid
 }
 
 /// Where the card was issued that paid last.
 fn country(charges: &[ChargeObject]) -> Option<String> {
-    let paid = charges.iter().filter(|charge| charge.status.as_deref() == Some("succeeded"));
+    let paid = charges.iter().filter(|charge| charge.succeeded());
     let dated = paid.filter_map(|charge| Some((charge.created.0, charge.card_country()?)));
     dated.max().map(|(_, country)| country)
 }
@@ -208,34 +217,80 @@ fn state(status: &str) -> DisputeState {
     }
 }
 
-/// The invoice that a charge paid: on the charge itself before 2025-03-31.basil, since then in the list of invoice payments
-/// (<https://docs.stripe.com/changelog/basil/2025-03-31/add-support-for-multiple-partial-payments-on-invoices>).
-async fn invoice(api: Api<'_>, charge: &ChargeObject) -> Result<Option<String>, ChargeError> {
-    match (charge.invoice.get(), charge.payment_intent.get()) {
-        (Some(invoice), _) => Ok(Some(invoice.to_owned())),
-        (None, Some(intent)) => {
-            of_intent(api, intent).await.map_err(|failure| ChargeError::Failed("invoice payments", failure))
-        }
-        (None, None) => Ok(None),
+/// The invoices with a charge that is on its way, such as a bank debit of some days
+/// (<https://docs.stripe.com/api/charges/object>, `status`). Of one that the key may not look up nothing is known.
+async fn pending(api: Api<'_>, charges: &[ChargeObject]) -> Result<BTreeSet<String>, ChargeError> {
+    let pending = charges.iter().filter(|charge| charge.status.as_deref() == Some("pending"));
+    let invoices = try_join_all(pending.map(|charge| invoice_if_allowed(api, charge))).await?;
+    Ok(invoices.into_iter().flatten().collect())
+}
+
+async fn invoice_if_allowed(api: Api<'_>, charge: &ChargeObject) -> Result<Option<String>, ChargeError> {
+    match invoice(api, charge).await {
+        Err(ChargeError::Failed(_, failure)) if refusal(&failure).is_some() => Ok(None),
+        invoice => invoice,
     }
 }
 
-/// The invoice that a payment intent pays.
-pub(crate) async fn of_intent(api: Api<'_>, intent: &str) -> Result<Option<String>, Failure> {
-    let mut payment = ListInvoicePaymentPayment::new(ListInvoicePaymentPaymentType::PaymentIntent);
-    payment.payment_intent = Some(intent.to_owned());
-    let request = |after: Option<String>| {
-        let list = ListInvoicePayment::new().payment(payment.clone()).limit(100);
-        after.into_iter().fold(list, ListInvoicePayment::starting_after).build()
+/// What was received for each invoice of which something went back, as far as that is known.
+async fn received(
+    api: Api<'_>,
+    charges: &[ChargeObject],
+    returned: &[Returned],
+) -> Result<BTreeMap<String, i64>, ChargeError> {
+    let refunded = returned.iter().filter(|returned| returned.back.refunded > 0);
+    let invoices: BTreeSet<&str> = refunded.filter_map(|returned| returned.invoice.as_deref()).collect();
+    let sums = try_join_all(invoices.into_iter().map(|invoice| received_for(api, charges, invoice))).await?;
+    Ok(sums.into_iter().flatten().collect())
+}
+
+/// The charges name their invoice before 2025-03-31.basil; since then the invoice payments say what was received.
+async fn received_for(
+    api: Api<'_>,
+    charges: &[ChargeObject],
+    invoice: &str,
+) -> Result<Option<(String, i64)>, ChargeError> {
+    let sum = match received_by_named(charges, invoice) {
+        Some(sum) => Some(sum),
+        None => {
+            let listed = invoice_payment::received(api, invoice).await;
+            listed.map_err(|failure| ChargeError::Failed("invoice payments", failure))?
+        }
     };
-    let list = api.all(&format!("invoice payments of `{intent}`"), request).await?;
-    let invoices = list.data.iter().filter_map(|object| read::<InvoicePaymentObject>(object).ok());
-    Ok(invoices.into_iter().find_map(|payment| payment.invoice.owned()))
+    // a refund of nothing is no answer
+    Ok(sum.filter(|sum| *sum > 0).map(|sum| (invoice.to_owned(), sum)))
+}
+
+/// The sum of the charges that succeeded of those that name `invoice`; `None` when none does.
+fn received_by_named(charges: &[ChargeObject], invoice: &str) -> Option<i64> {
+    let named: Vec<&ChargeObject> = charges.iter().filter(|charge| charge.invoice.get() == Some(invoice)).collect();
+    let succeeded = named.iter().filter(|charge| charge.succeeded());
+    let sum = succeeded.map(|charge| charge.captured()).fold(0, i64::saturating_add);
+    (!named.is_empty()).then_some(sum)
+}
+
+/// The invoice that a charge paid: on the charge itself before 2025-03-31.basil, since then in the list of invoice payments.
+async fn invoice(api: Api<'_>, charge: &ChargeObject) -> Result<Option<String>, ChargeError> {
+    match (charge.invoice.get(), charge.payment_intent.get()) {
+        (Some(invoice), _) => Ok(Some(invoice.to_owned())),
+        (None, Some(intent)) => invoice_payment::invoice_of(api, intent)
+            .await
+            .map_err(|failure| ChargeError::Failed("invoice payments", failure)),
+        (None, None) => Ok(None),
+    }
 }
 
 impl ChargeObject {
     fn card_country(&self) -> Option<String> {
         customer::coded(self.details.pointer("/card/country")?.as_str()?)
+    }
+
+    fn succeeded(&self) -> bool {
+        self.status.as_deref() == Some("succeeded")
+    }
+
+    fn captured(&self) -> i64 {
+        self.amount_captured.unwrap_or(self.amount)
     }
 
     /// Whether something went back, or may.
@@ -255,7 +310,12 @@ impl Payments {
 
     /// When the payment intent was paid, if it was.
     pub(crate) fn paid_at(&self, intent: &str) -> Option<Timestamp> {
-        self.paid_at.get(intent).copied()
+        self.paid.get(intent).map(|paid| paid.at)
+    }
+
+    /// Whether a charge for the invoice with this id is on its way.
+    pub(crate) fn is_charging(&self, invoice: &str) -> bool {
+        self.pending.contains(invoice)
     }
 
     /// Adds what went back to the invoice it belongs to. An invoice that was not read is of an older term.
@@ -264,6 +324,9 @@ impl Payments {
             if returned.invoice.as_deref() == Some(invoice.id.as_str()) {
                 add(&mut invoice.money_back, &returned.back);
             }
+        }
+        if invoice.money_back.refunded > 0 {
+            invoice.money_back.received = self.received.get(&invoice.id).copied();
         }
     }
 
@@ -274,6 +337,15 @@ impl Payments {
                 add(&mut purchase.money_back, &returned.back);
             }
         }
+        if purchase.money_back.refunded > 0 {
+            purchase.money_back.received = self.received_by(&purchase.id);
+        }
+    }
+
+    /// The sum of the charges that succeeded for a payment intent or an invoice.
+    fn received_by(&self, payment: &str) -> Option<i64> {
+        let of_intent = self.paid.get(payment).map(|paid| paid.received).filter(|sum| *sum > 0);
+        of_intent.or_else(|| self.received.get(payment).copied())
     }
 }
 

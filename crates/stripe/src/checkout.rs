@@ -146,9 +146,19 @@ pub(crate) fn purchases(
     purchases
 }
 
+/// Whether one of `sessions` is the purchase that `invoice` billed.
+pub(crate) fn is_sold_by(sessions: &[Session], invoice: &str) -> bool {
+    sessions.iter().any(|session| session.was_billed_by(invoice))
+}
+
 impl Session {
     pub(crate) fn is_complete(&self) -> bool {
         self.status.as_deref() == Some("complete")
+    }
+
+    /// Whether it is a purchase that was billed by `invoice`.
+    fn was_billed_by(&self, invoice: &str) -> bool {
+        self.is_purchase() && self.invoice.get() == Some(invoice)
     }
 
     fn is_purchase(&self) -> bool {

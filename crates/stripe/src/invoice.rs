@@ -1,15 +1,18 @@
-//! Reads the invoices of a subscription, as many as say what was last paid.
+//! Reads the invoices of a subscription, as many as say what was last paid, and what else invoices sold.
 
 mod object;
+pub(crate) mod payment;
+pub(crate) mod sold_once;
 
 use entitlement::access::running_invoice::bills;
-use entitlement::model::billing::{self, InvoiceReason, InvoiceStatus, Item};
+use entitlement::model::billing::{self, Collection, InvoiceReason, InvoiceStatus, Item};
 use entitlement::model::failure::Failure;
 use serde::Serialize;
 use stripe_billing::invoice::{ListInvoice, RetrieveInvoice};
 use stripe_client_core::{RequestBuilder, StripeMethod, StripeRequest};
 
 use self::object::InvoiceObject;
+use self::payment::AwaitedPayment;
 use crate::api::Api;
 use crate::discount::Discounts;
 use crate::partial::ReadError;
@@ -21,8 +24,15 @@ const LINE_PAGES: usize = 10;
 /// Pages of 100 invoices read of one subscription.
 const INVOICE_PAGES: usize = 5;
 
-/// The invoice that a subscription carries or names as its latest.
-pub(crate) async fn latest(api: Api<'_>, latest: &Object) -> Result<billing::Invoice, ReadError> {
+/// The latest invoice of a subscription.
+pub(crate) struct Latest {
+    pub(crate) invoice: billing::Invoice,
+    /// The payment of an open one that is collected automatically.
+    pub(crate) awaited: Option<AwaitedPayment>,
+}
+
+/// The invoice that a subscription carries or names as its latest; `collection` is how the subscription collects.
+pub(crate) async fn latest(api: Api<'_>, latest: &Object, collection: Collection) -> Result<Latest, ReadError> {
     let mut invoice = match latest.unexpanded() {
         Some(id) => {
             let fetched = api.get(&format!("invoice `{id}`"), RetrieveInvoice::new(id.as_str()).build()).await?;
@@ -31,17 +41,26 @@ pub(crate) async fn latest(api: Api<'_>, latest: &Object) -> Result<billing::Inv
         None => readable(latest)?,
     };
     read_further_lines(api, &mut invoice).await?;
-    Ok(invoice.into_invoice()?)
+    let awaited = payment::awaited(&invoice, collection);
+    Ok(Latest { invoice: invoice.into_invoice(collection)?, awaited })
+}
+
+/// Whose former invoices are read.
+#[derive(Clone, Copy)]
+pub(crate) struct Former<'a> {
+    pub(crate) subscription: &'a str,
+    pub(crate) items: &'a [Item],
+    pub(crate) collection: Collection,
 }
 
 /// The other invoices of a subscription, newest first, until each item's last paid term is among them.
 pub(crate) async fn former(
     api: Api<'_>,
-    subscription: &str,
+    subscription: Former<'_>,
     latest: &billing::Invoice,
-    items: &[Item],
     discounts: Discounts,
 ) -> Result<Vec<billing::Invoice>, ReadError> {
+    let Former { subscription, items, collection } = subscription;
     let request = |after: Option<String>| {
         let list = ListInvoice::new().subscription(subscription).limit(100);
         let list = match discounts {
@@ -50,14 +69,15 @@ pub(crate) async fn former(
         };
         after.into_iter().fold(list, ListInvoice::starting_after).build()
     };
-    let enough = |list: &List| with_latest(list, subscription, latest).is_ok_and(|read| covers(&read, items));
+    let enough =
+        |list: &List| with_latest(list, subscription, latest, collection).is_ok_and(|read| covers(&read, items));
     let what = format!("invoices of `{subscription}`");
     let list = api.finish(&what, List::unread(), INVOICE_PAGES, request, enough).await?;
     let mut others = others(&list, subscription, latest)?;
     if let Some(last_paid) = others.iter_mut().find(|invoice| invoice.is_paid_term()) {
         read_further_lines(api, last_paid).await?;
     }
-    Ok(others.into_iter().map(InvoiceObject::into_invoice).collect::<Result<_, _>>()?)
+    Ok(others.into_iter().map(|invoice| invoice.into_invoice(collection)).collect::<Result<_, _>>()?)
 }
 
 /// Whether the last paid term of each item is known.
@@ -78,8 +98,14 @@ fn is_billed_by(item: &Item, invoice: &billing::Invoice) -> bool {
 }
 
 /// The latest and those listed so far.
-fn with_latest(list: &List, subscription: &str, latest: &billing::Invoice) -> Result<Vec<billing::Invoice>, String> {
-    let others = others(list, subscription, latest)?.into_iter().map(InvoiceObject::into_invoice);
+fn with_latest(
+    list: &List,
+    subscription: &str,
+    latest: &billing::Invoice,
+    collection: Collection,
+) -> Result<Vec<billing::Invoice>, String> {
+    let others = others(list, subscription, latest)?.into_iter();
+    let others = others.map(|invoice| invoice.into_invoice(collection));
     std::iter::once(Ok(latest.clone())).chain(others).collect()
 }
 

@@ -26,6 +26,7 @@ mod checkout;
 mod customer;
 mod discount;
 mod invoice;
+mod invoice_payment;
 mod kind;
 mod lenient;
 mod line;

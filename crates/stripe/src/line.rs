@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use entitlement::model::billing::{Discount, Line, Period};
+use entitlement::model::billing::{Discount, Line, Period, PurchaseLine};
 use serde::Deserialize;
 
 use crate::shape::{Expandable, Price, Ref, Seconds};
@@ -15,6 +15,12 @@ use crate::shape::{Expandable, Price, Ref, Seconds};
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct LineObject {
     amount: i64,
+    /// Absent where usage is metered.
+    #[serde(default)]
+    quantity: Option<i64>,
+    /// Of old versions: `subscription` or `invoiceitem`.
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     discount_amounts: Option<Vec<Amount>>,
     #[serde(default)]
@@ -96,19 +102,55 @@ struct ParentDetails {
 impl LineObject {
     /// In the words of the core; `discounts` are those of the invoice, by their ids.
     pub(crate) fn into_line(self, discounts: &BTreeMap<String, Discount>) -> Line {
-        let details = self.pricing.as_ref().and_then(|pricing| pricing.price_details.as_ref());
-        let before = self.price.as_ref().or(self.plan.as_ref());
-        let price = details.and_then(|details| details.price.get()).or_else(|| before?.id());
-        let product = details.and_then(|details| details.product.get()).or_else(|| before?.product());
         Line {
-            price: price.map(str::to_owned),
-            product: product.map(str::to_owned),
+            price: self.price_id().map(str::to_owned),
+            product: self.product().map(str::to_owned),
             item: self.item(),
             amount: self.charged(),
             period: self.period.map(|span| Period { start: span.start.0, end: span.end.0 }),
             proration: self.prorates(),
             discount: self.discount(discounts),
         }
+    }
+
+    /// The one-time price that it sells, if it does. What was typed in by hand has no price.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub(crate) fn sold_once(&self) -> Result<Option<PurchaseLine>, String> {
+        let Some(price) = self.price_id().filter(|_| self.is_sold_once()) else { return Ok(None) };
+        Ok(Some(PurchaseLine {
+            price: price.to_owned(),
+            product: self.product().ok_or("missing field `product`")?.to_owned(),
+            quantity: self.quantity.map_or(1, |quantity| u64::try_from(quantity).unwrap_or(0)),
+            amount: self.charged(),
+        }))
+    }
+
+    /// Neither a term of a subscription, nor a change of one, nor a credit.
+    fn is_sold_once(&self) -> bool {
+        let parent = self.parent.as_ref();
+        let is_term = parent.is_some_and(|parent| parent.subscription_item_details.is_some())
+            || self.item().is_some()
+            || self.kind.as_deref() == Some("subscription");
+        !is_term && !self.prorates() && self.amount >= 0
+    }
+
+    fn price_id(&self) -> Option<&str> {
+        self.price_details().and_then(|details| details.price.get()).or_else(|| self.former_price()?.id())
+    }
+
+    fn product(&self) -> Option<&str> {
+        self.price_details().and_then(|details| details.product.get()).or_else(|| self.former_price()?.product())
+    }
+
+    fn price_details(&self) -> Option<&PriceDetails> {
+        self.pricing.as_ref()?.price_details.as_ref()
+    }
+
+    /// Where the price stood before 2025-03-31.basil.
+    fn former_price(&self) -> Option<&Expandable<Price>> {
+        self.price.as_ref().or(self.plan.as_ref())
     }
 
     /// The first that took something off.

@@ -21,8 +21,8 @@ use stripe_core::refund::RetrieveRefund;
 
 use crate::account;
 use crate::api::Api;
-use crate::charge;
 use crate::client::Stripe;
+use crate::invoice_payment;
 use crate::kind::Kind;
 use crate::shape::{List, Ref, read};
 
@@ -109,7 +109,7 @@ async fn of_intent(api: Api<'_>, connect: Option<&str>, intent: &str) -> Result<
             None => of_session(connect, &id, &session),
         });
     }
-    Ok(match charge::of_intent(api, intent).await? {
+    Ok(match invoice_payment::invoice_of(api, intent).await? {
         Some(invoice) => Next::Object(invoice),
         None => {
             let why = format!("payment `{intent}` belongs to no customer, checkout session or invoice");

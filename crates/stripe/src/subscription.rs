@@ -15,6 +15,7 @@ use self::object::SubscriptionObject;
 use crate::api::Api;
 use crate::discount::Discounts;
 use crate::invoice;
+use crate::invoice::payment::AwaitedPayment;
 use crate::partial::{Partial, ReadError};
 use crate::shape::{List, Metadata, Object, id_of, read};
 
@@ -24,6 +25,8 @@ pub(crate) struct Subscription {
     pub(crate) billing: billing::Subscription,
     pub(crate) metadata: Metadata,
     pub(crate) livemode: Option<bool>,
+    /// The payment that its latest invoice waits for, while it could still give something.
+    pub(crate) awaited: Option<AwaitedPayment>,
 }
 
 /// All subscriptions of the customer, ended ones too; one that cannot be read leaves a gap.
@@ -93,26 +96,30 @@ async fn whole(
     };
     object.items = api.rest(&format!("items of subscription `{id}`"), object.items, request).await?;
     let items = object.items()?;
-    let invoices = invoices(api, &object, &items, discounts).await?;
-    Ok(object.into_subscription(account, items, invoices)?)
+    let (invoices, awaited) = invoices(api, &object, &items, discounts).await?;
+    let awaited = awaited.filter(|_| !has_ended(&object.status()));
+    Ok(Subscription { awaited, ..object.into_subscription(account, items, invoices)? })
 }
 
-/// The latest invoice; when it does not say what was last paid, the former ones too.
+/// The latest invoice, and the payment that it waits for; when it does not say what was last paid, the former ones too.
 async fn invoices(
     api: Api<'_>,
     object: &SubscriptionObject,
     items: &[Item],
     discounts: Discounts,
-) -> Result<Vec<billing::Invoice>, ReadError> {
-    let Some(latest) = &object.latest_invoice else { return Ok(Vec::new()) };
-    let mut invoices = vec![invoice::latest(api, latest).await?];
+) -> Result<(Vec<billing::Invoice>, Option<AwaitedPayment>), ReadError> {
+    let Some(latest) = &object.latest_invoice else { return Ok((Vec::new(), None)) };
+    let collection = object.collection();
+    let invoice::Latest { invoice, awaited } = invoice::latest(api, latest, collection).await?;
+    let mut invoices = vec![invoice];
     // its first invoice was never paid, so there is nothing before it
     let never_began = object.status() == Status::IncompleteExpired;
     if !never_began && !invoice::covers(&invoices, items) {
-        let former = invoice::former(api, &object.id, &invoices[0], items, discounts).await?;
+        let subscription = invoice::Former { subscription: &object.id, items, collection };
+        let former = invoice::former(api, subscription, &invoices[0], discounts).await?;
         invoices.extend(former);
     }
-    Ok(invoices)
+    Ok((invoices, awaited))
 }
 
 /// What `find` finds in the newest subscription that has it; one that runs comes before one that ended.

@@ -28,7 +28,8 @@ pub(crate) struct TestServer {
 impl TestServer {
     pub(crate) fn new() -> Self {
         let empty = list(&[]);
-        Self::default().with("/v1/subscriptions", empty.clone()).with("/v1/charges", empty)
+        let paths = ["/v1/subscriptions", "/v1/charges", "/v1/invoices"];
+        paths.iter().fold(Self::default(), |server, path| server.with(path, empty.clone()))
     }
 
     pub(crate) fn with(self, path: &str, answer: Value) -> Self {

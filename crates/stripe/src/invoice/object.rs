@@ -1,8 +1,14 @@
 //! The Invoice object as Stripe writes it, in the old shape and the new.
 
-use entitlement::model::billing::{self, InvoiceReason, InvoiceStatus, MoneyBack};
+use entitlement::model::account::Account;
+use entitlement::model::billing::{
+    self, Collection, InvoiceReason, InvoiceStatus, MoneyBack, Purchase, PurchaseLine, PurchaseState,
+};
+use entitlement::model::clock::Timestamp;
 use entitlement::model::money::Money;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use crate::discount;
 use crate::line::LineObject;
@@ -35,6 +41,21 @@ pub(super) struct InvoiceObject {
     subscription: Ref,
     #[serde(default)]
     parent: Option<Parent>,
+    #[serde(default)]
+    collection_method: Option<String>,
+    #[serde(default)]
+    attempted: Option<bool>,
+    #[serde(default)]
+    attempt_count: Option<i64>,
+    #[serde(default)]
+    auto_advance: Option<bool>,
+    /// Of old versions: its id, or the object where it was expanded.
+    #[serde(default)]
+    pub(super) payment_intent: Value,
+    #[serde(default)]
+    test_clock: Option<IgnoredAny>,
+    #[serde(default)]
+    pub(super) livemode: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -56,23 +77,53 @@ struct SubscriptionDetails {
 }
 
 impl InvoiceObject {
-    /// In the words of the core.
+    /// In the words of the core; `collection` is that of its subscription, for an invoice that does not say its own.
     ///
     /// # Errors
     /// Which line cannot be read, and why.
-    pub(super) fn into_invoice(self) -> Result<billing::Invoice, String> {
+    pub(super) fn into_invoice(self, collection: Collection) -> Result<billing::Invoice, String> {
         Ok(billing::Invoice {
             status: self.status(),
             reason: self.reason(),
             created: self.created.0,
-            paid_at: self.status_transitions.as_ref().and_then(|transitions| transitions.paid_at).map(|at| at.0),
-            total: Money { minor: self.total, currency: self.currency.to_ascii_lowercase() },
+            paid_at: self.paid_at(),
+            total: self.total(),
             lines: self.billed_lines()?,
             is_processing: false,
-            is_uncollected: false,
+            is_uncollected: self.is_uncollected(collection),
             money_back: MoneyBack::default(),
             id: self.id,
         })
+    }
+
+    /// What was sold once on it, beside the terms of subscriptions; `None` when nothing was.
+    ///
+    /// # Errors
+    /// Which line cannot be read, and why.
+    pub(super) fn purchase(&self, account: &Account) -> Result<Option<Purchase>, String> {
+        let lines = self.lines_sold_once()?;
+        Ok((!lines.is_empty() && self.status() == InvoiceStatus::Paid).then(|| Purchase {
+            account: account.clone(),
+            id: self.id.clone(),
+            state: PurchaseState::Paid(self.paid_at().unwrap_or(self.created.0)),
+            created: self.created.0,
+            total: self.total(),
+            lines,
+            money_back: MoneyBack::default(),
+            on_test_clock: self.test_clock.is_some(),
+            catalog_alone: true,
+            country: None,
+            variation: None,
+        }))
+    }
+
+    /// How it is collected, by itself, else as `subscription` is.
+    pub(super) fn collection(&self, subscription: Collection) -> Collection {
+        match self.collection_method.as_deref() {
+            Some("send_invoice") => Collection::SendInvoice,
+            Some(_) => Collection::Automatic,
+            None => subscription,
+        }
     }
 
     pub(super) fn of_subscription(&self) -> Option<&str> {
@@ -85,14 +136,52 @@ impl InvoiceObject {
         self.status() == InvoiceStatus::Paid && matches!(reason, Some("subscription_create" | "subscription_cycle"))
     }
 
+    fn paid_at(&self) -> Option<Timestamp> {
+        self.status_transitions.as_ref().and_then(|transitions| transitions.paid_at).map(|at| at.0)
+    }
+
+    fn total(&self) -> Money {
+        Money { minor: self.total, currency: self.currency.to_ascii_lowercase() }
+    }
+
+    /// By what a pause of the collection leaves of an invoice
+    /// (<https://docs.stripe.com/billing/subscriptions/pause-payment>). Nobody charges for one that is sent.
+    fn is_uncollected(&self, subscription: Collection) -> bool {
+        match (self.collection(subscription), self.status()) {
+            (Collection::SendInvoice, _) => false,
+            (Collection::Automatic, InvoiceStatus::Void | InvoiceStatus::Uncollectible) => !self.was_attempted(),
+            (Collection::Automatic, InvoiceStatus::Draft) => self.auto_advance == Some(false),
+            (Collection::Automatic, InvoiceStatus::Open | InvoiceStatus::Paid | InvoiceStatus::Unknown(_)) => false,
+        }
+    }
+
+    /// One that says nothing of it counts as attempted.
+    fn was_attempted(&self) -> bool {
+        match (self.attempted, self.attempt_count) {
+            (None, None) => true,
+            (attempted, count) => attempted == Some(true) || count.is_some_and(|count| count > 0),
+        }
+    }
+
+    fn lines_sold_once(&self) -> Result<Vec<PurchaseLine>, String> {
+        let lines = self.lines.iter().flat_map(|lines| &lines.data);
+        let sold_once =
+            lines.filter_map(|object| read::<LineObject>(object).and_then(|line| line.sold_once()).transpose());
+        sold_once.collect::<Result<_, _>>().map_err(|why| self.unreadable_line(&why))
+    }
+
     fn billed_lines(&self) -> Result<Vec<billing::Line>, String> {
         let discounts = discount::of_invoice(self.discounts.as_ref());
         let lines = self.lines.iter().flat_map(|lines| &lines.data);
         let read_line = |object| read::<LineObject>(object).map(|line| line.into_line(&discounts));
-        lines.map(read_line).collect::<Result<_, _>>().map_err(|why| format!("a line of invoice `{}`: {why}", self.id))
+        lines.map(read_line).collect::<Result<_, _>>().map_err(|why| self.unreadable_line(&why))
     }
 
-    fn status(&self) -> InvoiceStatus {
+    fn unreadable_line(&self, why: &str) -> String {
+        format!("a line of invoice `{}`: {why}", self.id)
+    }
+
+    pub(super) fn status(&self) -> InvoiceStatus {
         match (self.status.as_deref(), self.paid) {
             (Some("paid"), _) | (None, Some(true)) => InvoiceStatus::Paid,
             (Some("open"), _) | (None, Some(false)) => InvoiceStatus::Open,

@@ -1,7 +1,9 @@
 //! Whole readings: subscriptions, their invoices, and lists.
 
+mod awaited;
 mod bought;
 mod money_back;
+mod on_invoices;
 mod user;
 
 use entitlement::model::billing::{

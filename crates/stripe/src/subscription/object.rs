@@ -106,7 +106,7 @@ impl SubscriptionObject {
             on_test_clock: self.test_clock.is_some(),
             id: self.id,
         };
-        Ok(Subscription { billing, metadata: self.metadata, livemode: self.livemode })
+        Ok(Subscription { billing, metadata: self.metadata, livemode: self.livemode, awaited: None })
     }
 
     pub(super) fn status(&self) -> Status {
@@ -161,7 +161,7 @@ impl SubscriptionObject {
         })
     }
 
-    fn collection(&self) -> Collection {
+    pub(super) fn collection(&self) -> Collection {
         match self.collection_method.as_deref() {
             Some("send_invoice") => Collection::SendInvoice,
             Some(_) | None => Collection::Automatic,

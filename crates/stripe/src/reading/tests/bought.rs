@@ -121,6 +121,34 @@ async fn a_guest_is_read_by_their_session() {
 }
 
 #[tokio::test]
+async fn what_succeeded_of_a_purchase_s_payment_was_received() {
+    let part = |id: &str, captured: i64, refunded: i64, status: &str| {
+        let amounts = json!({"id": id, "amount": 9999, "amount_captured": captured, "amount_refunded": refunded,
+            "status": status});
+        charge(amounts)
+    };
+    let server = TestServer::new()
+        .with("/v1/checkout/sessions", list(&[session()]))
+        .with(
+            "/v1/charges",
+            list(&[
+                part("ch_1", 700, 700, "succeeded"),
+                part("ch_2", 500, 0, "succeeded"),
+                part("ch_3", 500, 0, "failed"),
+            ]),
+        )
+        .with("/v1/refunds", list(&[json!({"id": "re_1", "amount": 700, "status": "succeeded"})]))
+        .with("/v1/disputes", list(&[]))
+        .with("/v1/invoice_payments", list(&[]));
+    let purchase = server.read(UID, true).await.billing.purchases.remove(0);
+    assert_eq!((purchase.money_back.refunded, purchase.money_back.received), (700, Some(1200)));
+    let untouched = TestServer::new()
+        .with("/v1/checkout/sessions", list(&[session()]))
+        .with("/v1/charges", list(&[part("ch_1", 700, 0, "succeeded")]));
+    assert_eq!(untouched.read(UID, true).await.billing.purchases[0].money_back.received, None);
+}
+
+#[tokio::test]
 async fn a_guest_s_country_is_that_of_the_address_they_gave_else_of_their_card() {
     let card = json!({"payment_method_details": {"card": {"country": "FR"}}});
     for (address, expected) in [

@@ -72,6 +72,79 @@ async fn a_refund_of_an_older_term_is_attached_to_nothing() {
     assert_eq!(money_back(&server).await, MoneyBack::default());
 }
 
+/// Where a charge of `in_1` was refunded in the shape of now.
+fn refunded(charges: &[Value]) -> TestServer {
+    one(subscription())
+        .with("/v1/charges", list(charges))
+        .with("/v1/refunds", list(&[refund(599, "succeeded")]))
+        .with("/v1/disputes", list(&[]))
+        .with("/v1/invoice_payments", list(&[json!({"id": "inpay_1", "invoice": "in_1"})]))
+}
+
+fn paid(amount: i64, kind: &str) -> Value {
+    json!({"id": "inpay_1", "invoice": "in_1", "amount_paid": amount, "status": "paid", "payment": {"type": kind}})
+}
+
+#[tokio::test]
+async fn what_charges_paid_of_a_refunded_invoice_was_received_and_what_was_paid_elsewhere_was_not() {
+    let asked = "/v1/invoice_payments?invoice=in_1&limit=100&status=paid";
+    let payments = [paid(599, "payment_intent"), paid(100, "charge"), paid(300, "payment_record"), paid(7, "barter")];
+    let server = refunded(&[charge("ch_1", "pi_1", 599)]).with(asked, list(&payments));
+    assert_eq!(money_back(&server).await, MoneyBack { refunded: 599, received: Some(699), ..MoneyBack::default() });
+    assert_eq!(server.requests().iter().filter(|request| *request == asked).count(), 1);
+}
+
+#[tokio::test]
+async fn charges_that_name_their_invoice_are_summed_as_they_were_captured() {
+    let named = |id: &str, status: &str, refunded: i64, captured: Option<i64>| {
+        let mut charge = charge(id, &format!("pi_{id}"), refunded);
+        (charge["invoice"], charge["status"]) = (json!("in_1"), json!(status));
+        (charge["amount"], charge["amount_captured"]) = (json!(400), json!(captured));
+        charge
+    };
+    let mut other = named("ch_5", "succeeded", 0, Some(400));
+    other["invoice"] = json!("in_2");
+    let server = refunded(&[
+        named("ch_1", "succeeded", 599, Some(350)),
+        named("ch_2", "succeeded", 0, None),
+        named("ch_3", "failed", 0, Some(400)),
+        named("ch_4", "pending", 0, Some(400)),
+        other,
+    ]);
+    assert_eq!(money_back(&server).await.received, Some(750));
+    assert!(!server.requests().iter().any(|request| request.starts_with("/v1/invoice_payments")));
+}
+
+#[tokio::test]
+async fn what_was_received_is_asked_only_where_something_went_back() {
+    let mut disputed = charge("ch_1", "pi_1", 0);
+    disputed["disputed"] = json!(true);
+    let server = refunded(&[disputed]).with("/v1/refunds", list(&[refund(599, "pending")]));
+    assert_eq!(money_back(&server).await, MoneyBack::default());
+    let is_asked = |request: &String| request.starts_with("/v1/invoice_payments?invoice=");
+    assert!(!server.requests().iter().any(is_asked));
+}
+
+#[tokio::test]
+async fn what_was_received_is_not_known_where_the_key_may_not_read_it_or_it_cannot_be_understood() {
+    let asked = "/v1/invoice_payments?invoice=in_1&limit=100&status=paid";
+    let server = || refunded(&[charge("ch_1", "pi_1", 599)]);
+    for status in [403, 404, 400] {
+        let refused = server().status(asked, status, json!({"error": {"type": "x"}}));
+        let billing = refused.read(UID, false).await.billing;
+        let back = MoneyBack { refunded: 599, ..MoneyBack::default() };
+        assert_eq!((&billing.subscriptions[0].invoices[0].money_back, billing.gaps), (&back, vec![]));
+    }
+    let mut silent = paid(0, "payment_intent");
+    silent["amount_paid"] = Value::Null;
+    for payments in [vec![], vec![json!({"amount_paid": "599"})], vec![silent, paid(100, "charge")]] {
+        assert_eq!(money_back(&server().with(asked, list(&payments))).await.received, None, "{payments:?}");
+    }
+    let failing = server().status(asked, 500, json!({})).stripe(UID).await;
+    let reading = failing.read(&account::of(None, "cus_1"), Scope { one_time: false }).await;
+    assert_eq!(reading.unwrap_err().class, Class::Transient);
+}
+
 #[tokio::test]
 async fn charges_the_key_may_not_read_are_a_gap_and_no_error() {
     for status in [403, 404, 400] {

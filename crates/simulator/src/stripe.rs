@@ -15,6 +15,7 @@ mod billing;
 pub mod event;
 mod expand;
 mod filter;
+mod invoice_item;
 mod list;
 pub mod moves;
 mod object;

@@ -26,7 +26,7 @@ const STATUS: (&str, &str) = ("status", "/status");
 const CHARGE: (&str, &str) = ("charge", "/charge");
 
 /// Every list of a kind.
-pub(super) const LISTINGS: [Listing; 13] = [
+pub(super) const LISTINGS: [Listing; 14] = [
     // `status` and `price` are compared in `fits`.
     listing("subscriptions", "subscription", &[CUSTOMER, ("status", ""), ("price", "")]),
     listing("invoices", "invoice", &[CUSTOMER, STATUS, ("subscription", "/parent/subscription_details/subscription")]),
@@ -40,6 +40,7 @@ pub(super) const LISTINGS: [Listing; 13] = [
             ("payment[payment_intent]", "/payment/payment_intent"),
         ],
     ),
+    listing("credit_notes", "credit_note", &[CUSTOMER, ("invoice", "/invoice")]),
     listing("customers", "customer", &[("email", "/email")]),
     listing("checkout/sessions", "checkout.session", &[CUSTOMER, INTENT, STATUS, ("subscription", "/subscription")]),
     listing("charges", "charge", &[CUSTOMER, INTENT]),

@@ -13,6 +13,7 @@ use super::event::Event;
 mod cancel;
 mod catalog;
 mod checkout;
+mod invoices;
 mod money;
 mod plan;
 mod renewal;
@@ -104,6 +105,8 @@ pub struct NewSubscription {
     pub customer: Option<String>,
     /// Prices with their quantities, one item each.
     pub prices: Vec<(String, u64)>,
+    /// One-time prices with their quantities, sold with it on its first invoice.
+    pub once: Vec<(String, u64)>,
     /// On the subscription object.
     pub metadata: Metadata,
     /// Begun in Checkout; `None` for one made through the API.

@@ -103,9 +103,11 @@ fn line(world: &World, object: &mut Value) {
     if world.shape == Shape::Current {
         return;
     }
-    let details = object.pointer("/parent/subscription_item_details").cloned().unwrap_or_default();
+    let details = |kind: &str| object.pointer(&format!("/parent/{kind}")).filter(|details| !details.is_null()).cloned();
+    let term = details("subscription_item_details");
+    let of_item = term.as_ref().is_some_and(|details| details["invoice_item"].is_null());
+    let details = term.or_else(|| details("invoice_item_details")).unwrap_or_default();
     let price = world.get(text(object, "/pricing/price_details/price")).cloned();
-    let of_item = !details.is_null() && details["invoice_item"].is_null();
     object["type"] = if of_item { "subscription" } else { "invoiceitem" }.into();
     for field in ["subscription", "subscription_item", "invoice_item"] {
         object[field] = details.get(field).cloned().unwrap_or_default();

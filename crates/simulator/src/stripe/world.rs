@@ -112,15 +112,17 @@ impl World {
         self.all(kind).iter().filter(move |row| text(row, pointer) == wanted)
     }
 
+    /// The payment that pays what remains of an invoice.
+    pub(super) fn payment_of<'a>(&'a self, invoice: &'a str) -> Option<&'a Value> {
+        self.having("invoice_payment", "/invoice", invoice).find(|payment| payment["is_default"] == true)
+    }
+
     /// The payment intent of an invoice, a charge, a session, or itself.
     pub(super) fn intent_of(&self, id: &str) -> Option<String> {
         let object = self.get(id)?;
         let intent = match text(object, "/object") {
             "payment_intent" => id,
-            "invoice" => {
-                let payment = self.having("invoice_payment", "/invoice", id).next_back()?;
-                text(payment, "/payment/payment_intent")
-            }
+            "invoice" => text(self.payment_of(id)?, "/payment/payment_intent"),
             "checkout.session" if object["payment_intent"].is_null() => {
                 return self.intent_of(object["invoice"].as_str()?);
             }

@@ -6,6 +6,7 @@ mod adapty;
 mod adapty_v2;
 mod faults;
 mod stripe;
+mod stripe_money;
 mod webhooks;
 
 use reqwest::Client;

@@ -9,17 +9,23 @@ use simulator::stripe::shape::Shape;
 
 use crate::Bench;
 
-fn kinds(events: &[Event]) -> Vec<&str> {
+pub(crate) fn kinds(events: &[Event]) -> Vec<&str> {
     events.iter().map(|event| event.kind.as_str()).collect()
 }
 
-fn subscribe(stripe: &Stripe, new: NewSubscription) -> Subscribed {
+pub(crate) fn subscribe(stripe: &Stripe, new: NewSubscription) -> Subscribed {
     if stripe.object("price_month").is_none() {
         stripe.add_price(NewPrice::recurring("price_month", "prod_plus", 999, TimeDelta::days(30)));
         stripe.add_price(NewPrice::recurring("price_gold", "prod_gold", 1999, TimeDelta::days(30)));
     }
     let prices = if new.prices.is_empty() { vec![("price_month".to_owned(), 1)] } else { new.prices };
     stripe.subscribe(NewSubscription { prices, ..new })
+}
+
+/// A price that is paid once, one of it.
+pub(crate) fn with_one_time_price(stripe: &Stripe) -> Vec<(String, u64)> {
+    stripe.add_price(NewPrice::one_time("price_life", "prod_life", 9900));
+    vec![("price_life".to_owned(), 1)]
 }
 
 fn ids(list: &Value) -> Vec<&str> {
@@ -184,8 +190,14 @@ async fn what_pause_collection_says_is_done_with_the_next_invoice() {
         stripe.renew(&made.subscription);
         let invoice = stripe.object(&stripe.latest_invoice(&made.subscription).unwrap()).unwrap();
         assert_eq!(invoice["status"], status);
+        let untried = (&invoice["attempted"], &invoice["attempt_count"], &invoice["auto_advance"]);
+        assert_eq!(untried, (&json!(false), &json!(0), &json!(false)));
     }
     assert_eq!(stripe.object(&made.subscription).unwrap()["status"], "active");
+    stripe.pause_collection(&made.subscription, None);
+    stripe.renew(&made.subscription);
+    let invoice = stripe.object(&stripe.latest_invoice(&made.subscription).unwrap()).unwrap();
+    assert_eq!((&invoice["status"], &invoice["attempted"]), (&json!("paid"), &json!(true)));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::stripe::Stripe;
 use crate::stripe::billing::{charge, fail, finalize, pay};
 use crate::stripe::event::Event;
 use crate::stripe::object::checkout::{self, Checkout};
-use crate::stripe::object::invoice::{self, Bill, Charged};
+use crate::stripe::object::invoice::{self, Bill, Charged, Origin};
 use crate::stripe::object::payment::{self, Due};
 use crate::stripe::object::subscription::Period;
 use crate::stripe::world::{World, number, text};
@@ -120,15 +120,14 @@ fn bill_session(world: &mut World, session: &str) -> String {
     let period = Period { start: now, end: now };
     let mut lines = Vec::new();
     for item in stored["line_items"].as_array().into_iter().flatten() {
+        let (line_id, invoice_item) = (world.mint("il"), world.mint("ii"));
         let charged = Charged {
             price: &item["price"],
             amount: number(item, "/amount_total"),
             quantity: number(item, "/quantity"),
             period,
-            item: None,
-            proration: None,
+            origin: Origin::InvoiceItem { invoice_item: &invoice_item, subscription: None },
         };
-        let line_id = world.mint("il");
         lines.push(invoice::line(&line_id, &charged));
     }
     let id = world.mint("in");

@@ -6,7 +6,7 @@ use crate::stripe::Stripe;
 use crate::stripe::billing::{bill_lines, finalize, pay, period_of, term};
 use crate::stripe::event::Event;
 use crate::stripe::object::catalog;
-use crate::stripe::object::invoice::{self, Charged};
+use crate::stripe::object::invoice::{self, Charged, Origin};
 use crate::stripe::object::subscription::Period;
 use crate::stripe::world::{World, number, rows, text};
 
@@ -86,8 +86,7 @@ fn proration(world: &mut World, subscription: &str, item: &Value, sign: i64, now
         amount: sign * full * left / whole,
         quantity: number(item, "/quantity"),
         period: Period { start: now.min(period.end), end: period.end },
-        item: Some((subscription, text(item, "/id"))),
-        proration: Some(&invoice_item),
+        origin: Origin::Proration { subscription, item: text(item, "/id"), invoice_item: &invoice_item },
     };
     invoice::line(&line_id, &charged)
 }

@@ -1,7 +1,9 @@
 //! Terms that follow one another, paid or not.
 
 use crate::stripe::Stripe;
-use crate::stripe::billing::{bill_term, fail, finalize, give_up, pay, period_of, term};
+use crate::stripe::billing::{
+    answer_debit, bill_term, debit, fail, finalize, give_up, mark_failed, mark_paid, pay, period_of, term,
+};
 use crate::stripe::event::Event;
 use crate::stripe::object::subscription::Period;
 use crate::stripe::world::{World, rows, text};
@@ -46,6 +48,35 @@ impl Stripe {
         })
     }
 
+    /// A renewal by a bank debit: the invoice stays open for the days that the bank takes; `settle_debit` ends them.
+    pub fn debit_renewal(&self, subscription: &str) -> Vec<Event> {
+        self.act(|world| {
+            start(world, subscription);
+            let Some(invoice) = latest_invoice(world, subscription) else { return };
+            finalize(world, &invoice);
+            let stored = world.get_mut(&invoice);
+            (stored["attempted"], stored["attempt_count"]) = (true.into(), 1.into());
+            if let Some(intent) = world.intent_of(&invoice) {
+                debit(world, &intent);
+            }
+        })
+    }
+
+    /// The bank answers for the debit of the latest invoice.
+    pub fn settle_debit(&self, subscription: &str, succeeded: bool) -> Vec<Event> {
+        self.act(|world| {
+            let Some(invoice) = latest_invoice(world, subscription) else { return };
+            let Some(intent) = world.intent_of(&invoice) else { return };
+            answer_debit(world, &intent, succeeded);
+            if succeeded {
+                mark_paid(world, &invoice);
+            } else {
+                mark_failed(world, &invoice);
+                world.update(UPDATED, subscription, |stored| stored["status"] = "past_due".into());
+            }
+        })
+    }
+
     /// The open invoice is paid after all.
     pub fn recover(&self, subscription: &str) -> Vec<Event> {
         self.act(|world| collect(world, subscription))
@@ -73,8 +104,12 @@ fn start(world: &mut World, subscription: &str) {
     if next["status"] == "trialing" {
         next["status"] = "active".into();
     }
+    let stays_draft = text(&next, "/pause_collection/behavior") == "keep_as_draft";
     // The draft comes into being with the change, so the event of the change already names it.
     let invoice = bill_term(world, &next, "subscription_cycle", last);
+    if stays_draft {
+        world.set(&invoice, "auto_advance", false);
+    }
     next["latest_invoice"] = invoice.as_str().into();
     world.update(UPDATED, subscription, |stored| *stored = next);
     world.emit("invoice.created", &invoice);

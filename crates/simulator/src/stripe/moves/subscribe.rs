@@ -8,6 +8,7 @@ use super::checkout::open_session;
 use super::{Collection, FirstPayment, NewCustomer, NewSubscription, Subscribed, as_json};
 use crate::stripe::Stripe;
 use crate::stripe::billing::{bill_term, fail, finalize, pay, term};
+use crate::stripe::invoice_item;
 use crate::stripe::object::subscription::{self, Period, Start};
 use crate::stripe::world::{World, number, text};
 
@@ -26,6 +27,9 @@ impl Stripe {
 fn begin(world: &mut World, new: &NewSubscription) -> Subscribed {
     let customer = new.customer.clone().unwrap_or_else(|| add_customer(world, &NewCustomer::default()));
     let (subscription, items) = create(world, new, &customer);
+    for (price, quantity) in &new.once {
+        invoice_item::add(world, &customer, Some(&subscription), price, *quantity);
+    }
     let now = world.now();
     let stored = world.need(&subscription).clone();
     let invoice = bill_term(world, &stored, "subscription_create", Period { start: now, end: now });
@@ -35,7 +39,8 @@ fn begin(world: &mut World, new: &NewSubscription) -> Subscribed {
     world.emit("customer.subscription.created", &subscription);
     first_payment(world, &subscription, &invoice, new);
     let session = new.session.as_ref().map(|asked| {
-        let session = open_session(world, "subscription", asked, Some(&customer), &new.prices);
+        let prices = [new.prices.as_slice(), new.once.as_slice()].concat();
+        let session = open_session(world, "subscription", asked, Some(&customer), &prices);
         let stored = world.get_mut(&session);
         stored["subscription"] = subscription.as_str().into();
         stored["invoice"] = invoice.as_str().into();

@@ -10,26 +10,53 @@ pub(in crate::stripe) struct Charged<'a> {
     pub(in crate::stripe) amount: i64,
     pub(in crate::stripe) quantity: i64,
     pub(in crate::stripe) period: Period,
-    /// The subscription and its item; none on the invoice of a one-time purchase.
-    pub(in crate::stripe) item: Option<(&'a str, &'a str)>,
-    /// The invoice item behind a proration.
-    pub(in crate::stripe) proration: Option<&'a str>,
+    pub(in crate::stripe) origin: Origin<'a>,
+}
+
+/// What a line comes from.
+#[derive(Clone, Copy)]
+pub(in crate::stripe) enum Origin<'a> {
+    /// A term of a subscription's item.
+    Term { subscription: &'a str, item: &'a str },
+    /// A change within a term, by an invoice item.
+    Proration { subscription: &'a str, item: &'a str, invoice_item: &'a str },
+    /// An invoice item that is no proration, of a subscription or by itself.
+    InvoiceItem { invoice_item: &'a str, subscription: Option<&'a str> },
+}
+
+impl Origin<'_> {
+    fn parent(self) -> Value {
+        let of_item = |subscription: &str, item: &str, invoice_item: Option<&str>| {
+            json!({
+                "invoice_item_details": null,
+                "subscription_item_details": {
+                    "invoice_item": invoice_item,
+                    "proration": invoice_item.is_some(),
+                    "proration_details": { "credited_items": null },
+                    "subscription": subscription,
+                    "subscription_item": item,
+                },
+                "type": "subscription_item_details",
+            })
+        };
+        match self {
+            Origin::Term { subscription, item } => of_item(subscription, item, None),
+            Origin::Proration { subscription, item, invoice_item } => of_item(subscription, item, Some(invoice_item)),
+            Origin::InvoiceItem { invoice_item, subscription } => json!({
+                "invoice_item_details": {
+                    "invoice_item": invoice_item,
+                    "proration": false,
+                    "proration_details": { "credited_items": null },
+                    "subscription": subscription,
+                },
+                "subscription_item_details": null,
+                "type": "invoice_item_details",
+            }),
+        }
+    }
 }
 
 pub(in crate::stripe) fn line(id: &str, charged: &Charged<'_>) -> Value {
-    let parent = charged.item.map(|(subscription, item)| {
-        json!({
-            "invoice_item_details": null,
-            "subscription_item_details": {
-                "invoice_item": charged.proration,
-                "proration": charged.proration.is_some(),
-                "proration_details": { "credited_items": null },
-                "subscription": subscription,
-                "subscription_item": item,
-            },
-            "type": "subscription_item_details",
-        })
-    });
     json!({
         "id": id,
         "object": "line_item",
@@ -37,12 +64,12 @@ pub(in crate::stripe) fn line(id: &str, charged: &Charged<'_>) -> Value {
         "currency": charged.price["currency"],
         "description": charged.price["product"],
         "discount_amounts": [],
-        "discountable": charged.proration.is_none(),
+        "discountable": !matches!(charged.origin, Origin::Proration { .. }),
         "discounts": [],
         "invoice": null,
         "livemode": charged.price["livemode"],
         "metadata": {},
-        "parent": parent,
+        "parent": charged.origin.parent(),
         "period": { "end": charged.period.end, "start": charged.period.start },
         "pretax_credit_amounts": [],
         "pricing": {
@@ -174,5 +201,82 @@ pub(in crate::stripe) fn payment(id: &str, invoice: &Value, intent: &str, now: i
         "payment": { "payment_intent": intent, "type": "payment_intent" },
         "status": "open",
         "status_transitions": { "canceled_at": null, "paid_at": null },
+    })
+}
+
+/// An invoice item that waits for the next invoice, of a subscription or by itself.
+pub(in crate::stripe) fn item(
+    id: &str,
+    customer: &str,
+    subscription: Option<&str>,
+    price: &Value,
+    quantity: i64,
+    now: i64,
+) -> Value {
+    let parent = subscription.map(|subscription| {
+        json!({
+            "subscription_details": { "subscription": subscription, "subscription_item": null },
+            "type": "subscription_details",
+        })
+    });
+    let amount = price["unit_amount"].as_i64().unwrap_or_default() * quantity;
+    json!({
+        "id": id,
+        "object": "invoiceitem",
+        "amount": amount,
+        "currency": price["currency"],
+        "customer": customer,
+        "date": now,
+        "description": price["product"],
+        "discountable": true,
+        "discounts": [],
+        "invoice": null,
+        "livemode": price["livemode"],
+        "metadata": {},
+        "net_amount": amount,
+        "parent": parent,
+        "period": { "end": now, "start": now },
+        "pricing": {
+            "price_details": { "price": price["id"], "product": price["product"] },
+            "type": "price_details",
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        },
+        "proration": false,
+        "quantity": quantity,
+        "tax_rates": [],
+        "test_clock": null,
+    })
+}
+
+/// A credit note on an invoice that is not paid yet: it lowers what is due.
+pub(in crate::stripe) fn credit_note(id: &str, invoice: &Value, amount: i64, now: i64) -> Value {
+    json!({
+        "id": id,
+        "object": "credit_note",
+        "amount": amount,
+        "amount_shipping": 0,
+        "created": now,
+        "currency": invoice["currency"],
+        "customer": invoice["customer"],
+        "customer_balance_transaction": null,
+        "discount_amount": 0,
+        "discount_amounts": [],
+        "effective_at": now,
+        "invoice": invoice["id"],
+        "livemode": invoice["livemode"],
+        "memo": null,
+        "metadata": {},
+        "number": format!("{}-CN-01", invoice["number"].as_str().unwrap_or_default()),
+        "out_of_band_amount": null,
+        "post_payment_amount": 0,
+        "pre_payment_amount": amount,
+        "reason": "order_change",
+        "refunds": [],
+        "shipping_cost": null,
+        "status": "issued",
+        "subtotal": amount,
+        "total": amount,
+        "type": "pre_payment",
+        "voided_at": null,
     })
 }

@@ -48,17 +48,47 @@ pub(in crate::stripe) fn intent(id: &str, due: &Due<'_>) -> Value {
     })
 }
 
-pub(in crate::stripe) fn charge(id: &str, intent: &Value, paid: bool, now: i64) -> Value {
-    let failure = (!paid).then_some("card_declined");
+/// How a charge stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::stripe) enum ChargeState {
+    Succeeded,
+    /// The bank has it, and answers in some days.
+    Pending,
+    Failed,
+}
+
+impl ChargeState {
+    pub(in crate::stripe) fn status(self) -> &'static str {
+        match self {
+            ChargeState::Succeeded => "succeeded",
+            ChargeState::Pending => "pending",
+            ChargeState::Failed => "failed",
+        }
+    }
+}
+
+/// By a card; one that is pending is a bank debit.
+pub(in crate::stripe) fn charge(id: &str, intent: &Value, state: ChargeState, now: i64) -> Value {
+    let paid = state == ChargeState::Succeeded;
+    let captured = state != ChargeState::Failed;
+    let failure = (state == ChargeState::Failed).then_some("card_declined");
+    let details = match state {
+        ChargeState::Pending => {
+            json!({ "sepa_debit": { "bank_code": "37040044", "country": "DE", "last4": "3000" }, "type": "sepa_debit" })
+        }
+        ChargeState::Succeeded | ChargeState::Failed => {
+            json!({ "card": { "brand": "visa", "last4": "4242" }, "type": "card" })
+        }
+    };
     json!({
         "id": id,
         "object": "charge",
         "amount": intent["amount"],
-        "amount_captured": if paid { intent["amount"].clone() } else { 0.into() },
+        "amount_captured": if captured { intent["amount"].clone() } else { 0.into() },
         "amount_refunded": 0,
         "balance_transaction": paid.then(|| id.replace("ch_", "txn_")),
         "billing_details": { "address": null, "email": null, "name": null, "phone": null },
-        "captured": paid,
+        "captured": captured,
         "created": now,
         "currency": intent["currency"],
         "customer": intent["customer"],
@@ -72,21 +102,21 @@ pub(in crate::stripe) fn charge(id: &str, intent: &Value, paid: bool, now: i64) 
         "livemode": intent["livemode"],
         "metadata": {},
         "outcome": {
-            "network_status": if paid { "approved_by_network" } else { "declined_by_network" },
+            "network_status": if captured { "approved_by_network" } else { "declined_by_network" },
             "reason": failure,
             "risk_level": "normal",
-            "type": if paid { "authorized" } else { "issuer_declined" },
+            "type": if captured { "authorized" } else { "issuer_declined" },
         },
         "paid": paid,
         "payment_intent": intent["id"],
         "payment_method": intent["payment_method"],
-        "payment_method_details": { "card": { "brand": "visa", "last4": "4242" }, "type": "card" },
+        "payment_method_details": details,
         "receipt_email": null,
         "receipt_url": null,
         "refunded": false,
         "review": null,
         "shipping": null,
-        "status": if paid { "succeeded" } else { "failed" },
+        "status": state.status(),
     })
 }
 

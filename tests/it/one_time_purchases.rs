@@ -3,11 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use simulator::adapty::world::Level;
-use simulator::stripe::moves::{NewCustomer, NewPayment, NewSession, Purchase, metadata};
+use simulator::stripe::moves::{NewCustomer, NewPayment, NewPrice, NewSession, NewSubscription, Purchase, metadata};
+use simulator::stripe::shape::Shape;
 
 use crate::harness::daemon::PATIENCE;
 use crate::harness::final_checks::finish;
-use crate::harness::world::World;
+use crate::harness::world::{Bought, Refund, SLACK, World};
 
 const PASS: TimeDelta = TimeDelta::days(30);
 
@@ -165,5 +166,129 @@ async fn a_refund_of_a_purchase_revokes_it() {
         world.daemon.until_idle().await;
         assert_eq!(world.bodies("/revoke/")[revoked..], [json!({ "is_refund": true })]);
     }
+    finish(world).await;
+}
+
+/// `u-1` subscribes to premium in Checkout, and buys `once` in the same session.
+fn with_subscription(world: &World, once: &str) -> Bought {
+    world.subscribe(NewSubscription {
+        prices: vec![("price_premium".to_owned(), 1)],
+        once: vec![(once.to_owned(), 1)],
+        metadata: metadata(&[("customer_user_id", "u-1")]),
+        session: Some(NewSession::default()),
+        ..NewSubscription::default()
+    })
+}
+
+/// Waits until `u-1` holds premium for the running period.
+async fn until_subscribed(world: &World, bought: &Bought) {
+    world.until_held("u-1", "premium", world.period_end(&bought.subscription) + SLACK).await;
+    world.daemon.until_idle().await;
+}
+
+#[tokio::test]
+async fn a_one_time_price_in_a_subscriptions_checkout_gives_its_level_in_both_shapes() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        let world = World::selling_once().await;
+        world.simulator.stripe.set_shape(shape);
+        let bought = with_subscription(&world, "price_life");
+        world.deliver(&bought.events).await;
+        until_held_for_good(&world, "u-1").await;
+        until_subscribed(&world, &bought).await;
+        let mut ids = world.transaction_ids("u-1");
+        ids.sort();
+        assert_eq!(ids, [bought.invoice, bought.subscription], "{shape:?}");
+        let gold = world.simulator.adapty.transactions("u-1").into_iter().find(|row| row.product == "prod_life");
+        assert_eq!(gold.unwrap().price, 49.99);
+        assert_eq!(world.simulator.adapty.revenue("u-1")["USD"], 59.98, "each is reported with its own lines");
+        assert_eq!(world.parked().await, []);
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_bought_with_a_subscription_outlasts_it() {
+    let world = World::selling_once().await;
+    let bought = with_subscription(&world, "price_life");
+    world.deliver(&bought.events).await;
+    until_held_for_good(&world, "u-1").await;
+    world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
+    until_subscribed(&world, &bought).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.until_gone("u-1", "premium").await;
+    until_held_for_good(&world, "u-1").await;
+    assert_eq!(world.revokes(), [Refund::No]);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_refund_of_such_an_invoice_takes_the_subscriptions_level_and_the_purchases() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        let world = World::selling_once().await;
+        world.simulator.stripe.set_shape(shape);
+        let bought = with_subscription(&world, "price_life");
+        world.deliver(&bought.events).await;
+        until_held_for_good(&world, "u-1").await;
+        until_subscribed(&world, &bought).await;
+        world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+        world.until_gone("u-1", "gold").await;
+        world.until_gone("u-1", "premium").await;
+        world.daemon.until_idle().await;
+        assert_eq!(world.revokes(), [Refund::Yes, Refund::Yes], "{shape:?}");
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn an_invoice_made_by_hand_gives_its_level_once_it_is_paid() {
+    let world = World::selling_once().await;
+    let known = NewCustomer { metadata: metadata(&[("customer_user_id", "u-1")]), ..NewCustomer::default() };
+    let customer = world.simulator.stripe.add_customer(known).id;
+    let invoice = world.simulator.stripe.send_invoice(&customer, &[("price_life", 1)]);
+    world.deliver_and_settle(&invoice.events).await;
+    assert_eq!(world.written("/grant/"), 0);
+    world.deliver(&world.simulator.stripe.pay_invoice(&invoice.id)).await;
+    until_held_for_good(&world, "u-1").await;
+    assert_eq!(world.transaction_ids("u-1"), [invoice.id.as_str()]);
+    world.deliver(&world.simulator.stripe.refund(&invoice.id, None, "succeeded").events).await;
+    world.until_gone("u-1", "gold").await;
+    assert_eq!(world.revokes(), [Refund::Yes]);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_one_time_price_billed_with_a_renewal_gives_its_level_beside_the_new_term() {
+    let world = World::selling_once().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.simulator.stripe.add_invoice_item(&bought.subscription, "price_life");
+    world.deliver(&world.simulator.stripe.renew(&bought.subscription)).await;
+    until_held_for_good(&world, "u-1").await;
+    until_subscribed(&world, &bought).await;
+    let renewal = world.simulator.stripe.latest_invoice(&bought.subscription).unwrap();
+    world.deliver(&world.simulator.stripe.refund(&renewal, None, "succeeded").events).await;
+    world.until_gone("u-1", "gold").await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.until_idle().await;
+    assert_eq!(world.revokes(), [Refund::Yes, Refund::Yes]);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_fee_on_an_invoice_gives_nothing_holds_nothing_and_parks_nothing() {
+    let world = World::selling_once().await;
+    world.simulator.stripe.add_price(NewPrice::one_time("price_setup", "prod_setup", 1000));
+    let bought = with_subscription(&world, "price_setup");
+    world.deliver(&bought.events).await;
+    until_subscribed(&world, &bought).await;
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+    assert_eq!(world.grants(), [9.99]);
+    let stranger = world.simulator.stripe.add_customer(NewCustomer::default()).id;
+    let invoice = world.simulator.stripe.send_invoice(&stranger, &[("price_setup", 1)]);
+    world.deliver(&invoice.events).await;
+    world.deliver_and_settle(&world.simulator.stripe.pay_invoice(&invoice.id)).await;
+    world.deliver(&world.simulator.stripe.cancel_now(&bought.subscription)).await;
+    world.until_gone("u-1", "premium").await;
+    world.daemon.until_idle().await;
+    assert_eq!(world.parked().await, []);
     finish(world).await;
 }

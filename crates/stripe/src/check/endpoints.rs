@@ -17,9 +17,9 @@ use crate::events::TYPES;
 use crate::shape::{List, read};
 use crate::webhook::PATH;
 
-/// What an endpoint may send besides [`TYPES`]: that a card needs its owner's confirmation is known sooner by it; in the end
-/// the subscription shows the same.
-pub const RECOMMENDED: [&str; 1] = ["invoice.payment_action_required"];
+/// What an endpoint may send besides [`TYPES`]: that a card needs its owner's confirmation, or that a bank debit is on its way,
+/// is known sooner by it; in the end the subscription shows the same.
+pub const RECOMMENDED: [&str; 2] = ["invoice.payment_action_required", "charge.pending"];
 
 /// An endpoint that gets the events of this account.
 #[derive(Clone, PartialEq, Eq)]

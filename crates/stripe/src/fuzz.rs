@@ -77,10 +77,11 @@ fn decided(reading: AccountReading) {
 
 #[test]
 fn damaged_objects_are_read_or_refused_and_what_was_read_can_be_decided() {
-    let paths = ["/v1/subscriptions", "/v1/charges", "/v1/customers/cus_1"];
-    let corpora = ["fuzz/subscriptions", "fuzz/charges", "fuzz/customers"].map(Corpus::of);
+    let paths = ["/v1/subscriptions", "/v1/charges", "/v1/customers/cus_1", "/v1/invoices", "/v1/invoice_payments"];
+    let corpora = ["subscriptions", "charges", "customers", "invoices", "invoice_payments"];
+    let corpora = corpora.map(|name| Corpus::of(&format!("fuzz/{name}")));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let empty = ["/v1/checkout/sessions", "/v1/invoices", "/v1/refunds", "/v1/disputes"];
+    let empty = ["/v1/checkout/sessions", "/v1/refunds", "/v1/disputes"];
     let server = empty.into_iter().fold(TestServer::new(), |server, path| server.with(path, list(&[])));
     let identity = ["subscription.metadata.customer_user_id", "customer.metadata.uid"];
     let stripe = runtime.block_on(server.stripe(&identity));
@@ -93,7 +94,13 @@ fn damaged_objects_are_read_or_refused_and_what_was_read_can_be_decided() {
         assert_eq!(reading.billing.subscriptions.len(), 1, "{:?}", reading.billing.gaps);
         decided(reading);
     }
-    let judge = AssertUnwindSafe(|damages: &[Damage; 3]| {
+    for whole in corpora[3].whole() {
+        server.set(paths[3], 200, whole.clone());
+        let reading = runtime.block_on(stripe.read(&account::of(None, "cus_1"), Scope { one_time: true })).unwrap();
+        assert_eq!(reading.billing.purchases.len(), 1, "{:?}", reading.billing.gaps);
+        decided(reading);
+    }
+    let judge = AssertUnwindSafe(|damages: &[Damage; 5]| {
         for ((path, corpus), damage) in paths.iter().zip(&corpora).zip(damages) {
             server.set(path, 200, corpus.json(damage));
         }
@@ -102,5 +109,5 @@ fn damaged_objects_are_read_or_refused_and_what_was_read_can_be_decided() {
             Err(failure) => is_sayable(&failure.to_string()),
         }
     });
-    check!().with_test_time(span()).with_type::<[Damage; 3]>().for_each(|damages| judge(damages));
+    check!().with_test_time(span()).with_type::<[Damage; 5]>().for_each(|damages| judge(damages));
 }

@@ -1,5 +1,8 @@
 //! Money that goes back, and what it takes with it.
 
+use simulator::stripe::moves::{FirstPayment, NewSubscription, metadata};
+use simulator::stripe::shape::Shape;
+
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, Refund, SLACK, World};
 
@@ -166,4 +169,81 @@ async fn a_further_sync_after_a_refund_does_not_grant_again() {
     assert!(!world.holds("u-1", "premium"));
     assert_eq!((world.grants().len(), world.revokes().len()), (1, 1));
     finish(world).await;
+}
+
+/// `u-1` has an open first invoice of 9.99, which the card did not pay.
+async fn unpaid(world: &World) -> Bought {
+    let bought = world.subscribe(NewSubscription {
+        prices: vec![("price_premium".to_owned(), 1)],
+        metadata: metadata(&[("customer_user_id", "u-1")]),
+        first_payment: FirstPayment::Failed,
+        ..NewSubscription::default()
+    });
+    world.deliver_and_settle(&bought.events).await;
+    bought
+}
+
+/// What is left of it is paid, and `u-1` holds premium.
+async fn recovered(world: &World, bought: &Bought) {
+    world.deliver(&world.simulator.stripe.recover(&bought.subscription)).await;
+    world.until_held("u-1", "premium", end_of(world, bought)).await;
+    world.daemon.until_idle().await;
+}
+
+#[tokio::test]
+async fn what_the_card_paid_beside_credit_is_all_that_can_go_back() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        let world = World::start().await;
+        world.simulator.stripe.set_shape(shape);
+        let bought = world.granted("u-1", "price_premium", "premium").await;
+        world.simulator.stripe.set_balance(&bought.customer, -400);
+        let renewal = renewed(&world, "u-1", &bought).await;
+        world.deliver_and_settle(&world.simulator.stripe.refund(&renewal, Some(598), "succeeded").events).await;
+        assert!(world.holds("u-1", "premium"), "a cent is left of 5.99");
+        world.deliver(&world.simulator.stripe.refund(&renewal, Some(1), "succeeded").events).await;
+        world.until_gone("u-1", "premium").await;
+        world.daemon.until_idle().await;
+        assert_eq!(world.revokes(), [Refund::Yes], "{shape:?}");
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_note_took_off_before_the_payment_cannot_go_back() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        let world = World::start().await;
+        world.simulator.stripe.set_shape(shape);
+        let bought = unpaid(&world).await;
+        world.deliver(&world.simulator.stripe.credit_open_invoice(&bought.invoice, 300).events).await;
+        recovered(&world, &bought).await;
+        world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+        world.until_gone("u-1", "premium").await;
+        world.daemon.until_idle().await;
+        assert_eq!(world.revokes(), [Refund::Yes], "{shape:?}");
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn of_two_charges_of_one_invoice_one_refunded_is_a_part_and_both_are_the_whole() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        let world = World::start().await;
+        world.simulator.stripe.set_shape(shape);
+        let bought = unpaid(&world).await;
+        world.deliver(&world.simulator.stripe.credit_open_invoice(&bought.invoice, 100).events).await;
+        world.deliver(&world.simulator.stripe.pay_invoice_in_part(&bought.invoice, 400)).await;
+        recovered(&world, &bought).await;
+        let stripe = &world.simulator.stripe;
+        let rest = stripe.charge_of(&bought.invoice).unwrap();
+        let is_paid = |id: &String| stripe.object(id).unwrap()["paid"] == true;
+        let part = stripe.ids("charge").into_iter().find(|id| *id != rest && is_paid(id)).unwrap();
+        world.deliver_and_settle(&stripe.refund(&rest, None, "succeeded").events).await;
+        world.until_held("u-1", "premium", end_of(&world, &bought)).await;
+        assert_eq!(world.revokes().len(), 0);
+        world.deliver(&stripe.refund(&part, None, "succeeded").events).await;
+        world.until_gone("u-1", "premium").await;
+        world.daemon.until_idle().await;
+        assert_eq!(world.revokes(), [Refund::Yes], "{shape:?}");
+        finish(world).await;
+    }
 }

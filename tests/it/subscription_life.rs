@@ -1,12 +1,16 @@
 //! The life of a subscription, from its trial to its end.
 
 use chrono::TimeDelta;
-use simulator::stripe::moves::{NewSubscription, metadata};
+use simulator::fault::{Fault, Match, What};
+use simulator::stripe::moves::{FirstPayment, NewSubscription, metadata};
+use simulator::stripe::shape::Shape;
 
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Api, Bought, Refund, SLACK, World};
 
 const GRACE: TimeDelta = TimeDelta::days(3);
+/// How long a payment may be on its way, as by default.
+const PROCESSING_GRACE: TimeDelta = TimeDelta::days(7);
 
 /// A subscription of `user` to premium, to be changed.
 fn premium(user: &str) -> NewSubscription {
@@ -99,6 +103,79 @@ async fn a_failed_card_gets_its_grace_and_recovers() {
     until_held_through(&world, &bought).await;
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription.clone(), invoice(&world, &bought)]);
     assert_eq!(world.revokes().len(), 0);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn while_a_bank_debit_is_on_its_way_a_renewal_is_held_until_the_bank_answers() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        let world = World::start().await;
+        world.simulator.stripe.set_shape(shape);
+        let bought = world.granted("u-1", "price_premium", "premium").await;
+        let paid_end = world.period_end(&bought.subscription);
+        world.deliver(&world.simulator.stripe.debit_renewal(&bought.subscription)).await;
+        world.until_held("u-1", "premium", paid_end + PROCESSING_GRACE).await;
+        world.daemon.until_idle().await;
+        assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "nothing is bought yet");
+
+        world.deliver(&world.simulator.stripe.settle_debit(&bought.subscription, true)).await;
+        until_held_through(&world, &bought).await;
+        assert_eq!(world.transaction_ids("u-1"), [bought.subscription.clone(), invoice(&world, &bought)]);
+        assert_eq!(world.revokes().len(), 0, "{shape:?}");
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bank_debit_that_fails_leaves_the_grace_of_any_unpaid_period() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let paid_end = world.period_end(&bought.subscription);
+    world.deliver(&world.simulator.stripe.debit_renewal(&bought.subscription)).await;
+    world.until_held("u-1", "premium", paid_end + PROCESSING_GRACE).await;
+    world.daemon.until_idle().await;
+    world.deliver(&world.simulator.stripe.settle_debit(&bought.subscription, false)).await;
+    world.until_held("u-1", "premium", paid_end + GRACE).await;
+    world.daemon.until_idle().await;
+    assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()]);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_payment_says_that_it_is_on_its_way_where_charges_may_not_be_read() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        let world = World::start().await;
+        world.simulator.stripe.set_shape(shape);
+        let refused = What::Status(403, Vec::new(), r#"{"error":{"type":"invalid_request_error"}}"#.to_owned());
+        world.simulator.stripe.faults.inject(Fault::always(Match::on("GET", "/v1/charges"), refused));
+        let bought = world.granted("u-1", "price_premium", "premium").await;
+        let paid_end = world.period_end(&bought.subscription);
+        world.deliver(&world.simulator.stripe.debit_renewal(&bought.subscription)).await;
+        world.until_held("u-1", "premium", paid_end + PROCESSING_GRACE).await;
+        finish(world).await;
+    }
+}
+
+#[tokio::test]
+async fn how_long_a_payment_may_be_on_its_way_is_a_setting() {
+    let world = World::with(&[("POLICY__PROCESSING_GRACE", "4d")]).await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let paid_end = world.period_end(&bought.subscription);
+    world.deliver(&world.simulator.stripe.debit_renewal(&bought.subscription)).await;
+    world.until_held("u-1", "premium", paid_end + TimeDelta::days(4)).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_first_payment_that_is_on_its_way_gives_nothing_until_it_is_there() {
+    let world = World::start().await;
+    let bought = world.subscribe(NewSubscription { first_payment: FirstPayment::Pending, ..premium("u-1") });
+    world.deliver_and_settle(&bought.events).await;
+    assert_eq!(world.simulator.stripe.object(&bought.subscription).unwrap()["status"], "active");
+    assert!(!world.holds("u-1", "premium"));
+    assert_eq!(world.grants().len(), 0);
+    world.deliver(&world.simulator.stripe.pay_renewal(&bought.subscription)).await;
+    until_held_through(&world, &bought).await;
     finish(world).await;
 }
 
@@ -202,5 +279,43 @@ async fn a_paused_collection_revokes_where_the_policy_says_so() {
     world.until_gone("u-1", "premium").await;
     world.deliver(&world.simulator.stripe.pause_collection(&bought.subscription, None)).await;
     until_held_through(&world, &bought).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_period_that_a_pause_waived_is_kept_to_its_end_after_the_collection_is_resumed() {
+    for shape in [Shape::Current, Shape::PreBasil] {
+        for behavior in ["void", "mark_uncollectible", "keep_as_draft"] {
+            let world = World::start().await;
+            world.simulator.stripe.set_shape(shape);
+            let bought = world.granted("u-1", "price_premium", "premium").await;
+            let stripe = &world.simulator.stripe;
+            world.deliver_and_settle(&stripe.pause_collection(&bought.subscription, Some(behavior))).await;
+            world.deliver(&stripe.renew(&bought.subscription)).await;
+            until_held_through(&world, &bought).await;
+            world.deliver_and_settle(&stripe.pause_collection(&bought.subscription, None)).await;
+            until_held_through(&world, &bought).await;
+            assert_eq!(world.revokes().len(), 0, "{shape:?} {behavior}");
+            assert_eq!(world.transaction_ids("u-1"), [bought.subscription.as_str()], "{shape:?} {behavior}");
+
+            world.deliver(&stripe.renew(&bought.subscription)).await;
+            until_held_through(&world, &bought).await;
+            assert_eq!(world.transaction_ids("u-1"), [bought.subscription.clone(), invoice(&world, &bought)]);
+            finish(world).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_period_given_up_after_a_card_failed_is_not_waived() {
+    let world = World::start().await;
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    let unpaid_since = world.period_end(&bought.subscription);
+    world.deliver(&world.simulator.stripe.fail_renewal(&bought.subscription)).await;
+    world.until_held("u-1", "premium", unpaid_since + GRACE).await;
+    world.daemon.until_idle().await;
+    world.deliver(&world.simulator.stripe.void_invoice(&invoice(&world, &bought))).await;
+    world.deliver(&world.simulator.stripe.set_status(&bought.subscription, "active")).await;
+    world.until_held("u-1", "premium", unpaid_since).await;
     finish(world).await;
 }

@@ -1,6 +1,7 @@
 //! Why a command failed, and its exit status.
 
 use std::error::Error;
+use std::io::Write;
 use std::process::ExitCode;
 
 use operator::error::OperatorError;
@@ -25,11 +26,10 @@ impl CommandError {
         Self::Doing(doing, error.into())
     }
 
-    /// Prints the failure on standard error. Answers the exit status.
-    #[expect(clippy::print_stderr, reason = "an error of a command is printed for the person who typed it")]
+    /// Prints the failure on standard error, if somebody reads it. Answers the exit status.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Self::Silent) {
-            eprintln!("{}", self.text());
+            drop(writeln!(std::io::stderr().lock(), "{}", self.text()));
         }
         match self {
             Self::Usage(_) => ExitCode::from(2),

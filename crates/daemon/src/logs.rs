@@ -6,6 +6,8 @@ use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 
+use crate::log_output::LogOutput;
+
 /// The form of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogForm {
@@ -24,7 +26,9 @@ pub(crate) fn start(form: LogForm, filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let capped = CAPPED.iter().filter_map(|directive| directive.parse().ok());
     let filter = capped.fold(filter, EnvFilter::add_directive);
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| LogOutput).with_target(false);
+    // it would print what goes wrong with `eprintln`, which panics where standard error cannot be written
+    let logs = logs.log_internal_errors(false);
     match form {
         LogForm::Text => logs
             .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".into()))

@@ -10,6 +10,7 @@ mod commands;
 mod demo;
 mod health;
 mod http_server;
+mod log_output;
 mod logs;
 mod output;
 mod progress;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(run(cli)),
         Err(error) => Err(CommandError::because("starting the runtime", error)),
     };
-    match outcome {
+    match outcome.and_then(|()| output::written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }

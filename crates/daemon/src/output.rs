@@ -1,10 +1,14 @@
-//! Plain tables, fields and JSON on standard output. A closed pipe, as of `head`, is no failure.
+//! Plain tables, fields and JSON on standard output. A closed pipe, as of `head`, is no failure; a full disk is.
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
 use crate::command_error::CommandError;
+
+/// Why a line was not printed, the first time.
+static FAILED: OnceLock<Error> = OnceLock::new();
 
 /// Prints rows under their heads, each column as wide as its widest cell.
 pub(crate) fn print(heads: &[&str], rows: &[Vec<String>]) {
@@ -28,8 +32,26 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), CommandError> {
 
 /// Prints one line.
 pub(crate) fn say(line: &str) {
-    // the reader may have closed the pipe
-    drop(writeln!(std::io::stdout().lock(), "{line}"));
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}") {
+        FAILED.get_or_init(|| error);
+    }
+}
+
+/// Whether all that was printed was written.
+///
+/// # Errors
+/// When standard output did not take it, as on a full disk.
+pub(crate) fn written() -> Result<(), CommandError> {
+    // a line that has no end yet is held back until now
+    if let Err(error) = std::io::stdout().flush() {
+        FAILED.get_or_init(|| error);
+    }
+    match FAILED.get() {
+        // the reader has read what it wanted
+        Some(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Some(error) => Err(CommandError::Sentence(format!("the output is not whole: {error}"))),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn lines(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {

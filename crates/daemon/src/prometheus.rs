@@ -45,6 +45,7 @@ fn describe() {
     metrics::describe_histogram!("grantsync_sync_seconds", "How long a sync took.");
     metrics::describe_counter!("grantsync_upstream_requests_total", "Requests to upstreams, by status.");
     metrics::describe_histogram!("grantsync_upstream_seconds", "How long upstreams took to answer.");
+    metrics::describe_counter!("grantsync_log_lines_lost_total", "Log lines that standard error did not take.");
     metrics::describe_gauge!("grantsync_due_accounts", "Accounts that are due and not settled.");
     metrics::describe_gauge!("grantsync_oldest_due_seconds", "How long the oldest due account has waited.");
     metrics::describe_gauge!(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -141,6 +141,15 @@ impl Daemon {
         CommandOutput { status: output.status, stdout: String::new(), stderr }
     }
 
+    /// Runs a command whose output goes to `stdout` and whose errors go to `stderr`.
+    #[allow(dead_code, reason = "only what nobody reads asks for it")]
+    pub(crate) async fn printing_to(&self, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> ExitStatus {
+        let mut command = program(&self.directory, &self.environment);
+        let mut child = command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        child.wait().await.unwrap()
+    }
+
     /// SIGKILL: as a power cut would.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
@@ -168,6 +177,25 @@ impl Daemon {
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends in time").unwrap()
+    }
+
+    /// Starts it again where it was, with its log going elsewhere.
+    #[allow(dead_code, reason = "only what nobody reads asks for it")]
+    pub(crate) async fn restart_logging_to(&mut self, log: Stdio) {
+        drop(self.child.kill().await);
+        self.child = program(&self.directory, &self.environment)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.until_ready().await;
+    }
+
+    /// What it was started with for its standard error, where that is a pipe.
+    #[allow(dead_code, reason = "only what nobody reads asks for it")]
+    pub(crate) fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.child.stderr.take()
     }
 
     /// Starts it again where it was, with changed settings.

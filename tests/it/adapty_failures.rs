@@ -1,5 +1,6 @@
 //! Adapty failing: late, broken, refusing, showing old profiles.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -178,6 +179,32 @@ async fn a_profile_that_cannot_be_read_or_made_is_tried_again() {
     for when in [Match::on("GET", "/profiles/"), Match::on("POST", "/sdk/profiles/?")] {
         let world = World::start().await;
         world.simulator.adapty.faults.inject(Fault { when, what: answered(500, "internal"), times: 1 });
+        let bought = world.buys("u-1", "price_premium");
+        world.deliver(&bought.events).await;
+        healed(world, &bought).await;
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_is_gone_before_the_grant_is_made_again_whatever_the_404_says() {
+    let bodies = [
+        r#"{"errors":[{"status":"404","code":"profile_does_not_exist","title":"Not found"}]}"#,
+        r#"{"errors":[{"status":"404","code":"not_found"}]}"#,
+        r#"{"errors":["Profile not found"],"status_code":404}"#,
+        "<html>404 Not Found</html>",
+        "",
+    ];
+    for body in bodies {
+        let world = World::start().await;
+        let adapty = world.simulator.adapty.clone();
+        let (hit, body) = (AtomicBool::new(false), body.to_owned());
+        world.simulator.journal.on_request(Box::new(move |request| {
+            let is_first = is_grant(request) && !hit.swap(true, Ordering::Relaxed);
+            is_first.then(|| {
+                adapty.delete_profile("u-1");
+                What::Status(404, Vec::new(), body.clone())
+            })
+        }));
         let bought = world.buys("u-1", "price_premium");
         world.deliver(&bought.events).await;
         healed(world, &bought).await;

@@ -112,8 +112,8 @@ impl Adapty {
     /// Sends `step`, one request, and answers with the profile as Adapty shows it then.
     ///
     /// # Errors
-    /// [`Failure`]: [`Missing`] when the profile must be created first, any other 404 is [`Permanent`]. After a
-    /// [`Transient`] the step may have arrived; the profile will show it.
+    /// [`Failure`]: [`Missing`] when the profile must be created first, which is asked where a 404 does not say it; any
+    /// other 404 is [`Permanent`]. After a [`Transient`] the step may have arrived; the profile will show it.
     ///
     /// [`Missing`]: entitlement::model::failure::Class::Missing
     /// [`Permanent`]: entitlement::model::failure::Class::Permanent
@@ -130,7 +130,19 @@ impl Adapty {
                 Err(unreadable) => self.read_back(user, unreadable).await.map_err(after_write),
             },
             Err(failure) if is_revoked_already(step, &failure) => self.profile(user).await.map_err(after_write),
-            Err(failure) => Err(of_write(step, failure)),
+            Err(failure) => match of_write(step, failure) {
+                Ok(failure) => Err(failure),
+                Err(unclear) => Err(self.of_missing(user, unclear).await),
+            },
+        }
+    }
+
+    /// A 404 that does not say what is missing: where it is not the profile, the write is refused for good.
+    async fn of_missing(&self, user: &User, failure: Failure) -> Failure {
+        match self.profile(user).await {
+            Ok(profile) if profile.exists => Failure { class: Class::Permanent, ..failure },
+            Ok(_) => Failure { class: Class::Missing, ..failure },
+            Err(unread) => after_write(unread),
         }
     }
 
@@ -178,15 +190,18 @@ fn is_revoked_already(step: &Step, failure: &Failure) -> bool {
 }
 
 /// A refused write, classified: a missing profile can be created, anything else that is missing cannot.
-fn of_write(step: &Step, failure: Failure) -> Failure {
+///
+/// # Errors
+/// A 404 that says neither.
+fn of_write(step: &Step, failure: Failure) -> Result<Failure, Failure> {
     // the address of attributes is the profile itself
     let is_of_profile = matches!(step, Step::SetAttributes(_)) && failure.status == Some(404);
     if says_no_profile(&failure) || is_of_profile {
-        return Failure { class: Class::Missing, ..failure };
+        return Ok(Failure { class: Class::Missing, ..failure });
     }
     match failure.class {
-        Class::Missing => Failure { class: Class::Permanent, ..failure },
-        Class::Transient | Class::Permanent | Class::Credentials => failure,
+        Class::Missing => Err(failure),
+        Class::Transient | Class::Permanent | Class::Credentials => Ok(failure),
     }
 }
 

@@ -154,6 +154,11 @@ impl Adapty {
         });
     }
 
+    /// Deletes a user's profile, as in the dashboard.
+    pub fn delete_profile(&self, user: &str) {
+        self.write(|world| world.delete(user));
+    }
+
     /// Changes anything in a user's profile, which is made if there is none.
     pub fn edit(&self, user: &str, change: impl FnOnce(&mut world::Facts)) {
         self.write(|world| {

@@ -173,9 +173,8 @@ async fn a_write_for_a_missing_profile_says_so_and_any_other_refusal_is_final() 
         (refused(404, "profile_does_not_exist"), Class::Missing),
         (refused(400, "profile_does_not_exist"), Class::Missing),
         (refused(404, "profile_not_found"), Class::Missing),
-        (refused(404, "access_level_not_found"), Class::Permanent),
-        (refused(404, "profile_paid_access_level_does_not_exist"), Class::Permanent),
-        ((404, "<html>".to_owned()), Class::Permanent),
+        ((404, json_api("profile_does_not_exist")), Class::Missing),
+        ((400, json_api("profile_not_found")), Class::Missing),
         (refused(400, "expires_date_error"), Class::Permanent),
         (refused(422, "validation_error"), Class::Permanent),
         (refused(500, "profile_does_not_exist"), Class::Transient),
@@ -187,6 +186,37 @@ async fn a_write_for_a_missing_profile_says_so_and_any_other_refusal_is_final() 
         assert_eq!(failure.class, class, "{reply:?}");
         assert!(!format!("{failure} {failure:?}").contains("ann@"), "{failure:?}");
         assert_eq!(server.calls().len(), 1);
+    }
+}
+
+/// An error in the form of JSON:API, which some of the endpoints use.
+fn json_api(code: &str) -> String {
+    json!({"errors": [{"status": "404", "code": code, "detail": "ann@example.com is not known"}]}).to_string()
+}
+
+#[tokio::test]
+async fn a_404_that_does_not_say_what_is_missing_is_answered_by_the_profile() {
+    let unclear = [
+        refused(404, "access_level_not_found"),
+        (404, json_api("not_found")),
+        (404, r#"{"errors":["Profile not found"]}"#.to_owned()),
+        (404, "<html>".to_owned()),
+        (404, String::new()),
+    ];
+    let profiles = [
+        (refused(404, "profile_not_found"), Class::Missing),
+        (with_premium(), Class::Permanent),
+        (refused(500, "x"), Class::Transient),
+        (refused(401, "x"), Class::Credentials),
+    ];
+    for reply in unclear {
+        for (profile, class) in &profiles {
+            let server = Server::start(vec![reply.clone(), profile.clone()]).await;
+            let failure = adapty(&server).send(&user("abc"), &granting()).await.unwrap_err();
+            assert_eq!(failure.class, *class, "{reply:?}, then {profile:?}");
+            assert!(!format!("{failure} {failure:?}").contains("ann@"), "{failure:?}");
+            assert_eq!(server.calls()[1], READ);
+        }
     }
 }
 

@@ -163,7 +163,6 @@ async fn a_refused_report_is_one_request_and_classified() {
     let table = [
         (refused(404, "profile_does_not_exist"), Class::Missing),
         (refused(400, "profile_does_not_exist"), Class::Missing),
-        (refused(404, "product_not_found"), Class::Permanent),
         (refused(400, "free_trial_price_error"), Class::Permanent),
         // this is success of a revoke alone
         (refused(400, "profile_paid_access_level_does_not_exist"), Class::Permanent),
@@ -231,7 +230,7 @@ async fn a_profile_that_v2_does_not_know_is_absent_and_a_write_to_it_says_so() {
 #[tokio::test]
 async fn a_refusal_is_final_and_a_revoke_of_what_is_revoked_already_succeeds() {
     for (status, code) in [(404, "paid_access_level_does_not_exist"), (400, "value_error"), (422, "validation_error")] {
-        let server = Server::start(vec![refused(status, code)]).await;
+        let server = Server::start(vec![refused(status, code), with_granted()]).await;
         let failure = adapty(&server).send(&user("abc"), &revoking()).await.unwrap_err();
         assert_eq!((failure.class, failure.code.as_deref()), (Class::Permanent, Some(code)));
     }

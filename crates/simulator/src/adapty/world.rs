@@ -236,6 +236,12 @@ impl World {
         id
     }
 
+    /// Deletes a user's profile.
+    pub(super) fn delete(&mut self, user: &str) {
+        let id = self.users.remove(user);
+        drop(id.and_then(|id| self.profiles.remove(&id)));
+    }
+
     /// Changes a profile and keeps what it held before.
     pub(super) fn change(&mut self, id: &str, now: DateTime<Utc>, change: impl FnOnce(&mut Facts)) {
         let profile = self.profiles.get_mut(id).expect("the caller has found this profile");

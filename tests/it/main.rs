@@ -43,6 +43,7 @@ mod subscription_changes;
 mod subscription_life;
 mod unread_output;
 mod upgrade;
+mod upstream_proxy;
 mod webhook;
 
 /// The database of every [`harness::world::World`].

@@ -29,6 +29,9 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Comman
     stop_on_signal(stop.clone())?;
     // everything that can fail is made before the first webhook is taken in
     let store = wiring::store(settings).await?;
+    for proxy in settings.proxies.hosts() {
+        tracing::info!("requests to upstreams go through the proxy `{proxy}`, but to hosts of NO_PROXY");
+    }
     let worker = match serve.only {
         Some(Half::Ingest) => None,
         Some(Half::Work) | None => Some(Worker::prepare(settings, &store).await?),

@@ -51,16 +51,16 @@ pub(crate) struct Upstreams {
 /// Connects nothing yet; checks that the addresses and keys can be used. On a shared database, rate limits hold over all
 /// processes on it.
 pub(crate) fn upstreams(settings: &Settings, store: &Store) -> Result<Upstreams, CommandError> {
-    let client = client()?;
+    let client = client(settings)?;
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
     let apps = settings.adapty.iter().map(|app| adapty(app, &client, limit.clone()));
     let sources = sources::all(settings, &client, &limit)?;
     Ok(Upstreams { sources, apps: apps.collect::<Result<_, _>>()? })
 }
 
-/// The pool of connections.
-pub(crate) fn client() -> Result<Client, CommandError> {
-    Client::new().map_err(|error| CommandError::because("setting up TLS", error))
+/// The pool of connections, through the proxies of the environment.
+pub(crate) fn client(settings: &Settings) -> Result<Client, CommandError> {
+    Client::through(&settings.proxies).map_err(|error| CommandError::because("setting up HTTP", error))
 }
 
 pub(crate) fn adapty(
@@ -167,22 +167,26 @@ fn sales(settings: &Settings, store: &Store) -> Result<Option<Target>, CommandEr
     let (Some(route), Some(rules)) = (of.route.clone(), rules::of_books(settings)) else { return Ok(None) };
     of.api_key.require()?;
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
-    Ok(iaphub(of, limit)?.map(|iaphub| Target::slow(Destination::Iaphub(iaphub, route), rules)))
+    Ok(iaphub(settings, of, limit)?.map(|iaphub| Target::slow(Destination::Iaphub(iaphub, route), rules)))
 }
 
 /// What reads the purchases of the app's stores, if `[iaphub]` is there, with its key.
 fn store_reader(settings: &Settings, store: &Store) -> Result<Option<StoreReader>, CommandError> {
     let Some(of) = &settings.iaphub else { return Ok(None) };
     let limit = if store.is_shared() { LimitScope::Shared(shared_limits::start(store)) } else { LimitScope::Process };
-    let iaphub = iaphub(of, limit)?;
+    let iaphub = iaphub(settings, of, limit)?;
     Ok(iaphub.map(|iaphub| StoreReader::new(StoreService::Iaphub(iaphub), store.clone(), of.good_for, clock::now)))
 }
 
 /// IAPHUB, if there is a key.
-pub(crate) fn iaphub(of: &settings::iaphub::Iaphub, limit: LimitScope) -> Result<Option<Iaphub>, CommandError> {
+pub(crate) fn iaphub(
+    settings: &Settings,
+    of: &settings::iaphub::Iaphub,
+    limit: LimitScope,
+) -> Result<Option<Iaphub>, CommandError> {
     let Some(key) = of.api_key.present().map(Secret::expose) else { return Ok(None) };
     let setup = ::iaphub::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
-    let upstream = upstream(&client()?, setup, limit)?;
+    let upstream = upstream(&client(settings)?, setup, limit)?;
     let level = |(product, level): (&String, &String)| (product.clone(), AccessLevel(level.clone()));
     let levels = of.levels.iter().map(level).collect();
     Ok(Some(Iaphub::new(upstream, &of.app_id, &of.environment, levels)))

@@ -198,6 +198,14 @@ impl Daemon {
         self.child.stderr.take()
     }
 
+    /// Starts it again where it was, with further variables of the environment.
+    #[allow(dead_code, reason = "only a company's network asks for it")]
+    pub(crate) async fn restart_among(&mut self, variables: &[(&str, &str)]) {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.environment.extend(variables);
+        self.restart(&[]).await;
+    }
+
     /// Starts it again where it was, with changed settings.
     pub(crate) async fn restart(&mut self, changes: &[(&str, &str)]) {
         drop(self.child.kill().await);

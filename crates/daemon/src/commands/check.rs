@@ -54,5 +54,5 @@ async fn of_source(kind: SourceKind, settings: &Settings) -> Vec<Finding> {
 
 /// Its requests are limited by this process alone, so that no database is needed.
 fn source(kind: SourceKind, settings: &Settings) -> Result<Source, CommandError> {
-    sources::one(kind, settings, &wiring::client()?, LimitScope::Process)
+    sources::one(kind, settings, &wiring::client(settings)?, LimitScope::Process)
 }

@@ -18,6 +18,7 @@ mod fixture;
 pub(crate) mod iaphub;
 pub(crate) mod identity;
 pub(crate) mod policy;
+mod proxy;
 mod reader;
 mod reference;
 pub(crate) mod secret;
@@ -27,6 +28,8 @@ mod suggestion;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+
+use wire::client::Proxies;
 
 use crate::cli::Half;
 use adapty::Adapty;
@@ -70,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) retention: Retention,
     /// Which price or product opens which access level; empty by default.
     pub(crate) catalog: Vec<CatalogEntry>,
+    /// The proxies of the environment that upstreams are reached through.
+    pub(crate) proxies: Proxies,
     /// What is suspicious but not refused, one line each; never a secret.
     pub(crate) warnings: Vec<String>,
 }
@@ -105,6 +110,7 @@ impl Settings {
             catch_up: CatchUp::read(&mut reader),
             retention: Retention::read(&mut reader),
             catalog: Vec::new(),
+            proxies: proxy::read(&mut reader),
             warnings: Vec::new(),
         };
         settings.catalog = catalog::read(&mut reader, &settings.adapty);

@@ -206,6 +206,11 @@ impl<'a> Reader<'a> {
         self.refuse(text, &text.shown, write);
     }
 
+    /// A variable of the environment.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
     /// Notes a fault.
     pub(super) fn note(&mut self, error: SettingError) {
         self.errors.push(error);

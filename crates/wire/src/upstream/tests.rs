@@ -2,6 +2,10 @@
 
 mod many_processes;
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use test_server::reply::Reply;
 use test_server::server::TestServer;
@@ -53,7 +57,29 @@ async fn a_request_goes_out_whole_and_its_answer_comes_back() {
     {
         assert!(seen.contains(part), "{part} in {seen}");
     }
-    assert!(seen.contains("user-agent: grantsync/") && !seen.contains("accept-encoding"), "{seen}");
+    assert!(seen.contains("user-agent: grantsync/") && seen.contains("accept-encoding: identity\r\n"), "{seen}");
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_that_is_compressed_though_nobody_asked_is_read_within_bounds() {
+    let head = "200 OK\r\ncontent-encoding: gzip";
+    let server = TestServer::scripted(vec![Reply::answer(head, gzip(br#"{"a":2}"#))]).await.unwrap();
+    assert_eq!(get(&server).await.unwrap().json::<Value>("reading").unwrap(), json!({"a": 2}));
+    let bomb = gzip(&vec![b' '; 64 * 1024 * 1024]);
+    assert!(bomb.len() < 100_000);
+    let server = TestServer::scripted(vec![Reply::answer(head, bomb)]).await.unwrap();
+    let failure = get(&server).await.unwrap_err();
+    assert!(failure.what.ends_with("the answer is longer than 8 MiB"), "{}", failure.what);
+    let error = gzip(br#"{"errors":[{"code":"profile_not_found"}]}"#);
+    let refused = Reply::answer("404 Not Found\r\ncontent-encoding: gzip", error);
+    let server = TestServer::scripted(vec![refused]).await.unwrap();
+    assert_eq!(get(&server).await.unwrap_err().code.as_deref(), Some("profile_not_found"));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     if app.secret_key.present().is_none() {
         return vec![Finding::unchecked(area(), "there is no Adapty key")];
     }
-    let (adapty, user) = match reader(app) {
+    let (adapty, user) = match reader(settings, app) {
         Ok(adapty) => adapty,
         Err(failed) => return vec![Finding::error(area(), failed.text(), "fix `[adapty]` in the settings")],
     };
@@ -47,9 +47,9 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     }
 }
 
-fn reader(app: &App) -> Result<(Adapty, User), CommandError> {
+fn reader(settings: &Settings, app: &App) -> Result<(Adapty, User), CommandError> {
     let api = wiring::adapty_api(app);
-    let upstream = wiring::adapty(app, &wiring::client()?, LimitScope::Process)?;
+    let upstream = wiring::adapty(app, &wiring::client(settings)?, LimitScope::Process)?;
     let nobody = User::new(NOBODY).ok_or_else(|| CommandError::Sentence("nobody has no name".into()))?;
     Ok((Adapty::new(upstream, api), nobody))
 }

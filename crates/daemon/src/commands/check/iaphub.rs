@@ -19,7 +19,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     if of.api_key.present().is_none() {
         return vec![Finding::unchecked(area(), "there is no IAPHUB key")];
     }
-    let reader = wiring::iaphub(of, LimitScope::Process);
+    let reader = wiring::iaphub(settings, of, LimitScope::Process);
     let (iaphub, nobody) = match (reader, User::new(NOBODY)) {
         (Ok(Some(iaphub)), Some(nobody)) => (iaphub, nobody),
         (Err(failed), _) => return vec![Finding::error(area(), failed.text(), "fix `[iaphub]` in the settings")],

@@ -1,11 +1,13 @@
 //! Clients that are slow, silent or greedy harm only themselves.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use simulator::webhook::Webhooks;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::harness::final_checks::finish;
 use crate::harness::world::{SECRET, SLACK, World};
@@ -15,7 +17,15 @@ const IDLE: usize = 10_000;
 /// Memory that the daemon may take in all of this, in MB, and for each connection besides, in KB.
 const MOST_MEMORY: u64 = 96;
 const MOST_A_CONNECTION: u64 = 20;
-const HEAD: &str = "POST /webhooks/stripe HTTP/1.1\r\nHost: here\r\nStripe-Signature: t=1,v1=00\r\n";
+const HEAD: &str = "POST /webhooks/stripe HTTP/1.1\r\nHost: here\r\n";
+/// Connections that each send a body as large as one may be.
+const LARGE: usize = 600;
+const MEBIBYTE: usize = 1024 * 1024;
+
+/// A signature of now by somebody else.
+fn strange_signature() -> String {
+    format!("Stripe-Signature: t={},v1={}\r\n", simulator::clock::now().timestamp(), "00".repeat(32))
+}
 
 async fn connect(world: &World) -> TcpStream {
     TcpStream::connect(world.daemon.front.strip_prefix("http://").unwrap()).await.unwrap()
@@ -75,9 +85,60 @@ async fn thousands_of_idle_connections_hold_nobody_up() {
 async fn a_body_that_drips_is_given_up_on() {
     let world = World::start().await;
     let mut slow = connect(&world).await;
-    slow.write_all(format!("{HEAD}Content-Length: 1000\r\n\r\n{{").as_bytes()).await.unwrap();
+    let head = format!("{HEAD}{}Content-Length: 1000\r\n\r\n{{", strange_signature());
+    slow.write_all(head.as_bytes()).await.unwrap();
     good_events_get_through(&world, "u-1", 2).await;
     assert_eq!(answered(&mut slow).await, 408);
+    finish(world).await;
+}
+
+/// The statuses that `LARGE` connections are answered with, each of which sends `head` and all but the last byte of its body.
+async fn large_bodies(world: &World, head: &str) -> Vec<u16> {
+    let whole = format!("{head}Content-Length: {MEBIBYTE}\r\n\r\n{}", "x".repeat(MEBIBYTE - 1));
+    let whole: Arc<str> = whole.into();
+    let mut senders = JoinSet::new();
+    for _ in 0..LARGE {
+        let (mut stream, whole) = (connect(world).await, Arc::clone(&whole));
+        senders.spawn(async move {
+            let (mut from, mut to) = stream.split();
+            let mut answer = vec![0; 32];
+            let read = async { from.read(&mut answer).await.unwrap_or(0) };
+            // one that is refused may be cut off while writing
+            let (count, _) = tokio::join!(read, async { drop(to.write_all(whole.as_bytes()).await) });
+            let text = String::from_utf8_lossy(&answer[..count]);
+            text.split(' ').nth(1).map_or(0, |status| status.parse().unwrap())
+        });
+    }
+    senders.join_all().await
+}
+
+#[tokio::test]
+async fn large_bodies_that_nobody_signed_are_refused_by_their_heads() {
+    let world = World::start().await;
+    let before = memory(&world);
+    let stale = "Stripe-Signature: t=1,v1=00\r\n";
+    for head in [HEAD.to_owned(), format!("{HEAD}{stale}")] {
+        let began = Instant::now();
+        let statuses = large_bodies(&world, &head).await;
+        assert!(statuses.iter().all(|status| *status == 400), "{statuses:?}");
+        println!("{LARGE} refused in {:?}; {before} MB before, {} MB at most", began.elapsed(), memory(&world));
+    }
+    good_events_get_through(&world, "u-1", LARGE).await;
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn large_bodies_in_flight_hold_no_more_than_their_budget() {
+    let world = World::start().await;
+    let before = memory(&world);
+    let statuses = large_bodies(&world, &format!("{HEAD}{}", strange_signature())).await;
+    let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
+    let (beyond, slow) = (count(503), count(408));
+    println!("{beyond} beyond the budget, {slow} given up on; {before} MB before, {} MB at most", memory(&world));
+    assert!(beyond > 0 && slow > 0 && beyond + slow == LARGE, "{statuses:?}");
+    good_events_get_through(&world, "u-1", LARGE).await;
+    let refused = world.daemon.metric(r#"grantsync_webhooks_refused_total{reason="no_room"}"#).await;
+    assert!(refused.is_some_and(|refused| refused > 0.0), "{refused:?}");
     finish(world).await;
 }
 

@@ -6,6 +6,7 @@ use adapty::sale_format::SaleFormat;
 use destination::destination::Destination;
 use destination::store_service::StoreService;
 use entitlement::model::access_level::AccessLevel;
+use ingest::body::BodyBudget;
 use ingest::catch_up::CatchUp;
 use ingest::webhook::{Bodies, Ingest};
 use operator::operator::Operator;
@@ -198,6 +199,7 @@ pub(crate) fn ingest(settings: &Settings, store: &Store) -> Result<Ingest, Comma
         store: store.clone(),
         receivers: sources::receivers(settings)?,
         bodies: if settings.inbox.keep_bodies { Bodies::Keep } else { Bodies::Forget },
+        body_budget: BodyBudget::new(settings.server.body_budget),
         clock: clock::now,
     })
 }

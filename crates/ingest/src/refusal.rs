@@ -8,8 +8,12 @@ use axum::response::{IntoResponse, Response};
 pub(crate) enum Refusal {
     /// Too much waits for the database.
     Busy,
+    /// The bodies in flight hold all the memory that they may.
+    NoRoom,
     TooLarge,
     TooSlow,
+    /// The body ended before its end.
+    Broken,
     /// The source did not sign it; says what is wrong.
     Signature(String),
     NotJson,
@@ -19,10 +23,10 @@ pub(crate) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Busy | Self::Database => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::NoRoom | Self::Database => StatusCode::SERVICE_UNAVAILABLE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Signature(_) | Self::NotJson => StatusCode::BAD_REQUEST,
+            Self::Broken | Self::Signature(_) | Self::NotJson => StatusCode::BAD_REQUEST,
         }
     }
 
@@ -30,8 +34,10 @@ impl Refusal {
     fn reason(&self) -> &'static str {
         match self {
             Self::Busy => "busy",
+            Self::NoRoom => "no_room",
             Self::TooLarge => "too_large",
             Self::TooSlow => "too_slow",
+            Self::Broken => "broken",
             Self::Signature(_) => "bad_signature",
             Self::NotJson => "not_json",
             Self::Database => "database",
@@ -41,8 +47,10 @@ impl Refusal {
     fn text(self) -> String {
         match self {
             Self::Busy => "too many events wait; try again".to_owned(),
+            Self::NoRoom => "too many bodies are in flight; try again".to_owned(),
             Self::TooLarge => "the body is over 1 MiB".to_owned(),
             Self::TooSlow => "the body did not arrive in time".to_owned(),
+            Self::Broken => "the body ended before its end".to_owned(),
             Self::Signature(what) => what,
             Self::NotJson => "the body is not a JSON object".to_owned(),
             Self::Database => "the database does not answer; try again".to_owned(),

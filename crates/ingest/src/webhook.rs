@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,13 +16,10 @@ use source::receiver::Receiver;
 use store::event::{Event, Outcome, Recorded};
 use store::open::Store;
 
+use crate::body::{self, BodyBudget};
 use crate::inbox;
 use crate::refusal::Refusal;
 
-/// Largest body taken in. The sources document none; the largest events seen are below 10 kB.
-const LARGEST_BODY: usize = 1024 * 1024;
-/// How long a body may take to arrive.
-const LONGEST_BODY: Duration = Duration::from_secs(10);
 /// How often a bad signature is logged at most.
 const BAD_SIGNATURE_EVERY: Duration = Duration::from_secs(60);
 
@@ -34,6 +30,8 @@ pub struct Ingest {
     /// One for each source that is set up.
     pub receivers: Vec<Receiver>,
     pub bodies: Bodies,
+    /// Shared by all sources.
+    pub body_budget: BodyBudget,
     pub clock: Clock,
 }
 
@@ -46,10 +44,11 @@ pub enum Bodies {
 
 /// The routes that take in webhooks.
 pub fn routes(ingest: Ingest) -> Router {
-    let Ingest { store, receivers, bodies, clock } = ingest;
+    let Ingest { store, receivers, bodies, body_budget, clock } = ingest;
     receivers.into_iter().fold(Router::new(), |router, receiver| {
         let path = receiver.path().to_owned();
-        let route = Route { store: store.clone(), receiver, bodies, clock, last_logged: Mutex::new(None) };
+        let (store, body_budget) = (store.clone(), body_budget.clone());
+        let route = Route { store, receiver, bodies, body_budget, clock, last_logged: Mutex::new(None) };
         router.merge(Router::new().route(&path, post(take_in)).with_state(Arc::new(route)))
     })
 }
@@ -69,6 +68,7 @@ struct Route {
     store: Store,
     receiver: Receiver,
     bodies: Bodies,
+    body_budget: BodyBudget,
     clock: Clock,
     /// When a bad signature was last logged.
     last_logged: Mutex<Option<Instant>>,
@@ -81,23 +81,33 @@ impl Route {
             return Err(Refusal::Busy);
         }
         let (head, body) = request.into_parts();
-        let body = tokio::time::timeout(LONGEST_BODY, to_bytes(body, LARGEST_BODY)).await;
-        let body = body.map_err(|_| Refusal::TooSlow)?.map_err(|_| Refusal::TooLarge)?;
+        if let Err(refusal) = self.accepts(&head.headers) {
+            body::discard(body.into_data_stream());
+            return Err(refusal);
+        }
+        let body = body::read(body, &self.body_budget).await?;
         let slot = self.store.slot().ok_or(Refusal::Busy)?;
-        let event = self.event(&head.headers, &body)?;
+        let event = self.event(&head.headers, &body.bytes)?;
         // the rest waits for the database: thousands of requests that wait must not hold their buffers meanwhile
-        drop((head, body));
+        drop((head, body.bytes));
+        let place = event.body.as_ref().map(|_| body.place);
         let record = Received::of(&event);
         let kept = slot.record(event).await.map_err(|_| Refusal::Database)?;
+        drop(place);
         record.log(kept);
         Ok(())
+    }
+
+    /// Whether the head alone lets the body be read.
+    fn accepts(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.receiver.accepts(|name| text(headers, name), (self.clock)()).map_err(Refusal::Signature)?;
+        if body::is_announced_within_bounds(headers) { Ok(()) } else { Err(Refusal::TooLarge) }
     }
 
     /// The event, if it is the source's.
     fn event(&self, headers: &HeaderMap, body: &[u8]) -> Result<Event, Refusal> {
         let now = (self.clock)();
-        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        match self.receiver.receive(header, body, now) {
+        match self.receiver.receive(|name| text(headers, name), body, now) {
             Ok(event) => Ok(inbox::event(event, self.receiver.mode(), self.kept(body))),
             Err(NoEvent::BadSignature(what)) => Err(Refusal::Signature(what)),
             Err(NoEvent::NotJsonObject) => Err(Refusal::NotJson),
@@ -138,6 +148,10 @@ impl Route {
         let (title, setting) = (self.receiver.kind().title(), self.receiver.secrets_setting());
         tracing::warn!("a webhook was refused: {what}; if it came from {title}, check `{setting}`");
     }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// What is logged and counted of an event, once it is kept.

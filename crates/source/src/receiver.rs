@@ -51,6 +51,16 @@ impl Receiver {
         }
     }
 
+    /// Whether the head of a request lets its body be read: who did not sign, or not now, is refused without it.
+    ///
+    /// # Errors
+    /// Says what is wrong with the head.
+    pub fn accepts<'a>(&self, header: impl Fn(&str) -> Option<&'a str>, now: Timestamp) -> Result<(), String> {
+        match self {
+            Self::Stripe(stripe) => stripe.accepts(header(webhook::SIGNATURE).unwrap_or_default(), now),
+        }
+    }
+
     /// The event that a request brings. `header` gives the text of a header by its name in lower case.
     ///
     /// # Errors

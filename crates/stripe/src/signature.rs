@@ -34,17 +34,28 @@ impl Verifier {
         Self { keys: secrets.map(key).collect() }
     }
 
+    /// Whether `header` may sign something at about `now`: to be asked before a body is read.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn accepts(&self, header: &str, now: Timestamp) -> Result<(), BadSignature> {
+        let signed = signed_at(header, now)?;
+        if signed.count > 0 { Ok(()) } else { Err(BadSignature::NoMatch) }
+    }
+
     /// Whether `header` signs exactly these bytes, at about `now`.
     ///
     /// # Errors
     /// Says what is wrong with the signature; the endpoint answers 400.
     pub fn verify(&self, header: &str, body: &[u8], now: Timestamp) -> Result<(), BadSignature> {
-        let signed = Signed::read(header)?;
-        if now.timestamp().abs_diff(signed.at) > TOLERANCE_SECONDS {
-            return Err(BadSignature::Stale);
-        }
+        let signed = signed_at(header, now)?;
         if self.keys.iter().any(|key| signed.by(key, body)) { Ok(()) } else { Err(BadSignature::NoMatch) }
     }
+}
+
+fn signed_at(header: &str, now: Timestamp) -> Result<Signed<'_>, BadSignature> {
+    let signed = Signed::read(header)?;
+    if now.timestamp().abs_diff(signed.at) > TOLERANCE_SECONDS { Err(BadSignature::Stale) } else { Ok(signed) }
 }
 
 fn key(secret: &str) -> Hmac<Sha256> {
@@ -199,6 +210,19 @@ mod tests {
             assert_eq!(judge_at(&header, BODY, &["whsec_one"], TIME + apart), expected, "{apart}");
         }
         assert_eq!(judge(&format!("t={},v1={ONE}", i64::MAX)), Err(BadSignature::Stale));
+    }
+
+    #[test]
+    fn a_head_is_judged_before_its_body() {
+        let judge = |header: &str| {
+            let now = DateTime::from_timestamp(TIME, 0).unwrap();
+            Verifier::new(&["whsec_one"]).accepts(header, now)
+        };
+        assert_eq!(judge(&format!("t={TIME},v1={TWO}")), Ok(()), "of which body is not known yet");
+        assert_eq!(judge(""), Err(BadSignature::NoHeader));
+        assert_eq!(judge("t=1,v1=00"), Err(BadSignature::Stale));
+        assert_eq!(judge(&format!("t={TIME}")), Err(BadSignature::Malformed));
+        assert_eq!(judge(&format!("t={TIME},v1=00")), Err(BadSignature::NoMatch), "it is no signature at all");
     }
 
     #[test]

@@ -33,6 +33,14 @@ impl Receiver {
         self.mode
     }
 
+    /// Whether `signature` is well formed and of about `now`; of which body is not known yet.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn accepts(&self, signature: &str, now: Timestamp) -> Result<(), String> {
+        self.verifier.accepts(signature, now).map_err(|bad| bad.to_string())
+    }
+
     /// The event in `body`, if `signature` (the text of [`SIGNATURE`], empty when there is none) signs it at about `now`.
     ///
     /// # Errors

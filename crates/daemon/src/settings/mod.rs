@@ -23,6 +23,7 @@ mod reader;
 mod reference;
 pub(crate) mod secret;
 pub(crate) mod server;
+mod size;
 pub(crate) mod stripe;
 mod suggestion;
 

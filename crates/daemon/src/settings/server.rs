@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
+use ingest::body::LARGEST_BODY;
+
 use super::reader::Reader;
 use super::secret::Secret;
+use super::size;
 
 /// The section `[server]`.
 #[derive(Debug, Clone)]
@@ -16,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) admin_token: Option<Secret>,
     /// Webhooks that may wait for the writer before more are answered 503; default 4096.
     pub(crate) max_waiting: usize,
+    /// Bytes that the bodies of webhooks in flight may hold together before more are answered 503; default 32 MiB.
+    pub(crate) body_budget: usize,
 }
 
 impl Server {
@@ -30,8 +35,15 @@ impl Server {
             admin_listen: address("server.admin_listen", 8081),
             admin_token: reader.optional_secret("server.admin_token", "GRANTSYNC_ADMIN_TOKEN"),
             max_waiting: usize::try_from(reader.count("server.max_waiting", 4096)).unwrap_or(usize::MAX),
+            body_budget: body_budget(reader),
         }
     }
+}
+
+fn body_budget(reader: &mut Reader<'_>) -> usize {
+    let write = format!("{} that holds one body, and so at least `1MiB`", size::HOW_TO_WRITE);
+    let budget = |text: &str| size::bytes(text).filter(|bytes| *bytes >= LARGEST_BODY);
+    reader.parsed("server.body_budget", &write, budget).unwrap_or(32 * LARGEST_BODY)
 }
 
 #[cfg(test)]
@@ -45,6 +57,14 @@ mod tests {
         assert!(read("", &[("GRANTSYNC_ADMIN_TOKEN", "t")]).unwrap().server.admin_token.is_some());
         let faults = complaints("[server]\nadmin_token = \"env:GRANTSYNC_ADMIN_TOKEN\"", &[]);
         assert!(faults[0].starts_with("`server.admin_token` names `env:GRANTSYNC_ADMIN_TOKEN`"), "{faults:?}");
+    }
+
+    #[test]
+    fn the_budget_of_bodies_holds_one_at_least() {
+        assert_eq!(read("", &[]).unwrap().server.body_budget, 32 << 20);
+        assert_eq!(read("[server]\nbody_budget = \"64 MiB\"", &[]).unwrap().server.body_budget, 64 << 20);
+        let faults = complaints("[server]\nbody_budget = \"1000KiB\"", &[]);
+        assert!(faults[0].starts_with("`server.body_budget` is `1000KiB`"), "{faults:?}");
     }
 
     #[test]

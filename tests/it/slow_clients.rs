@@ -81,6 +81,36 @@ async fn thousands_of_idle_connections_hold_nobody_up() {
     finish(world).await;
 }
 
+/// One request on a connection that is kept, and the status of its answer; `None` where it was closed.
+async fn ask(stream: &mut TcpStream) -> Option<String> {
+    stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n").await.ok()?;
+    let mut answer = vec![0; 4096];
+    let count = stream.read(&mut answer).await.ok().filter(|count| *count > 0)?;
+    String::from_utf8_lossy(&answer[..count]).split(' ').nth(1).map(str::to_owned)
+}
+
+#[tokio::test]
+async fn a_connection_outlives_the_minute_that_balancers_keep_theirs() {
+    let world = World::start().await;
+    let (mut kept, mut silent) = (connect(&world).await, connect(&world).await);
+    assert_eq!(ask(&mut kept).await.as_deref(), Some("200"));
+    tokio::time::sleep(Duration::from_secs(65)).await;
+    assert_eq!(ask(&mut kept).await.as_deref(), Some("200"), "it was closed over the balancer's next request");
+    assert_eq!(ask(&mut silent).await, None, "one that never asked was closed long ago");
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_connection_idles_as_long_as_the_settings_say() {
+    let world = World::with(&[("SERVER__KEEP_ALIVE", "1s")]).await;
+    let mut idle = connect(&world).await;
+    assert_eq!(ask(&mut idle).await.as_deref(), Some("200"));
+    let began = Instant::now();
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0, "it is closed");
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+    finish(world).await;
+}
+
 #[tokio::test]
 async fn a_body_that_drips_is_given_up_on() {
     let world = World::start().await;

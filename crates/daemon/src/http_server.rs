@@ -1,11 +1,14 @@
 //! Accepts and serves connections within bounds: a slow, silent or greedy client harms only itself.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -17,8 +20,8 @@ use crate::command_error::CommandError;
 
 /// How long requests under way may take at shutdown.
 const SHUTDOWN: Duration = Duration::from_secs(10);
-/// How long the head of a request may take to arrive, and how long a connection may idle between two requests.
-const LONGEST_HEAD: Duration = Duration::from_secs(20);
+/// How long the first head on a connection may take to arrive. A later one may take as long as a connection may idle.
+const FIRST_HEAD: Duration = Duration::from_secs(20);
 /// Largest head of a request, and most headers in it.
 const LARGEST_HEAD: usize = 16 * 1024;
 const MOST_HEADERS: usize = 64;
@@ -27,7 +30,8 @@ const MOST_CONNECTIONS: usize = 20_000;
 /// The pause after accepting failed, for example for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Binds `address` for `what`; what it answers serves until `stop`, and then for ten seconds at the most.
+/// Binds `address` for `what`; what it answers serves until `stop`, and then for ten seconds at the most. A connection is kept
+/// for `keep_alive` between two requests.
 ///
 /// # Errors
 /// When the address cannot be had.
@@ -35,6 +39,7 @@ pub(crate) async fn listen(
     what: &'static str,
     address: SocketAddr,
     routes: Router,
+    keep_alive: Duration,
     stop: CancellationToken,
 ) -> Result<impl Future<Output = Result<(), CommandError>>, CommandError> {
     let listener = TcpListener::bind(address).await;
@@ -42,18 +47,18 @@ pub(crate) async fn listen(
         listener.map_err(|error| CommandError::Sentence(format!("listening on `{address}` for {what}: {error}")))?;
     let bound = listener.local_addr().map_err(|error| CommandError::because("listening", error))?;
     tracing::info!(address = %bound, "listening for {what} on {bound}");
-    Ok(serve(listener, routes, stop))
+    Ok(serve(listener, routes, keep_alive, stop))
 }
 
-async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> Result<(), CommandError> {
+async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    keep_alive: Duration,
+    stop: CancellationToken,
+) -> Result<(), CommandError> {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    let mut server = http1::Builder::new();
-    server
-        .timer(TokioTimer::new())
-        .header_read_timeout(LONGEST_HEAD)
-        .max_headers(MOST_HEADERS)
-        .max_buf_size(LARGEST_HEAD);
+    let server = server(keep_alive);
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { break };
         let stream = tokio::select! {
@@ -68,10 +73,15 @@ async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -
             },
         };
         without_delay(&stream);
-        let service = TowerToHyperService::new(routes.clone());
+        let has_asked = Arc::new(AtomicBool::new(false));
+        let (routes, asks) = (TowerToHyperService::new(routes.clone()), Arc::clone(&has_asked));
+        let service = service_fn(move |request| {
+            asks.store(true, Ordering::Relaxed);
+            routes.call(request)
+        });
         let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = until_closed(connection, &has_asked).await {
                 tracing::debug!(%error, "a connection broke");
             }
             drop(slot);
@@ -82,6 +92,27 @@ async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -
         tracing::warn!("requests under way were cut off");
     }
     Ok(())
+}
+
+fn server(keep_alive: Duration) -> http1::Builder {
+    let mut server = http1::Builder::new();
+    server
+        .timer(TokioTimer::new())
+        // the time between two requests counts for the head of the second
+        .header_read_timeout(keep_alive)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD);
+    server
+}
+
+/// Serves a connection to its end. One that asks for nothing is not kept as long as one that idles between requests.
+async fn until_closed<E>(connection: impl Future<Output = Result<(), E>>, has_asked: &AtomicBool) -> Result<(), E> {
+    let mut connection = pin!(connection);
+    match tokio::time::timeout(FIRST_HEAD, &mut connection).await {
+        Ok(closed) => closed,
+        Err(_) if has_asked.load(Ordering::Relaxed) => connection.await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// Answers are one small piece each, and are not to wait for more.

@@ -44,14 +44,14 @@ pub(crate) async fn run(settings: &Settings, serve: &Serve) -> Result<(), Comman
     if serve.only != Some(Half::Work) {
         front = front.merge(ingest::webhook::routes(wiring::ingest(settings, &store)?));
     }
-    let address = settings.server.admin_listen;
+    let (address, keep_alive) = (settings.server.admin_listen, settings.server.keep_alive);
     let token = settings.server.admin_token.clone();
     let back = admin::routes(address, token, health, metrics.clone(), operator.clone());
 
     let mut tasks = Tasks::new();
     // health on the webhooks' side answers for both: the admin side is bound first
-    tasks.spawn(http_server::listen("admin", address, back, stop.clone()).await?);
-    tasks.spawn(http_server::listen("webhooks", settings.server.listen, front, stop.clone()).await?);
+    tasks.spawn(http_server::listen("admin", address, back, keep_alive, stop.clone()).await?);
+    tasks.spawn(http_server::listen("webhooks", settings.server.listen, front, keep_alive, stop.clone()).await?);
     if let Some(worker) = worker {
         worker.start(settings, usize::from(serve.concurrency), operator, &mut tasks, &stop);
     }

@@ -1,6 +1,7 @@
 //! `[server]`: where the daemon listens.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ingest::body::LARGEST_BODY;
 
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     pub(crate) max_waiting: usize,
     /// Bytes that the bodies of webhooks in flight may hold together before more are answered 503; default 32 MiB.
     pub(crate) body_budget: usize,
+    /// How long a connection is kept between two requests; default 90 s, longer than balancers keep theirs.
+    pub(crate) keep_alive: Duration,
 }
 
 impl Server {
@@ -36,6 +39,7 @@ impl Server {
             admin_token: reader.optional_secret("server.admin_token", "GRANTSYNC_ADMIN_TOKEN"),
             max_waiting: usize::try_from(reader.count("server.max_waiting", 4096)).unwrap_or(usize::MAX),
             body_budget: body_budget(reader),
+            keep_alive: reader.span_above_zero("server.keep_alive", Duration::from_secs(90)),
         }
     }
 }

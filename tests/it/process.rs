@@ -241,6 +241,30 @@ async fn a_fault_in_the_settings_ends_with_2_and_names_the_key() {
 }
 
 #[tokio::test]
+async fn a_database_password_that_is_not_encoded_is_one_line_without_any_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let addresses = [
+        "postgres://app:98/hush@127.0.0.1/grantsync",
+        "postgresql://app:98?hush@127.0.0.1/grantsync",
+        "postgres://app:98#hush@127.0.0.1/grantsync",
+        "postgres://app:p@98/hush@127.0.0.1:1/grantsync",
+        "postgres://app:98%2Fhush@127.0.0.1:1/grantsync?passwd=hush",
+        "postgres://app:hush",
+    ];
+    for address in addresses {
+        let variables = [("GRANTSYNC__DATABASE__URL", address), ("GRANTSYNC_LOG", "trace")];
+        let environment: BTreeMap<_, _> = variables.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let ended = run(directory.path(), &environment, &["parked", "list"]).await;
+        assert!(matches!(ended.status.code(), Some(1 | 2)), "{address}: {}", ended.stderr);
+        let said = ended.stderr.lines().filter(|line| !line.contains(" WARN "));
+        assert_eq!(said.count(), 1, "{address}: {}", ended.stderr);
+        for piece in ["hush", "98", "app:"] {
+            assert!(!ended.stderr.contains(piece), "{address}: {}", ended.stderr);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_mistake_in_the_settings_file_is_named_with_its_line() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("grantsync.toml"), "[server]\nlisten = \"nowhere\"\n").unwrap();

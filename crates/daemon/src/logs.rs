@@ -18,8 +18,17 @@ pub(crate) enum LogForm {
     Json,
 }
 
-/// Libraries whose finer lines would show paths with user ids in them, or statements.
-const CAPPED: [&str; 6] = ["h2=info", "hyper=info", "hyper_util=info", "reqwest=info", "rustls=info", "sqlx=warn"];
+/// Libraries whose finer lines would show paths with user ids in them, or statements; and what the driver says of parameters in
+/// the database's address, which may be pieces of a password.
+const CAPPED: [&str; 7] = [
+    "h2=info",
+    "hyper=info",
+    "hyper_util=info",
+    "reqwest=info",
+    "rustls=info",
+    "sqlx=warn",
+    "sqlx_postgres::options=off",
+];
 
 /// Sends logs to standard error. `filter` is in the form of `RUST_LOG`; a filter that cannot be read logs at `info`.
 pub(crate) fn start(form: LogForm, filter: &str) {

@@ -2,7 +2,29 @@
 
 use std::fmt;
 
-use super::reader::Reader;
+use super::reader::{Reader, Text};
+
+/// The parameters of an address that the driver reads.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
 
 /// The section `[database]`.
 #[derive(Clone)]
@@ -17,10 +39,12 @@ impl Database {
         let Some(text) = reader.text("database.url") else {
             return default;
         };
-        match text.value.strip_prefix("postgresql://") {
-            Some(rest) => return Database { url: format!("postgres://{rest}") },
-            None if usable(&text.value) => return Database { url: text.value },
-            None => {}
+        let rest = text.value.strip_prefix("postgresql://").or_else(|| text.value.strip_prefix("postgres://"));
+        if let Some(rest) = rest.filter(|rest| !rest.is_empty()) {
+            return postgres(reader, &text, rest).unwrap_or(default);
+        }
+        if text.value.strip_prefix("sqlite:").is_some_and(|file| !file.is_empty()) {
+            return Database { url: text.value };
         }
         let found = match text.value.split_once(':') {
             Some((scheme @ ("sqlite" | "postgres" | "mysql" | "mariadb" | "mssql" | "http" | "https"), _)) => {
@@ -33,9 +57,38 @@ impl Database {
     }
 }
 
-fn usable(url: &str) -> bool {
-    let rest = url.strip_prefix("sqlite:").or_else(|| url.strip_prefix("postgres://"));
-    rest.is_some_and(|rest| !rest.is_empty())
+/// The address of PostgreSQL that follows `postgres://`.
+///
+/// A `/`, `?` or `#` in a password that is not encoded ends it early: what follows would be read as a port, a database or
+/// parameters, and so be printed.
+fn postgres(reader: &mut Reader<'_>, text: &Text, rest: &str) -> Option<Database> {
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (_, database) = path.split_once('/').unwrap_or((path, ""));
+    if rest.contains('#') || database.contains('@') || !query.split('&').all(is_parameter) {
+        let found = "an address of PostgreSQL with signs in its password, or elsewhere, that are not percent-encoded";
+        reader.refuse(
+            text,
+            found,
+            "`%2F` for `/`, `%3F` for `?`, `%23` for `#`, `%40` for `@` and `%25` for `%` in them",
+        );
+        return None;
+    }
+    if !query.split('&').all(is_known) {
+        reader.warn("`database.url` has parameters that are not known; they are ignored".to_owned());
+    }
+    Some(Database { url: format!("postgres://{rest}") })
+}
+
+/// Whether it may be a parameter, or nothing at all.
+fn is_parameter(pair: &str) -> bool {
+    let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let has_name = !name.is_empty() && !name.contains(['@', '/', ':']);
+    pair.is_empty() || has_name && (is_known(pair) || !value.contains('@'))
+}
+
+fn is_known(pair: &str) -> bool {
+    let name = pair.split('=').next().unwrap_or_default();
+    name.is_empty() || name.starts_with("options[") || PARAMETERS.contains(&name)
 }
 
 /// Shows SQLite's file; of a Postgres address only that it is one, since a password may stand anywhere in it.
@@ -52,6 +105,43 @@ impl fmt::Debug for Database {
 #[cfg(test)]
 mod tests {
     use crate::settings::fixture::{complaints, read};
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_refused_without_any_of_it() {
+        for address in [
+            "app:12/hush@db/grantsync",
+            "app:12?hush@db/grantsync",
+            "app:12#hush@db/grantsync",
+            "app:p@12/hush@db/grantsync",
+            "app:p@12?hush@db/grantsync",
+            "app:p@12?a=hush@db/grantsync",
+            "app:hush/12@db",
+            "app:12?hush/x&y@db",
+        ] {
+            for scheme in ["postgres", "postgresql"] {
+                let faults = complaints("", &[("DATABASE_URL", &format!("{scheme}://{address}"))]);
+                assert_eq!(faults.len(), 1, "{faults:?}");
+                assert!(faults[0].contains("percent-encoded (`DATABASE_URL`): write `%2F` for `/`"), "{faults:?}");
+                assert!(!faults[0].contains("hush") && !faults[0].contains("12"), "{faults:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_an_address_may_hold_is_taken_as_it_is() {
+        for address in [
+            "app:12%2Fhush@db:5432/grantsync",
+            "app:p@ss:word@db/grantsync?sslmode=require&application_name=a@b",
+            "%2Fvar%2Frun%2Fpostgresql/grantsync",
+            "db/grantsync?user=app@server&password=a/b&options[search_path]=x",
+            "app@[::1]/grantsync",
+        ] {
+            let settings = read("", &[("DATABASE_URL", &format!("postgres://{address}"))]).unwrap();
+            assert_eq!((settings.database.url, settings.warnings.len()), (format!("postgres://{address}"), 0));
+        }
+        let warned = read("", &[("DATABASE_URL", "postgres://u@h/d?pgbouncer=true&hush=hush")]).unwrap().warnings;
+        assert_eq!(warned, ["`database.url` has parameters that are not known; they are ignored"]);
+    }
 
     #[test]
     fn the_database_is_sqlite_or_postgres() {

@@ -41,6 +41,7 @@ mod status;
 mod stripe_failures;
 mod subscription_changes;
 mod subscription_life;
+mod terminal;
 mod unread_output;
 mod upgrade;
 mod upstream_proxy;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use operator::error::OperatorError;
 
+use crate::printable;
 use crate::settings::error::SettingsError;
 
 /// Why a command failed.
@@ -29,7 +30,7 @@ impl CommandError {
     /// Prints the failure on standard error, if somebody reads it. Answers the exit status.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Self::Silent) {
-            drop(writeln!(std::io::stderr().lock(), "{}", self.text()));
+            drop(writeln!(std::io::stderr().lock(), "{}", printable::lines(&self.text())));
         }
         match self {
             Self::Usage(_) => ExitCode::from(2),

@@ -13,6 +13,7 @@ mod http_server;
 mod log_output;
 mod logs;
 mod output;
+mod printable;
 mod progress;
 mod prometheus;
 mod reconciliation_schedule;
@@ -29,12 +30,15 @@ mod workers;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use crate::cli::{Cli, Command};
 use crate::command_error::CommandError;
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
+    keep_files_private();
     let cli = Cli::parse();
     let quiet = match cli.command {
         Command::Serve(_) => "info",
@@ -52,6 +56,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }
+}
+
+/// Whatever is made (the database with its log, a saved case) is the user's alone.
+fn keep_files_private() {
+    let own = Mode::RWXG | Mode::RWXO;
+    let wider = umask(own);
+    umask(own | wider);
 }
 
 async fn run(cli: Cli) -> Result<(), CommandError> {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use serde::Serialize;
 
 use crate::command_error::CommandError;
+use crate::printable;
 
 /// Why a line was not printed, the first time.
 static FAILED: OnceLock<Error> = OnceLock::new();
@@ -26,13 +27,22 @@ pub(crate) fn fields(fields: &[(&str, String)]) {
 /// Prints one JSON document.
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| CommandError::because("writing JSON", error))?;
-    say(&text);
+    write(&printable::json(&text));
     Ok(())
 }
 
-/// Prints one line.
+/// Prints one line; what is in it from elsewhere does not end it.
 pub(crate) fn say(line: &str) {
-    if let Err(error) = writeln!(std::io::stdout().lock(), "{line}") {
+    write(&printable::line(line));
+}
+
+/// Prints lines of our own making.
+pub(crate) fn text(lines: &str) {
+    write(&printable::lines(lines));
+}
+
+fn write(text: &str) {
+    if let Err(error) = writeln!(std::io::stdout().lock(), "{text}") {
         FAILED.get_or_init(|| error);
     }
 }
@@ -56,7 +66,9 @@ pub(crate) fn written() -> Result<(), CommandError> {
 
 pub(crate) fn lines(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let all = || std::iter::once(&heads).chain(rows);
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| printable::line(cell)).collect()).collect();
+    let all = || std::iter::once(&heads).chain(&rows);
     let width = |column: usize| all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..heads.len()).map(|column| width(column).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {

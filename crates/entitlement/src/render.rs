@@ -1,6 +1,6 @@
 //! A decision as text: what is expected, why, and what is done.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use crate::case::Case;
 use crate::model::attributes::SetAttributes;
@@ -135,8 +135,12 @@ struct Text(String);
 
 impl Text {
     fn line(&mut self, depth: usize, line: fmt::Arguments<'_>) {
-        // writing to a string cannot fail
-        let _ = writeln!(self.0, "{:width$}{line}", "", width = 2 * depth);
+        self.0.extend(std::iter::repeat_n("  ", depth));
+        // an id from elsewhere ends no line
+        for sign in line.to_string().chars() {
+            if sign.is_control() { self.0.extend(sign.escape_default()) } else { self.0.push(sign) }
+        }
+        self.0.push('\n');
     }
 
     fn list<T>(&mut self, title: &str, of: &[T], line: impl Fn(&T) -> String) {

@@ -15,7 +15,7 @@ pub(crate) fn run(shell: Shell) {
     };
     let mut script = Vec::new();
     clap_complete::generate(generator, &mut Cli::command(), "grantsync", &mut script);
-    output::say(String::from_utf8_lossy(&script).trim_end());
+    output::text(String::from_utf8_lossy(&script).trim_end());
 }
 
 /// Prints the man page of the program, or of one command.
@@ -25,7 +25,7 @@ pub(crate) fn man(of: &[String]) -> Result<(), CommandError> {
     let page = clap_mangen::Man::new(named(root, of)?);
     let mut text = Vec::new();
     page.render(&mut text).map_err(|error| CommandError::because("writing the man page", error))?;
-    output::say(String::from_utf8_lossy(&text).trim_end());
+    output::text(String::from_utf8_lossy(&text).trim_end());
     Ok(())
 }
 

@@ -14,6 +14,6 @@ pub(crate) fn run(file: &Path) -> Result<(), CommandError> {
         .map_err(|error| CommandError::Sentence(format!("reading the case `{}`: {error}", file.display())))?;
     let case: Case = serde_json::from_str(&text)
         .map_err(|error| CommandError::Sentence(format!("`{}` is not a case: {error}", file.display())))?;
-    output::say(render(&case, &decide(&case)).trim_end());
+    output::text(render(&case, &decide(&case)).trim_end());
     Ok(())
 }

@@ -67,10 +67,10 @@ fn show(details: EventDetails, json: bool) -> Result<(), CommandError> {
     output::fields(&fields(&details, now));
     match &details.worklist {
         Some(entry) => {
-            output::say("\nled to");
+            output::text("\nled to");
             sentence::worklist(entry, now).iter().for_each(|line| output::say(&format!("  {line}")));
         }
-        None => output::say("\nled to nothing"),
+        None => output::text("\nled to nothing"),
     }
     details.steps.iter().for_each(|step| output::say(&format!("  {}", step_line(step))));
     for parked in &details.parked {
@@ -79,7 +79,7 @@ fn show(details: EventDetails, json: bool) -> Result<(), CommandError> {
     }
     if let Some(body) = &details.body {
         let pretty = serde_json::from_str(body).and_then(|body: Value| serde_json::to_string_pretty(&body));
-        output::say(&format!("\nbody\n{}", pretty.as_ref().unwrap_or(body)));
+        output::text(&format!("\nbody\n{}", pretty.as_ref().unwrap_or(body)));
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! `explain`: why a user has what they have.
 
+use std::fs::{File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use entitlement::case::Case;
@@ -101,10 +104,10 @@ fn print_accounts(of: &Explanation) {
 
 fn print_expected(of: &Explanation) {
     if let Some((case, plan)) = &of.decision {
-        return output::say(render(case, plan).trim_end());
+        return output::text(render(case, plan).trim_end());
     }
     if let Some(expected) = of.expected() {
-        return output::say(render_expected(expected).trim_end());
+        return output::text(render_expected(expected).trim_end());
     }
     let Some(remembered) = &of.memory.status else {
         return output::say("expected: not known, since no sync has succeeded so far");
@@ -117,7 +120,7 @@ fn print_expected(of: &Explanation) {
 }
 
 fn print_actual(profile: &Profile, now: Timestamp) {
-    output::say(if profile.levels.is_empty() { "\nactual: nothing" } else { "\nactual:" });
+    output::text(if profile.levels.is_empty() { "\nactual: nothing" } else { "\nactual:" });
     profile.levels.iter().for_each(|level| output::say(&format!("  {}", actual(level, now))));
 }
 
@@ -131,7 +134,7 @@ fn actual(level: &ActualLevel, now: Timestamp) -> String {
 fn print_timeline(of: &Explanation, whole: bool) {
     let timeline = &of.memory.timeline;
     let earlier = if whole { 0 } else { timeline.len().saturating_sub(SCREEN) };
-    output::say("\ntimeline");
+    output::text("\ntimeline");
     match (timeline.len(), earlier) {
         (0, _) => output::say("  nothing so far"),
         (_, 0) => {}
@@ -141,7 +144,7 @@ fn print_timeline(of: &Explanation, whole: bool) {
 }
 
 fn print_next(of: &Explanation) {
-    output::say("\nwhat happens next");
+    output::text("\nwhat happens next");
     if of.policy_mode == PolicyMode::Observe {
         output::say("  `policy.mode` is `observe`: nothing is written to Adapty");
     }
@@ -166,6 +169,13 @@ fn save(file: &Path, all: &[Explanation]) -> Result<(), CommandError> {
 fn write(file: &Path, anonymous: Case) -> Result<(), CommandError> {
     let text = serde_json::to_string_pretty(&anonymous);
     let text = text.map_err(|error| CommandError::because("writing the case", error))?;
-    let written = std::fs::write(file, text + "\n");
+    let written = private(file).and_then(|mut file| file.write_all((text + "\n").as_bytes()));
     written.map_err(|error| CommandError::Sentence(format!("writing the case `{}`: {error}", file.display())))
+}
+
+/// An empty file that its owner alone may read, also where there was another.
+fn private(file: &Path) -> std::io::Result<File> {
+    let file = File::create(file)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }

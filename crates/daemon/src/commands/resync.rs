@@ -72,7 +72,7 @@ async fn dry_run(settings: &Settings, asked: &Resync) -> Result<(), CommandError
     for account in operator.select(selection(asked)?).await? {
         let plans = operator.plans(&account).await?;
         output::say(&format!("account {account}"));
-        plans.iter().for_each(|plan| output::say(plan.plan.trim_end()));
+        plans.iter().for_each(|plan| output::text(plan.plan.trim_end()));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::output;
 /// Plays the story; fails unless every line of it is right.
 pub(crate) async fn run(demo: Demo) -> Result<(), CommandError> {
     let mut environment = Environment::start().await?;
-    output::say(&environment.welcome());
+    output::text(&environment.welcome());
     let played = story::play(&mut environment).await;
     environment.end_state().iter().for_each(|line| output::say(line));
     output::say("");
@@ -25,7 +25,7 @@ pub(crate) async fn run(demo: Demo) -> Result<(), CommandError> {
     }
     output::say("Every line of the story is right.");
     if demo.keep {
-        output::say(&environment.still_running());
+        output::text(&environment.still_running());
         drop(tokio::signal::ctrl_c().await);
     }
     environment.stop().await

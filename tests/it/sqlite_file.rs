@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use simulator::stripe::event::Event;
 use simulator::webhook::{Webhooks, sign};
-use sqlx::{Connection, Executor, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use tokio::process::Command;
 
-use crate::harness::daemon::{CommandOutput, PATIENCE, free_address};
+use crate::harness::daemon::{CommandOutput, PATIENCE, free_address, run};
 use crate::harness::final_checks::finish;
 use crate::harness::world::{Bought, SECRET, SLACK, World};
 
@@ -192,4 +193,24 @@ async fn a_disk_that_is_full_from_the_start_is_named_with_the_file() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("`small/grantsync.db`") && stderr.contains("disk is full"), "{stderr}");
     finish(world).await;
+}
+
+#[tokio::test]
+async fn migrations_of_another_program_in_the_same_file_do_not_stop_a_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = SqliteConnectOptions::new().filename(directory.path().join("grantsync.db")).create_if_missing(true);
+    let mut connection = file.connect().await.unwrap();
+    let theirs = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+                      installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL,
+                      checksum BLOB NOT NULL, execution_time BIGINT NOT NULL);
+                  INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                  VALUES (20240101000000, 'create users', 1, x'00', 7)";
+    sqlx::raw_sql(theirs).execute(&mut connection).await.unwrap();
+    for command in [&["migrate"] as &[&str], &["parked", "list"]] {
+        let ended = run(directory.path(), &BTreeMap::new(), command).await;
+        assert!(ended.status.success(), "{command:?}: {}", ended.stderr);
+    }
+    let left: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations").fetch_one(&mut connection).await.unwrap();
+    assert_eq!(left, 1);
 }

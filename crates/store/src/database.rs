@@ -7,12 +7,13 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection as _, Executor, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor, PgConnection, Row as _};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{Connection, Pool, READERS};
 use crate::error::OpenError;
+use crate::migration_history::{self, TABLE};
 use crate::migrations;
 use crate::sqlite_pipeline::SqlitePipeline;
 use crate::sqlite_reads::SqliteReads;
@@ -139,6 +140,7 @@ impl Database {
         let begun = pipeline.connection().begin_with("BEGIN IMMEDIATE").await;
         let mut transaction = begun.map_err(|source| self.refuses(source))?;
         let mut migrator = migrations::sqlite();
+        migration_history::prepare_sqlite(&mut transaction, &migrator).await?;
         let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
         transaction.commit().await.map_err(MigrateError::from).and(run).map_err(not_migrated)
     }
@@ -156,6 +158,7 @@ impl Database {
         let locked = transaction.execute(MIGRATING).await.map_err(MigrateError::from);
         locked.map_err(not_migrated)?;
         let mut migrator = migrations::postgres();
+        migration_history::prepare_postgres(&mut transaction, &migrator).await?;
         let run = unlocked(&mut migrator).run_direct(None, &mut *transaction, false).await;
         run.map_err(not_migrated)?;
         transaction.commit().await.map_err(MigrateError::from).map_err(not_migrated)
@@ -210,7 +213,8 @@ enum Schema {
 async fn schema(connection: &mut PgConnection) -> Schema {
     let known = migrations::newest_on_postgres();
     // fails where the table does not exist yet
-    let applied = sqlx::query("SELECT max(version) AS version, bool_and(success) AS good FROM _sqlx_migrations");
+    let text = format!("SELECT max(version) AS version, bool_and(success) AS good FROM {TABLE}");
+    let applied = sqlx::query(AssertSqlSafe(text));
     let applied = applied.fetch_one(connection).await.ok();
     let good = applied.as_ref().is_some_and(|row| row.get::<Option<bool>, _>("good") == Some(true));
     match applied.and_then(|row| row.get::<Option<i64>, _>("version")) {

@@ -33,6 +33,7 @@ pub mod limits;
 pub mod link;
 pub mod links;
 mod listing;
+mod migration_history;
 mod migrations;
 mod notify;
 pub mod open;

@@ -6,6 +6,8 @@
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
+use crate::migration_history::TABLE;
+
 /// A migration's file name without `.sql`, and its text.
 type File = (&'static str, &'static str);
 
@@ -51,7 +53,9 @@ pub(crate) fn newest_on_postgres() -> Option<i64> {
 }
 
 fn migrator(files: &[File]) -> Migrator {
-    Migrator::with_migrations(files.iter().map(migration).collect())
+    let mut migrator = Migrator::with_migrations(files.iter().map(migration).collect());
+    migrator.dangerous_set_table_name(TABLE);
+    migrator
 }
 
 fn migration((name, text): &File) -> Migration {

@@ -120,7 +120,7 @@ async fn nothing_is_left(world: &World, database: &Database) {
     let mut from = SqliteConnection::connect(&file.display().to_string()).await.unwrap();
     let mut to = PgConnection::connect(database.url()).await.unwrap();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'
-                  AND name NOT IN ('_sqlx_migrations', 'rate_limits', 'daemon_state', 'task_leases') ORDER BY name";
+                  AND name NOT IN ('grantsync_migrations', 'rate_limits', 'daemon_state', 'task_leases') ORDER BY name";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut from).await.unwrap();
     for table in tables {
         let count = format!("SELECT count(*) FROM {table}");
@@ -150,7 +150,7 @@ async fn goes_on(world: &mut World, database: &Database, kept: &Bought, before: 
 async fn a_newer_schema_is_refused_with_a_clear_line() {
     let mut world = World::start().await;
     assert_eq!(world.daemon.terminate().await.code(), Some(0));
-    let later = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    let later = "INSERT INTO grantsync_migrations (version, description, success, checksum, execution_time)
                  VALUES (9999, 'later', true, '\\x00', 0)";
     world.tamper(later).await;
     for command in ["serve", "migrate"] {

@@ -28,6 +28,7 @@ use tempfile::TempDir;
 
 use crate::claim::{Capacity, Claim, Claimed, Lease, Urgency};
 use crate::connection::{Pool, Time};
+use crate::error::OpenError;
 use crate::event::{Event, Outcome, Recorded};
 use crate::migrations;
 use crate::open::{Options, Store};
@@ -104,6 +105,14 @@ impl Memory {
         Store::open(options(self.url(), 64)).await.unwrap()
     }
 
+    /// The number that a query answers with, of the database itself.
+    pub(super) async fn number(&self, query: &'static str) -> i64 {
+        match &self.reads {
+            Pool::Sqlite(reads) => reads.read(async |on| sqlx::query_scalar(query).fetch_one(on).await).await.unwrap(),
+            Pool::Postgres(pool) => sqlx::query_scalar(query).fetch_one(pool).await.unwrap(),
+        }
+    }
+
     /// Changes the database behind the program's back.
     pub(super) async fn tamper(&self, text: &'static str) {
         match &self.reads {
@@ -132,6 +141,11 @@ pub(super) async fn memory_with_slots(max_waiting: usize) -> Memory {
 
 /// A store whose database was made by the program whose newest migration was `version`, and holds `rows`.
 pub(super) async fn memory_of_version(version: i64, rows: &'static str) -> Memory {
+    try_memory_of_version(version, rows).await.unwrap()
+}
+
+/// The same, where it may be refused.
+pub(super) async fn try_memory_of_version(version: i64, rows: &'static str) -> Result<Memory, OpenError> {
     let place = Place::fresh().await;
     match super::KIND {
         Kind::Sqlite => {
@@ -148,7 +162,7 @@ pub(super) async fn memory_of_version(version: i64, rows: &'static str) -> Memor
             connection.close().await.unwrap();
         }
     }
-    Memory { store: Store::open(options(place.url(), 64)).await.unwrap(), place }
+    Ok(Memory { store: Store::open(options(place.url(), 64)).await?, place })
 }
 
 fn up_to(version: i64, all: Migrator) -> Migrator {

@@ -5,8 +5,9 @@ use entitlement::model::ledger::State;
 use entitlement::model::mode::Mode;
 use entitlement::model::until::Until;
 
-use super::make::{account, at, claimed, entries, memory_of_version, now, pass, user};
+use super::make::{account, at, claimed, entries, memory_of_version, now, pass, try_memory_of_version, user};
 use crate::audit;
+use crate::error::OpenError;
 use crate::claim::{Capacity, Lease, Urgency};
 use crate::inbox::Filter;
 use crate::task::Task;
@@ -64,6 +65,44 @@ fn rows() -> &'static str {
     let step = serde_json::to_string(&planned.step).unwrap();
     let reason = serde_json::to_string(&planned.because).unwrap();
     Box::leak(ROWS.replace("STEP", &step).replace("REASON", &reason).into_boxed_str())
+}
+
+/// Migrations of another program in the same database, numbered from 1 and by date.
+const THEIRS: &str = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES
+    (1, 'theirs', true, 'ab', 0), (20240101000000, 'theirs too', true, 'cd', 0)";
+
+#[tokio::test]
+async fn migrations_of_another_program_in_the_same_database_are_left_alone() {
+    for rows in [THEIRS, "DROP TABLE _sqlx_migrations; CREATE TABLE _sqlx_migrations (version TEXT)"] {
+        let store = memory_of_version(0, rows).await;
+        store.probe().await.unwrap();
+        store.again().await.probe().await.unwrap();
+        let theirs = if rows == THEIRS { 2 } else { 0 };
+        assert_eq!(store.number("SELECT count(*) FROM _sqlx_migrations").await, theirs);
+        assert_eq!(store.number("SELECT min(version) FROM grantsync_migrations").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_was_applied_under_the_drivers_name_is_not_applied_again() {
+    let theirs = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                  VALUES (20240101000000, 'theirs', true, 'cd', 0)";
+    for (rows, before) in [("", 7), (theirs, 8)] {
+        let store = memory_of_version(FIRST_EDITION, rows).await;
+        store.again().await.probe().await.unwrap();
+        let applied = store.number("SELECT count(*) FROM grantsync_migrations WHERE version <= 7").await;
+        assert_eq!(applied, FIRST_EDITION);
+        // a program of before finds what it left
+        assert_eq!(store.number("SELECT count(*) FROM _sqlx_migrations").await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_under_the_drivers_name_is_refused() {
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                 VALUES (9999, 'from the future', true, 'ab', 0)";
+    let error = try_memory_of_version(FIRST_EDITION, newer).await.err().unwrap();
+    assert!(matches!(error, OpenError::Newer { version: 9999 }), "{error:?}");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ async fn a_database_of_a_newer_version_is_refused_with_a_clear_error() {
     let memory = memory().await;
     memory
         .tamper(
-            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            "INSERT INTO grantsync_migrations (version, description, success, checksum, execution_time)
              VALUES (9999, 'from the future', true, '', 0)",
         )
         .await;
@@ -310,8 +310,8 @@ async fn both_databases_have_the_same_tables() {
     for row in sqlx::query(columns).fetch_all(&mut sqlite).await.unwrap() {
         ours.entry(row.get(0)).or_default().insert((row.get(1), row.get(2)));
     }
-    ours.remove("_sqlx_migrations");
-    theirs.remove("_sqlx_migrations");
+    ours.remove("grantsync_migrations");
+    theirs.remove("grantsync_migrations");
     assert_eq!(ours, theirs);
     let indexes = "SELECT indexname::text FROM pg_indexes WHERE schemaname = 'public' AND indexdef NOT LIKE '%UNIQUE%'";
     let theirs: BTreeSet<String> =

@@ -31,7 +31,7 @@ async fn what_was_written_is_there_when_the_file_is_opened_again() {
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_with_a_clear_error() {
     let memory = memory().await;
-    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+    let newer = "INSERT INTO grantsync_migrations (version, description, success, checksum, execution_time)
                  VALUES (9999, 'from the future', 1, x'00', 0)";
     memory.tamper(newer).await;
     let error = Store::open(options(memory.url(), 8)).await.unwrap_err();

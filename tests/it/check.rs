@@ -67,6 +67,8 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let bench = Self { simulator, directory, environment, endpoint: String::new() };
         bench.catalog(CATALOG);
+        let made = run(bench.directory.path(), &bench.environment, &["migrate"]).await;
+        assert!(made.status.success(), "{}", made.stderr);
         bench
     }
 

@@ -13,6 +13,7 @@ mod check;
 mod commands;
 mod crash_between_requests;
 mod crate_graph;
+mod elsewhere;
 mod event_disorder;
 mod events;
 mod explain;

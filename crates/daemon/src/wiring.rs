@@ -41,6 +41,24 @@ pub(crate) async fn store(settings: &Settings) -> Result<Store, CommandError> {
     Store::open(options).await.map_err(|error| CommandError::because("opening the database", error))
 }
 
+/// Opens the database of the settings, which must be there: a command that finds none was started in the wrong place, or
+/// with the wrong settings.
+async fn existing_store(settings: &Settings) -> Result<Store, CommandError> {
+    match missing_database(settings).await? {
+        None => store(settings).await,
+        Some(place) => Err(CommandError::Sentence(format!(
+            "no database at `{place}`: start the command where it is, or name its settings with `--config`; `grantsync serve` \
+             and `grantsync migrate` make a new one"
+        ))),
+    }
+}
+
+/// Where the database would be, if it is not there.
+pub(crate) async fn missing_database(settings: &Settings) -> Result<Option<String>, CommandError> {
+    let missing = Store::missing(&settings.database.url).await;
+    missing.map_err(|error| CommandError::because("opening the database", error))
+}
+
 /// Every source and every app.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstreams {
@@ -100,12 +118,12 @@ fn app(settings: &Settings, of: &settings::adapty::Adapty, upstream: &Upstream) 
 
 /// What operators ask for, of the database alone.
 pub(crate) async fn operator(settings: &Settings) -> Result<Operator, CommandError> {
-    operator_on(settings, &store(settings).await?, None)
+    operator_on(settings, &existing_store(settings).await?, None)
 }
 
 /// The same with the keys of the upstreams.
 pub(crate) async fn operator_with_keys(settings: &Settings) -> Result<Operator, CommandError> {
-    let store = store(settings).await?;
+    let store = existing_store(settings).await?;
     let controller = controller(settings, &store, &upstreams(settings, &store)?)?;
     operator_on(settings, &store, Some(controller))
 }

@@ -35,6 +35,9 @@ const STATEMENTS: usize = 256;
 /// The advisory lock under which PostgreSQL is migrated.
 const MIGRATING: &str = "SELECT pg_advisory_xact_lock(7230410958)";
 
+/// Whether the worklist, which is there since the first edition, is there.
+const HAS_TABLES: &str = "SELECT to_regclass('worklist') IS NOT NULL";
+
 /// A database that can be connected to.
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
@@ -69,6 +72,27 @@ impl Database {
                 // a connection of its own checkpoints; this is only the safety net
                 .pragma("wal_autocheckpoint", "20000"),
         )))
+    }
+
+    /// Where it would be, if it is not there.
+    pub(crate) async fn missing(&self) -> Result<Option<String>, OpenError> {
+        match self {
+            // the driver's name for one in memory, which is not there before it is opened
+            Self::Sqlite(options) if options.get_filename().to_string_lossy().starts_with("file:sqlx-in-memory") => {
+                Ok(None)
+            }
+            Self::Sqlite(options) => {
+                let file = options.get_filename();
+                let whole = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+                Ok((!file.exists()).then(|| whole.display().to_string()))
+            }
+            Self::Postgres(options) => {
+                let Connection::Postgres(mut connection) = self.connect().await? else { return Ok(None) };
+                let asked = sqlx::query_scalar(HAS_TABLES).fetch_one(&mut connection).await;
+                let has_tables: bool = asked.map_err(|source| self.refuses(source))?;
+                Ok((!has_tables).then(|| to(options)))
+            }
+        }
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection, OpenError> {

@@ -14,6 +14,15 @@ use crate::write_health::WriteHealth;
 use crate::writer::Writer;
 
 impl Store {
+    /// Where the database at `url` would be, if there is none: a file, or the name of a server's database that has none of our
+    /// tables.
+    ///
+    /// # Errors
+    /// When the address names no database, or its server does not answer.
+    pub async fn missing(url: &str) -> Result<Option<String>, OpenError> {
+        Database::parse(url)?.missing().await
+    }
+
     /// Opens the database, and migrates its tables. A SQLite file is made if it does not exist.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! `[database]`: the database that everything is kept in.
 
 use std::fmt;
+use std::path::Path;
 
 use super::reader::{Reader, Text};
 
@@ -34,6 +35,15 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    /// The same, with a relative path of SQLite's file taken from `folder`.
+    pub(super) fn in_folder(self, folder: &Path) -> Database {
+        let file = self.url.strip_prefix("sqlite:").map(|file| file.strip_prefix("//").unwrap_or(file));
+        let Some(file) = file.filter(|file| is_relative(file)) else { return self };
+        // the driver decodes the address
+        let folder = folder.display().to_string().replace('%', "%25").replace('?', "%3F");
+        Database { url: format!("sqlite:{folder}/{file}") }
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>) -> Database {
         let default = Database { url: "sqlite:grantsync.db".to_owned() };
         let Some(text) = reader.text("database.url") else {
@@ -55,6 +65,11 @@ impl Database {
         reader.refuse(&text, &found, "`sqlite:FILE` or `postgres://USER:PASSWORD@HOST/DATABASE`");
         default
     }
+}
+
+/// Whether SQLite's file depends on the working directory.
+fn is_relative(file: &str) -> bool {
+    !file.starts_with('/') && !file.starts_with(':')
 }
 
 /// The address of PostgreSQL that follows `postgres://`.
@@ -104,6 +119,9 @@ impl fmt::Debug for Database {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::Database;
     use crate::settings::fixture::{complaints, read};
 
     #[test]
@@ -141,6 +159,16 @@ mod tests {
         }
         let warned = read("", &[("DATABASE_URL", "postgres://u@h/d?pgbouncer=true&hush=hush")]).unwrap().warnings;
         assert_eq!(warned, ["`database.url` has parameters that are not known; they are ignored"]);
+    }
+
+    #[test]
+    fn a_relative_file_is_taken_from_the_folder_of_the_settings() {
+        let url = |url: &str| Database { url: url.to_owned() }.in_folder(Path::new("/etc/g %?")).url;
+        assert_eq!(url("sqlite:grantsync.db"), "sqlite:/etc/g %25%3F/grantsync.db");
+        assert_eq!(url("sqlite://data/g.db?mode=rwc"), "sqlite:/etc/g %25%3F/data/g.db?mode=rwc");
+        for absolute in ["sqlite:/var/g.db", "sqlite:///var/g.db", "sqlite::memory:", "postgres://h/d"] {
+            assert_eq!(url(absolute), absolute);
+        }
     }
 
     #[test]

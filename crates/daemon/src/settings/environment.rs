@@ -41,6 +41,11 @@ fn insert(entries: &mut Entries, key: &str, name: &str, value: &str) {
     entries.insert(key.to_owned(), Entry { raw: Raw::Text(value.to_owned()), origin });
 }
 
+/// Whether a variable is of the form that sets a key, known or not.
+pub(super) fn sets_a_key(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 /// The variable that sets `key`; what is in a list of tables is set by the variable of the whole list.
 pub(super) fn variable(key: &str) -> String {
     let key = key.split('[').next().unwrap_or(key);

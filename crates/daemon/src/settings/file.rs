@@ -20,8 +20,7 @@ const FILE_VARIABLE: &str = "GRANTSYNC_CONFIG";
 
 /// Reads the named file, or the default one if it exists, into flat entries.
 pub(super) fn read(path: Option<&Path>, environment: &BTreeMap<String, String>) -> Result<Entries, SettingError> {
-    let variable = environment.get(FILE_VARIABLE).filter(|path| !path.is_empty());
-    let named = path.map(Path::to_path_buf).or_else(|| variable.map(PathBuf::from));
+    let named = named(path, environment);
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
     match fs::read_to_string(&path) {
         Ok(text) => parse(&path.display().to_string(), &text),
@@ -35,6 +34,17 @@ pub(super) fn read(path: Option<&Path>, environment: &BTreeMap<String, String>) 
             },
         }),
     }
+}
+
+/// The folder of the file that is named; `None` where none is, so that the working directory counts.
+pub(super) fn folder(path: Option<&Path>, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let file = named(path, environment)?;
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_path_buf)
+}
+
+fn named(path: Option<&Path>, environment: &BTreeMap<String, String>) -> Option<PathBuf> {
+    let variable = environment.get(FILE_VARIABLE).filter(|path| !path.is_empty());
+    path.map(Path::to_path_buf).or_else(|| variable.map(PathBuf::from))
 }
 
 /// Reads `text` as TOML; `path` only says where a value was written.

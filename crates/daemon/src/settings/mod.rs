@@ -17,6 +17,7 @@ mod file;
 mod fixture;
 pub(crate) mod iaphub;
 pub(crate) mod identity;
+mod near_miss;
 pub(crate) mod policy;
 mod proxy;
 mod reader;
@@ -82,7 +83,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads the file at `path`, else at `GRANTSYNC_CONFIG`, else `grantsync.toml` if there is one, and lays
-    /// the `GRANTSYNC__…` variables of `environment` over it.
+    /// the `GRANTSYNC__…` variables of `environment` over it. A relative path of SQLite is taken from the folder of the file.
     ///
     /// Credentials may be absent here, since most commands do without; see [`Settings::require_for_serve`].
     pub(crate) fn load(
@@ -92,7 +93,11 @@ impl Settings {
         let environment: BTreeMap<String, String> = environment.collect();
         let mut entries = file::read(path, &environment)?;
         environment::overlay(&mut entries, &environment);
-        Settings::from_entries(entries, &environment)
+        let mut settings = Settings::from_entries(entries, &environment)?;
+        if let Some(folder) = file::folder(path, &environment) {
+            settings.database = settings.database.in_folder(&folder);
+        }
+        Ok(settings)
     }
 
     fn from_entries(entries: Entries, environment: &BTreeMap<String, String>) -> Result<Settings, SettingsError> {

@@ -10,6 +10,7 @@ use super::choice::Choice;
 use super::duration;
 use super::environment;
 use super::error::{Origin, SettingError, SettingsError};
+use super::near_miss;
 use super::reference::{Reference, Unresolved};
 use super::secret::{Needed, Secret};
 use super::suggestion;
@@ -46,13 +47,16 @@ pub(super) struct Reader<'a> {
     entries: Entries,
     environment: &'a BTreeMap<String, String>,
     known: BTreeSet<String>,
+    /// The variables that values refer to.
+    referred: BTreeSet<String>,
     errors: Vec<SettingError>,
     warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(entries: Entries, environment: &'a BTreeMap<String, String>) -> Reader<'a> {
-        Reader { entries, environment, known: BTreeSet::new(), errors: Vec::new(), warnings: Vec::new() }
+        let referred = entries.values().flat_map(|entry| referred(&entry.raw)).collect();
+        Reader { entries, environment, known: BTreeSet::new(), referred, errors: Vec::new(), warnings: Vec::new() }
     }
 
     /// Answers the warnings, or every fault, unknown keys last.
@@ -67,7 +71,19 @@ impl<'a> Reader<'a> {
             }
             self.errors.push(unknown(key, &entry.origin, known));
         }
+        let near = self.near_misses();
+        self.errors.extend(near);
         if self.errors.is_empty() { Ok(self.warnings) } else { Err(SettingsError { errors: self.errors }) }
+    }
+
+    /// Variables that set nothing, and were meant to.
+    fn near_misses(&self) -> Vec<SettingError> {
+        let set = self.environment.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name);
+        let is_ours = |name: &str| near_miss::OTHERS.contains(&name) || self.referred.contains(name);
+        // those that begin right are entries, known or not
+        let others = set.filter(|name| !environment::sets_a_key(name) && !is_ours(name));
+        let near = others.filter_map(|name| Some((name, near_miss::meant(name, &self.known, environment::variable)?)));
+        near.map(|(name, write)| SettingError::UnknownVariable { name: name.clone(), write }).collect()
     }
 
     /// Whether the section or anything in it was written.
@@ -294,6 +310,17 @@ fn parts(text: &str) -> impl Iterator<Item = String> {
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned)
 }
 
+fn referred(raw: &Raw) -> Vec<String> {
+    match raw {
+        Raw::Text(text) => match Reference::of(text) {
+            Some(Reference::Variable(name)) => vec![name.to_owned()],
+            Some(Reference::File(_)) | None => Vec::new(),
+        },
+        Raw::List(items) => items.iter().flat_map(referred).collect(),
+        Raw::Table => Vec::new(),
+    }
+}
+
 fn by_convention(variable: &str) -> Entry {
     Entry { raw: Raw::Text(format!("env:{variable}")), origin: Origin::Default }
 }
@@ -318,7 +345,9 @@ fn unknown(key: &str, origin: &Origin, known: &BTreeSet<String>) -> SettingError
     match origin {
         Origin::Variable(name) => SettingError::UnknownVariable {
             name: name.clone(),
-            write: suggestion::advice(key, known, environment::variable),
+            // `GRANTSYNC__LOG` names no key
+            write: near_miss::nearest(name, known, environment::variable)
+                .map_or_else(|| suggestion::advice(key, known, environment::variable), |right| format!("`{right}`")),
         },
         Origin::File { .. } | Origin::Default => SettingError::UnknownKey {
             key: key.to_owned(),

@@ -53,7 +53,7 @@ fn within<'a>(known: &'a BTreeSet<String>, section: &str) -> Vec<&'a str> {
 }
 
 /// How many letters to add, drop or change to get from one to the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
+pub(super) fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.chars().enumerate() {

@@ -1,5 +1,6 @@
 //! The database: that it opens and takes a write, and what waits in it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use entitlement::model::finding::{Area, Finding, counted};
@@ -26,6 +27,12 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
 }
 
 async fn findings(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
+    match wiring::missing_database(settings).await? {
+        // one that cannot be made is not just missing
+        Some(file) if file.starts_with('/') && !has_folder(&file) => {}
+        Some(place) => return Ok(vec![not_there(&place)]),
+        None => {}
+    }
     let store = wiring::store(settings).await?;
     store.set_daemon_state("checked", clock::now().to_rfc3339()).await?;
     store.probe().await?;
@@ -44,6 +51,15 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, CommandError> {
         findings.push(waits.with_remedy("`grantsync parked list` says what to do"));
     }
     Ok(findings)
+}
+
+fn has_folder(file: &str) -> bool {
+    Path::new(file).parent().is_some_and(Path::is_dir)
+}
+
+fn not_there(place: &str) -> Finding {
+    let remedy = "`grantsync serve` makes it; if there is one elsewhere, name its settings with `--config`";
+    Finding::warning(Area::Database, format!("no database at `{place}` yet"), remedy)
 }
 
 fn not_durable() -> Finding {

@@ -39,6 +39,8 @@ pub(crate) fn of(withheld: &Withheld, user: &User) -> Option<String> {
         | Reason::NotBilledYet { .. }
         | Reason::Grace { .. }
         | Reason::CollectionPaused { .. }
+        | Reason::Waived { .. }
+        | Reason::Processing { .. }
         | Reason::SentInvoiceTrusted { .. }
         | Reason::BoughtOnce { .. }
         | Reason::Promotion { .. }
@@ -58,6 +60,7 @@ pub(crate) fn of(withheld: &Withheld, user: &User) -> Option<String> {
         | Reason::PaidTwice { .. }
         | Reason::OtherStoreLasts { .. }
         | Reason::OtherStoreKeeps { .. }
+        | Reason::LeftToStore { .. }
         | Reason::Unknown { .. }
         | Reason::WaitsForProfile
         | Reason::AcceptedButNotShown { .. }

@@ -138,7 +138,9 @@ impl Reason {
             Self::LeftToStore { store, until, because, refund_unreported } => {
                 let refund = if *refund_unreported { "; the refund is not reported" } else { "" };
                 let lasting = lasting(*until);
-                format!("{because}; `{store}` is paid for this level {lasting}, so it ends then and is not revoked{refund}")
+                format!(
+                    "{because}; `{store}` is paid for this level {lasting}, so it ends then and is not revoked{refund}"
+                )
             }
             Self::OtherStoreKeeps { store } => {
                 format!("this access comes from `{store}`; grantsync did not give it and does not remove it")

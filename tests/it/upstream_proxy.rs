@@ -141,6 +141,8 @@ async fn a_proxy_of_the_environment_is_used_for_plain_addresses() {
     let address = format!("http://me:open%2Dsesame@{}", proxy.address);
     world.daemon.restart_among(&[("HTTP_PROXY", &address)]).await;
     buys_and_is_granted(&world).await;
+    // a request is seen by the proxy before it is by the vendor
+    world.daemon.until_idle().await;
     assert_eq!(proxy.lines.lock().unwrap().len(), world.simulator.journal.requests().len());
     let heads = proxy.heads.lock().unwrap().to_lowercase();
     assert!(heads.contains("proxy-authorization: basic bwu6b3blbi1zzxnhbwu="), "it is told who we are: {heads}");

@@ -89,7 +89,11 @@ async fn everything_moves_from_sqlite_to_postgresql() {
 
     is_refused(&copy(&world, "sqlite:nowhere.db", database.url()).await, "`nowhere.db` does not exist");
     assert!(!world.directory.path().join("nowhere.db").exists(), "what is copied from is not made");
-    let linked = command(&world, &["link", "stripe:cus_1", "u-9"], &[("DATABASE__URL", used.url())]).await;
+    let on_used = [("DATABASE__URL", used.url())];
+    is_refused(&command(&world, &["link", "stripe:cus_1", "u-9"], &on_used).await, "no database at `");
+    let made = command(&world, &["migrate"], &on_used).await;
+    assert!(made.status.success(), "{}", made.stderr);
+    let linked = command(&world, &["link", "stripe:cus_1", "u-9"], &on_used).await;
     assert!(linked.status.success(), "{}", linked.stderr);
     is_refused(&copy(&world, FROM, used.url()).await, "holds 1 rows in `worklist` already");
 

@@ -36,7 +36,7 @@ async fn start_at_once(world: &World, url: &str) -> Vec<Daemon> {
 /// The tables of a database, and the migrations that made them.
 async fn furniture(url: &str) -> (Vec<String>, Vec<i64>) {
     let tables = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1";
-    let migrations = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY 1";
+    let migrations = "SELECT version FROM grantsync_migrations WHERE success ORDER BY 1";
     let (tables, migrations) = (rows(url, tables).await, rows(url, migrations).await);
     (tables.iter().map(|row| row.get(0)).collect(), migrations.iter().map(|row| row.get(0)).collect())
 }

@@ -65,3 +65,19 @@ async fn what_somebody_took_out_of_the_profile_is_granted_again() {
     assert_eq!(world.transaction_ids("u-1"), [bought.subscription]);
     finish(world).await;
 }
+
+#[tokio::test]
+async fn what_the_app_store_is_paid_for_stays_when_the_web_sale_before_it_is_refunded() {
+    let world = World::start().await;
+    let apples_end = clock::now() + TimeDelta::days(20);
+    world.simulator.adapty.put_level("u-1", "premium", "app_store", Some(apples_end));
+    let bought = world.granted("u-1", "price_premium", "premium").await;
+    world.deliver(&world.simulator.stripe.refund(&bought.invoice, None, "succeeded").events).await;
+    world.until_held("u-1", "premium", apples_end).await;
+    world.daemon.until_idle().await;
+    assert_eq!(world.written("/revoke/"), 0);
+    let explained = world.daemon.command(&["explain", "--user", "u-1"]).await.stdout;
+    assert!(explained.contains("`app_store` is paid for this level"), "{explained}");
+    assert!(explained.contains("the refund is not reported"), "{explained}");
+    finish(world).await;
+}

@@ -1,7 +1,7 @@
 //! Completed checkout sessions: purchases, and who bought.
 
 use entitlement::model::account::Account;
-use entitlement::model::billing::{About, Gap, MoneyBack, Purchase, PurchaseLine, PurchaseState};
+use entitlement::model::billing::{About, Gap, MoneyBack, Purchase, PurchaseLine, PurchaseState, SoldOn};
 use entitlement::model::failure::{Failure, brief};
 use entitlement::model::money::Money;
 use futures_util::future::try_join_all;
@@ -195,7 +195,7 @@ impl Session {
             lines: lines.iter().map(line).collect::<Result<_, _>>()?,
             money_back: MoneyBack::default(),
             on_test_clock: false,
-            catalog_alone: false,
+            sold_on: SoldOn::Checkout,
         };
         payments.attach_to_purchase(&mut purchase);
         Ok(purchase)

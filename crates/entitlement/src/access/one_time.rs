@@ -39,7 +39,7 @@ pub fn bought(purchases: &[Purchase], rules: &Rules, refunds: &Refunds, expected
 /// On an invoice fees and corrections stand as well, so one of which the catalog lists nothing is no purchase.
 fn concerns_us(purchase: &Purchase, catalog: &Catalog) -> bool {
     let is_listed = |line: &PurchaseLine| catalog.of(&line.price, &line.product) != Mapped::Unmapped;
-    !purchase.catalog_alone || purchase.lines.iter().any(is_listed)
+    !purchase.sold_on.is_invoice() || purchase.lines.iter().any(is_listed)
 }
 
 fn paid_at(purchase: &Purchase) -> Timestamp {
@@ -54,7 +54,7 @@ fn purchased(purchase: &Purchase, rules: &Rules, refunds: &Refunds, spans: &mut 
         let offerings = match rules.catalog.of(&line.price, &line.product) {
             Mapped::Gives(offerings) => offerings,
             Mapped::Ignored => continue,
-            Mapped::Unmapped if purchase.catalog_alone => continue,
+            Mapped::Unmapped if purchase.sold_on.is_invoice() => continue,
             Mapped::Unmapped => {
                 expected.unknown.push(unmapped(purchase, line));
                 continue;

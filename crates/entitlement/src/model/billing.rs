@@ -240,15 +240,38 @@ pub struct Purchase {
     pub money_back: MoneyBack,
     #[serde(default)]
     pub on_test_clock: bool,
-    /// Sold on an invoice, where fees and corrections stand as well: a price that the catalog does not list gives nothing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub catalog_alone: bool,
+    #[serde(default)]
+    pub sold_on: SoldOn,
     /// As of a subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
     /// As of a subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variation: Option<String>,
+}
+
+/// Where something was sold once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoldOn {
+    #[default]
+    Checkout,
+    /// An invoice of its own. Fees and corrections stand on invoices as well, so a price that the catalog does not list
+    /// gives nothing.
+    Invoice,
+    /// The invoice of a term of a subscription, whose transaction has the same id.
+    SubscriptionInvoice,
+}
+
+impl SoldOn {
+    /// Whether a price that the catalog does not list is none of ours.
+    #[must_use]
+    pub fn is_invoice(self) -> bool {
+        match self {
+            Self::Checkout => false,
+            Self::Invoice | Self::SubscriptionInvoice => true,
+        }
+    }
 }
 
 /// Whether a one-time purchase is paid.

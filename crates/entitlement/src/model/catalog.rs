@@ -128,7 +128,7 @@ impl Catalog {
         purchase.lines.iter().all(|line| match self.of(&line.price, &line.product) {
             Mapped::Gives(_) => false,
             Mapped::Ignored => true,
-            Mapped::Unmapped => purchase.catalog_alone,
+            Mapped::Unmapped => purchase.sold_on.is_invoice(),
         })
     }
 

@@ -1,6 +1,6 @@
 //! How the subscription or purchase behind a sale stands, for destinations that keep sales.
 
-use crate::model::billing::{Invoice, Item, Purchase, PurchaseLine, Subscription};
+use crate::model::billing::{Invoice, Item, Purchase, PurchaseLine, SoldOn, Subscription};
 use crate::model::clock::Timestamp;
 use crate::model::sale::{Sale, SaleStatus, reported_id};
 use crate::model::until::Until;
@@ -42,7 +42,8 @@ pub fn of_item(sale: Sale, subscription: &Subscription, item: &Item, covered: Co
 #[must_use]
 pub fn of_purchase(sale: Sale, purchase: &Purchase, line: &PurchaseLine, paid_at: Timestamp, until: Until) -> Sale {
     let is_first = purchase.lines.iter().all(|other| line.price <= other.price);
-    let apart = (!is_first).then_some(sale.product.as_str());
+    let is_plain = is_first && purchase.sold_on != SoldOn::SubscriptionInvoice;
+    let apart = (!is_plain).then_some(sale.product.as_str());
     let status = SaleStatus {
         paid_until: until,
         country: purchase.country.clone(),

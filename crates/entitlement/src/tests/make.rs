@@ -7,7 +7,7 @@ use crate::model::account::Account;
 use crate::model::attributes::AttributeLimits;
 use crate::model::billing::{
     Billing, Collection, Dispute, DisputeState, Invoice, InvoiceReason, InvoiceStatus, Item, Line, MoneyBack, Period,
-    Purchase, PurchaseLine, PurchaseState, Status, Subscription,
+    Purchase, PurchaseLine, PurchaseState, SoldOn, Status, Subscription,
 };
 use crate::model::catalog::{Catalog, Listed, Offering, Sold, Term};
 use crate::model::clock::Timestamp;
@@ -195,7 +195,7 @@ pub(super) fn purchase(id: &str, price: &str, paid: Timestamp) -> Purchase {
         total: Money { minor: 2000, currency: "usd".into() },
         lines: vec![line],
         money_back: MoneyBack::default(),
-        catalog_alone: false,
+        sold_on: SoldOn::Checkout,
         on_test_clock: false,
     }
 }

@@ -1,7 +1,8 @@
 //! What is bought once.
 
 use super::*;
-use crate::model::billing::Purchase;
+use crate::model::billing::{Purchase, SoldOn};
+use crate::model::rules::Protocol;
 
 fn bought(now: i64, purchases: impl IntoIterator<Item = Purchase>) -> Case {
     let mut case = case(day(now));
@@ -102,7 +103,7 @@ fn passes_follow_one_another_in_the_order_of_payment() {
 
 #[test]
 fn on_an_invoice_a_price_that_the_catalog_does_not_list_gives_holds_and_parks_nothing() {
-    let fee = Purchase { catalog_alone: true, ..purchase("in_1", "setup_fee", day(0)) };
+    let fee = Purchase { sold_on: SoldOn::Invoice, ..purchase("in_1", "setup_fee", day(0)) };
     let mut case = bought(1, [purchase("pi_1", "life", day(0)), fee]);
     carry_out(&mut case);
     case.billing.purchases[0].money_back = refund(2000);
@@ -111,17 +112,28 @@ fn on_an_invoice_a_price_that_the_catalog_does_not_list_gives_holds_and_parks_no
     case.billing.purchases[1].on_test_clock = true;
     assert_eq!(decide(&case).expected.unknown, vec![]);
     let fee = &mut case.billing.purchases[1];
-    (fee.on_test_clock, fee.catalog_alone) = (false, false);
+    (fee.on_test_clock, fee.sold_on) = (false, SoldOn::Checkout);
     assert_eq!(steps(&case), Vec::<String>::new(), "in a checkout of its own it could give anything");
 }
 
 #[test]
 fn on_an_invoice_a_listed_price_gives_its_level_beside_one_that_is_not_listed() {
-    let mut sold = Purchase { catalog_alone: true, ..purchase("in_1", "pass", day(0)) };
+    let mut sold = Purchase { sold_on: SoldOn::Invoice, ..purchase("in_1", "pass", day(0)) };
     sold.lines.push(purchase("in_1", "setup_fee", day(0)).lines.remove(0));
     let case = bought(1, [sold]);
     assert_eq!(until(&case), (day(30), "bought once with `in_1`, lasting until 2026-01-31T00:00:00Z".into()));
     assert_eq!(decide(&case).expected.unknown, vec![]);
+}
+
+#[test]
+fn what_a_renewals_invoice_sells_once_has_an_id_beside_that_of_the_renewal() {
+    let id = |sold_on: SoldOn| {
+        let mut case = bought(1, [Purchase { sold_on, ..purchase("in_2", "pass", day(0)) }]);
+        case.rules.protocol = Protocol::SalesAndAccess;
+        entitled(&case).sale.reported_ids().id
+    };
+    assert_eq!(id(SoldOn::SubscriptionInvoice), "in_2:prod_pass");
+    assert_eq!((id(SoldOn::Invoice), id(SoldOn::Checkout)), ("in_2".into(), "in_2".into()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Unknown is not no.
 
 use super::*;
-use crate::model::billing::Purchase;
+use crate::model::billing::{Purchase, SoldOn};
 use crate::model::expected::Expected;
 
 /// A month that was granted, and what is billed a day later.
@@ -89,9 +89,9 @@ fn nobody_need_be_known_for_what_is_all_ignored() {
         assert!(!catalog.ignores_all(&billing), "{price}");
     }
     let mut fee = case.billing.clone();
-    fee.purchases.push(Purchase { catalog_alone: true, ..purchase("in_1", "setup_fee", day(0)) });
+    fee.purchases.push(Purchase { sold_on: SoldOn::Invoice, ..purchase("in_1", "setup_fee", day(0)) });
     assert!(catalog.ignores_all(&fee), "a fee on an invoice");
-    fee.purchases[1].catalog_alone = false;
+    fee.purchases[1].sold_on = SoldOn::Checkout;
     assert!(!catalog.ignores_all(&fee), "bought in a checkout of its own");
 }
 

@@ -2,7 +2,7 @@
 
 use entitlement::model::account::Account;
 use entitlement::model::billing::{
-    self, Collection, InvoiceReason, InvoiceStatus, MoneyBack, Purchase, PurchaseLine, PurchaseState,
+    self, Collection, InvoiceReason, InvoiceStatus, MoneyBack, Purchase, PurchaseLine, PurchaseState, SoldOn,
 };
 use entitlement::model::clock::Timestamp;
 use entitlement::model::money::Money;
@@ -111,10 +111,18 @@ impl InvoiceObject {
             lines,
             money_back: MoneyBack::default(),
             on_test_clock: self.test_clock.is_some(),
-            catalog_alone: true,
+            sold_on: self.sold_on(),
             country: None,
             variation: None,
         }))
+    }
+
+    /// The first term of a subscription has the subscription's id, each later one that of its invoice.
+    fn sold_on(&self) -> SoldOn {
+        match (self.of_subscription(), self.reason()) {
+            (Some(_), reason) if reason != InvoiceReason::SubscriptionCreate => SoldOn::SubscriptionInvoice,
+            (Some(_) | None, _) => SoldOn::Invoice,
+        }
     }
 
     /// How it is collected, by itself, else as `subscription` is.

@@ -58,7 +58,7 @@ async fn a_one_time_price_beside_a_subscription_is_a_purchase_by_its_invoice_in_
         assert_eq!((&purchase.state, purchase.created), (&PurchaseState::Paid(at(START + 5)), at(START)));
         assert_eq!(purchase.total, Money { minor: 5998, currency: "eur".into() });
         let sold = PurchaseLine { price: "price_9".into(), product: "prod_9".into(), quantity: 2, amount: 4999 };
-        assert_eq!((purchase.lines.as_slice(), purchase.catalog_alone), (&[sold][..], true));
+        assert_eq!((purchase.lines.as_slice(), purchase.sold_on.is_invoice()), (&[sold][..], true));
     }
 }
 

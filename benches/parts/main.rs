@@ -138,7 +138,15 @@ async fn sync(store: &Store, number: u64, accounts: u64) {
     for claim in claimed.claims {
         let ending = SyncEnding::Done { due: None, attention: Vec::new() };
         let (account, lease, generation) = (claim.account, claim.lease, claim.generation);
-        let settlement = Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending };
+        let settlement = Settlement {
+            account,
+            lease,
+            generation,
+            results: Vec::new(),
+            statuses: Vec::new(),
+            waits_for: None,
+            ending,
+        };
         store.settle(settlement).await.unwrap();
     }
 }

@@ -100,7 +100,7 @@ impl Adapty {
                 Err(unreadable) => self.read_back(user, unreadable).await,
             },
             Err(failure) => match failure.class {
-                Class::Transient | Class::Credentials => Err(failure),
+                Class::Transient | Class::Credentials | Class::Forbidden | Class::GateClosed => Err(failure),
                 // a 404 here speaks of the address, not of a profile
                 Class::Permanent | Class::Missing => {
                     self.read_back(user, Failure { class: Class::Permanent, ..failure }).await
@@ -201,7 +201,7 @@ fn of_write(step: &Step, failure: Failure) -> Result<Failure, Failure> {
     }
     match failure.class {
         Class::Missing => Err(failure),
-        Class::Transient | Class::Permanent | Class::Credentials => Ok(failure),
+        Class::Transient | Class::Permanent | Class::Credentials | Class::Forbidden | Class::GateClosed => Ok(failure),
     }
 }
 
@@ -209,6 +209,6 @@ fn of_write(step: &Step, failure: Failure) -> Result<Failure, Failure> {
 fn after_write(failure: Failure) -> Failure {
     match failure.class {
         Class::Permanent | Class::Missing => Failure { class: Class::Transient, ..failure },
-        Class::Transient | Class::Credentials => failure,
+        Class::Transient | Class::Credentials | Class::Forbidden | Class::GateClosed => failure,
     }
 }

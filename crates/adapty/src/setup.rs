@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use wire::call::Call;
 use wire::limit::LimitScope;
-use wire::setup::{Forbidden, Setup};
+use wire::setup::Setup;
 
 /// The upstream called `name` of an app of Adapty at `base` (`https://api.adapty.io`), with the app's secret `key`.
 ///
@@ -19,6 +20,14 @@ pub fn setup(name: &str, base: impl Into<String>, key: &str, per_second: u32, ti
         per_second,
         limit: LimitScope::Process,
         timeout,
-        forbidden: Forbidden::Key,
+        probe: probe(),
+        // a wrong key is answered 401 `not_authenticated`
+        key_codes: &[],
     }
+}
+
+/// A profile that nobody has, read through the API that every key opens.
+fn probe() -> Call {
+    let path = "/api/v1/sdk/profiles/grantsync-probe/".to_owned();
+    Call { what: "probing".to_owned(), path, about: None, headers: Vec::new() }
 }

@@ -21,21 +21,21 @@ const PROFILES: &str = "/api/v1/sdk/profiles/";
 /// `GET /profiles/{user}/`.
 pub(crate) fn reading(user: &User, what: &str) -> Call {
     let UserPath { segment, query } = path::user(user);
-    call(what, format!("{PROFILES}{segment}/{query}"))
+    call(user, what, format!("{PROFILES}{segment}/{query}"))
 }
 
 /// `GET /profiles/{user}/?extended=1`: with the fields of the profile too.
 pub(crate) fn reading_whole(user: &User, what: &str) -> Call {
     let UserPath { segment, query } = path::user(user);
     let more = if query.is_empty() { "?extended=1" } else { "&extended=1" };
-    call(what, format!("{PROFILES}{segment}/{query}{more}"))
+    call(user, what, format!("{PROFILES}{segment}/{query}{more}"))
 }
 
 /// `POST /profiles/`.
 pub(crate) fn creating(user: &User, what: &str) -> Request {
     // Inside JSON the id is never encoded.
     let body = json!({ "customer_user_id": user.as_str() });
-    Request { method: Method::Post, call: call(what, PROFILES.to_owned()), body }
+    Request { method: Method::Post, call: call(user, what, PROFILES.to_owned()), body }
 }
 
 /// The request of one step: `POST /profiles/{user}/paid-access-levels/{level}/grant/` or `…/revoke/`, or `PATCH
@@ -60,11 +60,11 @@ pub(crate) fn takes_no_sale(what: &str, api: &str) -> Failure {
 }
 
 fn access(user: &User, level: &AccessLevel, verb: &str, body: Value, what: &str) -> Result<Request, Failure> {
-    Ok(Request { method: Method::Post, call: call(what, step_path(user, level, verb, what)?), body })
+    Ok(Request { method: Method::Post, call: call(user, what, step_path(user, level, verb, what)?), body })
 }
 
-fn call(what: &str, path: String) -> Call {
-    Call { what: what.to_owned(), path, headers: Vec::new() }
+fn call(user: &User, what: &str, path: String) -> Call {
+    Call { what: what.to_owned(), path, about: Some(user.as_str().to_owned()), headers: Vec::new() }
 }
 
 fn step_path(user: &User, level: &AccessLevel, verb: &str, what: &str) -> Result<String, Failure> {

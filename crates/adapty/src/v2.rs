@@ -98,7 +98,12 @@ fn call(user: &User, what: &str, path: &str) -> Result<Call, Failure> {
             format!("{what}: Adapty's API v2 names users in a header, which holds visible ASCII only; use `v1`");
         return Err(Failure::new(Class::Permanent, words));
     }
-    Ok(Call { what: what.to_owned(), path: format!("{BASE}{path}"), headers: vec![(USER, id.to_owned())] })
+    Ok(Call {
+        what: what.to_owned(),
+        path: format!("{BASE}{path}"),
+        about: Some(user.as_str().to_owned()),
+        headers: vec![(USER, id.to_owned())],
+    })
 }
 
 #[cfg(test)]

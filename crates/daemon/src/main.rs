@@ -8,6 +8,7 @@ mod clock;
 mod command_error;
 mod commands;
 mod demo;
+mod gates;
 mod health;
 mod http_server;
 mod log_output;

@@ -46,6 +46,8 @@ fn describe() {
     metrics::describe_counter!("grantsync_upstream_requests_total", "Requests to upstreams, by status.");
     metrics::describe_histogram!("grantsync_upstream_seconds", "How long upstreams took to answer.");
     metrics::describe_counter!("grantsync_log_lines_lost_total", "Log lines that standard error did not take.");
+    metrics::describe_gauge!("grantsync_gate_closed", "1 while an upstream's gate is closed: nothing is sent to it.");
+    metrics::describe_gauge!("grantsync_gate_waiting_accounts", "Accounts that wait for an upstream's gate.");
     metrics::describe_gauge!("grantsync_due_accounts", "Accounts that are due and not settled.");
     metrics::describe_gauge!("grantsync_oldest_due_seconds", "How long the oldest due account has waited.");
     metrics::describe_gauge!(

@@ -14,8 +14,8 @@ use crate::command_error::CommandError;
 use crate::health::Health;
 use crate::settings::Settings;
 use crate::{
-    admin, catch_up, health, http_server, prometheus, reconciliation_schedule, retention, shared_limits, startup,
-    wiring, workers,
+    admin, catch_up, gates, health, http_server, prometheus, reconciliation_schedule, retention, shared_limits,
+    startup, wiring, workers,
 };
 
 /// The tasks of the daemon; each runs until it is stopped.
@@ -77,9 +77,7 @@ impl Worker {
         let catch_up = wiring::catch_up_with(&controller);
         let begun = catch_up.begin().await?;
         startup::run(store, settings).await?;
-        let sources = controller.sources.iter().map(|source| source.upstream().clone());
-        let sales = controller.sales.iter().map(|target| target.destination.upstream().clone());
-        let upstreams = sources.chain(upstreams.apps).chain(sales).collect();
+        let upstreams = gates::upstreams(&controller);
         Ok(Self { upstreams, controller, catch_up, begun })
     }
 

@@ -204,7 +204,7 @@ pub(crate) fn iaphub(
     limit: LimitScope,
 ) -> Result<Option<Iaphub>, CommandError> {
     let Some(key) = of.api_key.present().map(Secret::expose) else { return Ok(None) };
-    let setup = ::iaphub::setup::setup(of.api_base.clone(), key, of.requests_per_second, of.timeout);
+    let setup = ::iaphub::setup::setup(of.api_base.clone(), &of.app_id, key, of.requests_per_second, of.timeout);
     let upstream = upstream(&client(settings)?, setup, limit)?;
     let level = |(product, level): (&String, &String)| (product.clone(), AccessLevel(level.clone()));
     let levels = of.levels.iter().map(level).collect();

@@ -10,8 +10,8 @@ use store::open::Store;
 use sync::controller::Controller;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
 use crate::command_error::CommandError;
+use crate::{clock, gates};
 
 /// How long a worker counts as running after its last heartbeat, and how often it sends one.
 const ALIVE_FOR: Duration = Duration::from_secs(10);
@@ -34,6 +34,7 @@ pub(crate) async fn work(
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
     let store = controller.store.clone();
+    let upstreams = gates::upstreams(&controller);
     let bulk = Arc::new(controller.with_rate_share(percent));
     let fresh = Arc::new(controller);
     let handler: Handler = Arc::new(move |claim| {
@@ -44,11 +45,12 @@ pub(crate) async fn work(
         Box::pin(async move { controller.sync(claim).await })
     });
     let settings = queue::run::Settings { owner: owner.clone(), concurrency, clock: clock::now };
+    let gates = tokio::spawn(gates::follow(store.clone(), upstreams, stop.clone()));
     let heartbeats = tokio::spawn(send_heartbeats(store.clone(), owner.clone(), stop.clone()));
     let worked = queue::run::run(store.clone(), handler, settings, stop.clone()).await;
     stop.cancel();
     // what a heartbeat failed for is logged
-    drop(heartbeats.await);
+    drop(tokio::join!(gates, heartbeats));
     drop(store.report_worker(&owner, Duration::ZERO).await);
     worked.map_err(|error| CommandError::because("syncing accounts", error))
 }

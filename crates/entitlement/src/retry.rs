@@ -11,6 +11,8 @@ use crate::model::key::StepKey;
 pub enum Next {
     /// Try again at this moment.
     At(Timestamp),
+    /// When the upstream's gate opens: the failure is not its own, and is not counted.
+    WhenGateOpens,
     /// Never by itself; it is for a human now.
     Never,
 }
@@ -21,21 +23,19 @@ const FIRST: i64 = 1;
 const LONGEST: i64 = 3600;
 /// Tries after which it is over: 12 doublings to an hour, then hourly, make three days.
 const TRIES: u32 = 82;
-/// How often a destination whose key was refused is asked again, in seconds.
-const CREDENTIALS: i64 = 60;
 
 /// When to try again after the `attempts`-th failure (counted from 1) at `now`.
 ///
-/// Transient failures wait from a second, doubling, to an hour, with jitter of a quarter that depends on `key` alone, for
+/// What may pass waits from a second, doubling, to an hour, with jitter of a quarter that depends on `key` alone, for
 /// about three days (the horizon of Stripe's own retries). What the upstream asked for in `Retry-After` is kept, and
-/// capped at a day. A refused key is tried every minute for ever, since the cure comes from outside.
+/// capped at a day. What is the upstream's trouble waits for its gate, however long that takes.
 #[must_use]
 pub fn after(failure: &Failure, attempts: u32, key: &StepKey, now: Timestamp) -> Next {
     match failure.class {
         Class::Permanent | Class::Missing => Next::Never,
-        Class::Credentials => Next::At(later(now, Duration::seconds(CREDENTIALS))),
-        Class::Transient if attempts >= TRIES => Next::Never,
-        Class::Transient => Next::At(later(now, wait(failure, attempts, key))),
+        Class::Credentials | Class::GateClosed => Next::WhenGateOpens,
+        Class::Transient | Class::Forbidden if attempts >= TRIES => Next::Never,
+        Class::Transient | Class::Forbidden => Next::At(later(now, wait(failure, attempts, key))),
     }
 }
 
@@ -76,7 +76,7 @@ mod tests {
         let failure = Failure { retry_after, ..Failure::new(class, "sending") };
         match after(&failure, attempts, &StepKey::stored("k".into()), moment()) {
             Next::At(at) => Some((at - moment()).num_seconds()),
-            Next::Never => None,
+            Next::WhenGateOpens | Next::Never => None,
         }
     }
 
@@ -96,8 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_final_and_a_refused_key_is_tried_every_minute() {
-        assert_eq!(seconds(Class::Permanent, 1, None), None);
-        assert_eq!(seconds(Class::Credentials, 1000, None), Some(60));
+    fn a_refusal_is_final_and_what_is_not_allowed_is_tried_again() {
+        let next = |class| after(&Failure::new(class, "sending"), 1, &StepKey::stored("k".into()), moment());
+        assert_eq!((next(Class::Permanent), next(Class::Missing)), (Next::Never, Next::Never));
+        assert_eq!(seconds(Class::Forbidden, 1, None), Some(1));
+    }
+
+    #[test]
+    fn an_upstreams_trouble_waits_for_its_gate_however_often_it_is_met() {
+        for class in [Class::Credentials, Class::GateClosed] {
+            let next = after(&Failure::new(class, "sending"), TRIES, &StepKey::stored("k".into()), moment());
+            assert_eq!(next, Next::WhenGateOpens, "{class:?}");
+        }
     }
 }

@@ -68,10 +68,10 @@ impl Iaphub {
     /// `returnNew`: a user who never opened the app is answered for like one who bought nothing.
     fn reading(&self, user: &User) -> Call {
         let app = encoded(&self.app);
-        let user = encoded(user.as_str());
+        let name = encoded(user.as_str());
         let environment = encoded(&self.environment);
-        let path = format!("/v1/app/{app}/user/{user}?environment={environment}&returnNew=true");
-        Call { what: READING.to_owned(), path, headers: Vec::new() }
+        let path = format!("/v1/app/{app}/user/{name}?environment={environment}&returnNew=true");
+        Call { what: READING.to_owned(), path, about: Some(user.as_str().to_owned()), headers: Vec::new() }
     }
 }
 
@@ -79,7 +79,7 @@ impl Iaphub {
 fn of_read(failure: Failure) -> Failure {
     match failure.class {
         Class::Missing => Failure { class: Class::Transient, ..failure },
-        Class::Transient | Class::Permanent | Class::Credentials => failure,
+        Class::Transient | Class::Permanent | Class::Credentials | Class::Forbidden | Class::GateClosed => failure,
     }
 }
 

@@ -16,7 +16,7 @@ use wire::upstream::Upstream;
 use crate::iaphub::Iaphub;
 
 pub(crate) fn iaphub() -> Iaphub {
-    let setup = crate::setup::setup("https://api.iaphub.com", "key", 5, Duration::from_secs(1));
+    let setup = crate::setup::setup("https://api.iaphub.com", "app_1", "key", 5, Duration::from_secs(1));
     let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
     Iaphub::new(upstream, "app_1", "production", BTreeMap::new())
 }

@@ -62,7 +62,8 @@ impl Iaphub {
             SaleEvent::Changed | SaleEvent::Refunded(_) | SaleEvent::Ended(_) => &route.update,
         };
         let path = path.filled(&self.app, user.as_str(), &report.id());
-        Ok((Call { what: REPORTING.to_owned(), path, headers: Vec::new() }, body))
+        let about = Some(user.as_str().to_owned());
+        Ok((Call { what: REPORTING.to_owned(), path, about, headers: Vec::new() }, body))
     }
 }
 
@@ -81,7 +82,7 @@ fn unread(status: u16, why: &str) -> Failure {
 fn of_write(failure: Failure) -> Failure {
     match failure.class {
         Class::Missing => Failure { class: Class::Permanent, ..failure },
-        Class::Transient | Class::Permanent | Class::Credentials => failure,
+        Class::Transient | Class::Permanent | Class::Credentials | Class::Forbidden | Class::GateClosed => failure,
     }
 }
 

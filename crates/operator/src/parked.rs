@@ -1,5 +1,7 @@
 //! What is parked: it waits for a human.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use entitlement::model::account::Account;
 use entitlement::model::user::User;
@@ -52,6 +54,14 @@ impl Operator {
             None => self.store.parked_matching(filter).await?,
         };
         Ok(rows.into_iter().map(Parked::from).collect())
+    }
+
+    /// How many accounts wait for each upstream that does not serve; they need nobody.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn waiting(&self) -> Result<BTreeMap<String, i64>, OperatorError> {
+        Ok(self.store.waiting().await?)
     }
 
     /// One parked thing, dropped or not.

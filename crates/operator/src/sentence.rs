@@ -57,6 +57,7 @@ pub fn worklist(entry: &WorklistEntry, now: Timestamp) -> Vec<String> {
     }
     let next = match entry.due_at {
         _ if entry.leased => "is being synced".to_owned(),
+        _ if let Some(upstream) = &entry.waits_for => format!("waits until `{upstream}` serves again"),
         Some(due) if due <= now => format!("is due since {}", both(due, now)),
         Some(due) => format!("is synced again at {}", both(due, now)),
         None => "is synced again with its next event".to_owned(),

@@ -21,6 +21,9 @@ pub struct WorklistEntry {
     pub settled_at: Option<DateTime<Utc>>,
     /// Why its last sync failed.
     pub last_error: Option<String>,
+    /// The upstream that does not serve, for which it waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
 }
 
 impl WorklistEntry {
@@ -28,10 +31,18 @@ impl WorklistEntry {
     #[must_use]
     pub fn new(account: Account, state: Option<AccountState>) -> Self {
         let Some(state) = state else {
-            return Self { account, due_at: None, leased: false, generation: None, settled_at: None, last_error: None };
+            return Self {
+                account,
+                due_at: None,
+                leased: false,
+                generation: None,
+                settled_at: None,
+                last_error: None,
+                waits_for: None,
+            };
         };
-        let AccountState { due_at, generation, settled_at, last_error, leased, .. } = state;
-        Self { account, due_at, leased, generation: Some(generation), settled_at, last_error }
+        let AccountState { due_at, generation, settled_at, last_error, waits_for, leased, .. } = state;
+        Self { account, due_at, leased, generation: Some(generation), settled_at, last_error, waits_for }
     }
 
     /// Whether the worklist holds the account.

@@ -135,7 +135,8 @@ async fn settle_broken(work: &Work, claim: &Claim, error: String) {
         SyncEnding::Failed { due: after(now, chrono::Duration::seconds(AFTER_CRASH)), error, attention: Vec::new() }
     };
     let Claim { account, lease, generation, .. } = claim.clone();
-    let settlement = Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending };
+    let settlement =
+        Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), waits_for: None, ending };
     if let Err(error) = work.store.settle(settlement).await {
         let error = &error as &dyn std::error::Error;
         tracing::error!(error, "a sync that broke off could not be settled; its lease expires");

@@ -61,7 +61,15 @@ async fn settle(store: &Store, claim: Claim) -> Fenced {
     let Claim { account, lease, generation, .. } = claim;
     let ending = SyncEnding::Done { due: None, attention: Vec::new() };
     store
-        .settle(Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending })
+        .settle(Settlement {
+            account,
+            lease,
+            generation,
+            results: Vec::new(),
+            statuses: Vec::new(),
+            waits_for: None,
+            ending,
+        })
         .await
         .unwrap()
 }

@@ -55,6 +55,7 @@ pub mod task_leases;
 pub mod tokens;
 mod transaction;
 mod value;
+pub mod waiting;
 pub mod worklist;
 mod write;
 mod write_health;

@@ -26,6 +26,7 @@ const SQLITE: &[File] = files!["sqlite":
     "0006_ordered"
     "0007_asked"
     "0008_words"
+    "0009_gates"
 ];
 
 const POSTGRES: &[File] = files!["postgres":
@@ -37,6 +38,7 @@ const POSTGRES: &[File] = files!["postgres":
     "0006_ordered"
     "0007_asked"
     "0008_words"
+    "0009_gates"
 ];
 
 pub(crate) fn sqlite() -> Migrator {

@@ -161,7 +161,9 @@ pub(crate) async fn settle(
                 done.push(account);
                 kept.extend(attention.iter().map(|attention| (account, attention)));
             }
-            SyncEnding::Failed { attention, .. } | SyncEnding::Incomplete { attention, .. } => {
+            SyncEnding::Failed { attention, .. }
+            | SyncEnding::Incomplete { attention, .. }
+            | SyncEnding::Waiting { attention, .. } => {
                 found.extend(attention.iter().map(|attention| (account, attention)));
             }
             SyncEnding::GivenUp(attention) => found.push((account, attention)),

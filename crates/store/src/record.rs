@@ -78,6 +78,8 @@ pub struct Settlement {
     pub results: Vec<StepResult>,
     /// What users have, as the sync saw it.
     pub statuses: Vec<(User, Status)>,
+    /// The upstream whose gate is closed: when it opens, the account is due at once.
+    pub waits_for: Option<String>,
     pub ending: SyncEnding,
 }
 
@@ -95,6 +97,9 @@ pub enum SyncEnding {
     Discarded,
     /// It failed for good: added to what is parked for the account.
     GivenUp(Attention),
+    /// The rest waits for a gate, through no fault of its own: nothing is counted. `due` is when what does not wait wants
+    /// another sync. `attention` is added to what is parked for the account; `error` says what is not known meanwhile.
+    Waiting { due: Option<Timestamp>, attention: Vec<Attention>, error: String },
     /// It could not begin, since another worker holds the user. Not a failure.
     Yielded { due: Timestamp },
 }

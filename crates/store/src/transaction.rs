@@ -14,7 +14,7 @@ use crate::record::{Fenced, Intent, Progress, Settlement, StepResult};
 use crate::write::{Answer, Pending, Write};
 use crate::{
     accounts, apply_override, claiming, daemon_state, inbox, leases, ledger_entries, limits, links, parked, retention,
-    settling, statuses, store_purchases, task_leases, worklist,
+    settling, statuses, store_purchases, task_leases, waiting, worklist,
 };
 
 /// Writes `batch` into the transaction that `connection` has begun; answers each write in turn.
@@ -257,6 +257,7 @@ async fn answer(
         Write::StorePurchases(user, levels) => done(store_purchases::store(connection, user, levels, now).await)?,
         Write::DaemonState(name, value) => done(daemon_state::set(connection, name, value).await)?,
         Write::ReportWorker(owner, span) => done(accounts::report_worker(connection, owner, *span, now).await)?,
+        Write::GateOpened(upstream) => Answer::Count(waiting::release(connection, upstream, now).await?),
         Write::RetryAll => done(worklist::retry_all(connection, now).await)?,
     })
 }

@@ -47,6 +47,8 @@ pub struct AccountState {
     /// When the last sync came to its end.
     pub settled_at: Option<Timestamp>,
     pub last_error: Option<String>,
+    /// The upstream whose gate it waits for.
+    pub waits_for: Option<String>,
     pub leased: bool,
 }
 
@@ -142,7 +144,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn account_state(&self, account: &Account) -> Result<Option<AccountState>, StoreError> {
-        let query = sql("SELECT user_id, due_at, generation, settled_at, last_error, lease_until
+        let query = sql("SELECT user_id, due_at, generation, settled_at, last_error, waits_for, lease_until
              FROM worklist WHERE account = $1");
         let row = query.bind(account.as_str()).read_first(&self.reads).await;
         let now = millis((self.clock)());
@@ -152,12 +154,20 @@ impl Store {
             generation: row.get("generation"),
             settled_at: row.get::<Option<i64>>("settled_at").map(timestamp),
             last_error: row.get("last_error"),
+            waits_for: row.get("waits_for"),
             leased: row.get::<Option<i64>>("lease_until").is_some_and(|until| until > now),
         }))
     }
 }
 
-/// Makes `accounts` due now and raises their generation.
+/// How long after a failure an event may have its account tried before its time, in milliseconds.
+const EARLY_TRY_AFTER: i64 = 10_000;
+
+/// Whether an event leaves the schedule of a failing account as it is, with the last early failure as `$2`.
+const BACKS_OFF: &str = "(excluded.requested = 0 AND worklist.retry_at > excluded.due_at AND worklist.failed_at > $2)";
+
+/// Makes `accounts` due now and raises their generation. Events do not hurry a failing account: its schedule stands,
+/// but for one try at once when the last is ten seconds past.
 pub(crate) async fn enqueue(
     connection: &mut Connection,
     accounts: &BTreeMap<&Account, Urgency>,
@@ -169,7 +179,8 @@ pub(crate) async fn enqueue(
     let rows = accounts.iter().map(|(account, urgency)| enqueued_row(account, *urgency));
     let columns = [Column::Text("account"), Column::Number("priority"), Column::Number("requested")];
     // in order, so that two processes never deadlock; of an account that is due already the higher urgency counts
-    sql("INSERT INTO worklist (account, user_id, due_at, priority, requested, generation, triggered_at)
+    sql(format!(
+        "INSERT INTO worklist (account, user_id, due_at, priority, requested, generation, triggered_at)
          SELECT enqueued.account, links.user_id, $1, enqueued.priority, enqueued.requested, 1, $1
          FROM enqueued LEFT JOIN links ON links.account = enqueued.account WHERE true ORDER BY enqueued.account
          ON CONFLICT (account) DO UPDATE SET
@@ -180,10 +191,14 @@ pub(crate) async fn enqueue(
            requested = CASE WHEN excluded.requested = 1
                               OR (worklist.due_at <= excluded.due_at AND worklist.triggered_at IS NULL)
                             THEN 1 ELSE worklist.requested END,
-           last_error = NULL,
-           due_at = CASE WHEN worklist.due_at < excluded.due_at THEN worklist.due_at ELSE excluded.due_at END,
-           triggered_at = coalesce(worklist.triggered_at, excluded.triggered_at)")
+           last_error = CASE WHEN {BACKS_OFF} THEN worklist.last_error END,
+           waits_for = CASE WHEN {BACKS_OFF} THEN worklist.waits_for END,
+           due_at = CASE WHEN {BACKS_OFF} OR worklist.due_at < excluded.due_at
+                         THEN worklist.due_at ELSE excluded.due_at END,
+           triggered_at = coalesce(worklist.triggered_at, excluded.triggered_at)"
+    ))
     .bind(millis(now))
+    .bind(millis(now) - EARLY_TRY_AFTER)
     .with(Batch::new("enqueued", columns, rows))
     .queue(connection, "enqueueing accounts")
     .await
@@ -201,7 +216,7 @@ fn enqueued_row(account: &Account, urgency: Urgency) -> [Value<'_>; 3] {
 pub(crate) async fn retry_all(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     let steps = sql("UPDATE ledger SET due_at = $1 WHERE state = 'intended' AND due_at > $1");
     steps.bind(millis(now)).queue(connection, "retrying steps").await?;
-    let accounts = sql("UPDATE worklist SET due_at = $1, priority = $2
-         WHERE (attempts > 0 OR account IN (SELECT account FROM ledger WHERE state = 'intended')) AND due_at > $1");
+    let accounts = sql("UPDATE worklist SET due_at = $1, priority = $2, waits_for = NULL
+         WHERE (attempts > 0 OR waits_for IS NOT NULL OR account IN (SELECT account FROM ledger WHERE state = 'intended')) AND due_at > $1");
     accounts.bind(millis(now)).bind(priority::BY_ITSELF).queue(connection, "retrying accounts").await
 }

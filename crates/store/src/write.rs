@@ -44,6 +44,8 @@ pub(crate) enum Write {
     DropParked(Selection, String),
     DaemonState(String, String),
     RetryAll,
+    /// The gate of an upstream has opened.
+    GateOpened(String),
     RequestTokens(TokenRequest),
     PauseUpstream(UpstreamPause),
     TakeTask(Task, String, Duration),
@@ -151,7 +153,8 @@ impl Write {
             | Self::Link(_, None)
             | Self::Override(_)
             | Self::Release(_)
-            | Self::RetryAll => Wakes::AllProcesses,
+            | Self::RetryAll
+            | Self::GateOpened(_) => Wakes::AllProcesses,
             Self::Settle(_) | Self::Link(_, Some(_)) => Wakes::ThisProcess,
             Self::Claim(..)
             | Self::ClaimWhenDue(..)
@@ -195,6 +198,7 @@ impl Write {
             | Self::DropParked(..)
             | Self::DaemonState(..)
             | Self::RetryAll
+            | Self::GateOpened(_)
             | Self::RemoveExpired(..) => Durability::Full,
         }
     }

@@ -3,14 +3,16 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use entitlement::model::account::Account;
 use entitlement::model::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 use stripe_client_core::{RequestBuilder, VERSION};
 use wire::call::{Answer, Call};
 use wire::limit::LimitScope;
-use wire::setup::{Forbidden, Setup};
+use wire::setup::Setup;
 use wire::upstream::Upstream;
 
+use crate::account;
 use crate::shape::{List, id_of};
 
 /// What the HTTP client needs to know of Stripe: the key and the API version go with every request.
@@ -24,8 +26,16 @@ pub fn setup(base: String, key: &str, per_second: u32, timeout: Duration) -> Set
         per_second,
         limit: LimitScope::Process,
         timeout,
-        forbidden: Forbidden::Call,
+        probe: probe(),
+        // a wrong key is answered 401; 403 is a permission that a restricted key lacks
+        key_codes: &[],
     }
+}
+
+/// The shortest list of what every key must read.
+fn probe() -> Call {
+    let path = "/v1/subscriptions?limit=1".to_owned();
+    Call { what: "probing".to_owned(), path, about: None, headers: Vec::new() }
 }
 
 /// The API as seen from one account: our own, or a connected one.
@@ -33,11 +43,18 @@ pub fn setup(base: String, key: &str, per_second: u32, timeout: Duration) -> Set
 pub(crate) struct Api<'a> {
     upstream: &'a Upstream,
     connect: Option<&'a str>,
+    /// The account that is read.
+    about: Option<&'a Account>,
 }
 
 impl<'a> Api<'a> {
     pub(crate) fn new(upstream: &'a Upstream, connect: Option<&'a str>) -> Self {
-        Self { upstream, connect }
+        Self { upstream, connect, about: None }
+    }
+
+    /// The same, to read what leads to `account` or is billed to it.
+    pub(crate) fn about(upstream: &'a Upstream, account: &'a Account) -> Self {
+        Self { upstream, connect: account::connect(account), about: Some(account) }
     }
 
     /// Reads one object; `what` names it in errors.
@@ -48,7 +65,8 @@ impl<'a> Api<'a> {
     /// The same, with what came beside the body.
     pub(crate) async fn answer(self, what: &str, request: RequestBuilder) -> Result<Answer, Failure> {
         let headers = self.connect.map(|acct| ("Stripe-Account", acct.to_owned())).into_iter().collect();
-        let call = Call { what: what.to_owned(), path: path(&request), headers };
+        let about = self.about.map(|account| account.as_str().to_owned());
+        let call = Call { what: what.to_owned(), path: path(&request), about, headers };
         self.upstream.get(call).await.map_err(missing)
     }
 
@@ -110,8 +128,8 @@ fn endless(what: &str) -> Failure {
 /// nothing: to take them for a "no" would give back what a refund took.
 pub(crate) fn refusal(failure: &Failure) -> Option<u16> {
     match failure.class {
-        Class::Transient => None,
-        Class::Permanent | Class::Credentials | Class::Missing => failure.status.filter(|status| *status != 401),
+        Class::Transient | Class::Credentials | Class::GateClosed => None,
+        Class::Permanent | Class::Forbidden | Class::Missing => failure.status,
     }
 }
 

@@ -9,7 +9,6 @@ use entitlement::model::mode::Mode;
 use entitlement::model::reading::{AccountReading, Scope};
 
 use self::customer_objects::CustomerObjects;
-use crate::account;
 use crate::api::Api;
 use crate::charge::{self, Payer};
 use crate::checkout::{self, Session};
@@ -27,7 +26,7 @@ impl Stripe {
     /// The failed request; `Class::Missing` when Stripe does not know the account, `Class::Permanent` when it is
     /// neither a customer nor a session (see [`Stripe::resolve`]).
     pub async fn read(&self, account: &Account, scope: Scope) -> Result<AccountReading, Failure> {
-        let api = Api::new(&self.upstream, account::connect(account));
+        let api = Api::about(&self.upstream, account);
         match Kind::of_id(account.id()) {
             None | Some(Kind::Customer) => self.read_customer(api, account, scope).await,
             Some(Kind::CheckoutSession) => self.read_guest(api, account).await,

@@ -55,7 +55,7 @@ impl Stripe {
     /// # Errors
     /// The failed request; `Class::Missing` when the object is not there any more.
     pub async fn resolve(&self, account: &Account) -> Result<Resolved, Failure> {
-        let api = Api::new(&self.upstream, account::connect(account));
+        let api = Api::about(&self.upstream, account);
         let mut id = account.id().to_owned();
         for _ in 0..HOPS {
             let Some(kind) = Kind::of_id(&id).filter(|kind| *kind != Kind::Customer) else {

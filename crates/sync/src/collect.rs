@@ -21,6 +21,7 @@ use store::error::StoreError;
 
 use crate::controller::Controller;
 use crate::outcome::SyncError;
+use crate::read::Patience;
 use crate::target::Target;
 
 /// What is known of one user now.
@@ -183,7 +184,8 @@ impl Controller {
         let billing = match (billing, accounts.first()) {
             (Ok(billing), Some(first)) => {
                 let all = accounts.iter().map(|linked| linked.account.clone()).collect();
-                read_part(self.with_other_accounts(billing, &first.account, all).await)?
+                let merged = self.with_other_accounts(billing, &first.account, all, Patience::First).await;
+                read_part(merged.map(|(billing, _)| billing))?
             }
             (billing, _) => billing,
         };

@@ -22,7 +22,7 @@ use store::error::StoreError;
 use crate::attention;
 use crate::controller::{Controller, PolicyMode};
 use crate::log;
-use crate::outcome::{Outcome, SyncError};
+use crate::outcome::{Gated, Outcome, SyncError};
 use crate::read::{self, Picture, Reading};
 use crate::target::{Recipient, Target};
 
@@ -75,16 +75,19 @@ impl Controller {
         &self,
         user: &User,
         billing: &Billing,
-        mut failures: Vec<(&Target, Failure)>,
+        failures: Vec<(&Target, Failure)>,
     ) -> Result<Outcome, SyncError> {
-        // what may be tried again is worth more than what may not
-        failures.sort_by_key(|(_, failure)| !is_passing(failure));
-        let Some((_, failure)) = failures.into_iter().next() else { return Ok(Outcome::default()) };
+        let gated = failures.iter().find_map(|(_, failure)| Gated::access(failure));
+        let mut own: Vec<Failure> =
+            failures.into_iter().map(|(_, failure)| failure).filter(|failure| !failure.waits_for_gate()).collect();
+        // what may be tried again is worth more than what may not, be it when a gate opens
+        own.sort_by_key(|failure| !failure.may_pass());
+        let failure = own.into_iter().next().filter(|failure| gated.is_none() || failure.may_pass());
         let mut status = Status::default();
         for app in &self.apps {
             status = status.and(self.unobserved_status(app, user, billing).await?);
         }
-        Ok(Outcome { status: Some((user.clone(), status)), failure: Some(failure), ..Outcome::default() })
+        Ok(Outcome { status: Some((user.clone(), status)), failure, gated, ..Outcome::default() })
     }
 
     /// What the user has in an app that cannot be observed now: what is expected counts, and what was seen there before.
@@ -109,8 +112,11 @@ impl Controller {
     /// Notes that `whom` could not be synced, while others were: it is tried again, or parked beside what they leave.
     pub(crate) fn not_synced(&self, claim: &Claim, whom: &str, failure: Failure, outcome: &mut Outcome) {
         outcome.is_settled = false;
-        let is_given_up = failure.class != Class::Credentials && claim.has_exhausted_retries((self.clock)());
-        if is_passing(&failure) && !is_given_up {
+        if let Some(gated) = Gated::access(&failure) {
+            outcome.wait_for(gated);
+            return;
+        }
+        if failure.may_pass() && !claim.has_exhausted_retries((self.clock)()) {
             outcome.failure.get_or_insert(failure);
             return;
         }
@@ -142,6 +148,7 @@ impl Controller {
         outcome.results = executed.results;
         executed.due.into_iter().for_each(|at| outcome.due_by(at));
         outcome.is_settled &= executed.due.is_none() && !executed.has_sent;
+        executed.stopped_by.as_ref().and_then(Gated::access).into_iter().for_each(|gated| outcome.wait_for(gated));
         Ok(outcome)
     }
 
@@ -223,6 +230,8 @@ impl Controller {
         left.results = executed.results;
         executed.due.into_iter().for_each(|at| left.due_by(at));
         left.is_settled &= executed.due.is_none();
+        let upstream = executed.stopped_by.and_then(|failure| failure.upstream);
+        upstream.into_iter().for_each(|upstream| left.wait_for(Gated::Sales { upstream }));
         outcome.add(left);
         Ok(())
     }
@@ -236,9 +245,4 @@ impl Controller {
     pub(crate) fn rules_for(&self, target: &Target, billing: &Billing) -> Rules {
         Rules { mode: self.mode.unwrap_or(billing.mode), ..target.rules.clone() }
     }
-}
-
-/// Whether another try may help.
-fn is_passing(failure: &Failure) -> bool {
-    matches!(failure.class, Class::Transient | Class::Credentials)
 }

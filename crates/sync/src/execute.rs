@@ -41,6 +41,8 @@ pub(crate) struct Executed {
     pub(crate) results: Vec<StepResult>,
     /// When to go on, although the plan does not wait until then.
     pub(crate) due: Option<Timestamp>,
+    /// The failure that was the upstream's, after which nothing more is sent: the gate is waited for.
+    pub(crate) stopped_by: Option<Failure>,
     /// Whether anything was sent: what the profile shows then was answered, not read.
     pub(crate) has_sent: bool,
     /// The last step, when its answer brought the profile.
@@ -68,7 +70,16 @@ enum Answer {
 
 impl Executed {
     fn new(case: Case, plan: Plan) -> Self {
-        Self { case, plan, results: Vec::new(), due: None, has_sent: false, answered: None, was_gone: false }
+        Self {
+            case,
+            plan,
+            results: Vec::new(),
+            due: None,
+            stopped_by: None,
+            has_sent: false,
+            answered: None,
+            was_gone: false,
+        }
     }
 
     /// What became of a step: written into the case, and later into the ledger.
@@ -216,11 +227,12 @@ impl Controller {
             }
             Answer::Failed(failure) => {
                 so_far.add(step, failed_step(to, step, &failure, now), now);
-                match failure.class {
-                    // the rest would be refused alike
-                    Class::Credentials => After::Stop,
-                    Class::Transient | Class::Permanent | Class::Missing => After::Next,
+                if !failure.waits_for_gate() {
+                    return After::Next;
                 }
+                // the rest would fail alike
+                so_far.stopped_by = Some(failure);
+                After::Stop
             }
         }
     }
@@ -305,13 +317,14 @@ fn failed_step(to: Recipient<'_>, planned: &PlannedStep, failure: &Failure, now:
     match retry::after(failure, planned.attempts.saturating_add(1), &planned.key, now) {
         Next::At(due) => {
             log::step_failed(to, planned, failure, due);
-            let attempt = if failure.class == Class::Credentials { Attempt::Free } else { Attempt::Counted };
-            StepOutcome::Retry { due, error, attempt }
+            StepOutcome::Retry { due, error, attempt: Attempt::Counted }
         }
+        // it is sent as soon as the account is due again
+        Next::WhenGateOpens => StepOutcome::Retry { due: now, error, attempt: Attempt::Free },
         Next::Never => {
             log::step_refused(to, planned, failure);
             let error = match failure.class {
-                Class::Transient | Class::Credentials => retry::given_up(&error),
+                Class::Transient | Class::Credentials | Class::Forbidden | Class::GateClosed => retry::given_up(&error),
                 Class::Permanent | Class::Missing => error,
             };
             StepOutcome::Refused { error }

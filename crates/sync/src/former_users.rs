@@ -51,9 +51,10 @@ impl Controller {
         let readings = self.read_pictures(&user, self.mode.unwrap_or(mode));
         let mut outcome = self.sync_destinations(claim, &user, &billing, readings).await?;
         let failure = outcome.failure.take();
-        let is_settled = outcome.is_settled && failure.is_none();
+        let is_known = failure.is_none() && outcome.gated.is_none();
+        let is_settled = outcome.is_settled && is_known;
         self.record_progress(claim, std::mem::take(&mut outcome.results), Vec::new()).await?;
-        all.former_statuses.extend(outcome.status.take().filter(|_| failure.is_none()));
+        all.former_statuses.extend(outcome.status.take().filter(|_| is_known));
         // what is not seen of them makes no doubt of whoever has the account now
         outcome.unobserved = None;
         if is_settled {

@@ -2,7 +2,7 @@
 
 use entitlement::model::account::Account;
 use entitlement::model::clock::Timestamp;
-use entitlement::model::failure::{Class, Failure};
+use entitlement::model::failure::Failure;
 use entitlement::model::plan::{Plan, PlannedStep};
 use entitlement::model::reason::Reason;
 use entitlement::model::step::{ReportSale, SaleEvent, Step};
@@ -10,15 +10,17 @@ use store::error::StoreError;
 use store::record::{Attention, AttentionKind};
 
 use crate::controller::PolicyMode;
-use crate::outcome::{Outcome, SyncError};
+use crate::outcome::{Gated, Outcome, SyncError};
 use crate::target::Recipient;
 
 pub(crate) fn synced(outcome: &Result<Outcome, SyncError>, began: Timestamp, ended: Timestamp) {
     let how = match outcome {
         Ok(outcome) if outcome.failure.is_some() => "failed",
+        Ok(Outcome { gated: Some(Gated::Access { .. }), .. }) => "waits",
         Ok(_) => "done",
         Err(SyncError::Busy) => "yielded",
         Err(SyncError::LeaseLost) => "lease_lost",
+        Err(SyncError::Upstream(failure)) if failure.waits_for_gate() => "waits",
         Err(SyncError::Upstream(_) | SyncError::Store(_)) => "failed",
     };
     metrics::counter!("grantsync_syncs_total", "outcome" => how).increment(1);
@@ -110,10 +112,6 @@ pub(crate) fn parked(account: &Account, attention: &Attention) {
 
 pub(crate) fn sync_failed(account: &Account, failure: &Failure, next: Timestamp) {
     let next = next.format("%Y-%m-%dT%H:%M:%SZ");
-    if failure.class == Class::Credentials {
-        // a refused key concerns every account; it was logged once when it was first refused
-        return tracing::debug!(account.id = %account, error = %failure, "a sync waits for the key; again at {next}");
-    }
     tracing::warn!(account.id = %account, error = %failure, "a sync failed; trying again at {next}");
 }
 

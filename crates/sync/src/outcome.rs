@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     pub(crate) former_statuses: Vec<(User, Status)>,
     /// What failed for one destination or user, while others went on: tried again.
     pub(crate) failure: Option<Failure>,
+    /// What could not be done since an upstream's gate is closed.
+    pub(crate) gated: Option<Gated>,
     /// The same, for good; it is among the attention.
     pub(crate) is_incomplete: bool,
     /// Why a destination could not be observed, so that the status may be out of date.
@@ -40,6 +42,7 @@ impl Outcome {
             }
         }
         self.failure = self.failure.take().or(other.failure);
+        self.gated = self.gated.take().max(other.gated);
         self.is_incomplete |= other.is_incomplete;
         self.unobserved = self.unobserved.take().or(other.unobserved);
         self.former_statuses.extend(other.former_statuses);
@@ -55,8 +58,37 @@ impl Outcome {
         self
     }
 
+    /// Notes that something waits for a gate.
+    pub(crate) fn wait_for(&mut self, gated: Gated) {
+        self.is_settled = false;
+        self.gated = self.gated.take().max(Some(gated));
+    }
+
     pub(crate) fn due_by(&mut self, at: Timestamp) {
         self.due = Some(earliest(self.due, at));
+    }
+}
+
+/// What waits for an upstream's gate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Gated {
+    /// Sales alone: what the user has does not depend on it.
+    Sales { upstream: String },
+    /// Access, and why it is not known.
+    Access { upstream: String, error: String },
+}
+
+impl Gated {
+    /// What waits for access after `failure`, if it is one that waits for a gate.
+    pub(crate) fn access(failure: &Failure) -> Option<Self> {
+        let upstream = failure.upstream.clone().filter(|_| failure.waits_for_gate())?;
+        Some(Self::Access { upstream, error: failure.to_string() })
+    }
+
+    pub(crate) fn upstream(&self) -> &str {
+        match self {
+            Self::Sales { upstream } | Self::Access { upstream, .. } => upstream,
+        }
     }
 }
 

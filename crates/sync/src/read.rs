@@ -8,7 +8,7 @@ use std::task::Poll;
 use entitlement::access::cached_profile;
 use entitlement::model::account::Account;
 use entitlement::model::billing::{About, Billing, Gap};
-use entitlement::model::failure::Class;
+use entitlement::model::failure::{Class, Failure};
 use entitlement::model::key::StepKey;
 use entitlement::model::ledger::Ledger;
 use entitlement::model::mode::Mode;
@@ -35,6 +35,32 @@ pub(crate) struct ReadAccount {
     pub(crate) contradiction: Option<String>,
     pub(crate) deleted: bool,
     pub(crate) context: AccountContext,
+}
+
+/// How soon a failure of one of a user's accounts is taken for that account's own trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It may be gone at the next try.
+    First,
+    /// It was tried often enough.
+    Exhausted,
+}
+
+impl Patience {
+    /// Tries that fail before the others go on without the account.
+    const TRIES: u32 = 2;
+
+    pub(crate) fn of(claim: &Claim) -> Self {
+        if claim.attempts < Self::TRIES { Self::First } else { Self::Exhausted }
+    }
+
+    fn takes_for_gap(self, failure: &Failure) -> bool {
+        match failure.class {
+            Class::Missing | Class::Permanent | Class::Forbidden => true,
+            Class::Transient => self == Self::Exhausted,
+            Class::Credentials | Class::GateClosed => false,
+        }
+    }
 }
 
 /// What a destination shows of one user, and what it was sent.
@@ -143,31 +169,33 @@ impl Controller {
     }
 
     /// Adds what the other `accounts` of its user are billed, in the order of their names, so that it makes no difference
-    /// which of them is synced.
+    /// which of them is synced. One that cannot be read is a gap: what it gave is held, and what the others pay for goes on.
+    /// Answers the failure, too, of one that is to be tried again.
     pub(crate) async fn with_other_accounts(
         &self,
         billing: Billing,
         account: &Account,
         accounts: Vec<Account>,
-    ) -> Result<Billing, SyncError> {
+        patience: Patience,
+    ) -> Result<(Billing, Option<Failure>), SyncError> {
         // that of the account, unless nothing is ever billed to it
         let mode = if account.is_of_user() { self.mode } else { Some(billing.mode) };
-        let mut gaps = Vec::new();
+        let (mut gaps, mut failed) = (Vec::new(), None);
         let mut all = vec![(account.clone(), billing)];
         for other in accounts.into_iter().filter(|other| other != account) {
             match self.read_source(&other).await {
                 Ok(reading) => all.push((other, reading.billing)),
-                Err(SyncError::Upstream(failure)) if matches!(failure.class, Class::Missing | Class::Permanent) => {
-                    // what it gave is held; what this account pays for goes on
+                Err(SyncError::Upstream(failure)) if patience.takes_for_gap(&failure) => {
                     let about = About::Chain(other.as_str().to_owned());
                     gaps.push(Gap { about, what: format!("`{other}`: {failure}") });
+                    failed = failed.or(Some(failure).filter(|failure| failure.class == Class::Transient));
                 }
                 Err(error) => return Err(error),
             }
         }
         let mut merged = self.merged(all, gaps);
         merged.mode = mode.unwrap_or(merged.mode);
-        Ok(merged)
+        Ok((merged, failed))
     }
 
     fn merged(&self, mut all: Vec<(Account, Billing)>, gaps: Vec<Gap>) -> Billing {

@@ -14,7 +14,7 @@ use store::record::{Attention, Fenced, Progress, Settlement, StepResult, SyncEnd
 use crate::attention;
 use crate::controller::Controller;
 use crate::log;
-use crate::outcome::{Outcome, SyncError};
+use crate::outcome::{Gated, Outcome, SyncError};
 
 /// How long a sync waits for another that holds the same user, in milliseconds.
 const YIELD: i64 = 250;
@@ -85,6 +85,7 @@ impl Controller {
             generation: claim.generation,
             results: Vec::new(),
             statuses: Vec::new(),
+            waits_for: None,
             ending: SyncEnding::Discarded,
         };
         match outcome {
@@ -92,7 +93,13 @@ impl Controller {
                 settlement.results = std::mem::take(&mut outcome.results);
                 settlement.statuses = std::mem::take(&mut outcome.former_statuses);
                 settlement.statuses.extend(outcome.status.take());
+                settlement.waits_for = outcome.gated.as_ref().map(|gated| gated.upstream().to_owned());
                 settlement.ending = self.ending(claim, outcome);
+            }
+            Err(SyncError::Upstream(failure)) if failure.waits_for_gate() => {
+                let error = failure.to_string();
+                settlement.waits_for = failure.upstream;
+                settlement.ending = SyncEnding::Waiting { due: None, attention: Vec::new(), error };
             }
             Err(error) => settlement.ending = self.ending_of_error(claim, error)?,
         }
@@ -106,6 +113,9 @@ impl Controller {
         }
         match outcome.failure {
             Some(failure) => self.failed(claim, &failure, due, attention),
+            None if let Some(Gated::Access { error, .. }) = outcome.gated => {
+                SyncEnding::Waiting { due, attention, error }
+            }
             None if outcome.is_incomplete => SyncEnding::Incomplete { due, attention, error: unobserved },
             None => SyncEnding::Done { due, attention },
         }
@@ -136,13 +146,14 @@ impl Controller {
     ) -> SyncEnding {
         let (now, error) = ((self.clock)(), failure.to_string());
         let jitter = StepKey::stored(claim.account.as_str().to_owned());
-        // triggers and refused keys may try far more often than the schedule; only time makes a sync give up
+        // early tries may make it fail more often than the schedule; only time makes a sync give up
         let attempts = claim.attempts.saturating_add(1).min(LONGEST_WAIT);
         match retry::after(failure, attempts, &jitter, now) {
-            Next::At(next) if failure.class == Class::Credentials || !claim.has_exhausted_retries(now) => {
+            Next::At(next) if !claim.has_exhausted_retries(now) => {
                 log::sync_failed(&claim.account, failure, next);
                 SyncEnding::Failed { due: sooner.map_or(next, |at| at.min(next)), error, attention }
             }
+            Next::WhenGateOpens => SyncEnding::Waiting { due: sooner, attention, error },
             Next::At(_) | Next::Never => {
                 tracing::error!(account.id = %claim.account, error = %error, "a sync failed for good and is parked");
                 SyncEnding::GivenUp(attention::sync_failed(&claim.account, error, failure.class == Class::Missing))

@@ -2,6 +2,7 @@
 
 use entitlement::model::account::Account;
 use entitlement::model::billing::Billing;
+use entitlement::model::failure::Failure;
 use entitlement::model::reading::{Identity, Resolved};
 use entitlement::model::user::User;
 use store::claim::{Claim, Urgency};
@@ -13,6 +14,7 @@ use crate::controller::Controller;
 use crate::former_users::FormerUser;
 use crate::log;
 use crate::outcome::{Outcome, SyncError};
+use crate::read::Patience;
 
 /// What was read before anything is decided.
 struct Ready {
@@ -20,6 +22,8 @@ struct Ready {
     /// What all accounts of the user are billed.
     billing: Billing,
     former: Vec<FormerUser>,
+    /// Of an account of the user that could not be read: it is tried again.
+    unread: Option<Failure>,
     /// What ending former users' access left.
     outcome: Outcome,
 }
@@ -46,7 +50,7 @@ impl Controller {
             ready = self.read_account(claim) => ready?,
             never = early.read_on() => match never {},
         };
-        let Ready { user, billing, former, mut outcome } = match ready {
+        let Ready { user, billing, former, unread, mut outcome } = match ready {
             Ok(ready) => ready,
             Err(outcome) => return Ok(outcome),
         };
@@ -55,6 +59,7 @@ impl Controller {
         outcome.add(synced);
         self.finish_former_users(claim, former, &mut outcome).await?;
         self.sync_sales(claim, &user, &billing, &mut outcome).await?;
+        outcome.failure = outcome.failure.or(unread);
         Ok(outcome)
     }
 
@@ -87,8 +92,9 @@ impl Controller {
         let context = self.take_user(claim, &identity, read.context).await?;
         let AccountContext { former_users, accounts, .. } = context;
         let (outcome, former) = self.end_former_users(claim, read.billing.mode, former_users).await?;
-        let billing = self.with_other_accounts(read.billing, &claim.account, accounts).await?;
-        Ok(Ok(Ready { user: identity.user, billing, former, outcome }))
+        let patience = Patience::of(claim);
+        let (billing, unread) = self.with_other_accounts(read.billing, &claim.account, accounts, patience).await?;
+        Ok(Ok(Ready { user: identity.user, billing, former, unread, outcome }))
     }
 
     /// Nobody is named: parked, unless what is billed opens nothing anyway.

@@ -8,11 +8,14 @@ use entitlement::model::failure::{Class, Failure};
 use serde::de::DeserializeOwned;
 
 /// One request, without its body.
+#[derive(Clone)]
 pub struct Call {
     /// What is being done, for errors: `reading the profile`. Never names a user.
     pub what: String,
     /// Path and query, encoded, beginning with `/`.
     pub path: String,
+    /// The account or user that it is about, so that the trouble of one is told from everybody's. Never logged.
+    pub about: Option<String>,
     /// Headers besides the upstream's own; they replace those of the same name.
     pub headers: Vec<(&'static str, String)>,
 }

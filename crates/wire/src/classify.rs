@@ -15,7 +15,8 @@ use crate::client::CONNECT;
 #[must_use]
 pub fn status(status: u16) -> Class {
     match status {
-        401 | 403 => Class::Credentials,
+        401 => Class::Credentials,
+        403 => Class::Forbidden,
         404 => Class::Missing,
         // 407 is a proxy's own, and says nothing of the request
         407 | 408 | 425 | 429 => Class::Transient,
@@ -95,7 +96,8 @@ mod tests {
     #[test]
     fn every_status_has_a_class() {
         let table = [
-            (Class::Credentials, vec![401, 403]),
+            (Class::Credentials, vec![401]),
+            (Class::Forbidden, vec![403]),
             (Class::Missing, vec![404]),
             (Class::Transient, vec![301, 302, 304, 307, 308, 407, 408, 425, 429, 500, 502, 503, 504, 520, 524, 599]),
             (Class::Permanent, vec![400, 402, 405, 409, 410, 413, 418, 422, 451]),

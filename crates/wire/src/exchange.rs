@@ -11,12 +11,13 @@ use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
 
 use crate::call::Answer;
-use crate::gate::{Ended, Key, SHORT};
-use crate::setup::Forbidden;
+use crate::gate_state::{Ended, heeded};
 use crate::{classify, http_date, retry_after};
 
 /// The longest body that is read.
 const LONGEST: usize = 8 * 1024 * 1024;
+/// A `Retry-After` this short is waited for in place; the queue owns longer ones.
+pub(crate) const SHORT: Duration = Duration::from_secs(2);
 /// The longest body of an error that is read for its code.
 const LONGEST_ERROR: usize = 64 * 1024;
 
@@ -24,7 +25,7 @@ const LONGEST_ERROR: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// There was no connection, so nothing arrived.
-    Unsent { error: String, timed_out: bool },
+    Unsent { error: String },
     /// It is unknown whether it arrived.
     Lost { error: String, timed_out: bool },
     /// The answer is longer than anything that is read.
@@ -35,10 +36,10 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// The failure for the caller; `what` is what was being done.
-    pub(crate) fn failure(&self, what: &str, upstream: &str) -> Failure {
+    pub(crate) fn failure(&self, what: &str, upstream: &str, key_codes: &[&str]) -> Failure {
         let text = |error: &str| format!("{what} at {upstream}: {error}");
-        match self {
-            Self::Unsent { error, .. } | Self::Lost { error, .. } => Failure::new(Class::Transient, text(error)),
+        let failure = match self {
+            Self::Unsent { error } | Self::Lost { error, .. } => Failure::new(Class::Transient, text(error)),
             Self::TooLong => {
                 Failure::new(Class::Transient, text(&format!("the answer is longer than {} MiB", LONGEST >> 20)))
             }
@@ -46,22 +47,20 @@ impl Fault {
                 status: Some(*status),
                 code: code.clone(),
                 retry_after: *retry_after,
-                ..Failure::new(classify::status(*status), text(&format!("answered {status}")))
+                ..Failure::new(self.class(*status, key_codes), text(&format!("answered {status}")))
             },
-        }
+        };
+        Failure { upstream: Some(upstream.to_owned()), ..failure }
     }
 
-    /// What it says about the key.
-    pub(crate) fn key(&self, forbidden: Forbidden) -> Key {
-        match self {
-            Self::Answered { status: 403, .. } if forbidden == Forbidden::Call => Key::Accepted,
-            Self::Answered { status, .. } => match classify::status(*status) {
-                Class::Credentials => Key::Refused,
-                Class::Permanent | Class::Missing => Key::Accepted,
-                Class::Transient => Key::Unknown,
-            },
-            Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong => Key::Unknown,
-        }
+    /// The class of a status; one of `key_codes` says that the key is wrong, whatever the status is.
+    fn class(&self, status: u16, key_codes: &[&str]) -> Class {
+        let code = match self {
+            Self::Answered { code, .. } => code.as_deref(),
+            Self::Unsent { .. } | Self::Lost { .. } | Self::TooLong => None,
+        };
+        let is_of_key = code.is_some_and(|code| key_codes.contains(&code));
+        if is_of_key { Class::Credentials } else { classify::status(status) }
     }
 
     /// The seconds of a `Retry-After` that is meant for everyone.
@@ -72,12 +71,20 @@ impl Fault {
         }
     }
 
-    /// What it says about whether the upstream answers.
-    pub(crate) fn ended(&self) -> Ended {
+    /// What it says about the upstream.
+    pub(crate) fn ended(&self, key_codes: &[&str]) -> Ended {
+        if let Some(seconds) = self.pause().filter(|seconds| *seconds > 0) {
+            return Ended::AskedToWait(heeded(seconds));
+        }
         match self {
-            Self::Unsent { timed_out: true, .. } | Self::Lost { timed_out: true, .. } => Ended::TimedOut,
-            Self::Unsent { .. } | Self::Lost { .. } => Ended::Broken,
-            Self::TooLong | Self::Answered { .. } => Ended::Answered,
+            Self::Unsent { .. } | Self::Lost { .. } => Ended::Failed,
+            Self::TooLong => Ended::Served,
+            Self::Answered { status, .. } => match self.class(*status, key_codes) {
+                Class::Credentials => Ended::KeyRefused,
+                Class::Forbidden => Ended::Forbidden,
+                Class::Permanent | Class::Missing => Ended::Served,
+                Class::Transient | Class::GateClosed => Ended::Failed,
+            },
         }
     }
 
@@ -146,7 +153,7 @@ async fn body(mut response: Response, longest: usize, timeout: Duration) -> Resu
 fn broken(fault: &reqwest::Error, timeout: Duration) -> Fault {
     let error = classify::describe(fault, timeout);
     let timed_out = fault.is_timeout();
-    if fault.is_connect() { Fault::Unsent { error, timed_out } } else { Fault::Lost { error, timed_out } }
+    if fault.is_connect() { Fault::Unsent { error } } else { Fault::Lost { error, timed_out } }
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {

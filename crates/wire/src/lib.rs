@@ -11,12 +11,16 @@
 
 pub mod bucket;
 pub mod call;
+pub(crate) mod channel;
 pub mod classify;
 pub mod client;
 pub mod exchange;
-pub mod gate;
+pub(crate) mod gate;
+pub mod gate_state;
+pub mod gate_watch;
 pub mod http_date;
 pub mod limit;
+pub(crate) mod probe;
 pub mod rate;
 pub mod retry_after;
 pub mod retry_delays;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::call::Call;
 use crate::limit::LimitScope;
 
 /// How an upstream is set up.
@@ -20,16 +21,10 @@ pub struct Setup {
     pub limit: LimitScope,
     /// Longest time from sending a request to the last byte of its answer.
     pub timeout: Duration,
-    pub forbidden: Forbidden,
-}
-
-/// What the upstream means by 403.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forbidden {
-    /// The key is not accepted: everything waits, as after a 401.
-    Key,
-    /// The key may not make this one request; a wrong key would be answered 401.
-    Call,
+    /// A cheap read, about nobody, that shows whether it serves: sent while that is in doubt.
+    pub probe: Call,
+    /// Codes of errors that say the key is wrong, where the status alone (401) does not.
+    pub key_codes: &'static [&'static str],
 }
 
 impl Setup {

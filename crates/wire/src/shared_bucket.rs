@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::gate;
+use crate::gate_state;
 use crate::token_server::{Grant, MOST, Reply, Request, TokenServer};
 
 #[cfg(test)]
@@ -185,7 +185,7 @@ impl SharedBucket {
     /// The upstream answered this process with a `Retry-After`: forgets borrowed tokens, and reports it to the others
     /// unless they know.
     pub(crate) fn report_pause(&self, seconds: i64) {
-        let pause = gate::heeded(seconds);
+        let pause = gate_state::heeded(seconds);
         let until = Instant::now() + pause;
         let mut state = self.state();
         state.slots.clear();
@@ -208,7 +208,7 @@ impl SharedBucket {
     pub(crate) fn pause(&self, seconds: i64) {
         let mut state = self.state();
         state.slots.clear();
-        state.pause(Instant::now() + gate::heeded(seconds));
+        state.pause(Instant::now() + gate_state::heeded(seconds));
         self.paused.notify_one();
     }
 
@@ -249,7 +249,7 @@ impl State {
 
 /// `span` after `at`; an answer beyond all measure counts as an hour.
 fn after(at: Instant, span: Duration) -> Instant {
-    at + span.min(gate::LONGEST)
+    at + span.min(gate_state::LONGEST)
 }
 
 /// One more in the queue, for as long as this lives.

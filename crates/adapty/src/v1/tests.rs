@@ -178,7 +178,7 @@ async fn a_write_for_a_missing_profile_says_so_and_any_other_refusal_is_final() 
         (refused(400, "expires_date_error"), Class::Permanent),
         (refused(422, "validation_error"), Class::Permanent),
         (refused(500, "profile_does_not_exist"), Class::Transient),
-        (refused(403, "profile_does_not_exist"), Class::Credentials),
+        (refused(403, "profile_does_not_exist"), Class::Forbidden),
     ];
     for (reply, class) in table {
         let server = Server::start(vec![reply.clone()]).await;

@@ -1,5 +1,7 @@
 //! `parked`: lists, shows, releases and drops what needs a human.
 
+use std::collections::BTreeMap;
+
 use operator::input;
 use operator::parked::{Parked as Item, ParkedDetails};
 use operator::sentence;
@@ -18,7 +20,7 @@ pub(crate) async fn run(settings: &Settings, parked: Parked) -> Result<(), Comma
         Parked::List(asked) => {
             let account = asked.account.as_deref().map(input::account).transpose()?;
             let filter = Filter { kind: asked.kind, accounts: account.into_iter().collect(), ..Filter::default() };
-            list(&operator.parked(&filter, None).await?, &asked)
+            list(&operator.parked(&filter, None).await?, &operator.waiting().await?, &asked)
         }
         Parked::Show { id, json } => show(operator.parked_details(id).await?, json),
         Parked::Release(chosen) => changed(operator.release(which(chosen)).await?, "released"),
@@ -42,7 +44,7 @@ fn changed(count: u64, done: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn list(parked: &[Item], asked: &ParkedList) -> Result<(), CommandError> {
+fn list(parked: &[Item], waiting: &BTreeMap<String, i64>, asked: &ParkedList) -> Result<(), CommandError> {
     if asked.json {
         return output::json(&parked);
     }
@@ -56,6 +58,9 @@ fn list(parked: &[Item], asked: &ParkedList) -> Result<(), CommandError> {
         output::say(&format!("{id}  {kind}  {account}  since {at}, {ago}"));
         output::say(&format!("    {reason}"));
         output::say(&format!("    -> {hint}"));
+    }
+    for (upstream, count) in waiting {
+        output::say(&format!("accounts that wait until `{upstream}` serves again: {count} (they need nobody)"));
     }
     Ok(())
 }

@@ -16,6 +16,9 @@ pub struct Failure {
     pub code: Option<String>,
     /// Whole seconds the upstream asked to wait.
     pub retry_after: Option<i64>,
+    /// The name of the upstream, when a request to one failed: whose gate is waited for.
+    #[serde(default)]
+    pub upstream: Option<String>,
 }
 
 /// What a failure asks for.
@@ -26,17 +29,41 @@ pub enum Class {
     Transient,
     /// It will never work as it is: other 4xx.
     Permanent,
-    /// The key is wrong or was revoked: 401, 403.
+    /// The key is wrong or was revoked: 401, or a code that says so. Everything waits for the upstream's gate.
     Credentials,
+    /// This request is not allowed: 403. It may be later, like what is transient.
+    Forbidden,
     /// The object is not there: 404.
     Missing,
+    /// The upstream's gate is closed: the request was not sent, or its failure is the upstream's trouble and not its own.
+    GateClosed,
 }
 
 impl Failure {
     /// A failure without an answer, shortened by [`brief`].
     #[must_use]
     pub fn new(class: Class, what: impl Into<String>) -> Self {
-        Self { class, what: brief(what.into()), status: None, code: None, retry_after: None }
+        Self { class, what: brief(what.into()), status: None, code: None, retry_after: None, upstream: None }
+    }
+}
+
+impl Failure {
+    /// Whether it is the upstream's trouble: what failed is done when its gate opens.
+    #[must_use]
+    pub fn waits_for_gate(&self) -> bool {
+        match self.class {
+            Class::Credentials | Class::GateClosed => true,
+            Class::Transient | Class::Permanent | Class::Forbidden | Class::Missing => false,
+        }
+    }
+
+    /// Whether another try may help, now or when the gate opens.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self.class {
+            Class::Transient | Class::Forbidden | Class::Credentials | Class::GateClosed => true,
+            Class::Permanent | Class::Missing => false,
+        }
     }
 }
 

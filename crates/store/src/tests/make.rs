@@ -221,7 +221,7 @@ pub(super) async fn leased(store: &Store, id: &str) -> Claim {
 /// The end of the sync that `claim` began.
 pub(super) fn settlement(claim: &Claim, ending: SyncEnding) -> Settlement {
     let Claim { account, lease, generation, .. } = claim.clone();
-    Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), ending }
+    Settlement { account, lease, generation, results: Vec::new(), statuses: Vec::new(), waits_for: None, ending }
 }
 
 pub(super) async fn settle(store: &Store, claim: &Claim, ending: SyncEnding) -> Fenced {
@@ -239,6 +239,11 @@ pub(super) fn done_with(parked: Vec<Attention>) -> SyncEnding {
 
 pub(super) fn failed(next: Timestamp) -> SyncEnding {
     SyncEnding::Failed { due: next, error: "stripe does not answer".into(), attention: Vec::new() }
+}
+
+/// What is left waits for a gate.
+pub(super) fn waiting(due: Option<Timestamp>) -> SyncEnding {
+    SyncEnding::Waiting { due, error: "adapty does not answer".into(), attention: Vec::new() }
 }
 
 pub(super) fn attention(kind: record::AttentionKind, subject: &str) -> Attention {

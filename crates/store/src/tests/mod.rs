@@ -21,6 +21,7 @@ macro_rules! suite {
 
             mod accounts;
             mod claims;
+            mod gates;
             mod inbox;
             mod leases;
             mod ledger;

@@ -65,6 +65,7 @@ async fn an_incomplete_sync_adds_to_what_is_parked() {
         SyncEnding::Failed { due: at(60), error: "one app does not answer".into(), attention: refused_step("b") };
     assert_eq!(settle(&store, &claim, ending).await, Fenced::Written);
     assert_eq!(subjects(&store).await, ["a", "b"]);
+    pass(10);
     let claim = leased(&store, "1").await;
     assert_eq!(
         settle(&store, &claim, SyncEnding::Incomplete { due: Some(at(90)), attention: refused_step("c"), error: None })

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::make::{
     Memory, SPAN, account, attention, claim, done_with, enqueue, event, failed, intend, intent, leased, memory, now,
-    planned, record, result, settlement, user,
+    planned, record, result, settlement, user, waiting,
 };
 use crate::claim::{Capacity, Lease, Urgency};
 use crate::connection::Pool;
@@ -86,14 +86,16 @@ async fn live(store: &Memory) {
     let parked = done_with(vec![attention(AttentionKind::UnmappedPrice, "price_1")]);
     let statuses = vec![(user("u-1"), entitlement::status::Status::default())];
     store.settle(Settlement { statuses, ..settlement(&claimed, parked) }).await.unwrap();
+    let waits = waiting(Some(now()));
     let given_up = SyncEnding::GivenUp(attention(AttentionKind::SyncFailed, "x"));
-    for ending in [SyncEnding::Discarded, given_up, failed(now()), SyncEnding::Yielded { due: now() }] {
+    for ending in [SyncEnding::Discarded, given_up, failed(now()), waits, SyncEnding::Yielded { due: now() }] {
         enqueue(store, "1").await;
         let claimed = store.claim(Lease::new("b", 2), Capacity::of(8), SPAN).await.unwrap();
         for claim in &claimed.claims {
             store.settle(settlement(claim, ending.clone())).await.unwrap();
         }
     }
+    store.gate_opened("adapty").await.unwrap();
     let again = leased(store, "3").await;
     intend(store, &again, &["k4"]).await;
 }
@@ -110,6 +112,7 @@ async fn read(store: &Memory) {
     store.account_state(&account("1")).await.unwrap();
     store.event("stripe:evt_1").await.unwrap();
     store.backlog().await.unwrap();
+    store.waiting_for("adapty").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The end of a sync against triggers that came meanwhile.
 
-use super::make::{account, at, claim, claimed, done, enqueue, failed, leased, memory, pass, settle};
+use super::make::{account, at, claim, claimed, done, enqueue, leased, memory, pass, settle, waiting};
 use crate::claim::Urgency;
 use crate::record::{Fenced, SyncEnding};
 
@@ -19,7 +19,7 @@ async fn an_account_whose_sync_is_done_is_idle_until_its_next_due_time() {
 #[tokio::test]
 async fn a_settlement_that_a_trigger_has_overtaken_leaves_the_account_due() {
     let store = memory().await;
-    for ending in [done(), failed(at(3600)), SyncEnding::Yielded { due: at(3600) }] {
+    for ending in [done(), waiting(None), SyncEnding::Yielded { due: at(3600) }] {
         let first = leased(&store, "1").await;
         enqueue(&store, "1").await;
         assert_eq!(settle(&store, &first, ending).await, Fenced::Written);

@@ -81,11 +81,11 @@ fn refused(permission: &str) -> Finding {
 
 fn fault(failure: &Failure) -> Finding {
     match failure.class {
-        Class::Credentials => {
+        Class::Credentials | Class::Forbidden => {
             let remedy = "copy the key again (Developers → API keys); it may have been rolled, deleted, or cut short";
             Finding::error(area(), format!("Stripe refuses the key ({})", failure.what), remedy)
         }
-        Class::Transient | Class::Permanent | Class::Missing => {
+        Class::Transient | Class::Permanent | Class::Missing | Class::GateClosed => {
             let remedy = "see that HTTPS to `stripe.api_base` gets out of this machine, and https://status.stripe.com";
             Finding::error(area(), format!("Stripe does not answer as it should: {}", failure.what), remedy)
         }

@@ -3,6 +3,7 @@
 mod many_processes;
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -11,6 +12,8 @@ use test_server::reply::Reply;
 use test_server::server::TestServer;
 
 use super::*;
+use crate::gate_state::Reason;
+use crate::limit::LimitScope;
 
 const KEY: &str = "Api-Key secret_live_abc";
 
@@ -18,16 +21,32 @@ fn answer(head: &str) -> Reply {
     Reply::answer(head, r#"{"error_code":"some_code"}"#)
 }
 
+fn setup(base: &str) -> Setup {
+    Setup {
+        name: "adapty".into(),
+        base: base.to_owned(),
+        headers: vec![],
+        per_second: 0,
+        limit: LimitScope::Process,
+        timeout: Duration::from_secs(5),
+        probe: Call { what: "probing".to_owned(), path: "/probe".to_owned(), about: None, headers: vec![] },
+        key_codes: &["invalid_token"],
+    }
+}
+
 fn upstream(base: &str) -> Upstream {
     let headers = vec![("authorization", KEY.to_owned())];
     let timeout = Duration::from_millis(500);
-    let (name, base, limit, forbidden) = ("adapty", base.to_owned(), LimitScope::Process, Forbidden::Key);
-    let setup = Setup { name: name.into(), base, headers, per_second: 0, limit, timeout, forbidden };
-    Upstream::new(&Client::new().unwrap(), setup).unwrap()
+    Upstream::new(&Client::new().unwrap(), Setup { headers, timeout, ..setup(base) }).unwrap()
 }
 
 fn call() -> Call {
+    call_about("ann")
+}
+
+fn call_about(account: &str) -> Call {
     Call {
+        about: Some(account.to_owned()),
         what: "reading the profile".to_owned(),
         path: "/profiles/ann%40example.com/?a=1".to_owned(),
         headers: vec![],
@@ -130,70 +149,128 @@ async fn a_time_out_is_not_retried() {
     assert_eq!(server.requests().len(), 1);
 }
 
-#[tokio::test]
-async fn an_upstream_that_times_out_is_sent_nothing_for_a_few_seconds() {
-    let silence = || Reply::Silence;
-    let replies = vec![silence(), silence(), silence(), silence(), silence(), answer("200 OK")];
-    let server = TestServer::scripted(replies).await.unwrap();
-    let upstream = upstream(&server.base);
-    for _ in 0..5 {
-        assert!(upstream.get(call()).await.unwrap_err().what.contains("timed out"));
+/// Waits until the gate is open.
+async fn opened(upstream: &Upstream) {
+    let mut gate = upstream.watch_gate();
+    while gate.closed().is_some() {
+        gate.changed().await;
     }
-    let kept = upstream.get(call()).await.unwrap_err();
-    assert_eq!((kept.class, server.requests().len()), (Class::Transient, 5));
-    assert!(kept.retry_after.is_some_and(|seconds| (1..=5).contains(&seconds)), "{kept:?}");
-    assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::Unresponsive));
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(5)).await;
-    tokio::time::resume();
-    assert_eq!(upstream.get(call()).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn an_upstream_that_fails_several_accounts_is_sent_probes_alone_until_one_is_served() {
+    let outage = || answer("500 Internal Server Error");
+    let server = TestServer::scripted(vec![outage(), outage(), outage(), answer("200 OK")]).await.unwrap();
+    let upstream = upstream(&server.base);
+    for account in ["ann", "bob"] {
+        assert_eq!(upstream.get(call_about(account)).await.unwrap_err().class, Class::Transient);
+    }
+    let third = upstream.get(call_about("cid")).await.unwrap_err();
+    assert_eq!((third.class, third.upstream.as_deref()), (Class::GateClosed, Some("adapty")), "it is not its own");
+    let fourth = upstream.get(call_about("dan")).await.unwrap_err();
+    assert_eq!((fourth.class, server.requests().len()), (Class::GateClosed, 3));
+    assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::Failing));
+    opened(&upstream).await;
+    assert!(server.requests()[3].starts_with("GET /probe HTTP/1.1\r\n"), "{:?}", server.requests());
+    assert_eq!(upstream.get(call_about("dan")).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn one_account_that_always_fails_is_told_from_the_others_by_a_probe() {
+    let server = TestServer::answering(|request| {
+        let is_probe = request.starts_with("GET /probe");
+        answer(if is_probe { "404 Not Found" } else { "500 Internal Server Error" })
+    });
+    let server = server.await.unwrap();
+    let upstream = upstream(&server.base);
+    for _ in 0..9 {
+        assert_eq!(upstream.get(call()).await.unwrap_err().class, Class::Transient);
+    }
+    let is_probed = || server.requests().iter().any(|request| request.starts_with("GET /probe"));
+    while !is_probed() {
+        sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(upstream.closed(), None);
 }
 
 #[tokio::test]
-async fn a_cancelled_probe_lets_the_next_request_probe() {
-    let mut replies: Vec<Reply> = (0..6).map(|_| Reply::Silence).collect();
-    replies.push(answer("200 OK"));
-    let server = TestServer::scripted(replies).await.unwrap();
-    let upstream = upstream(&server.base);
-    for _ in 0..5 {
-        upstream.get(call()).await.unwrap_err();
-    }
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(5)).await;
-    tokio::time::resume();
-    let given_up = tokio::time::timeout(Duration::from_millis(100), upstream.get(call())).await;
-    assert!(given_up.is_err(), "it waits for an answer");
-    assert_eq!(upstream.get(call()).await.unwrap().status, 200);
-}
-
-#[tokio::test]
-async fn a_retry_after_pauses_all_clones() {
+async fn a_retry_after_closes_the_gate_of_all_clones() {
     for head in ["429 Too Many Requests\r\nretry-after: 30", "503 Service Unavailable\r\nretry-after: 30"] {
         let server = TestServer::scripted(vec![answer(head), answer("200 OK")]).await.unwrap();
         let upstream = upstream(&server.base);
         let first = upstream.get(call()).await.unwrap_err();
-        assert_eq!((first.class, first.retry_after), (Class::Transient, Some(30)));
+        assert_eq!((first.class, first.retry_after), (Class::GateClosed, Some(30)));
         let other = upstream.clone().send(Method::Post, call(), &json!({})).await.unwrap_err();
-        assert_eq!((other.class, other.retry_after, other.status), (Class::Transient, Some(30), None));
+        assert_eq!((other.class, other.retry_after, other.status), (Class::GateClosed, Some(30), None));
         assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::RetryAfter));
         assert_eq!(server.requests().len(), 1);
     }
 }
 
 #[tokio::test]
-async fn a_refused_key_is_probed_once_a_minute() {
-    let server = TestServer::scripted(vec![answer("401 Unauthorized"), answer("200 OK")]).await.unwrap();
+async fn a_refused_key_closes_the_gate_until_a_probe_is_served() {
+    let by_code = Reply::answer("403 Forbidden", r#"{"error":{"code":"invalid_token"}}"#);
+    for refusal in [answer("401 Unauthorized"), by_code] {
+        let server = TestServer::scripted(vec![refusal, answer("200 OK")]).await.unwrap();
+        let upstream = upstream(&server.base);
+        assert_eq!(upstream.get(call()).await.unwrap_err().class, Class::Credentials);
+        let kept = upstream.get(call()).await.unwrap_err();
+        assert_eq!((kept.class, kept.status, server.requests().len()), (Class::GateClosed, None, 1));
+        assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::KeyRefused));
+        opened(&upstream).await;
+        assert_eq!(upstream.get(call()).await.unwrap().status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_403_is_the_trouble_of_its_account() {
+    let server = TestServer::scripted(vec![answer("403 Forbidden"), answer("200 OK")]).await.unwrap();
     let upstream = upstream(&server.base);
-    assert_eq!(upstream.get(call()).await.unwrap_err().status, Some(401));
-    let kept = upstream.get(call()).await.unwrap_err();
-    assert_eq!((kept.class, kept.status, server.requests().len()), (Class::Credentials, None, 1));
+    let failure = upstream.get(call_about("ann")).await.unwrap_err();
+    assert_eq!((failure.class, failure.status), (Class::Forbidden, Some(403)));
+    assert_eq!(upstream.get(call_about("bob")).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_403_of_three_accounts_and_of_a_probe_is_a_refused_key() {
+    let server = TestServer::scripted(vec![answer("403 Forbidden")]).await.unwrap();
+    let upstream = upstream(&server.base);
+    for account in ["ann", "bob", "cid"] {
+        assert_eq!(upstream.get(call_about(account)).await.unwrap_err().class, Class::Forbidden);
+    }
+    let mut gate = upstream.watch_gate();
+    while gate.closed().is_none() {
+        gate.changed().await;
+    }
     assert_eq!(upstream.closed().map(|closed| closed.reason), Some(Reason::KeyRefused));
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(61)).await;
-    tokio::time::resume();
+    assert_eq!(upstream.get(call_about("ann")).await.unwrap_err().class, Class::GateClosed);
+}
+
+#[tokio::test]
+async fn of_a_hanging_upstream_few_requests_wait_and_none_longer_than_its_gate_is_open() {
+    let server = TestServer::scripted(vec![Reply::Silence]).await.unwrap();
+    let setup = Setup { timeout: Duration::from_secs(10), ..setup(&server.base) };
+    let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
+    let start = Instant::now();
+    let asked = (0..40).map(|number| {
+        let upstream = upstream.clone();
+        tokio::spawn(async move { upstream.get(call_about(&format!("u-{number}"))).await })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        assert_eq!(asked.await.unwrap().unwrap_err().class, Class::GateClosed);
+    }
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
+    assert!(server.requests().len() <= 8, "{}", server.requests().len());
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_while_others_are_served_is_sent_once_more() {
+    let server = TestServer::scripted(vec![Reply::Silence, answer("200 OK")]).await.unwrap();
+    let setup = Setup { timeout: Duration::from_secs(10), ..setup(&server.base) };
+    let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
     assert_eq!(upstream.get(call()).await.unwrap().status, 200);
-    assert_eq!(upstream.closed(), None);
+    let paths: Vec<bool> = server.requests().iter().map(|request| request.contains("/probe")).collect();
+    assert_eq!(paths, [false, true, false]);
 }
 
 #[tokio::test]
@@ -224,7 +301,8 @@ async fn what_was_never_sent_is_retried_and_its_error_says_why() {
     let base = format!("http://{}", closed.local_addr().unwrap());
     drop(closed);
     let failure = upstream(&base).send(Method::Post, call(), &json!({})).await.unwrap_err();
-    assert_eq!(failure, Failure::new(Class::Transient, "reading the profile at adapty: connection refused"));
+    let expected = Failure::new(Class::Transient, "reading the profile at adapty: connection refused");
+    assert_eq!(failure, Failure { upstream: Some("adapty".to_owned()), ..expected });
 }
 
 #[tokio::test]
@@ -256,15 +334,7 @@ async fn no_error_prints_the_key_or_the_path() {
 #[tokio::test]
 async fn the_rate_limit_holds_for_all_clones() {
     let server = TestServer::scripted(vec![answer("200 OK")]).await.unwrap();
-    let setup = Setup {
-        name: "adapty".into(),
-        base: server.base.clone(),
-        headers: vec![],
-        per_second: 4,
-        limit: LimitScope::Process,
-        timeout: Duration::from_secs(5),
-        forbidden: Forbidden::Key,
-    };
+    let setup = Setup { per_second: 4, ..setup(&server.base) };
     let upstream = Upstream::new(&Client::new().unwrap(), setup).unwrap();
     let start = Instant::now();
     for _ in 0..3 {
@@ -276,18 +346,7 @@ async fn the_rate_limit_holds_for_all_clones() {
 #[test]
 fn what_cannot_work_is_refused_when_it_is_set_up() {
     let client = Client::new().unwrap();
-    let setup = |base: &str, key: &str| {
-        let headers = vec![("authorization", key.to_owned())];
-        Setup {
-            name: "adapty".into(),
-            base: base.to_owned(),
-            headers,
-            per_second: 1,
-            limit: LimitScope::Process,
-            timeout: Duration::from_secs(1),
-            forbidden: Forbidden::Key,
-        }
-    };
+    let setup = |base: &str, key: &str| Setup { headers: vec![("authorization", key.to_owned())], ..setup(base) };
     for base in ["", "api.adapty.io", "ftp://a.b", "https://", "https://key@a.b", "https://a.b/?c", "file:///a"] {
         let fault = Upstream::new(&client, setup(base, "k")).unwrap_err();
         assert!(matches!(fault, SetupError::Base { upstream } if &*upstream == "adapty"), "{base}");

@@ -36,7 +36,7 @@ async fn check_app(settings: &Settings, app: &App) -> Vec<Finding> {
     };
     match adapty.profile(&user).await {
         Ok(_) => vec![Finding::ok(area(), format!("the key works (API {})", app.api)), levels(settings, app)],
-        Err(failure) if failure.class == Class::Credentials => {
+        Err(failure) if matches!(failure.class, Class::Credentials | Class::Forbidden) => {
             let remedy = "copy the app's secret key again (App settings → General); it begins with `secret_`";
             vec![Finding::error(area(), format!("Adapty refuses the key ({})", failure.what), remedy)]
         }

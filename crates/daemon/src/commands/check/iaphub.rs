@@ -27,7 +27,7 @@ pub(super) async fn check(settings: &Settings) -> Vec<Finding> {
     };
     match iaphub.store_purchases(&nobody, clock::now(), Duration::ZERO).await {
         Ok(_) => [vec![Finding::ok(area(), "the key works")], written(of)].concat(),
-        Err(failure) if failure.class == Class::Credentials => {
+        Err(failure) if matches!(failure.class, Class::Credentials | Class::Forbidden) => {
             let remedy = "copy the server key again; the client key does not do";
             vec![Finding::error(area(), format!("IAPHUB refuses the key ({})", failure.what), remedy)]
         }

@@ -27,6 +27,7 @@ mod liveness;
 mod module_graph;
 mod one_time_purchases;
 mod other_stores;
+mod outages;
 mod overload;
 mod overrides;
 mod process;

@@ -4,6 +4,7 @@ mod backfill;
 mod buyers;
 mod database_crash;
 mod first_start;
+mod gates;
 mod killed_processes;
 mod outcome;
 mod rate_limits;

@@ -21,6 +21,7 @@ mod identity;
 mod liveness;
 mod one_time_purchases;
 mod other_stores;
+mod outages;
 mod postgres_outages;
 mod process;
 mod purchase;

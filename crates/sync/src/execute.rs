@@ -161,20 +161,17 @@ impl Controller {
         self.record(to, step, answer, so_far)
     }
 
-    /// Sends one step; makes the profile first when the destination does not know the user.
+    /// Sends one step while the lease stands. Whoever waits for the rate limit may sleep past it, and another sends it then:
+    /// so whether it stands is asked first whenever there is something new.
     async fn answer(&self, to: Recipient<'_>, profile: &Profile, planned: &PlannedStep) -> Answer {
-        let request = self.request(to, profile, &planned.step);
-        match to.target.slot_is_limited() {
-            false => request.await,
-            true => tokio::select! {
-                biased;
-                // a slow destination may let it wait for longer than the lease stands: then another sends it
-                () = self.lease_is_lost(to.claim) => Answer::LeaseLost,
-                answer = request => answer,
-            },
+        tokio::select! {
+            biased;
+            () = self.lease_is_lost(to.claim) => Answer::LeaseLost,
+            answer = self.request(to, profile, &planned.step) => answer,
         }
     }
 
+    /// Sends one step; makes the profile first when the destination does not know the user.
     async fn request(&self, to: Recipient<'_>, profile: &Profile, step: &Step) -> Answer {
         let Recipient { target, claim, user } = to;
         // asked right before each request, since each answer may have been slept through

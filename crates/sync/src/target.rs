@@ -74,14 +74,6 @@ impl Target {
         Self { destination: self.destination.with_rate_share(percent), rules: self.rules.clone(), slots }
     }
 
-    /// Whether it is slow by its own limits.
-    pub(crate) fn slot_is_limited(&self) -> bool {
-        match self.slots {
-            Slots::Unlimited => false,
-            Slots::Limited(_) | Slots::Bulk(_) => true,
-        }
-    }
-
     /// `None` when too many write to it now.
     pub(crate) async fn slot(&self) -> Option<Slot<'_>> {
         match &self.slots {

@@ -75,8 +75,8 @@ async fn a_worker_that_slept_between_two_grants_does_not_send_the_second() {
     let both = [("price_premium", "premium"), ("price_gold", "gold")];
     let night = Night::begins(&both, When::Asking("POST", "/grant/")).await;
     night.passes().await;
-    // the second grant is intended with the result of the first, under the lease that it has lost
-    night.ends(Until::Lost).await;
+    // it wakes in its wait for the answer to the first, and finds the lease gone before it reads that
+    night.ends(Until::Unsettled).await;
 }
 
 /// When a worker falls asleep.

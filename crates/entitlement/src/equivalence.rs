@@ -1,7 +1,7 @@
 //! Whether what was sent, what is wanted and what is shown are the same: the five answers, in one place.
 
 use crate::model::content::Content;
-use crate::model::profile::ActualLevel;
+use crate::model::profile::{ActualLevel, StoreSubscription};
 use crate::model::sale::Sale;
 use crate::model::step::{GrantAccess, ReportSale, Step};
 use crate::model::until::Until;
@@ -77,8 +77,11 @@ pub(crate) fn shows(actual: &ActualLevel, given: Given<'_>) -> bool {
     actual.until.is_same_second(given.until) && (names_no_sale || is_its_sale)
 }
 
-/// Whether `actual` comes from `given`, or from another sale of its chain.
-pub(crate) fn comes_from(actual: &ActualLevel, given: Given<'_>) -> bool {
+/// Whether `actual` comes from `given`, or from another sale of its chain; `sold` is what the profile lists of stores.
+pub(crate) fn comes_from(actual: &ActualLevel, given: Given<'_>, sold: &[StoreSubscription]) -> bool {
+    if is_given_beside(actual, given, sold) {
+        return true;
+    }
     if actual.is_bare() {
         // the grants of others end elsewhere
         let was_granted_beside = match given.by {
@@ -94,6 +97,14 @@ pub(crate) fn comes_from(actual: &ActualLevel, given: Given<'_>) -> bool {
         (None, Some(id)) => given.sale.has_id(id) || given.sale.has_original_id(id),
         (None, None) => given.by != By::BareGrant && actual.store.as_deref() == Some(given.store),
     }
+}
+
+/// What was granted beside the right of another store is shown under that store's ids, and with our end, which is not the
+/// one of the store's subscription.
+fn is_given_beside(actual: &ActualLevel, given: Given<'_>, sold: &[StoreSubscription]) -> bool {
+    let has_our_end = given.by == By::BareGrant && actual.until.is_same_second(given.until);
+    let mut shown = sold.iter().filter(|sold| sold.is_shown_by(actual));
+    has_our_end && shown.any(|sold| !sold.until.is_same_second(actual.until))
 }
 
 /// The status counts only where both have one.

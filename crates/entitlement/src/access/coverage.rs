@@ -109,18 +109,25 @@ fn awaiting(subscription: &Subscription, item: &Item, invoice: &Invoice, policy:
         return Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice: invoice.id.clone() });
     }
     if invoice.is_processing {
-        return processing(subscription, item, invoice, policy);
+        return processing(subscription, paid_through(subscription, item, policy), item, invoice, policy);
     }
     let paid_end = paid_through(subscription, item, policy);
     let because = Reason::AwaitingPayment { chain, invoice: invoice.id.clone(), paid_end };
     Coverage::to(after(paid_end, policy.slack()), true, because)
 }
 
-/// The payment of a renewal is on its way: a bank debit takes days. It covers no more than the period it pays for.
-fn processing(subscription: &Subscription, item: &Item, invoice: &Invoice, policy: &Policy) -> Coverage {
-    let until = after(paid_through(subscription, item, policy), policy.processing()).min(item.period.end);
+/// The payment of what is unpaid `since` then is on its way: a bank debit takes days. It covers no more than the period.
+pub(crate) fn processing(
+    subscription: &Subscription,
+    since: Timestamp,
+    item: &Item,
+    invoice: &Invoice,
+    policy: &Policy,
+) -> Coverage {
+    let until = after(since, policy.processing()).min(item.period.end);
     let (chain, invoice) = (subscription.id.clone(), invoice.id.clone());
-    Coverage::to(until, renews(subscription, item.period.end), Reason::Processing { chain, invoice, until })
+    let because = Reason::Processing { chain, invoice, until };
+    limited(Coverage::to(until, renews(subscription, item.period.end), because), subscription.cancel_at)
 }
 
 /// A pause of the collection closed the invoice of the running term, or left it as a draft: nobody is to pay it.
@@ -167,7 +174,7 @@ fn past_due(subscription: &Subscription, item: &Item, policy: &Policy) -> Covera
             Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice })
         }
         InvoiceStatus::Draft | InvoiceStatus::Open if invoice.is_processing => {
-            processing(subscription, item, invoice, policy)
+            processing(subscription, paid_through(subscription, item, policy), item, invoice, policy)
         }
         InvoiceStatus::Draft | InvoiceStatus::Open => {
             grace(subscription, paid_through(subscription, item, policy), item, policy)

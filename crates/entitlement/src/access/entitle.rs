@@ -79,25 +79,41 @@ fn add_subscription(
     }
     for item in sorted(&subscription.items, |item| &item.id) {
         let coverage = coverage(subscription, item, &rules.policy, refunds, now);
-        match rules.catalog.of(&item.price, &item.product) {
-            Mapped::Gives(offerings) => {
-                expected.alarms.extend(alarm(&coverage, subscription, item, refunds));
-                Sold { subscription, item, offerings: &offerings, rules }.add(&coverage, expected);
-            }
-            Mapped::Ignored => {}
-            Mapped::Unmapped => add_unmapped(subscription, item, &coverage, now, expected),
-        }
+        expected.alarms.extend(alarm(&coverage, subscription, item, rules, refunds));
+        add_item(subscription, item, &coverage, rules, now, expected);
     }
     for (item, coverage) in price_change::kept(subscription, rules, refunds) {
-        if let Mapped::Gives(offerings) = rules.catalog.of(&item.price, &item.product) {
-            Sold { subscription, item: &item, offerings: &offerings, rules }.add(&coverage, expected);
-        }
+        add_item(subscription, &item, &coverage, rules, now, expected);
     }
 }
 
-/// What an operator should know of the money behind an item that is covered.
-fn alarm(covered: &Coverage, subscription: &Subscription, item: &Item, refunds: &Refunds) -> Option<Reason> {
-    match (covered, money_back(subscription, item, refunds)) {
+fn add_item(
+    subscription: &Subscription,
+    item: &Item,
+    coverage: &Coverage,
+    rules: &Rules,
+    now: Timestamp,
+    expected: &mut Expected,
+) {
+    match rules.catalog.of(&item.price, &item.product) {
+        Mapped::Gives(offerings) => {
+            Sold { subscription, item, offerings: &offerings, rules }.add(coverage, expected);
+        }
+        Mapped::Ignored => {}
+        Mapped::Unmapped => add_unmapped(subscription, item, coverage, now, expected),
+    }
+}
+
+/// What an operator should know of the money behind an item that is covered, and that gives something.
+fn alarm(
+    coverage: &Coverage,
+    subscription: &Subscription,
+    item: &Item,
+    rules: &Rules,
+    refunds: &Refunds,
+) -> Option<Reason> {
+    let Mapped::Gives(_) = rules.catalog.of(&item.price, &item.product) else { return None };
+    match (coverage, money_back(subscription, item, refunds)) {
         (Coverage::Until(..), Effect::StandsBut(because)) => Some(because.clone()),
         _ => None,
     }
@@ -116,12 +132,15 @@ impl Sold<'_> {
     /// Adds what each of the offerings gives, or why it gives nothing.
     fn add(&self, coverage: &Coverage, expected: &mut Expected) {
         for offering in self.offerings {
-            let coverage = price_change::unpaid_change(self.subscription, self.item, &offering.level, self.rules)
-                .filter(|_| matches!(coverage, Coverage::Until(..)))
-                .unwrap_or_else(|| coverage.clone());
-            match &coverage {
+            let unpaid_change = self.unpaid_change(offering, coverage);
+            match unpaid_change.as_ref().unwrap_or(coverage) {
                 Coverage::Until(covered, because) => {
-                    expected.entitlements.push(self.entitlement(offering, *covered, because));
+                    let mut right = self.entitlement(offering, *covered, because);
+                    if unpaid_change.is_some() && self.rules.protocol.reports_sales() {
+                        // what has no price is reported as no sale
+                        right.sale.price = None;
+                    }
+                    expected.entitlements.push(right);
                 }
                 Coverage::Nothing(refund, because) => {
                     expected.withheld.push(self.withheld(offering, *refund, because));
@@ -133,6 +152,12 @@ impl Sold<'_> {
                 }),
             }
         }
+    }
+
+    /// What a change of the price leaves of `coverage`, where it is billed and not paid.
+    fn unpaid_change(&self, offering: &Offering, coverage: &Coverage) -> Option<Coverage> {
+        let Coverage::Until(..) = coverage else { return None };
+        price_change::unpaid_change(self.subscription, self.item, &offering.level, self.rules)
     }
 
     fn entitlement(&self, offering: &Offering, covered: Covered, because: &Reason) -> Entitlement {
@@ -150,13 +175,10 @@ impl Sold<'_> {
     fn sale(&self, offering: &Offering, covered: Covered) -> Sale {
         let sale = sale_of::item(self.subscription, self.item, offering, self.rules);
         let sale = self.charged_once(sale, offering);
-        if !self.rules.protocol.reports_sales() {
-            return sale;
+        match self.rules.protocol.reports_sales() {
+            true => sale_status::of_item(sale, self.subscription, self.item, covered),
+            false => sale,
         }
-        // of a change of price that is not paid there is no sale yet
-        let is_unpaid_change = covered.unpaid_since.is_some_and(|since| since > self.item.period.start);
-        let price = sale.price.clone().filter(|_| !is_unpaid_change);
-        sale_status::of_item(Sale { price, ..sale }, self.subscription, self.item, covered)
     }
 
     fn withheld(&self, offering: &Offering, refund: Refund, because: &Reason) -> Withheld {
@@ -188,18 +210,10 @@ fn add_unmapped(
     now: Timestamp,
     expected: &mut Expected,
 ) {
-    if let Coverage::Until(covered, _) = coverage
-        && covered.until > now
-    {
-        expected.changes_by(covered.until);
-    }
-    let may_give = match coverage {
-        Coverage::Until(covered, _) => covered.until > now,
-        Coverage::Nothing(refund, _) => *refund == Refund::Yes,
-        Coverage::Unknown(_) => true,
-    };
-    if !may_give {
-        return;
+    match coverage {
+        Coverage::Until(covered, _) if covered.until > now => expected.changes_by(covered.until),
+        Coverage::Nothing(Refund::Yes, _) | Coverage::Unknown(_) => {}
+        Coverage::Until(..) | Coverage::Nothing(Refund::No, _) => return,
     }
     let chain = subscription.id.clone();
     let because =

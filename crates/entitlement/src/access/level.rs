@@ -113,23 +113,19 @@ impl<'a> Level<'a> {
     /// What the profile shows of ours, or else the newest on the chain that it shows.
     pub(crate) fn actual_of_ours(&self) -> Option<Given<'a>> {
         let actual = self.actual?;
-        let of_chain: Vec<_> = self.given().into_iter().rev().filter(|given| self.comes_from(actual, *given)).collect();
+        let of_chain: Vec<_> = self
+            .given()
+            .into_iter()
+            .rev()
+            .filter(|given| comes_from(actual, *given, &self.case.profile.sold))
+            .collect();
         let shown = of_chain.iter().find(|given| shows(actual, **given));
         shown.or(of_chain.first()).copied()
     }
 
     /// Whether the profile shows a right of ours.
     pub(crate) fn is_ours(&self, actual: &ActualLevel) -> bool {
-        self.given().into_iter().any(|given| self.comes_from(actual, given))
-    }
-
-    /// Whether `actual` comes from `given`. What was granted beside the right of another store is shown under that store's
-    /// ids, and with our end, which is not the one of the store's subscription.
-    pub(crate) fn comes_from(&self, actual: &ActualLevel, given: Given<'_>) -> bool {
-        let has_our_end = given.by == By::BareGrant && actual.until.is_same_second(given.until);
-        let mut sold = self.case.profile.sold.iter().filter(|sold| sold.is_shown_by(actual));
-        let ends_elsewhere = sold.any(|sold| !sold.until.is_same_second(actual.until));
-        comes_from(actual, given) || (has_our_end && ends_elsewhere)
+        self.given().into_iter().any(|given| comes_from(actual, given, &self.case.profile.sold))
     }
 
     /// The grant of `entry`, when it runs and was accepted so recently that the profile may lag behind it. One whose

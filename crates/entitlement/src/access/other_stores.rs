@@ -4,7 +4,7 @@ use chrono::Duration;
 
 use crate::access::level::Level;
 use crate::case::Case;
-use crate::equivalence::Given;
+use crate::equivalence::{Given, comes_from};
 use crate::model::clock::{Timestamp, after};
 use crate::model::expected::{Entitlement, Expected};
 use crate::model::mode::Mode;
@@ -27,7 +27,7 @@ pub(crate) fn store_of(actual: &ActualLevel) -> String {
 /// A right that is not ours and lasts at least as long as `grant` needs nothing from us.
 pub(crate) fn lasts_longer(level: &Level<'_>, grant: &GrantAccess) -> Option<Reason> {
     let actual = level.actual?;
-    let is_ours = level.comes_from(actual, Given::by_grant(grant)) || level.is_ours(actual);
+    let is_ours = comes_from(actual, Given::by_grant(grant), &level.case.profile.sold) || level.is_ours(actual);
     if is_ours || actual.until < grant.until {
         return None;
     }
@@ -80,15 +80,18 @@ fn may_hide(actual: &ActualLevel, hidden: &StoreSubscription, case: &Case) -> bo
     !is_elsewhere && actual.until >= hidden.until
 }
 
-/// The subscription of another store that pays for a level of ours as well, and that taking ours would destroy: one that no
-/// level shows, since ours stands in front of it, or one whose ids the level shows with the end of ours. The profile does
-/// not say which level a hidden one opens: each that may hide it is left to it.
+/// The subscription of another store that pays for a level of ours as well, and that taking ours would destroy. The profile
+/// does not say which level it opens: each of ours that lasts as long is left to it, unless another level shows it.
 pub(crate) fn behind_ours<'a>(level: &Level<'a>) -> Option<&'a StoreSubscription> {
     let (case, actual) = (level.case, level.actual?);
-    let is_behind = |sold: &&StoreSubscription| {
-        is_paid(sold, case) && sold.until <= actual.until && (sold.is_shown_by(actual) || is_hidden(sold, case))
-    };
-    case.profile.sold.iter().filter(is_behind).max_by_key(|sold| sold.until)
+    let lasts = case.profile.sold.iter().filter(|sold| is_paid(sold, case) && sold.until <= actual.until);
+    lasts.filter(|sold| !is_of_another_level(level, sold)).max_by_key(|sold| sold.until)
+}
+
+/// Whether another level shows `sold` with its own end; with an end of ours it may open either.
+fn is_of_another_level(level: &Level<'_>, sold: &StoreSubscription) -> bool {
+    let mut others = level.case.profile.levels.iter().filter(|actual| actual.level != *level.name);
+    others.any(|actual| sold.is_shown_by(actual) && actual.until.is_same_second(sold.until))
 }
 
 /// Adds to `plan` a sync at the end of each right that another store may renew, since it renews without a trigger here.

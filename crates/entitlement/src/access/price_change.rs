@@ -2,17 +2,16 @@
 //!
 //! A change that bills nothing is as it stands: whoever sells asked for no money.
 
-use crate::access::coverage::{Coverage, grace, limited};
+use crate::access::coverage::{Coverage, grace, limited, processing};
 use crate::access::running_invoice::{RunningInvoice, bills, is_unpaid, running_invoice};
 use crate::model::access_level::AccessLevel;
 use crate::model::billing::{Invoice, InvoiceReason, InvoiceStatus, Item, Line, Status, Subscription};
 use crate::model::catalog::{Catalog, Mapped};
-use crate::model::clock::{Timestamp, after};
+use crate::model::clock::Timestamp;
 use crate::model::expected::Refund;
 use crate::model::reason::Reason;
 use crate::model::rules::Rules;
 use crate::sales::refund::{Effect, Refunds};
-use crate::sales::sale_status::Covered;
 
 /// What `item` gives of `level` after a change of its price that is billed and not paid; `None` where there is no such
 /// change, or the level is paid for at its former price as well.
@@ -27,25 +26,25 @@ pub(crate) fn unpaid_change(
     }
     let changes =
         changes(subscription, rules).flat_map(|invoice| invoice.lines.iter().map(move |line| (invoice, line)));
-    let charges =
-        changes.filter(|(_, line)| is_charge(line) && is_of(line, item) && gives(line, level, &rules.catalog));
+    let charges = changes
+        .filter(|(_, line)| is_charge(line) && is_of(line, item) && gives(line, level, &rules.catalog) == Some(true));
     let (invoice, line) = charges.max_by_key(|(invoice, _)| (invoice.created, &invoice.id))?;
     let since = line.period.map_or(invoice.created, |period| period.start).max(item.period.start);
     if is_paid_at(subscription, level, since, &rules.catalog) {
         return None;
     }
-    let (chain, policy) = (subscription.id.clone(), &rules.policy);
-    let not_paid = |invoice: &Invoice| Reason::InvoiceNotPaid { chain: chain.clone(), invoice: invoice.id.clone() };
-    Some(match &invoice.status {
+    let policy = &rules.policy;
+    match &invoice.status {
         InvoiceStatus::Draft | InvoiceStatus::Open if invoice.is_processing => {
-            let until = after(since, policy.processing()).min(item.period.end);
-            let because = Reason::Processing { chain, invoice: invoice.id.clone(), until };
-            Coverage::Until(Covered { until, renews: true, unpaid_since: Some(since) }, because)
+            Some(processing(subscription, since, item, invoice, policy))
         }
-        InvoiceStatus::Draft | InvoiceStatus::Open => grace(subscription, since, item, policy),
-        InvoiceStatus::Void | InvoiceStatus::Uncollectible => Coverage::Nothing(Refund::No, not_paid(invoice)),
-        InvoiceStatus::Paid | InvoiceStatus::Unknown(_) => return None,
-    })
+        InvoiceStatus::Draft | InvoiceStatus::Open => Some(grace(subscription, since, item, policy)),
+        InvoiceStatus::Void | InvoiceStatus::Uncollectible => {
+            let (chain, invoice) = (subscription.id.clone(), invoice.id.clone());
+            Some(Coverage::Nothing(Refund::No, Reason::InvoiceNotPaid { chain, invoice }))
+        }
+        InvoiceStatus::Paid | InvoiceStatus::Unknown(_) => None,
+    }
 }
 
 /// What was paid for and is credited by a change that is not paid, and so still stands: as an item of its own, covered to
@@ -108,7 +107,7 @@ fn is_paid_at(subscription: &Subscription, level: &AccessLevel, at: Timestamp, c
     if paid.any(|invoice| invoice.lines.is_empty()) {
         return true;
     }
-    let mut charges = paid_lines(subscription).filter(|(_, line)| gives(line, level, catalog));
+    let mut charges = paid_lines(subscription).filter(|(_, line)| gives(line, level, catalog) != Some(false));
     charges.any(|(_, line)| line.period.is_none_or(|period| period.start <= at && period.end > at))
 }
 
@@ -151,13 +150,14 @@ fn kept_item(
     Some((item, limited(coverage, subscription.cancel_at)))
 }
 
-/// Whether the price of `line` gives `level`; one that is not known may.
-fn gives(line: &Line, level: &AccessLevel, catalog: &Catalog) -> bool {
-    let Some(price) = &line.price else { return true };
-    match catalog.of(price, line.product.as_deref().unwrap_or_default()) {
+/// Whether the price of `line` gives `level`; `None` where the line does not say its price.
+fn gives(line: &Line, level: &AccessLevel, catalog: &Catalog) -> Option<bool> {
+    let price = line.price.as_ref()?;
+    Some(match catalog.of(price, line.product.as_deref().unwrap_or_default()) {
         Mapped::Gives(offerings) => offerings.iter().any(|offering| offering.level == *level),
+        // what nobody lists was granted nothing for
         Mapped::Ignored | Mapped::Unmapped => false,
-    }
+    })
 }
 
 fn is_charge(line: &Line) -> bool {

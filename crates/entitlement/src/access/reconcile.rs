@@ -116,6 +116,8 @@ fn add_grant(
     access: &mut Access,
 ) -> Option<AccessLevel> {
     let enqueued = add(decided, Step::GrantAccess(grant.clone()), because, plan);
+    // of what is left to another store nothing expected says when it ends
+    grant.until.at().into_iter().for_each(|at| plan.sync_again_by(at));
     finish(decided, Some(enqueued.key()), plan);
     match enqueued {
         Enqueued::Due(planned) => {

@@ -7,6 +7,7 @@ use crate::model::expected::{Refund, RefundedSale};
 use crate::model::reason::Reason;
 use crate::model::rules::{Choice, Policy};
 use crate::sales::sale_of;
+use crate::sorted::sorted;
 
 /// What became of the money of each payment, by chain and payment.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +62,8 @@ impl Refunds {
     pub fn sales(&self, billing: &Billing) -> Vec<RefundedSale> {
         let mut sales = Vec::new();
         for subscription in &billing.subscriptions {
-            for invoice in subscription.invoices.iter().filter(|invoice| invoice.status == InvoiceStatus::Paid) {
+            let invoices = sorted(&subscription.invoices, |invoice| &invoice.id);
+            for invoice in invoices.into_iter().filter(|invoice| invoice.status == InvoiceStatus::Paid) {
                 let id = sale_of::transaction_id(subscription, invoice);
                 sales.extend(refunded_sale(&subscription.id, &id, self.of_invoice(subscription, invoice)));
             }
@@ -69,8 +71,7 @@ impl Refunds {
         for purchase in &billing.purchases {
             sales.extend(refunded_sale(&purchase.id, &purchase.id, self.of_purchase(purchase)));
         }
-        // two payments of one id: that of the smaller reason, so that the order of what is read does not matter
-        sales.sort_by_cached_key(|sale| (sale.chain.clone(), sale.id.clone(), sale.because.sentence()));
+        sales.sort_by(|one, other| (&one.chain, &one.id).cmp(&(&other.chain, &other.id)));
         sales.dedup_by(|one, other| (&one.chain, &one.id) == (&other.chain, &other.id));
         sales
     }

@@ -105,15 +105,17 @@ impl Reported {
         let Some(status) = &sale.status else { return sale.clone() };
         let is_of_chain = |of: &&Sale| (&of.original, &of.product) == (&sale.original, &sale.product);
         let of_chain: Vec<&Sale> = self.sales.iter().rev().filter(is_of_chain).collect();
-        let under_ids = of_chain.iter().filter(|of| of.id == sale.id).map(|of| (of.reported_ids(), &of.status));
-        let mut reported = under_ids.clone();
-        if reported.any(|(ids, status_then)| status_then.is_some() && ids.id == status.id) {
+        let mut own = of_chain.iter().filter(|of| of.id == sale.id);
+        let mut with_status = own.clone().filter_map(|of| of.status.as_ref());
+        if with_status.any(|reported| reported.id == status.id) {
             return sale.clone();
         }
-        let mut kept = under_ids.map(|(ids, _)| ids).take(1).filter(|ids| is_own(&ids.id, right, expected));
-        let mut continued = of_chain.iter().filter_map(|of| continued(sale, of)).take(1);
-        let ids = kept.next().or_else(|| continued.find(|ids| is_free(&ids.id, right, expected)));
-        ids.map_or_else(|| sale.clone(), |ids| sale.clone().reported_as(ids))
+        let kept = own.next().map(|of| of.reported_ids()).filter(|ids| is_own(&ids.id, right, expected));
+        let next = of_chain.iter().find_map(|of| continued(sale, of)).filter(|ids| is_free(&ids.id, right, expected));
+        match kept.or(next) {
+            Some(ids) => sale.clone().reported_as(ids),
+            None => sale.clone(),
+        }
     }
 
     fn add(&mut self, entry: &Entry, plan: &Plan) {

@@ -23,7 +23,7 @@ use crate::model::ledger::State;
 use crate::model::mode::Mode;
 use crate::model::overrides::{Block, Overrides, PromotionalGrant};
 use crate::model::plan::Plan;
-use crate::model::profile::Profile;
+use crate::model::profile::{ActualLevel, Profile, StoreSubscription};
 use crate::model::rules::{Choice, Policy, Protocol, Rules, TestClocks, Unpaid};
 use crate::model::until::Until;
 
@@ -255,6 +255,14 @@ fn live_through(case: &mut Case, past: Past) {
     }
 }
 
+fn sold_by_app_store(sandbox: bool) -> StoreSubscription {
+    StoreSubscription { store: "app_store".into(), product: "ios".into(), until: Until::At(day(50)), sandbox }
+}
+
+fn under_app_store(shown: &mut ActualLevel) {
+    *shown = foreign(&shown.level.0, shown.until);
+}
+
 fn change_profile(profile: &mut Profile, how: u8) {
     match how {
         0 => profile.levels.clear(),
@@ -265,6 +273,12 @@ fn change_profile(profile: &mut Profile, how: u8) {
         }),
         4 => profile.levels = vec![foreign("gold", Until::Lifetime)],
         5 => *profile = Profile::absent(user()),
+        // another store is paid behind what we granted, hidden or under its ids
+        6 | 7 => profile.sold = [false, true].map(sold_by_app_store).into(),
+        8 => {
+            profile.sold = [false, true].map(sold_by_app_store).into();
+            profile.levels.iter_mut().for_each(under_app_store);
+        }
         _ => {}
     }
     let mut seen = vec![level("never")];

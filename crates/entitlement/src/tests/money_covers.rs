@@ -110,10 +110,47 @@ fn an_unpaid_upgrade_is_reported_as_no_sale() {
         let mut before = of(day(3), [first_month()]);
         before.rules.protocol = Protocol::SalesAndAccess;
         let case = later(before, day(11), [failed]);
-        let sent = steps(&case);
-        assert!(sent.iter().any(|step| step.starts_with("grant gold until 2026-01-14")), "{style:?}: {sent:?}");
-        assert!(!sent.iter().any(|step| step.starts_with("report in_2")), "{style:?}: {sent:?}");
-        assert!(!sent.iter().any(|step| step.starts_with("revoke")), "{style:?}: {sent:?}");
+        let sent = execute(&mut case.clone());
+        let reports = sent.iter().filter_map(|planned| match &planned.step {
+            Step::ReportSale(report) => Some((report.sale.product.as_str(), report.sale.price.as_ref()?.minor)),
+            Step::GrantAccess(_) | Step::RevokeAccess(_) | Step::SetAttributes(_) => None,
+        });
+        assert_eq!(reports.collect::<Vec<_>>(), [("prod_month", 999)], "{style:?}: that it renews no more");
+        let access = steps(&case).into_iter().filter(|step| !step.starts_with("report"));
+        let granted =
+            ["grant gold until 2026-01-14T00:00:00Z by sub_1", "grant premium until 2026-01-31T00:00:00Z by sub_1"];
+        assert_eq!(access.collect::<Vec<_>>(), granted, "{style:?}");
+    }
+}
+
+#[test]
+fn a_change_whose_payment_is_processing_is_held_for_processing_grace() {
+    for style in STYLES {
+        let mut sub = changed(style, "month", "gold", InvoiceStatus::Open);
+        sub.invoices[1].is_processing = true;
+        let case = of(day(11), [sub]);
+        assert_eq!(levels(&case), named([("gold", day(17)), ("premium", day(30))]), "{style:?}");
+        assert!(!decide(&case).expected.entitlements[0].in_grace, "nothing failed");
+    }
+}
+
+#[test]
+fn a_line_that_does_not_say_its_price_shortens_nothing() {
+    let mut sub = changed(Style::Swap, "month", "gold", InvoiceStatus::Open);
+    sub.invoices[1].lines[1].price = None;
+    assert_eq!(levels(&of(day(11), [sub])), named([("gold", day(30) + hours(2)), ("premium", day(30))]));
+}
+
+#[test]
+fn what_was_granted_for_a_price_that_is_listed_no_more_is_held_while_its_change_is_not_paid() {
+    for style in STYLES {
+        let mut case = of(day(3), [first_month()]);
+        carry_out(&mut case);
+        case.rules.catalog.0.retain(|listed| *listed != offering("month", "premium", None));
+        case.now = day(14);
+        let failed = Subscription { status: Status::PastDue, ..changed(style, "month", "gold", InvoiceStatus::Open) };
+        case.billing.subscriptions = vec![failed];
+        assert_eq!(steps(&case), [""; 0], "{style:?}");
     }
 }
 

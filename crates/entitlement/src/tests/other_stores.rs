@@ -148,9 +148,8 @@ fn granted_over(protocol: Protocol, shown: fn(&mut ActualLevel)) -> Case {
     case
 }
 
-fn under_the_stores_ids(level: &mut ActualLevel) {
-    let store = foreign("premium", level.until);
-    *level = ActualLevel { until: level.until, ..store };
+fn under_the_stores_ids(shown: &mut ActualLevel) {
+    *shown = foreign(&shown.level.0, shown.until);
 }
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::AccessWithSale, Protocol::SalesAndAccess, Protocol::AccessOnly];
@@ -210,4 +209,27 @@ fn a_store_that_is_not_paid_any_more_keeps_nothing() {
 
 fn ended(sub: Subscription) -> Subscription {
     Subscription { status: Status::Canceled, ended_at: Some(day(4)), ..sub }
+}
+
+#[test]
+fn what_is_left_to_another_store_is_synced_when_that_ends() {
+    let case = take(granted_over(Protocol::AccessWithSale, |_| {}), [refunded_month()]);
+    assert_eq!(decide(&case).sync_again_at, Some(day(20)));
+}
+
+#[test]
+fn two_levels_of_ours_under_one_stores_ids_are_both_left_to_it() {
+    let mut case = granted_over(Protocol::SalesAndAccess, |_| {});
+    let mut gold = sub("sub_2", "gold", period(0, 30));
+    let paid = invoice("in_2", InvoiceReason::SubscriptionCreate, InvoiceStatus::Paid, "gold", period(0, 30));
+    gold.invoices.push(paid);
+    case.billing.subscriptions.push(gold);
+    carry_out(&mut case);
+    case.profile.levels.iter_mut().for_each(under_the_stores_ids);
+    case.now = day(5);
+    let mut case = take(case, []);
+    carry_out(&mut case);
+    for name in ["premium", "gold"] {
+        assert_eq!(case.profile.level(&level(name)).unwrap().until, Until::At(day(20)), "{name}");
+    }
 }

@@ -4,7 +4,10 @@
 //! over, by version and checksum. It is left as it is, so that a program of before can still start.
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
-use sqlx::{AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, PgConnection, Postgres, Row as _,
+    Sqlite, SqliteConnection, Type,
+};
 
 use crate::error::OpenError;
 
@@ -35,26 +38,30 @@ type Applied = (i64, Vec<u8>);
 
 /// Makes our table where there is none, and fills it with what `migrator` applied under the driver's name.
 pub(crate) async fn prepare_sqlite(on: &mut SqliteConnection, migrator: &Migrator) -> Result<(), OpenError> {
-    on.ensure_migrations_table(TABLE).await.map_err(OpenError::Migrate)?;
-    let is_empty = on.list_applied_migrations(TABLE).await.map_err(OpenError::Migrate)?.is_empty();
-    let columns: i64 = sqlx::query_scalar(ON_SQLITE).fetch_one(&mut *on).await.map_err(failed)?;
-    if !is_empty || columns < COLUMNS {
-        return Ok(());
-    }
-    let rows = sqlx::query(READ).bind(MOST_NUMBERED).fetch_all(&mut *on).await.map_err(failed)?;
-    // what cannot be read as such is another program's
-    let applied = rows.iter().filter_map(|row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?))).collect();
-    for version in ours(applied, migrator)? {
-        sqlx::query(AssertSqlSafe(copy())).bind(version).execute(&mut *on).await.map_err(failed)?;
-    }
-    Ok(())
+    prepare::<Sqlite>(on, ON_SQLITE, migrator).await
 }
 
 /// The same on PostgreSQL; to be called in a transaction, under the lock of migrations.
 pub(crate) async fn prepare_postgres(on: &mut PgConnection, migrator: &Migrator) -> Result<(), OpenError> {
+    prepare::<Postgres>(on, ON_POSTGRES, migrator).await
+}
+
+async fn prepare<DB: Database>(
+    on: &mut DB::Connection,
+    columns: &'static str,
+    migrator: &Migrator,
+) -> Result<(), OpenError>
+where
+    DB::Connection: Migrate,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    DB::Arguments: IntoArguments<DB>,
+    for<'q> i64: Encode<'q, DB> + Decode<'q, DB> + Type<DB>,
+    for<'q> Vec<u8>: Decode<'q, DB> + Type<DB>,
+    usize: ColumnIndex<DB::Row>,
+{
     on.ensure_migrations_table(TABLE).await.map_err(OpenError::Migrate)?;
     let is_empty = on.list_applied_migrations(TABLE).await.map_err(OpenError::Migrate)?.is_empty();
-    let columns: i64 = sqlx::query_scalar(ON_POSTGRES).fetch_one(&mut *on).await.map_err(failed)?;
+    let columns: i64 = sqlx::query_scalar(columns).fetch_one(&mut *on).await.map_err(failed)?;
     if !is_empty || columns < COLUMNS {
         return Ok(());
     }

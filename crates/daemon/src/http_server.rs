@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::command_error::CommandError;
@@ -72,20 +72,7 @@ async fn serve(
                 }
             },
         };
-        without_delay(&stream);
-        let has_asked = Arc::new(AtomicBool::new(false));
-        let (routes, asks) = (TowerToHyperService::new(routes.clone()), Arc::clone(&has_asked));
-        let service = service_fn(move |request| {
-            asks.store(true, Ordering::Relaxed);
-            routes.call(request)
-        });
-        let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(error) = until_closed(connection, &has_asked).await {
-                tracing::debug!(%error, "a connection broke");
-            }
-            drop(slot);
-        });
+        tokio::spawn(connection(stream, routes.clone(), &server, &graceful, slot));
     }
     drop(listener);
     if tokio::time::timeout(SHUTDOWN, graceful.shutdown()).await.is_err() {
@@ -103,6 +90,30 @@ fn server(keep_alive: Duration) -> http1::Builder {
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD);
     server
+}
+
+/// A connection, served to its end; it holds `slot` until then.
+fn connection(
+    stream: TcpStream,
+    routes: Router,
+    server: &http1::Builder,
+    graceful: &GracefulShutdown,
+    slot: OwnedSemaphorePermit,
+) -> impl Future<Output = ()> + use<> {
+    without_delay(&stream);
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let (routes, asks) = (TowerToHyperService::new(routes), Arc::clone(&has_asked));
+    let service = service_fn(move |request| {
+        asks.store(true, Ordering::Relaxed);
+        routes.call(request)
+    });
+    let connection = graceful.watch(server.serve_connection(TokioIo::new(stream), service));
+    async move {
+        if let Err(error) = until_closed(connection, &has_asked).await {
+            tracing::debug!(%error, "a connection broke");
+        }
+        drop(slot);
+    }
 }
 
 /// Serves a connection to its end. One that asks for nothing is not kept as long as one that idles between requests.

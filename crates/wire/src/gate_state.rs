@@ -66,7 +66,7 @@ pub(crate) fn heeded(seconds: i64) -> Duration {
 }
 
 /// Whose request it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Whose<'a> {
     Account(&'a str),
     /// Of nobody in particular: a list.
@@ -133,7 +133,7 @@ pub(crate) struct GateState {
 }
 
 /// Whose requests failed since anybody was served.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Doubts {
     failed: BTreeSet<Box<str>>,
     failed_probes: usize,
@@ -306,6 +306,19 @@ impl Doubts {
 
     fn is_any(&self) -> bool {
         self.failed_probes > 0 || !self.failed.is_empty() || !self.forbidden.is_empty()
+    }
+}
+
+/// Without names: an account may be an e-mail address.
+impl fmt::Debug for Doubts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { failed, failed_probes, forbidden, wants_probe } = self;
+        f.debug_struct("Doubts")
+            .field("failed", &failed.len())
+            .field("failed_probes", failed_probes)
+            .field("forbidden", &forbidden.len())
+            .field("wants_probe", wants_probe)
+            .finish()
     }
 }
 

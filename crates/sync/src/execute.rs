@@ -28,7 +28,7 @@ use crate::target::{Recipient, Slot};
 const MOST: usize = 16;
 /// How soon, at the soonest and at the latest, in seconds, a sync without a slot comes back: most of them find one then.
 const WITHOUT_SLOT: [u64; 2] = [30, 600];
-/// How often a sync that waits for a slow destination asks whether its lease still stands.
+/// How often a sync that waits for a destination asks whether its lease still stands.
 const LEASE_CHECK: Duration = Duration::from_millis(250);
 
 /// How far executing a plan has come.
@@ -39,7 +39,7 @@ pub(crate) struct Executed {
     pub(crate) plan: Plan,
     /// Answers that are not written yet.
     pub(crate) results: Vec<StepResult>,
-    /// When to go on, although the plan does not wait until then.
+    /// When to sync again for what the plan does not know: too many requests, no slot, a lease that ran out.
     pub(crate) due: Option<Timestamp>,
     /// The failure that was the upstream's, after which nothing more is sent: the gate is waited for.
     pub(crate) stopped_by: Option<Failure>,
@@ -59,7 +59,8 @@ enum After {
 
 /// How a request ended.
 enum Answer {
-    Shown(Profile),
+    /// Accepted; with the profile as it shows now, whether that shows the step or not.
+    Accepted(Profile),
     Failed(Failure),
     /// The profile is gone: it must be made again first.
     NoProfile,
@@ -157,7 +158,7 @@ impl Controller {
             }
             answer => answer,
         };
-        so_far.answered = matches!(answer, Answer::Shown(_)).then(|| step.key.clone());
+        so_far.answered = matches!(answer, Answer::Accepted(_)).then(|| step.key.clone());
         self.record(to, step, answer, so_far)
     }
 
@@ -174,7 +175,7 @@ impl Controller {
     /// Sends one step; makes the profile first when the destination does not know the user.
     async fn request(&self, to: Recipient<'_>, profile: &Profile, step: &Step) -> Answer {
         let Recipient { target, claim, user } = to;
-        // asked right before each request, since each answer may have been slept through
+        // to the moment, where the wait for a request to end looks four times a second
         if !profile.exists
             && claim.deadline.is_ahead((self.clock)())
             && let Err(failure) = target.destination.create_profile(user).await
@@ -194,10 +195,10 @@ impl Controller {
             Err(failure) => return Answer::Failed(failure),
         };
         if shows(&profile, step, (self.clock)()) {
-            return Answer::Shown(profile);
+            return Answer::Accepted(profile);
         }
         // accepted, and the answer does not show it: read it back. The request counts either way.
-        Answer::Shown(target.destination.observe(user).await.unwrap_or(profile))
+        Answer::Accepted(target.destination.observe(user).await.unwrap_or(profile))
     }
 
     /// Records an answer in the case and among the results.
@@ -216,7 +217,7 @@ impl Controller {
                 so_far.add(step, StepOutcome::Retry { due: now, error, attempt: Attempt::Free }, now);
                 After::Next
             }
-            Answer::Shown(profile) => {
+            Answer::Accepted(profile) => {
                 log::confirmed(to, step, now);
                 so_far.case.profile = profile;
                 so_far.add(step, StepOutcome::Confirmed, now);

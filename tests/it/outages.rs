@@ -1,4 +1,4 @@
-//! An upstream's trouble is one gate: nothing is lost, little is asked and said, and all are served soon after it.
+//! An upstream's outage is one gate: nothing is lost, little is asked and said, and all are served soon after it.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const LINES: usize = 10;
 /// What is wrong with an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "slow-tests"), expect(dead_code, reason = "only the slow tests make every kind"))]
-enum Trouble {
+enum Outage {
     Answers500,
     Resets,
     Hangs,
@@ -40,7 +40,7 @@ struct Seen {
 
 const KEYS: [(Server, &str); 2] = [(Server::Stripe, "sk_test_sandbox"), (Server::Adapty, "secret_live_sandbox.key")];
 
-impl Trouble {
+impl Outage {
     fn begin(self, world: &World, at: Server) {
         let what = match self {
             Self::Answers500 => What::Status(500, Vec::new(), String::new()),
@@ -51,7 +51,7 @@ impl Trouble {
                 return match at {
                     Server::Stripe => world.simulator.stripe.remove_key(KEYS[0].1),
                     Server::Adapty => world.simulator.adapty.remove_key(KEYS[1].1),
-                    Server::Iaphub => unreachable!("no outage of it is told here"),
+                    Server::Iaphub => unreachable!("no outage of it is played here"),
                 };
             }
         };
@@ -91,11 +91,11 @@ async fn until_held(world: &World, bought: &[Bought]) {
 
 /// `buyers` buy while an upstream is away for so long.
 #[expect(clippy::print_stdout, reason = "the figures are worth reading")]
-async fn outage(at: Server, trouble: Trouble, buyers: usize, length: Duration) -> Seen {
+async fn outage(at: Server, kind: Outage, buyers: usize, length: Duration) -> Seen {
     let world = World::start().await;
     world.daemon.until_idle().await;
     let (began, lines_before) = (Instant::now(), lines(&world));
-    trouble.begin(&world, at);
+    kind.begin(&world, at);
     let bought: Vec<Bought> = (0..buyers).map(|number| world.buys(&format!("u-{number}"), "price_premium")).collect();
     for bought in &bought {
         world.deliver(&bought.events).await;
@@ -103,7 +103,7 @@ async fn outage(at: Server, trouble: Trouble, buyers: usize, length: Duration) -
     tokio::time::sleep_until((began + length).into()).await;
     let lines = lines(&world) - lines_before;
     let ended = Instant::now();
-    Trouble::end(&world);
+    Outage::end(&world);
     until_held(&world, &bought).await;
     let served_after = ended.elapsed();
     let is_of_outage = |at_time: Instant| (began..ended).contains(&at_time);
@@ -112,43 +112,43 @@ async fn outage(at: Server, trouble: Trouble, buyers: usize, length: Duration) -
         assert_eq!(world.transaction_ids(&format!("u-{number}")), [bought.subscription.as_str()]);
     }
     assert_eq!(world.parked().await, []);
-    println!("{at:?} {trouble:?} {length:?}: {requests} requests, {lines} lines, served after {served_after:.1?}");
+    println!("{at:?} {kind:?} {length:?}: {requests} requests, {lines} lines, served after {served_after:.1?}");
     finish(world).await;
     Seen { requests, lines, served_after }
 }
 
-async fn holds(at: Server, trouble: Trouble, length: Duration) {
-    let Seen { requests, lines, served_after } = outage(at, trouble, BUYERS, length).await;
+async fn holds(at: Server, kind: Outage, length: Duration) {
+    let Seen { requests, lines, served_after } = outage(at, kind, BUYERS, length).await;
     let most = ASKED * usize::try_from(length.as_secs()).unwrap();
-    assert!(requests <= most, "{at:?} {trouble:?}: {requests} requests in {length:?}");
-    assert!(lines <= LINES, "{at:?} {trouble:?}: {lines} lines");
-    assert!(served_after <= trouble.served_within(), "{at:?} {trouble:?}: served after {served_after:?}");
+    assert!(requests <= most, "{at:?} {kind:?}: {requests} requests in {length:?}");
+    assert!(lines <= LINES, "{at:?} {kind:?}: {lines} lines");
+    assert!(served_after <= kind.served_within(), "{at:?} {kind:?}: served after {served_after:?}");
 }
 
 #[tokio::test]
 async fn after_an_outage_of_adapty_all_are_granted_within_ten_seconds() {
-    holds(Server::Adapty, Trouble::Answers500, Duration::from_secs(10)).await;
+    holds(Server::Adapty, Outage::Answers500, Duration::from_secs(10)).await;
 }
 
 #[tokio::test]
 async fn after_stripe_asked_to_wait_all_are_granted_within_ten_seconds() {
-    holds(Server::Stripe, Trouble::AsksToWait, Duration::from_secs(10)).await;
+    holds(Server::Stripe, Outage::AsksToWait, Duration::from_secs(10)).await;
 }
 
-/// Whoever has no others to be told from.
+/// Nobody else is there whose requests would show whose failure it is.
 #[tokio::test]
 async fn after_an_outage_that_one_purchase_alone_met_it_is_granted_within_ten_seconds() {
     for length in [4, 14] {
-        let seen = outage(Server::Adapty, Trouble::Answers500, 1, Duration::from_secs(length)).await;
+        let seen = outage(Server::Adapty, Outage::Answers500, 1, Duration::from_secs(length)).await;
         assert!(seen.served_after <= SERVED_WITHIN, "{seen:?}");
     }
 }
 
 #[cfg(feature = "slow-tests")]
 async fn holds_after_every_kind(at: Server) {
-    use Trouble::{Answers500, AsksToWait, Hangs, RefusesKey, Resets};
-    for trouble in [Answers500, Resets, Hangs, AsksToWait, RefusesKey] {
-        holds(at, trouble, Duration::from_secs(20)).await;
+    use Outage::{Answers500, AsksToWait, Hangs, RefusesKey, Resets};
+    for kind in [Answers500, Resets, Hangs, AsksToWait, RefusesKey] {
+        holds(at, kind, Duration::from_secs(20)).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Nobody reads what the program says: it works on, and ends when it is told to.
+//! Nobody reads what the program says: it works on, and ends when it is asked to.
 
 use std::fs::{File, OpenOptions};
 use std::process::Stdio;

@@ -145,7 +145,7 @@ async fn a_proxy_of_the_environment_is_used_for_plain_addresses() {
     world.daemon.until_idle().await;
     assert_eq!(proxy.lines.lock().unwrap().len(), world.simulator.journal.requests().len());
     let heads = proxy.heads.lock().unwrap().to_lowercase();
-    assert!(heads.contains("proxy-authorization: basic bwu6b3blbi1zzxnhbwu="), "it is told who we are: {heads}");
+    assert!(heads.contains("proxy-authorization: basic bwu6b3blbi1zzxnhbwu="), "it learns who we are: {heads}");
     let log = world.daemon.log();
     assert!(log.contains(&format!("through the proxy `{}`", proxy.address)), "{log}");
     assert!(!log.contains("sesame") && !log.contains("me:"), "{log}");

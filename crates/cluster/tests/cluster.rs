@@ -25,7 +25,7 @@ async fn a_fresh_database_answers_and_is_empty() {
 async fn two_databases_are_apart() {
     let (one, other) = tokio::join!(Database::fresh(), Database::fresh());
     let (one, other) = (one.unwrap(), other.unwrap());
-    tell(one.url(), "CREATE TABLE thing (id int)").await;
+    run(one.url(), "CREATE TABLE thing (id int)").await;
     assert_eq!(number(one.url(), "SELECT count(*) FROM thing").await.unwrap(), 0);
     number(other.url(), "SELECT count(*) FROM thing").await.unwrap_err();
 }
@@ -45,7 +45,7 @@ async fn a_dropped_database_is_gone_although_somebody_is_connected() {
 async fn a_server_stops_and_starts_again_with_what_it_held() {
     let server = Server::start().await.unwrap();
     let database = server.database().await.unwrap();
-    tell(database.url(), "CREATE TABLE thing AS SELECT 7::bigint AS id").await;
+    run(database.url(), "CREATE TABLE thing AS SELECT 7::bigint AS id").await;
     server.stop().await.unwrap();
     PgConnection::connect(database.url()).await.unwrap_err();
     server.start_again().await.unwrap();
@@ -93,7 +93,7 @@ async fn databases_are_made_on_the_server_of_database_url() {
 #[tokio::test]
 async fn a_user_who_may_not_make_databases_gets_an_error_that_says_so() {
     let server = Server::start().await.unwrap();
-    tell(&server.url_of("postgres"), "CREATE ROLE poor LOGIN PASSWORD 'secret'").await;
+    run(&server.url_of("postgres"), "CREATE ROLE poor LOGIN PASSWORD 'secret'").await;
     let url = format!("postgres://poor:secret@127.0.0.1:{}/postgres", server.port());
     let said = another(Command::new(env::current_exe().unwrap()).env("DATABASE_URL", url)).unwrap_err().to_string();
     assert!(said.contains("must give its user `CREATEDB`"), "{said}");
@@ -127,7 +127,7 @@ fn another(command: &mut Command) -> io::Result<(Child, String)> {
     }
 }
 
-async fn tell(url: &str, statement: &'static str) {
+async fn run(url: &str, statement: &'static str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
     sqlx::query(statement).execute(&mut connection).await.unwrap();
 }

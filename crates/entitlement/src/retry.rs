@@ -28,7 +28,7 @@ const TRIES: u32 = 82;
 ///
 /// What may pass waits from a second, doubling, to an hour, with jitter of a quarter that depends on `key` alone, for
 /// about three days (the horizon of Stripe's own retries). What the upstream asked for in `Retry-After` is kept, and
-/// capped at a day. What is the upstream's trouble waits for its gate, however long that takes.
+/// capped at a day. What is the upstream's failure waits for its gate, however long that takes.
 #[must_use]
 pub fn after(failure: &Failure, attempts: u32, key: &StepKey, now: Timestamp) -> Next {
     match failure.class {

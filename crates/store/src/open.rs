@@ -46,7 +46,7 @@ pub struct Store {
     pub(crate) writers: Tasks,
 }
 
-/// Tasks that hold connections until they are told to finish.
+/// Tasks that hold connections until they are asked to finish.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tasks {
     pub(crate) tracker: TaskTracker,

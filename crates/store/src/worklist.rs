@@ -217,6 +217,7 @@ pub(crate) async fn retry_all(connection: &mut Connection, now: Timestamp) -> Re
     let steps = sql("UPDATE ledger SET due_at = $1 WHERE state = 'intended' AND due_at > $1");
     steps.bind(millis(now)).queue(connection, "retrying steps").await?;
     let accounts = sql("UPDATE worklist SET due_at = $1, priority = $2, waits_for = NULL
-         WHERE (attempts > 0 OR waits_for IS NOT NULL OR account IN (SELECT account FROM ledger WHERE state = 'intended')) AND due_at > $1");
+         WHERE due_at > $1
+           AND (attempts > 0 OR waits_for IS NOT NULL OR account IN (SELECT account FROM ledger WHERE state = 'intended'))");
     accounts.bind(millis(now)).bind(priority::BY_ITSELF).queue(connection, "retrying accounts").await
 }

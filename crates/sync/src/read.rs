@@ -37,7 +37,7 @@ pub(crate) struct ReadAccount {
     pub(crate) context: AccountContext,
 }
 
-/// How soon a failure of one of a user's accounts is taken for that account's own trouble.
+/// How soon a failure of one of a user's accounts is taken for that account's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
     /// It may be gone at the next try.

@@ -14,7 +14,7 @@ pub struct Call {
     pub what: String,
     /// Path and query, encoded, beginning with `/`.
     pub path: String,
-    /// The account or user that it is about, so that the trouble of one is told from everybody's. Never logged.
+    /// The account or user that it is about, so that the failures of one are not taken for everybody's. Never logged.
     pub about: Option<String>,
     /// Headers besides the upstream's own; they replace those of the same name.
     pub headers: Vec<(&'static str, String)>,

@@ -197,7 +197,7 @@ impl Channel {
         }
     }
 
-    /// The failure of a request that was sent; with the gate closed by now it is the upstream's trouble, not its own.
+    /// The failure of a request that was sent; with the gate closed by now it is the upstream's, not its own.
     pub(crate) fn failure(&self, fault: &Fault, what: &str) -> Failure {
         let failure = fault.failure(what, &self.name, self.key_codes);
         match failure.class {

@@ -85,7 +85,7 @@ impl Gate {
             let gate = &mut self.lock().gate;
             (gate.ended(whose, sent, Instant::now(), ended), gate.next_probe())
         };
-        self.tell(change);
+        self.publish(change);
         if next_probe == Probe::Now {
             self.probe_now.notify_one();
         }
@@ -98,11 +98,11 @@ impl Gate {
     /// Another process was asked to wait until then.
     pub(crate) fn asked_to_wait(&self, until: Instant) -> Change {
         let change = self.lock().gate.asked_to_wait(Instant::now(), until);
-        self.tell(change);
+        self.publish(change);
         change
     }
 
-    /// Whether somebody has to begin to probe. Whoever is told so does, until there is no probe wanted.
+    /// Whether somebody has to begin to probe. Whoever gets a yes probes, until no probe is wanted.
     pub(crate) fn begins_probing(&self) -> bool {
         let mut shared = self.lock();
         match shared.gate.next_probe() {
@@ -123,7 +123,8 @@ impl Gate {
         self.lock().gate.probe_sent();
     }
 
-    fn tell(&self, change: Change) {
+    /// Wakes whoever waits for it.
+    fn publish(&self, change: Change) {
         match change {
             Change::None => {}
             Change::Closed(closed) => {

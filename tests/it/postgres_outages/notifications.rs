@@ -13,7 +13,7 @@ use crate::harness::world::World;
 /// How long the sweep may take to find a purchase.
 const SWEPT: Duration = Duration::from_secs(5);
 /// How long a notification may take on a busy machine: the sweep alone takes longer.
-const TOLD: Duration = Duration::from_millis(1500);
+const NOTIFIED: Duration = Duration::from_millis(1500);
 const UNHEARD: &str = "notifications do not come through";
 
 #[tokio::test]
@@ -69,5 +69,5 @@ async fn is_notified(world: &World, name: &str) {
         took.push(time_to_grant(world, &format!("{name}-{number}")).await);
     }
     took.sort_unstable();
-    in_time("from event to grant by notification", took[3], TOLD);
+    in_time("from event to grant by notification", took[3], NOTIFIED);
 }

@@ -35,7 +35,7 @@ pub enum Class {
     Forbidden,
     /// The object is not there: 404.
     Missing,
-    /// The upstream's gate is closed: the request was not sent, or its failure is the upstream's trouble and not its own.
+    /// The upstream's gate is closed: the request was not sent, or its failure is the upstream's and not its own.
     GateClosed,
 }
 
@@ -48,7 +48,7 @@ impl Failure {
 }
 
 impl Failure {
-    /// Whether it is the upstream's trouble: what failed is done when its gate opens.
+    /// Whether it is the upstream's failure: what failed is done when its gate opens.
     #[must_use]
     pub fn waits_for_gate(&self) -> bool {
         match self.class {

@@ -69,7 +69,7 @@ impl World {
         let mut syncs = 0;
         while let Some(at) = self.triggers.iter().copied().chain(self.due).min().filter(|at| *at <= end) {
             self.now = self.now.max(at);
-            self.triggers.retain(|bell| *bell > at);
+            self.triggers.retain(|trigger| *trigger > at);
             self.sync();
             syncs += 1;
             assert!(syncs < 10_000, "seed {}: syncs without an end", self.seed);
@@ -88,14 +88,14 @@ impl World {
         let ago = i64::try_from(self.dice.roll(lag.unsigned_abs())).unwrap();
         let (billing, profile) = (self.life.billing.clone(), self.profile(ago));
         let mut case = Case { billing, profile, now: self.now, ..self.case.clone() };
-        if self.trouble(10) {
+        if self.fails(10) {
             case.billing.gaps.push(Gap { about: About::Everything, what: "half of it".into() });
             case.billing.subscriptions.truncate(1);
         }
         case
     }
 
-    fn trouble(&mut self, one_in: u64) -> bool {
+    fn fails(&mut self, one_in: u64) -> bool {
         self.chaos && self.dice.one_in(one_in)
     }
 
@@ -107,7 +107,7 @@ impl World {
         for _ in 0..16 {
             let plan = decide(&case);
             write_down(&mut self.case.ledger, &plan, self.now);
-            if self.trouble(16) {
+            if self.fails(16) {
                 return;
             }
             let Some(planned) = plan.steps.first() else {
@@ -115,7 +115,7 @@ impl World {
                 return;
             };
             let answer = self.send(planned);
-            if self.trouble(16) {
+            if self.fails(16) {
                 return;
             }
             self.record(planned, answer, &mut case);
@@ -129,13 +129,13 @@ impl World {
         let intended = entry.is_some_and(|entry| matches!(entry.state, State::Intended { .. }));
         assert!(intended, "seed {}: sent without being intended: {planned:?}", self.seed);
         self.sent += 1;
-        if self.trouble(6) {
+        if self.fails(6) {
             return Answer::Failed;
         }
         let mut profile = self.profile(0);
         show(&mut profile, &planned.step, self.now);
         self.history.push((self.now, profile));
-        if self.trouble(6) { Answer::Failed } else { Answer::Accepted }
+        if self.fails(6) { Answer::Failed } else { Answer::Accepted }
     }
 
     /// An accepted request answers with the profile as it is then.
@@ -155,7 +155,7 @@ impl World {
         settle(&mut self.case.ledger, &planned.key, state);
     }
 
-    /// No more trouble: every account is synced once, and the daemon does the rest.
+    /// No more failures: every account is synced once, and the daemon does the rest.
     fn calms_down(&mut self) {
         self.chaos = false;
         self.triggers.push(self.now);

@@ -100,11 +100,11 @@ async fn a_bank_debit_leaves_the_invoice_open_until_the_bank_answers() {
         let (_, payments) = bench.stripe(&path).await;
         assert_eq!(payments["data"][0]["payment"]["payment_intent"]["status"], "processing");
         let events = stripe.settle_debit(&made.subscription, succeeded);
-        let (told, charge, status, subscription) = match succeeded {
+        let (kind, charge, status, subscription) = match succeeded {
             true => ("invoice.paid", "succeeded", "paid", "active"),
             false => ("invoice.payment_failed", "failed", "open", "past_due"),
         };
-        assert!(kinds(&events).contains(&told));
+        assert!(kinds(&events).contains(&kind));
         states(charge, status, subscription);
     }
 }
